@@ -1,0 +1,1 @@
+//! libuv, rebuilt in Rust behind the same C ABI.
