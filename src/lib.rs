@@ -1,1 +1,2 @@
 //! libuv, rebuilt in Rust behind the same C ABI.
+pub mod abi;
