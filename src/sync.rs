@@ -1,0 +1,1 @@
+//! Mutexes and their kin.

@@ -1,0 +1,52 @@
+//! The only folder that calls libc for descriptors, sockets and the like.
+//!
+//! System calls go through libc's functions, not raw instructions: fakeroot, torsocks and
+//! sanitizers interpose those, and a drop-in must stay interposable.
+
+pub(crate) mod fd;
+
+use std::ffi::c_int;
+
+use crate::errors::{Errno, Result};
+
+/// The value of a call that returns −1 and sets `errno` on failure.
+#[inline]
+pub(crate) fn cvt(value: c_int) -> Result<c_int> {
+    if value == -1 {
+        Err(Errno::last())
+    } else {
+        Ok(value)
+    }
+}
+
+/// The same for calls that count bytes.
+#[inline]
+pub(crate) fn cvt_size(value: isize) -> Result<usize> {
+    if value == -1 {
+        Err(Errno::last())
+    } else {
+        Ok(value as usize)
+    }
+}
+
+/// [`cvt`] of a call that is made again when a signal interrupted it.
+#[inline]
+pub(crate) fn retry(mut call: impl FnMut() -> c_int) -> Result<c_int> {
+    loop {
+        match cvt(call()) {
+            Err(Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
+/// [`cvt_size`] of a call that is made again when a signal interrupted it.
+#[inline]
+pub(crate) fn retry_size(mut call: impl FnMut() -> isize) -> Result<usize> {
+    loop {
+        match cvt_size(call()) {
+            Err(Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}
