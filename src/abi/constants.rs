@@ -344,35 +344,35 @@ pub const UV_FS_COPYFILE_FICLONE: c_int = 2;
 /// `UV_FS_COPYFILE_FICLONE_FORCE`.
 pub const UV_FS_COPYFILE_FICLONE_FORCE: c_int = 4;
 /// `UV_FS_O_APPEND`.
-pub const UV_FS_O_APPEND: c_int = 1024;
+pub const UV_FS_O_APPEND: c_int = libc::O_APPEND;
 /// `UV_FS_O_CREAT`.
-pub const UV_FS_O_CREAT: c_int = 64;
+pub const UV_FS_O_CREAT: c_int = libc::O_CREAT;
 /// `UV_FS_O_DIRECT`.
-pub const UV_FS_O_DIRECT: c_int = 16384;
+pub const UV_FS_O_DIRECT: c_int = libc::O_DIRECT;
 /// `UV_FS_O_DIRECTORY`.
-pub const UV_FS_O_DIRECTORY: c_int = 65536;
+pub const UV_FS_O_DIRECTORY: c_int = libc::O_DIRECTORY;
 /// `UV_FS_O_DSYNC`.
-pub const UV_FS_O_DSYNC: c_int = 4096;
+pub const UV_FS_O_DSYNC: c_int = libc::O_DSYNC;
 /// `UV_FS_O_EXCL`.
-pub const UV_FS_O_EXCL: c_int = 128;
+pub const UV_FS_O_EXCL: c_int = libc::O_EXCL;
 /// `UV_FS_O_EXLOCK`.
 pub const UV_FS_O_EXLOCK: c_int = 0;
 /// `UV_FS_O_FILEMAP`.
 pub const UV_FS_O_FILEMAP: c_int = 0;
 /// `UV_FS_O_NOATIME`.
-pub const UV_FS_O_NOATIME: c_int = 262144;
+pub const UV_FS_O_NOATIME: c_int = libc::O_NOATIME;
 /// `UV_FS_O_NOCTTY`.
-pub const UV_FS_O_NOCTTY: c_int = 256;
+pub const UV_FS_O_NOCTTY: c_int = libc::O_NOCTTY;
 /// `UV_FS_O_NOFOLLOW`.
-pub const UV_FS_O_NOFOLLOW: c_int = 131072;
+pub const UV_FS_O_NOFOLLOW: c_int = libc::O_NOFOLLOW;
 /// `UV_FS_O_NONBLOCK`.
-pub const UV_FS_O_NONBLOCK: c_int = 2048;
+pub const UV_FS_O_NONBLOCK: c_int = libc::O_NONBLOCK;
 /// `UV_FS_O_RANDOM`.
 pub const UV_FS_O_RANDOM: c_int = 0;
 /// `UV_FS_O_RDONLY`.
-pub const UV_FS_O_RDONLY: c_int = 0;
+pub const UV_FS_O_RDONLY: c_int = libc::O_RDONLY;
 /// `UV_FS_O_RDWR`.
-pub const UV_FS_O_RDWR: c_int = 2;
+pub const UV_FS_O_RDWR: c_int = libc::O_RDWR;
 /// `UV_FS_O_SEQUENTIAL`.
 pub const UV_FS_O_SEQUENTIAL: c_int = 0;
 /// `UV_FS_O_SHORT_LIVED`.
@@ -380,13 +380,13 @@ pub const UV_FS_O_SHORT_LIVED: c_int = 0;
 /// `UV_FS_O_SYMLINK`.
 pub const UV_FS_O_SYMLINK: c_int = 0;
 /// `UV_FS_O_SYNC`.
-pub const UV_FS_O_SYNC: c_int = 1052672;
+pub const UV_FS_O_SYNC: c_int = libc::O_SYNC;
 /// `UV_FS_O_TEMPORARY`.
 pub const UV_FS_O_TEMPORARY: c_int = 0;
 /// `UV_FS_O_TRUNC`.
-pub const UV_FS_O_TRUNC: c_int = 512;
+pub const UV_FS_O_TRUNC: c_int = libc::O_TRUNC;
 /// `UV_FS_O_WRONLY`.
-pub const UV_FS_O_WRONLY: c_int = 1;
+pub const UV_FS_O_WRONLY: c_int = libc::O_WRONLY;
 /// `UV_FS_SYMLINK_DIR`.
 pub const UV_FS_SYMLINK_DIR: c_int = 1;
 /// `UV_FS_SYMLINK_JUNCTION`.
@@ -408,7 +408,8 @@ pub const UV_PRIORITY_LOW: c_int = 19;
 /// `UV_PRIORITY_NORMAL`.
 pub const UV_PRIORITY_NORMAL: c_int = 0;
 /// `UV_VERSION_HEX`.
-pub const UV_VERSION_HEX: c_int = 0x13500;
+pub const UV_VERSION_HEX: c_int =
+    (UV_VERSION_MAJOR << 16) | (UV_VERSION_MINOR << 8) | UV_VERSION_PATCH;
 /// `UV_VERSION_IS_RELEASE`.
 pub const UV_VERSION_IS_RELEASE: c_int = 1;
 /// `UV_VERSION_MAJOR`.
