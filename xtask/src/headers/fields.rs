@@ -218,7 +218,7 @@ fn cut(types: &Items, owner: &str, first: &str, last: &str) -> Option<Vec<Field>
 
 fn print_field(field: &Field) -> String {
     let docs: &[String] = match field.docs.as_slice() {
-        [only] if only == "Private." => &[],
+        [only] if only == "Private." || only.starts_with("See [") => &[],
         docs => docs,
     };
     // In C99 and C++ unnamed members are an extension that GCC and clang mark like this.

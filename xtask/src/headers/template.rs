@@ -71,6 +71,9 @@ impl<'a> Page<'a> {
                 }
             }
         }
+        while out.contains("\n\n\n") {
+            out = out.replace("\n\n\n", "\n\n");
+        }
         Ok(out)
     }
 
@@ -160,7 +163,9 @@ impl<'a> Page<'a> {
         self.place(name)?;
         let docs = comment(&item.docs, "");
         if item.fields.is_empty() {
-            return Ok(format!("{docs}{};\n", wrap_declaration(&item.text, 1)));
+            // A longer comment is set apart from what follows.
+            let gap = if docs.lines().count() > 1 { "\n" } else { "" };
+            return Ok(format!("{docs}{};\n{gap}", wrap_declaration(&item.text, 1)));
         }
         let text = self.macros.define_type(item);
         if name.ends_with("_t") && !self.declared.contains(name) {
@@ -213,7 +218,11 @@ impl<'a> Page<'a> {
                 true => format!("({})", constant.value),
                 false => constant.value.clone(),
             };
-            out.push_str(&format!("#define {} {value}\n", constant.name));
+            let gap = match constant.name.len() + value.len() + 9 > WIDTH {
+                true => " \\\n  ",
+                false => " ",
+            };
+            out.push_str(&format!("#define {}{gap}{value}\n", constant.name));
         }
         match out.is_empty() {
             true => Err(format!("no constant begins with {prefix}")),
