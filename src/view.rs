@@ -42,11 +42,13 @@ macro_rules! view {
 
 /// Reads a field: `get!(timer.repeat)`.
 macro_rules! get {
-    ($view:ident . $($field:tt)+) => {
+    ($view:ident . $($field:tt)+) => {{
+        #[allow(unused_unsafe, reason = "used within unsafe blocks as well")]
         // SAFETY: a view stands for a live object (contract of `from_ptr`), and no reference to
         // the object exists.
-        unsafe { (*$view.raw()).$($field)+ }
-    };
+        let value = unsafe { (*$view.raw()).$($field)+ };
+        value
+    }};
 }
 
 /// Writes a field: `set!(timer.repeat = 5)`.
@@ -61,10 +63,12 @@ macro_rules! set {
 
 /// The address of a field: `addr!(timer.node.queue)`.
 macro_rules! addr {
-    ($view:ident . $($field:tt)+) => {
+    ($view:ident . $($field:tt)+) => {{
+        #[allow(unused_unsafe, reason = "used within unsafe blocks as well")]
         // SAFETY: a view stands for a live object (contract of `from_ptr`); no reference is made.
-        unsafe { &raw mut (*$view.raw()).$($field)+ }
-    };
+        let address = unsafe { &raw mut (*$view.raw()).$($field)+ };
+        address
+    }};
 }
 
 /// The object that a member belongs to: `owner!(io, uv_poll_t, io_watcher)`, a raw pointer.

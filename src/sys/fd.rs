@@ -25,6 +25,13 @@ pub(crate) fn set_nonblocking(fd: c_int, on: bool) -> Result {
     retry(|| unsafe { libc::ioctl(fd, libc::FIONBIO, &raw mut flag) }).map(drop)
 }
 
+/// The same for descriptors whose driver does not know the ioctl.
+pub(crate) fn set_nonblocking_by_flags(fd: c_int) -> Result {
+    let flags = status_flags(fd)?;
+    // SAFETY: F_SETFL takes an int.
+    retry(|| unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
+}
+
 #[allow(dead_code)]
 pub(crate) fn set_cloexec(fd: c_int) -> Result {
     // SAFETY: FIOCLEX takes no argument.
@@ -32,7 +39,6 @@ pub(crate) fn set_cloexec(fd: c_int) -> Result {
 }
 
 /// The open file's status flags (`O_ACCMODE`, `O_NONBLOCK`, …).
-#[allow(dead_code)]
 pub(crate) fn status_flags(fd: c_int) -> Result<c_int> {
     // SAFETY: F_GETFL takes no argument.
     retry(|| unsafe { libc::fcntl(fd, libc::F_GETFL) })

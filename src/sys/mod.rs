@@ -3,7 +3,9 @@
 //! System calls go through libc's functions, not raw instructions: fakeroot, torsocks and
 //! sanitizers interpose those, and a drop-in must stay interposable.
 
+pub(crate) mod clock;
 pub(crate) mod fd;
+pub(crate) mod socket;
 
 use std::ffi::c_int;
 

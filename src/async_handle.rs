@@ -1,0 +1,268 @@
+//! Async handles: waking the loop from other threads and from signal handlers.
+//!
+//! A send marks its handle pending and, if it was not, puts it on a lock-free stack of the loop;
+//! who puts the first one there writes to the loop's eventfd. So a send costs the same however
+//! many handles there are, many sends cost one wake-up, and nothing is looked at that was not sent.
+//! The loop moves the stack to `async_handles`, its list of handles to be called, in the order of
+//! the sends.
+//!
+//! A handle may be closed while another thread is in the middle of a send: closing waits for the
+//! senders that have begun, whom the handle counts in `u.fd`.
+//!
+//! Every atomic operation is sequentially consistent: programs (BIND is one) rely on a send and
+//! the callback being full fences.
+//!
+//! <https://docs.libuv.org/en/v1.x/async.html>
+
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::SeqCst};
+
+use crate::abi::*;
+use crate::backend::ready;
+use crate::errors::{IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::event_loop::io::{Io, Watcher};
+use crate::handle::{Handle, flags};
+use crate::list::List;
+use crate::sys::fd;
+use crate::view::{addr, get, owner, set, view};
+
+/// What the senders of a loop share.
+pub(crate) struct AsyncState {
+    /// Handles that were sent, the last one first, linked by `queue.next`.
+    sent: AtomicPtr<uv__queue>,
+    /// The descriptor to write to.
+    wakeup_fd: AtomicI32,
+}
+
+impl AsyncState {
+    pub(crate) fn new() -> AsyncState {
+        AsyncState {
+            sent: AtomicPtr::new(std::ptr::null_mut()),
+            wakeup_fd: AtomicI32::new(-1),
+        }
+    }
+
+    /// Puts a link on the stack; says whether the stack was empty.
+    fn push(&self, link: *mut uv__queue) -> bool {
+        let mut top = self.sent.load(SeqCst);
+        loop {
+            // SAFETY: the handle is live, since closing it waits for this sender.
+            unsafe { (*link).next = top };
+            match self.sent.compare_exchange_weak(top, link, SeqCst, SeqCst) {
+                Ok(_) => return top.is_null(),
+                Err(other) => top = other,
+            }
+        }
+    }
+}
+
+view!(
+    /// An async handle.
+    Async => uv_async_t
+);
+
+impl Async {
+    fn handle(self) -> Handle {
+        // SAFETY: begins with the fields of a handle.
+        unsafe { Handle::from_ptr(self.raw().cast()) }
+    }
+
+    fn pending<'a>(self) -> &'a AtomicI32 {
+        // SAFETY: aligned, live, and accessed atomically only once the handle is initialised.
+        unsafe { AtomicI32::from_ptr(addr!(self.pending)) }
+    }
+
+    fn senders<'a>(self) -> &'a AtomicI32 {
+        // SAFETY: as `pending`.
+        unsafe { AtomicI32::from_ptr(addr!(self.u.fd)) }
+    }
+
+    fn link(self) -> List {
+        // SAFETY: the link is a member of a live handle.
+        unsafe { List::from_ptr(addr!(self.queue)) }
+    }
+
+    fn from_link(link: List) -> Async {
+        // SAFETY: the links of the list are members of live async handles.
+        unsafe { Async::from_ptr(owner!(link.raw(), uv_async_t, queue)) }
+    }
+
+    pub(crate) fn init(self, on: Loop, callback: uv_async_cb) -> Result {
+        start_listening(on)?;
+        self.handle().init(on, UV_ASYNC);
+        set!(self.async_cb = callback);
+        set!(self.pending = 0);
+        set!(self.u.fd = 0);
+        self.link().init();
+        self.handle().start();
+        Ok(())
+    }
+
+    /// For the library's own handles: not shown, not keeping the loop alive.
+    pub(crate) fn init_internal(self, on: Loop, callback: uv_async_cb) -> Result {
+        self.init(on, callback)?;
+        self.handle().unreference();
+        self.handle().add(flags::INTERNAL);
+        Ok(())
+    }
+
+    /// Callable from any thread, and from signal handlers.
+    pub(crate) fn send(self) {
+        // The loop's part that senders use lives until the handle's close has seen no sender.
+        let state = self.handle().event_loop().asyncs();
+        self.senders().fetch_add(1, SeqCst);
+        if self.pending().swap(1, SeqCst) == 0 && state.push(addr!(self.queue)) {
+            fd::eventfd_signal(state.wakeup_fd.load(SeqCst));
+        }
+        self.senders().fetch_sub(1, SeqCst);
+    }
+
+    pub(crate) fn close(self) {
+        // From here on sends have no effect.
+        let was_pending = self.pending().swap(1, SeqCst) != 0;
+        while self.senders().load(SeqCst) != 0 {
+            // SAFETY: takes no arguments.
+            unsafe { libc::sched_yield() };
+        }
+        if was_pending {
+            collect_sent(self.handle().event_loop());
+            self.link().remove();
+        }
+        self.handle().stop();
+    }
+
+    fn invoke(self) {
+        if let Some(callback) = get!(self.async_cb) {
+            // SAFETY: the user's callback gets the handle it was registered for, which nothing
+            // here touches afterwards.
+            unsafe { callback(self.raw()) }
+        }
+    }
+}
+
+fn watcher(on: Loop) -> Io {
+    // SAFETY: a member of the loop.
+    unsafe { Io::from_ptr(addr!(on.async_io_watcher)) }
+}
+
+/// Before the loop has any async handle.
+pub(crate) fn loop_init(on: Loop) {
+    watcher(on).init(Watcher::Async, -1);
+}
+
+/// Opens the loop's eventfd, unless it is open.
+fn start_listening(on: Loop) -> Result {
+    let io = watcher(on);
+    if io.fd() != -1 {
+        return Ok(());
+    }
+    let wakeup = fd::eventfd()?;
+    if let Err(error) = io.set_fd(on, wakeup) {
+        fd::close_quietly(wakeup);
+        return Err(error);
+    }
+    on.asyncs().wakeup_fd.store(wakeup, SeqCst);
+    io.start(on, ready::READABLE);
+    Ok(())
+}
+
+pub(crate) fn loop_cleanup(on: Loop) {
+    let io = watcher(on);
+    let wakeup = io.fd();
+    if wakeup != -1 {
+        io.close(on);
+        io.init(Watcher::Async, -1);
+        fd::close_quietly(wakeup);
+    }
+}
+
+/// In a forked child: sends of the parent are forgotten, and a new eventfd is opened, for the old
+/// one is shared.
+pub(crate) fn loop_fork(on: Loop) -> Result {
+    if watcher(on).fd() == -1 {
+        return Ok(());
+    }
+    on.asyncs().sent.store(std::ptr::null_mut(), SeqCst);
+    on.async_handles().init();
+    let mut link = on.handles().front();
+    while let Some(at) = link {
+        link = on.handles().after(at);
+        let handle = Handle::from_link(at);
+        if handle.kind() == UV_ASYNC && !handle.is_closing() {
+            // SAFETY: the type says what the memory is.
+            let handle = unsafe { Async::from_ptr(handle.raw().cast()) };
+            handle.link().init();
+            handle.pending().store(0, SeqCst);
+            handle.senders().store(0, SeqCst);
+        }
+    }
+    loop_cleanup(on);
+    start_listening(on)
+}
+
+/// Moves the stack of sent handles to the loop's list, in the order of the sends.
+fn collect_sent(on: Loop) {
+    let mut link = on.asyncs().sent.swap(std::ptr::null_mut(), SeqCst);
+    let mut newest = on.async_handles();
+    while !link.is_null() {
+        // SAFETY: links on the stack are members of live handles, and this thread's since the swap.
+        let at = unsafe { List::from_ptr(link) };
+        // SAFETY: as above.
+        link = unsafe { (*link).next };
+        // Latest first: each goes before the one that was put in last.
+        at.init();
+        newest.insert_before(at);
+        newest = at;
+    }
+}
+
+/// The loop's eventfd is readable: calls the handles that were sent.
+pub(crate) fn on_readable(on: Loop) {
+    fd::eventfd_drain(watcher(on).fd());
+    collect_sent(on);
+    while let Some(link) = on.async_handles().pop_front() {
+        let handle = Async::from_link(link);
+        handle.pending().store(0, SeqCst);
+        handle.invoke();
+    }
+}
+
+// C entry points
+
+/// Makes `async` an async handle, active from the start: `async_cb`, which may be `NULL`, is
+/// called on the loop's thread after `uv_async_send`.
+///
+/// Returns 0 or an error, such as `UV_EMFILE`.
+///
+/// <https://docs.libuv.org/en/v1.x/async.html#c.uv_async_init>
+///
+/// # Safety
+/// `loop` must be initialised, `async` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_async_init(
+    r#loop: *mut uv_loop_t,
+    r#async: *mut uv_async_t,
+    async_cb: uv_async_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Async::from_ptr(r#async).init(Loop::from_ptr(r#loop), async_cb) }.into_code()
+}
+
+/// Wakes the loop and has the handle's callback called there; once for several sends before that.
+/// May be called from any thread and from signal handlers. Sending to a closing handle has no
+/// effect.
+///
+/// Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/async.html#c.uv_async_send>
+///
+/// # Safety
+/// `async` must be initialised, and its memory not yet released.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_async_send(r#async: *mut uv_async_t) -> c_int {
+    // SAFETY: common pointer contract, except that other threads may use the handle: sending
+    // touches atomic fields and what does not change while the handle is open.
+    unsafe { Async::from_ptr(r#async) }.send();
+    0
+}

@@ -1,0 +1,128 @@
+//! The epoll backend: straight on the system calls.
+
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+
+use super::BATCH;
+use crate::errors::{Errno, Result};
+use crate::sys::{cvt, fd};
+
+pub(crate) struct Poller {
+    fd: c_int,
+}
+
+/// Room for one batch of events, on the stack of the loop's iteration.
+pub(crate) struct Events {
+    list: [MaybeUninit<libc::epoll_event>; BATCH],
+    count: usize,
+}
+
+impl Events {
+    pub(crate) fn new() -> Events {
+        Events {
+            list: [MaybeUninit::uninit(); BATCH],
+            count: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Token and readiness of an event of the last wait.
+    pub(crate) fn get(&self, index: usize) -> (u64, u32) {
+        assert!(index < self.count);
+        // SAFETY: the kernel filled the first `count` events.
+        let event = unsafe { self.list[index].assume_init() };
+        (event.u64, event.events)
+    }
+}
+
+impl Poller {
+    pub(crate) fn new() -> Result<Poller> {
+        // SAFETY: takes no memory.
+        let fd = cvt(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        Ok(Poller { fd })
+    }
+
+    pub(crate) fn fd(&self) -> c_int {
+        self.fd
+    }
+
+    fn control(&self, operation: c_int, fd: c_int, interest: u32, token: u64) -> Result {
+        let mut event = libc::epoll_event {
+            events: interest,
+            u64: token,
+        };
+        // SAFETY: `event` is valid for the call.
+        cvt(unsafe { libc::epoll_ctl(self.fd, operation, fd, &mut event) }).map(drop)
+    }
+
+    pub(crate) fn set(&mut self, fd: c_int, registered: bool, interest: u32, token: u64) -> Result {
+        let (first, second, if_error) = if registered {
+            // Gone if the descriptor was closed and opened again behind the loop's back.
+            (libc::EPOLL_CTL_MOD, libc::EPOLL_CTL_ADD, Errno::ENOENT)
+        } else {
+            // There if it is shared with a process that was forked.
+            (libc::EPOLL_CTL_ADD, libc::EPOLL_CTL_MOD, Errno::EEXIST)
+        };
+        match self.control(first, fd, interest, token) {
+            Err(error) if error == if_error => self.control(second, fd, interest, token),
+            result => result,
+        }
+    }
+
+    pub(crate) fn forget(&mut self, fd: c_int) {
+        // The descriptor may be closed already, and with it its registration.
+        let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
+    }
+
+    pub(crate) fn probe(&mut self, fd: c_int) -> Result {
+        match self.control(libc::EPOLL_CTL_ADD, fd, 0, u64::MAX) {
+            Ok(()) => {
+                self.forget(fd);
+                Ok(())
+            }
+            Err(Errno::EEXIST) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn wait(
+        &mut self,
+        events: &mut Events,
+        timeout: c_int,
+        block_sigprof: bool,
+    ) -> Result {
+        let list = events.list.as_mut_ptr().cast();
+        events.count = 0;
+        let count = if block_sigprof {
+            // SAFETY: an all-zero set is valid memory for sigemptyset.
+            let mut blocked: libc::sigset_t = unsafe { std::mem::zeroed() };
+            // SAFETY: both write to `blocked` only.
+            unsafe {
+                libc::sigemptyset(&mut blocked);
+                libc::sigaddset(&mut blocked, libc::SIGPROF);
+            }
+            // SAFETY: `list` has room for BATCH events.
+            unsafe { libc::epoll_pwait(self.fd, list, BATCH as c_int, timeout, &blocked) }
+        } else {
+            // SAFETY: `list` has room for BATCH events.
+            unsafe { libc::epoll_wait(self.fd, list, BATCH as c_int, timeout) }
+        };
+        match cvt(count) {
+            Ok(count) => {
+                events.count = count as usize;
+                Ok(())
+            }
+            Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        fd::close_quietly(self.fd);
+    }
+}

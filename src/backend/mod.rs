@@ -1,0 +1,48 @@
+//! Pollers: who tells the loop which descriptors are ready.
+//!
+//! The contract, which each backend keeps in a file of its own under the same names:
+//!
+//! - `Poller::new()` makes one; `Poller::fd()` is what `uv_backend_fd` answers and becomes readable
+//!   when something is ready. Dropping the poller closes it.
+//! - `Poller::set(fd, registration, interest, token)` makes the poller report readiness for `fd`,
+//!   level-triggered, as events that carry `token`; `registration` says what it was told before.
+//! - `Poller::forget(fd)` ends that, at once, so that `fd` may be closed or used for something else.
+//! - `Poller::probe(fd)` says whether the descriptor can be polled at all (files cannot).
+//! - `Poller::wait(events, timeout, block_sigprof)` waits up to `timeout` milliseconds (−1: for
+//!   ever) and fills `events`; an interrupted wait is a wait without events.
+//!
+//! Interest and readiness are the bits of poll(2) below. `ERROR` and `HANG_UP` are reported
+//! whether asked for or not.
+//!
+//! An accelerator such as io_uring hangs off a backend (its ring's descriptor is one of those
+//! polled) and is a sibling file here.
+
+#[cfg(all(target_os = "linux", not(feature = "portable-poller")))]
+mod epoll;
+#[cfg(all(target_os = "linux", not(feature = "portable-poller")))]
+pub(crate) use epoll::{Events, Poller};
+
+#[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+mod portable;
+#[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+pub(crate) use portable::{Events, Poller};
+
+/// Bits of interest and readiness.
+pub(crate) mod ready {
+    pub(crate) const READABLE: u32 = libc::POLLIN as u32;
+    pub(crate) const PRIORITY: u32 = libc::POLLPRI as u32;
+    pub(crate) const WRITABLE: u32 = libc::POLLOUT as u32;
+    pub(crate) const ERROR: u32 = libc::POLLERR as u32;
+    pub(crate) const HANG_UP: u32 = libc::POLLHUP as u32;
+    #[cfg(target_os = "linux")]
+    pub(crate) const PEER_CLOSED: u32 = libc::POLLRDHUP as u32;
+    /// Never reported where the system does not know it.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) const PEER_CLOSED: u32 = 0x2000;
+
+    /// What a watcher can ask for.
+    pub(crate) const REQUESTABLE: u32 = READABLE | PRIORITY | WRITABLE | PEER_CLOSED;
+}
+
+/// How many events one wait takes.
+pub(crate) const BATCH: usize = 1024;

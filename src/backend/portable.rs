@@ -1,0 +1,186 @@
+//! The portable backend, on the `polling` crate: kqueue, event ports, and epoll where forced.
+//!
+//! `polling` knows readable and writable only; what exactly is ready is asked of poll(2) with a
+//! zero timeout, one call per event. It takes memory from the process's global allocator.
+
+use std::ffi::c_int;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use polling::{Event, PollMode};
+
+use super::{BATCH, ready};
+use crate::errors::{Errno, Result};
+use crate::sys::cvt;
+
+pub(crate) struct Poller {
+    inner: polling::Poller,
+}
+
+/// One batch of events.
+pub(crate) struct Events {
+    raw: polling::Events,
+    list: [(u64, u32); BATCH],
+    count: usize,
+}
+
+impl Events {
+    pub(crate) fn new() -> Events {
+        let capacity = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
+        Events {
+            raw: polling::Events::with_capacity(capacity),
+            list: [(0, 0); BATCH],
+            count: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Token and readiness of an event of the last wait.
+    pub(crate) fn get(&self, index: usize) -> (u64, u32) {
+        self.list[..self.count][index]
+    }
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_system(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// The interest in the crate's terms. Who waits for the peer's end only is told of each arrival
+/// once: level-triggered, unread data would wake the loop for ever.
+fn request(interest: u32, token: u64) -> (Event, PollMode) {
+    let peer_only = interest & (ready::READABLE | ready::PEER_CLOSED) == ready::PEER_CLOSED;
+    let readable = interest & (ready::READABLE | ready::PEER_CLOSED) != 0;
+    let mut event = Event::new(token as usize, readable, interest & ready::WRITABLE != 0);
+    event.set_priority(interest & ready::PRIORITY != 0);
+    (
+        event,
+        if peer_only {
+            PollMode::Edge
+        } else {
+            PollMode::Level
+        },
+    )
+}
+
+/// What is ready on `fd` right now, of `interest`.
+fn readiness(fd: c_int, interest: u32) -> u32 {
+    let mut entry = libc::pollfd {
+        fd,
+        events: interest as i16,
+        revents: 0,
+    };
+    // SAFETY: `entry` is one valid pollfd.
+    match cvt(unsafe { libc::poll(&mut entry, 1, 0) }) {
+        Ok(0) | Err(_) => 0,
+        Ok(_) => {
+            let ready = entry.revents as u16 as u32;
+            let known = ready & (ready::REQUESTABLE | ready::ERROR | ready::HANG_UP);
+            if ready & libc::POLLNVAL as u32 != 0 {
+                known | ready::ERROR
+            } else {
+                known
+            }
+        }
+    }
+}
+
+impl Poller {
+    pub(crate) fn new() -> Result<Poller> {
+        Ok(Poller {
+            inner: polling::Poller::new().map_err(errno)?,
+        })
+    }
+
+    pub(crate) fn fd(&self) -> c_int {
+        self.inner.as_raw_fd()
+    }
+
+    pub(crate) fn set(&mut self, fd: c_int, registered: bool, interest: u32, token: u64) -> Result {
+        let (event, mode) = request(interest, token);
+        if registered {
+            match self.modify(fd, event, mode) {
+                Err(Errno::ENOENT) => self.add(fd, event, mode),
+                result => result,
+            }
+        } else {
+            match self.add(fd, event, mode) {
+                Err(Errno::EEXIST) => self.modify(fd, event, mode),
+                result => result,
+            }
+        }
+    }
+
+    fn add(&mut self, fd: c_int, event: Event, mode: PollMode) -> Result {
+        // SAFETY: the loop calls `forget` before the descriptor is closed.
+        unsafe { self.inner.add_with_mode(fd, event, mode) }.map_err(errno)
+    }
+
+    fn modify(&mut self, fd: c_int, event: Event, mode: PollMode) -> Result {
+        // SAFETY: only borrowed for the call.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        self.inner.modify_with_mode(fd, event, mode).map_err(errno)
+    }
+
+    pub(crate) fn forget(&mut self, fd: c_int) {
+        // SAFETY: only borrowed for the call.
+        let _ = self.inner.delete(unsafe { BorrowedFd::borrow_raw(fd) });
+    }
+
+    pub(crate) fn probe(&mut self, fd: c_int) -> Result {
+        match self.add(fd, Event::none(0), PollMode::Level) {
+            Ok(()) => {
+                self.forget(fd);
+                Ok(())
+            }
+            Err(Errno::EEXIST) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn wait(
+        &mut self,
+        events: &mut Events,
+        timeout: c_int,
+        block_sigprof: bool,
+    ) -> Result {
+        events.count = 0;
+        events.raw.clear();
+        let timeout = u64::try_from(timeout).ok().map(Duration::from_millis);
+        let before = block_sigprof.then(|| change_sigprof(libc::SIG_BLOCK));
+        let result = self.inner.wait(&mut events.raw, timeout);
+        if before == Some(true) {
+            change_sigprof(libc::SIG_UNBLOCK);
+        }
+        match result.map_err(errno) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+        for event in events.raw.iter() {
+            events.list[events.count] = (event.key as u64, u32::MAX);
+            events.count += 1;
+        }
+        Ok(())
+    }
+
+    /// Replaces "something is ready" by what exactly is.
+    pub(crate) fn refine(fd: c_int, interest: u32) -> u32 {
+        readiness(fd, interest)
+    }
+}
+
+/// Blocks or unblocks SIGPROF in this thread; says whether it was unblocked before.
+fn change_sigprof(how: c_int) -> bool {
+    // SAFETY: all-zero sets are valid memory for the calls, which write to them only.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        let mut old: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGPROF);
+        libc::pthread_sigmask(how, &set, &mut old);
+        libc::sigismember(&old, libc::SIGPROF) == 0
+    }
+}

@@ -1,0 +1,518 @@
+//! Handles: what all of them share.
+//!
+//! A handle is *active* while it does something (a timer that is started, a stream that reads),
+//! and *referenced* unless `uv_unref` was called; the loop lives while it has a handle that is
+//! both. `uv_close` makes a handle closing; in the loop's next closing phase it is closed, its
+//! close callback runs, and the memory is the caller's again.
+//!
+//! <https://docs.libuv.org/en/v1.x/handle.html>
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+
+use crate::abi::*;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::fs_event::FsEvent;
+use crate::fs_poll::FsPoll;
+use crate::list::List;
+use crate::poll::Poll;
+use crate::process::Process;
+use crate::signal::Signal;
+use crate::stream::Stream;
+use crate::stream::pipe::Pipe;
+use crate::stream::tcp::Tcp;
+use crate::stream::tty::Tty;
+use crate::sys::socket;
+use crate::udp::Udp;
+use crate::view::{addr, get, owner, set, view};
+use crate::{async_handle::Async, phases, timer::Timer};
+
+/// The bits of `uv_handle_t.flags`. Programs are known to touch some of them (uvloop sets
+/// [`flags::READABLE`]), so they have the values that they have in libuv.
+#[allow(dead_code)]
+pub(crate) mod flags {
+    use std::ffi::c_uint;
+
+    pub(crate) const CLOSING: c_uint = 0x0000_0001;
+    pub(crate) const CLOSED: c_uint = 0x0000_0002;
+    pub(crate) const ACTIVE: c_uint = 0x0000_0004;
+    pub(crate) const REF: c_uint = 0x0000_0008;
+    pub(crate) const INTERNAL: c_uint = 0x0000_0010;
+
+    pub(crate) const LISTENING: c_uint = 0x0000_0040;
+    pub(crate) const CONNECTION: c_uint = 0x0000_0080;
+    pub(crate) const SHUT: c_uint = 0x0000_0200;
+    pub(crate) const READ_PARTIAL: c_uint = 0x0000_0400;
+    pub(crate) const READ_EOF: c_uint = 0x0000_0800;
+    pub(crate) const READING: c_uint = 0x0000_1000;
+    pub(crate) const BOUND: c_uint = 0x0000_2000;
+    pub(crate) const READABLE: c_uint = 0x0000_4000;
+    pub(crate) const WRITABLE: c_uint = 0x0000_8000;
+    pub(crate) const BLOCKING_WRITES: c_uint = 0x0010_0000;
+
+    pub(crate) const TCP_NODELAY: c_uint = 0x0100_0000;
+    pub(crate) const TCP_KEEPALIVE: c_uint = 0x0200_0000;
+    pub(crate) const TCP_SINGLE_ACCEPT: c_uint = 0x0400_0000;
+    pub(crate) const IPV6: c_uint = 0x2000_0000;
+
+    pub(crate) const UDP_PROCESSING: c_uint = 0x0100_0000;
+    pub(crate) const UDP_CONNECTED: c_uint = 0x0200_0000;
+    pub(crate) const UDP_RECVMMSG: c_uint = 0x0400_0000;
+
+    pub(crate) const SIGNAL_ONE_SHOT: c_uint = 0x0200_0000;
+    pub(crate) const PROCESS_REAP: c_uint = 0x1000_0000;
+}
+
+view!(
+    /// Any handle.
+    Handle => uv_handle_t
+);
+
+impl Handle {
+    /// The handle whose `handle_queue` member `link` is.
+    pub(crate) fn from_link(link: List) -> Handle {
+        // SAFETY: the links of a loop's list of handles are members of live handles.
+        unsafe { Handle::from_ptr(owner!(link.raw(), uv_handle_t, handle_queue)) }
+    }
+
+    /// Makes caller's memory a referenced, inactive handle on the loop. `data` is left alone.
+    pub(crate) fn init(self, on: Loop, kind: uv_handle_type) {
+        set!(self.r#loop = on.raw());
+        set!(self.r#type = kind);
+        set!(self.flags = flags::REF);
+        set!(self.next_closing = std::ptr::null_mut());
+        on.handles().push_back(self.link());
+    }
+
+    /// Takes a handle whose initialisation failed out of the loop again.
+    pub(crate) fn uninit(self) {
+        self.link().remove();
+    }
+
+    fn link(self) -> List {
+        // SAFETY: the link is a member of a live handle.
+        unsafe { List::from_ptr(addr!(self.handle_queue)) }
+    }
+
+    pub(crate) fn event_loop(self) -> Loop {
+        // SAFETY: a handle's loop outlives it.
+        unsafe { Loop::from_ptr(get!(self.r#loop)) }
+    }
+
+    pub(crate) fn kind(self) -> uv_handle_type {
+        get!(self.r#type)
+    }
+
+    pub(crate) fn has(self, bits: c_uint) -> bool {
+        get!(self.flags) & bits != 0
+    }
+
+    pub(crate) fn add(self, bits: c_uint) {
+        set!(self.flags = get!(self.flags) | bits);
+    }
+
+    pub(crate) fn clear(self, bits: c_uint) {
+        set!(self.flags = get!(self.flags) & !bits);
+    }
+
+    pub(crate) fn is_closing(self) -> bool {
+        self.has(flags::CLOSING | flags::CLOSED)
+    }
+
+    /// Whether it does something; a closing handle keeps this until its work is undone.
+    pub(crate) fn is_active(self) -> bool {
+        self.has(flags::ACTIVE)
+    }
+
+    pub(crate) fn start(self) {
+        if !self.is_active() {
+            self.add(flags::ACTIVE);
+            if self.has(flags::REF) {
+                self.event_loop().add_active_handle();
+            }
+        }
+    }
+
+    pub(crate) fn stop(self) {
+        if self.is_active() {
+            self.clear(flags::ACTIVE);
+            if self.has(flags::REF) {
+                self.event_loop().remove_active_handle();
+            }
+        }
+    }
+
+    pub(crate) fn reference(self) {
+        if self.has(flags::REF) {
+            return;
+        }
+        self.add(flags::REF);
+        if self.is_active() && !self.has(flags::CLOSING) {
+            self.event_loop().add_active_handle();
+        }
+    }
+
+    pub(crate) fn unreference(self) {
+        if !self.has(flags::REF) {
+            return;
+        }
+        self.clear(flags::REF);
+        if self.is_active() && !self.has(flags::CLOSING) {
+            self.event_loop().remove_active_handle();
+        }
+    }
+
+    /// Begins to close. A second close of a handle has no effect.
+    pub(crate) fn close(self, callback: uv_close_cb) {
+        if self.is_closing() {
+            return;
+        }
+        set!(self.close_cb = callback);
+        self.undo();
+        self.add(flags::CLOSING);
+        // A watcher of paths is closed when its timer is, which it closes itself.
+        if self.kind() != UV_FS_POLL {
+            self.close_soon();
+        }
+    }
+
+    /// Puts a closing handle among those that the next closing phase finishes.
+    pub(crate) fn close_soon(self) {
+        let on = self.event_loop();
+        set!(self.next_closing = on.closing_handles());
+        on.set_closing_handles(self.raw());
+    }
+
+    /// Stops what the handle does, by kind.
+    fn undo(self) {
+        let raw = self.raw();
+        // SAFETY: in each arm the type says what the memory is.
+        unsafe {
+            match self.kind() {
+                UV_NAMED_PIPE => Pipe::from_ptr(raw.cast()).close(),
+                UV_TTY => Tty::from_ptr(raw.cast()).close(),
+                UV_TCP => Tcp::from_ptr(raw.cast()).close(),
+                UV_UDP => Udp::from_ptr(raw.cast()).close(),
+                UV_PREPARE => phases::Prepare::from_ptr(raw.cast()).stop(),
+                UV_CHECK => phases::Check::from_ptr(raw.cast()).stop(),
+                UV_IDLE => phases::Idle::from_ptr(raw.cast()).stop(),
+                UV_ASYNC => Async::from_ptr(raw.cast()).close(),
+                UV_TIMER => Timer::from_ptr(raw.cast()).stop(),
+                UV_PROCESS => Process::from_ptr(raw.cast()).close(),
+                UV_FS_EVENT => FsEvent::from_ptr(raw.cast()).close(),
+                UV_POLL => Poll::from_ptr(raw.cast()).close(),
+                UV_FS_POLL => FsPoll::from_ptr(raw.cast()).close(),
+                UV_SIGNAL => Signal::from_ptr(raw.cast()).close(),
+                _ => crate::panic::misuse("not a handle, or not initialised"),
+            }
+        }
+    }
+
+    /// Ends a closing handle's life: its requests get their callbacks, then the close callback
+    /// runs, after which the memory is the caller's.
+    pub(crate) fn finish_close(self) {
+        let raw = self.raw();
+        if self.kind() == UV_SIGNAL {
+            // SAFETY: the type says what the memory is.
+            let signal = unsafe { Signal::from_ptr(raw.cast()) };
+            if !signal.may_finish_close() {
+                self.close_soon();
+                return;
+            }
+        }
+        self.add(flags::CLOSED);
+        // SAFETY: in each arm the type says what the memory is.
+        match self.kind() {
+            UV_NAMED_PIPE | UV_TCP | UV_TTY => {
+                unsafe { Stream::from_ptr(raw.cast()) }.finish_close()
+            }
+            // SAFETY: the type says what the memory is.
+            UV_UDP => unsafe { Udp::from_ptr(raw.cast()) }.finish_close(),
+            _ => {}
+        }
+        self.unreference();
+        self.link().remove();
+        self.invoke_close(get!(self.close_cb));
+    }
+
+    fn invoke_close(self, callback: uv_close_cb) {
+        if let Some(callback) = callback {
+            // SAFETY: the user's callback gets the handle it was registered for, and nothing
+            // here touches the handle afterwards.
+            unsafe { callback(self.raw()) }
+        }
+    }
+
+    /// The descriptor under the handle, of those kinds that have one.
+    pub(crate) fn fileno(self) -> Result<c_int> {
+        let raw = self.raw();
+        // SAFETY: in each arm the type says what the memory is.
+        let fd = unsafe {
+            match self.kind() {
+                UV_TCP | UV_NAMED_PIPE | UV_TTY => (*raw.cast::<uv_stream_t>()).io_watcher.fd,
+                UV_UDP => (*raw.cast::<uv_udp_t>()).io_watcher.fd,
+                UV_POLL => (*raw.cast::<uv_poll_t>()).io_watcher.fd,
+                _ => return Err(Errno::EINVAL),
+            }
+        };
+        if self.is_closing() || fd == -1 {
+            Err(Errno::EBADF)
+        } else {
+            Ok(fd)
+        }
+    }
+
+    /// Reads (where `value` is 0) or sets a socket's buffer size.
+    fn buffer_size(self, option: c_int, value: &mut c_int) -> Result {
+        if !matches!(self.kind(), UV_TCP | UV_NAMED_PIPE | UV_UDP) {
+            return Err(Errno::ENOTSUP);
+        }
+        let fd = self.fileno()?;
+        if *value == 0 {
+            *value = socket::get_option(fd, libc::SOL_SOCKET, option)?;
+            return Ok(());
+        }
+        socket::set_option(fd, libc::SOL_SOCKET, option, *value)
+    }
+}
+
+/// The names that `uv_handle_type_name` answers, and sizes, by type.
+const KINDS: [(uv_handle_type, &std::ffi::CStr, usize); 16] = [
+    (UV_ASYNC, c"async", size_of::<uv_async_t>()),
+    (UV_CHECK, c"check", size_of::<uv_check_t>()),
+    (UV_FS_EVENT, c"fs_event", size_of::<uv_fs_event_t>()),
+    (UV_FS_POLL, c"fs_poll", size_of::<uv_fs_poll_t>()),
+    (UV_HANDLE, c"handle", size_of::<uv_handle_t>()),
+    (UV_IDLE, c"idle", size_of::<uv_idle_t>()),
+    (UV_NAMED_PIPE, c"pipe", size_of::<uv_pipe_t>()),
+    (UV_POLL, c"poll", size_of::<uv_poll_t>()),
+    (UV_PREPARE, c"prepare", size_of::<uv_prepare_t>()),
+    (UV_PROCESS, c"process", size_of::<uv_process_t>()),
+    (UV_STREAM, c"stream", size_of::<uv_stream_t>()),
+    (UV_TCP, c"tcp", size_of::<uv_tcp_t>()),
+    (UV_TIMER, c"timer", size_of::<uv_timer_t>()),
+    (UV_TTY, c"tty", size_of::<uv_tty_t>()),
+    (UV_UDP, c"udp", size_of::<uv_udp_t>()),
+    (UV_SIGNAL, c"signal", size_of::<uv_signal_t>()),
+];
+
+/// The type's name, for listings and for `uv_handle_type_name`.
+pub(crate) fn type_name(kind: uv_handle_type) -> Option<&'static std::ffi::CStr> {
+    if kind == UV_FILE {
+        return Some(c"file");
+    }
+    KINDS.iter().find(|row| row.0 == kind).map(|row| row.1)
+}
+
+// C entry points
+
+/// The size of a handle type, for bindings that allocate without the header; `(size_t) -1` for
+/// what is no handle type.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_size>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_handle_size(r#type: uv_handle_type) -> usize {
+    KINDS
+        .iter()
+        .find(|row| row.0 == r#type)
+        .map_or(usize::MAX, |row| row.2)
+}
+
+/// The type of a handle.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_type>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_handle_get_type(handle: *const uv_handle_t) -> uv_handle_type {
+    // SAFETY: common pointer contract.
+    unsafe { Handle::from_ptr(handle) }.kind()
+}
+
+/// The name of a handle type, such as `"tcp"`; `NULL` for what is no handle type.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_type_name>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_handle_type_name(r#type: uv_handle_type) -> *const c_char {
+    type_name(r#type).map_or(std::ptr::null(), |name| name.as_ptr())
+}
+
+/// The user's own pointer, `handle->data`.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_data>
+///
+/// # Safety
+/// `handle` must point to a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_handle_get_data(handle: *const uv_handle_t) -> *mut c_void {
+    // SAFETY: common pointer contract.
+    let handle = unsafe { Handle::from_ptr(handle) };
+    get!(handle.data)
+}
+
+/// The loop that a handle belongs to.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_loop>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_handle_get_loop(handle: *const uv_handle_t) -> *mut uv_loop_t {
+    // SAFETY: common pointer contract.
+    let handle = unsafe { Handle::from_ptr(handle) };
+    get!(handle.r#loop)
+}
+
+/// Sets the user's own pointer, `handle->data`.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_set_data>
+///
+/// # Safety
+/// `handle` must point to a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_handle_set_data(handle: *mut uv_handle_t, data: *mut c_void) {
+    // SAFETY: common pointer contract.
+    let handle = unsafe { Handle::from_ptr(handle) };
+    set!(handle.data = data);
+}
+
+/// References a handle again, so that it keeps the loop alive while active. Doing so twice has
+/// the effect of once.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_ref>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_ref(handle: *mut uv_handle_t) {
+    // SAFETY: common pointer contract.
+    unsafe { Handle::from_ptr(handle) }.reference();
+}
+
+/// Makes a handle one that does not keep the loop alive. Doing so twice has the effect of once.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_unref>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_unref(handle: *mut uv_handle_t) {
+    // SAFETY: common pointer contract.
+    unsafe { Handle::from_ptr(handle) }.unreference();
+}
+
+/// Non-zero when the handle is referenced.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_has_ref>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_has_ref(handle: *const uv_handle_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Handle::from_ptr(handle) }.has(flags::REF).into()
+}
+
+/// Non-zero when the handle is active: a timer that is started, a stream that reads, writes or
+/// listens, any async handle, and so on. A closing handle is not active.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_is_active>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_is_active(handle: *const uv_handle_t) -> c_int {
+    // SAFETY: common pointer contract.
+    let handle = unsafe { Handle::from_ptr(handle) };
+    (handle.is_active() && !handle.has(flags::CLOSING)).into()
+}
+
+/// Non-zero when the handle is closing or closed.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_is_closing>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_is_closing(handle: *const uv_handle_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Handle::from_ptr(handle) }.is_closing().into()
+}
+
+/// Closes a handle. `close_cb`, which may be `NULL`, is called in a later phase of the loop; only
+/// then may the memory be released. Requests in progress get their callbacks with `UV_ECANCELED`
+/// before it. A second close of the same handle has no effect.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_close>
+///
+/// # Safety
+/// `handle` must be initialised and stay in place until `close_cb` has been called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, close_cb: uv_close_cb) {
+    // SAFETY: common pointer contract.
+    unsafe { Handle::from_ptr(handle) }.close(close_cb);
+}
+
+/// The descriptor under a TCP, pipe, TTY, UDP or poll handle.
+///
+/// Returns 0, `UV_EINVAL` for other handles, or `UV_EBADF` when there is no descriptor yet or the
+/// handle is closing. Closing or changing the descriptor is asking for trouble.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_fileno>
+///
+/// # Safety
+/// `handle` must be initialised, `fd` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fileno(handle: *const uv_handle_t, fd: *mut uv_os_fd_t) -> c_int {
+    // SAFETY: common pointer contract.
+    match unsafe { Handle::from_ptr(handle) }.fileno() {
+        Ok(number) => {
+            // SAFETY: common pointer contract.
+            unsafe { *fd = number };
+            0
+        }
+        Err(error) => error.code(),
+    }
+}
+
+/// Reads (where `*value` is 0) or sets the size in bytes of a socket's send buffer. Linux answers
+/// with twice the size that was set.
+///
+/// Returns 0 or an error: `UV_EINVAL` without `value`, `UV_ENOTSUP` for handles without a socket,
+/// `UV_EBADF` without a descriptor.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_send_buffer_size>
+///
+/// # Safety
+/// `handle` must be initialised, `value` null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_send_buffer_size(handle: *mut uv_handle_t, value: *mut c_int) -> c_int {
+    // SAFETY: common pointer contract.
+    match (unsafe { Handle::from_ptr(handle) }, unsafe {
+        value.as_mut()
+    }) {
+        (_, None) => UV_EINVAL,
+        (handle, Some(value)) => handle.buffer_size(libc::SO_SNDBUF, value).into_code(),
+    }
+}
+
+/// Reads (where `*value` is 0) or sets the size in bytes of a socket's receive buffer. Linux
+/// answers with twice the size that was set.
+///
+/// Returns 0 or an error, as `uv_send_buffer_size` does.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_recv_buffer_size>
+///
+/// # Safety
+/// `handle` must be initialised, `value` null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_recv_buffer_size(handle: *mut uv_handle_t, value: *mut c_int) -> c_int {
+    // SAFETY: common pointer contract.
+    match (unsafe { Handle::from_ptr(handle) }, unsafe {
+        value.as_mut()
+    }) {
+        (_, None) => UV_EINVAL,
+        (handle, Some(value)) => handle.buffer_size(libc::SO_RCVBUF, value).into_code(),
+    }
+}

@@ -1,0 +1,282 @@
+//! Prepare, check and idle handles: a callback once an iteration, before the loop polls, after it
+//! polled, and before the prepare phase respectively. A started idle handle keeps the loop from
+//! sleeping. Handles of a phase run in the reverse order of their starts.
+//!
+//! <https://docs.libuv.org/en/v1.x/prepare.html>, `check.html`, `idle.html`
+
+use std::ffi::c_int;
+
+use crate::abi::*;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::handle::Handle;
+use crate::list::{self, List};
+use crate::view::{addr, get, owner, set, view};
+
+view!(
+    /// A prepare handle.
+    Prepare => uv_prepare_t
+);
+view!(
+    /// A check handle.
+    Check => uv_check_t
+);
+view!(
+    /// An idle handle.
+    Idle => uv_idle_t
+);
+
+/// What the three kinds have in common.
+trait Phase: Copy {
+    const KIND: uv_handle_type;
+    /// The started handles of the kind.
+    fn started(on: Loop) -> List;
+    fn handle(self) -> Handle;
+    fn link(self) -> List;
+    fn from_link(link: List) -> Self;
+    fn has_callback(self) -> bool;
+    fn invoke(self);
+}
+
+fn init(phase: impl Phase, on: Loop) {
+    fn kind<P: Phase>(_: P) -> uv_handle_type {
+        P::KIND
+    }
+    phase.handle().init(on, kind(phase));
+    phase.link().init();
+}
+
+/// Starts, with `set_callback` storing the callback; starting a started handle changes nothing.
+fn start<P: Phase>(phase: P, has_callback: bool, set_callback: impl FnOnce()) -> Result {
+    let handle = phase.handle();
+    if handle.is_active() {
+        return Ok(());
+    }
+    if !has_callback {
+        return Err(Errno::EINVAL);
+    }
+    set_callback();
+    P::started(handle.event_loop()).push_front(phase.link());
+    handle.start();
+    Ok(())
+}
+
+fn stop(phase: impl Phase) {
+    if phase.handle().is_active() {
+        phase.link().remove();
+        phase.handle().stop();
+    }
+}
+
+fn run<P: Phase>(on: Loop) {
+    if P::started(on).is_empty() {
+        return;
+    }
+    let mut local = list::head();
+    // SAFETY: `local` outlives the walk, which leaves it empty.
+    let todo = unsafe { List::from_ptr(&raw mut local) };
+    P::started(on).take(todo);
+    while let Some(link) = todo.pop_front() {
+        P::started(on).push_back(link);
+        let phase = P::from_link(link);
+        debug_assert!(phase.has_callback());
+        phase.invoke();
+    }
+}
+
+pub(crate) fn run_idle(on: Loop) {
+    run::<Idle>(on);
+}
+
+pub(crate) fn run_prepare(on: Loop) {
+    run::<Prepare>(on);
+}
+
+pub(crate) fn run_check(on: Loop) {
+    run::<Check>(on);
+}
+
+/// The same code for the three views, which differ in names only.
+macro_rules! phase {
+    ($view:ident, $raw:ty, $kind:ident, $list:ident, $callback:ident) => {
+        impl Phase for $view {
+            const KIND: uv_handle_type = $kind;
+
+            fn started(on: Loop) -> List {
+                on.$list()
+            }
+
+            fn handle(self) -> Handle {
+                // SAFETY: begins with the fields of a handle.
+                unsafe { Handle::from_ptr(self.raw().cast()) }
+            }
+
+            fn link(self) -> List {
+                // SAFETY: the link is a member of a live handle.
+                unsafe { List::from_ptr(addr!(self.queue)) }
+            }
+
+            fn from_link(link: List) -> Self {
+                // SAFETY: the links of the list are members of live handles of this kind.
+                unsafe { Self::from_ptr(owner!(link.raw(), $raw, queue)) }
+            }
+
+            fn has_callback(self) -> bool {
+                get!(self.$callback).is_some()
+            }
+
+            fn invoke(self) {
+                if let Some(callback) = get!(self.$callback) {
+                    // SAFETY: the user's callback gets the handle it was registered for, which
+                    // nothing here touches afterwards.
+                    unsafe { callback(self.raw()) }
+                }
+            }
+        }
+
+        impl $view {
+            pub(crate) fn stop(self) {
+                stop(self);
+            }
+        }
+    };
+}
+
+phase!(
+    Prepare,
+    uv_prepare_t,
+    UV_PREPARE,
+    prepare_handles,
+    prepare_cb
+);
+phase!(Check, uv_check_t, UV_CHECK, check_handles, check_cb);
+phase!(Idle, uv_idle_t, UV_IDLE, idle_handles, idle_cb);
+
+// C entry points
+
+/// Makes `prepare` a prepare handle that is not started. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_init>
+///
+/// # Safety
+/// `loop` must be initialised, `prepare` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_prepare_init(
+    r#loop: *mut uv_loop_t,
+    prepare: *mut uv_prepare_t,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { init(Prepare::from_ptr(prepare), Loop::from_ptr(r#loop)) };
+    0
+}
+
+/// Starts the handle: `cb` is called once an iteration, right before the loop polls.
+///
+/// Returns 0, also when it was started already, or `UV_EINVAL` when `cb` is `NULL`.
+///
+/// <https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_start>
+///
+/// # Safety
+/// `prepare` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_prepare_start(prepare: *mut uv_prepare_t, cb: uv_prepare_cb) -> c_int {
+    // SAFETY: common pointer contract.
+    let phase = unsafe { Prepare::from_ptr(prepare) };
+    start(phase, cb.is_some(), || set!(phase.prepare_cb = cb)).into_code()
+}
+
+/// Stops the handle. Returns 0, also for one not started.
+///
+/// <https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_stop>
+///
+/// # Safety
+/// `prepare` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_prepare_stop(prepare: *mut uv_prepare_t) -> c_int {
+    // SAFETY: common pointer contract.
+    stop(unsafe { Prepare::from_ptr(prepare) });
+    0
+}
+
+/// Makes `check` a check handle that is not started. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/check.html#c.uv_check_init>
+///
+/// # Safety
+/// `loop` must be initialised, `check` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_check_init(r#loop: *mut uv_loop_t, check: *mut uv_check_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { init(Check::from_ptr(check), Loop::from_ptr(r#loop)) };
+    0
+}
+
+/// Starts the handle: `cb` is called once an iteration, right after the loop polled.
+///
+/// Returns 0, also when it was started already, or `UV_EINVAL` when `cb` is `NULL`.
+///
+/// <https://docs.libuv.org/en/v1.x/check.html#c.uv_check_start>
+///
+/// # Safety
+/// `check` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_check_start(check: *mut uv_check_t, cb: uv_check_cb) -> c_int {
+    // SAFETY: common pointer contract.
+    let phase = unsafe { Check::from_ptr(check) };
+    start(phase, cb.is_some(), || set!(phase.check_cb = cb)).into_code()
+}
+
+/// Stops the handle. Returns 0, also for one not started.
+///
+/// <https://docs.libuv.org/en/v1.x/check.html#c.uv_check_stop>
+///
+/// # Safety
+/// `check` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_check_stop(check: *mut uv_check_t) -> c_int {
+    // SAFETY: common pointer contract.
+    stop(unsafe { Check::from_ptr(check) });
+    0
+}
+
+/// Makes `idle` an idle handle that is not started. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_init>
+///
+/// # Safety
+/// `loop` must be initialised, `idle` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_idle_init(r#loop: *mut uv_loop_t, idle: *mut uv_idle_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { init(Idle::from_ptr(idle), Loop::from_ptr(r#loop)) };
+    0
+}
+
+/// Starts the handle: `cb` is called once an iteration, before the prepare handles, and the loop
+/// does not sleep.
+///
+/// Returns 0, also when it was started already, or `UV_EINVAL` when `cb` is `NULL`.
+///
+/// <https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_start>
+///
+/// # Safety
+/// `idle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_idle_start(idle: *mut uv_idle_t, cb: uv_idle_cb) -> c_int {
+    // SAFETY: common pointer contract.
+    let phase = unsafe { Idle::from_ptr(idle) };
+    start(phase, cb.is_some(), || set!(phase.idle_cb = cb)).into_code()
+}
+
+/// Stops the handle. Returns 0, also for one not started.
+///
+/// <https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_stop>
+///
+/// # Safety
+/// `idle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_idle_stop(idle: *mut uv_idle_t) -> c_int {
+    // SAFETY: common pointer contract.
+    stop(unsafe { Idle::from_ptr(idle) });
+    0
+}

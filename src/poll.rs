@@ -1,0 +1,195 @@
+//! Poll handles: watching descriptors that belong to somebody else.
+//!
+//! The user may close the descriptor once the handle is stopped or closing, so stopping makes the
+//! poller forget it at once.
+//!
+//! <https://docs.libuv.org/en/v1.x/poll.html>
+
+use std::ffi::c_int;
+
+use crate::abi::*;
+use crate::backend::ready;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::event_loop::io::{Io, Watcher, is_watched};
+use crate::handle::Handle;
+use crate::sys::fd as descriptor;
+use crate::view::{addr, get, set, view};
+
+view!(
+    /// A poll handle.
+    Poll => uv_poll_t
+);
+
+/// Events as users name them, and as the poller does.
+const EVENTS: [(c_int, u32); 4] = [
+    (UV_READABLE as c_int, ready::READABLE),
+    (UV_WRITABLE as c_int, ready::WRITABLE),
+    (UV_DISCONNECT as c_int, ready::PEER_CLOSED),
+    (UV_PRIORITIZED as c_int, ready::PRIORITY),
+];
+
+fn to_interest(events: c_int) -> u32 {
+    EVENTS
+        .iter()
+        .filter(|row| events & row.0 != 0)
+        .fold(0, |all, row| all | row.1)
+}
+
+fn to_events(readiness: u32) -> c_int {
+    EVENTS
+        .iter()
+        .filter(|row| readiness & row.1 != 0)
+        .fold(0, |all, row| all | row.0)
+}
+
+impl Poll {
+    fn handle(self) -> Handle {
+        // SAFETY: begins with the fields of a handle.
+        unsafe { Handle::from_ptr(self.raw().cast()) }
+    }
+
+    fn io(self) -> Io {
+        // SAFETY: a member of a live handle.
+        unsafe { Io::from_ptr(addr!(self.io_watcher)) }
+    }
+
+    fn init(self, on: Loop, fd: c_int) -> Result {
+        if is_watched(on, fd) {
+            return Err(Errno::EEXIST);
+        }
+        on.descriptors(|all| all.probe(fd))?;
+        descriptor::set_nonblocking(fd, true).or_else(|error| match error.code() {
+            UV_ENOTTY => descriptor::set_nonblocking_by_flags(fd),
+            _ => Err(error),
+        })?;
+        self.handle().init(on, UV_POLL);
+        self.io().init(Watcher::Poll, -1);
+        set!(self.poll_cb = None);
+        self.io()
+            .set_fd(on, fd)
+            .inspect_err(|_| self.handle().uninit())
+    }
+
+    fn start(self, events: c_int, callback: uv_poll_cb) -> Result {
+        let handle = self.handle();
+        if handle.is_closing() {
+            return Err(Errno::EINVAL);
+        }
+        let (on, io) = (handle.event_loop(), self.io());
+        if !handle.is_active() && is_watched(on, io.fd()) {
+            return Err(Errno::EEXIST);
+        }
+        let interest = to_interest(events);
+        if interest == 0 {
+            self.stop();
+            return Ok(());
+        }
+        io.stop(on, ready::REQUESTABLE & !interest);
+        io.start(on, interest);
+        set!(self.poll_cb = callback);
+        handle.start();
+        Ok(())
+    }
+
+    fn stop(self) {
+        let on = self.handle().event_loop();
+        self.io().close(on);
+        self.handle().stop();
+    }
+
+    pub(crate) fn close(self) {
+        self.stop();
+    }
+
+    pub(crate) fn on_io(self, readiness: u32) {
+        // An error that is no out-of-band data: the descriptor is of no use any more.
+        if readiness & ready::ERROR != 0 && readiness & ready::PRIORITY == 0 {
+            self.stop();
+            self.invoke(UV_EBADF, 0);
+        } else {
+            self.invoke(0, to_events(readiness));
+        }
+    }
+
+    fn invoke(self, status: c_int, events: c_int) {
+        if let Some(callback) = get!(self.poll_cb) {
+            // SAFETY: the user's callback gets the handle it was registered for, which nothing
+            // here touches afterwards.
+            unsafe { callback(self.raw(), status, events) }
+        }
+    }
+}
+
+// C entry points
+
+/// Makes `handle` watch the descriptor `fd`, which becomes non-blocking; it is not started.
+///
+/// Returns 0 or an error: `UV_EEXIST` when the loop watches `fd` already, `UV_EBADF`, `UV_EPERM`
+/// when it cannot be polled (a regular file).
+///
+/// <https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init>
+///
+/// # Safety
+/// `loop` must be initialised, `handle` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_poll_init(
+    r#loop: *mut uv_loop_t,
+    handle: *mut uv_poll_t,
+    fd: c_int,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Poll::from_ptr(handle).init(Loop::from_ptr(r#loop), fd) }.into_code()
+}
+
+/// The same as `uv_poll_init`; the two differ on Windows only.
+///
+/// <https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init_socket>
+///
+/// # Safety
+/// As `uv_poll_init`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_poll_init_socket(
+    r#loop: *mut uv_loop_t,
+    handle: *mut uv_poll_t,
+    socket: uv_os_sock_t,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { uv_poll_init(r#loop, handle, socket) }
+}
+
+/// Starts to watch for `events`, a combination of `UV_READABLE`, `UV_WRITABLE`, `UV_DISCONNECT` and
+/// `UV_PRIORITIZED`; on a started handle, changes the events and the callback. `cb` gets a status
+/// (0, or `UV_EBADF` when the descriptor is unusable, in which case the handle has been stopped)
+/// and the events that are there.
+///
+/// Returns 0 or an error: `UV_EEXIST` when another handle of the loop watches the descriptor.
+///
+/// <https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_start>
+///
+/// # Safety
+/// `handle` must be initialised; the descriptor must stay open while the handle is active.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_poll_start(
+    handle: *mut uv_poll_t,
+    events: c_int,
+    cb: uv_poll_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Poll::from_ptr(handle) }
+        .start(events, cb)
+        .into_code()
+}
+
+/// Stops watching; the descriptor may be closed from then on. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_stop>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_poll_stop(handle: *mut uv_poll_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Poll::from_ptr(handle) }.stop();
+    0
+}

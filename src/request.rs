@@ -1,0 +1,173 @@
+//! Requests: what all of them share.
+//!
+//! A request is active from the call that takes it until its callback is about to run, and keeps
+//! the loop alive meanwhile. Its memory is the caller's again when the callback runs.
+//!
+//! <https://docs.libuv.org/en/v1.x/request.html>
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use crate::abi::*;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::view::{get, set, view};
+use crate::work::pool;
+
+view!(
+    /// Any request.
+    Request => uv_req_t
+);
+
+impl Request {
+    /// Makes caller's memory an active request. `data` is left alone.
+    pub(crate) fn start(self, on: Loop, kind: uv_req_type) {
+        self.init(kind);
+        on.add_active_request();
+    }
+
+    /// Gives caller's memory its type, for requests that are not (yet) active.
+    pub(crate) fn init(self, kind: uv_req_type) {
+        set!(self.r#type = kind);
+    }
+
+    /// Called before the request's callback, never after.
+    pub(crate) fn finish(on: Loop) {
+        on.remove_active_request();
+    }
+
+    pub(crate) fn kind(self) -> uv_req_type {
+        get!(self.r#type)
+    }
+
+    /// Takes a request back that no worker has begun with.
+    fn cancel(self) -> Result {
+        let raw = self.raw();
+        // SAFETY: in each arm the type says what the memory is.
+        unsafe {
+            let (on, work) = match self.kind() {
+                UV_FS => (
+                    (*raw.cast::<uv_fs_t>()).r#loop,
+                    &raw mut (*raw.cast::<uv_fs_t>()).work_req,
+                ),
+                UV_GETADDRINFO => (
+                    (*raw.cast::<uv_getaddrinfo_t>()).r#loop,
+                    &raw mut (*raw.cast::<uv_getaddrinfo_t>()).work_req,
+                ),
+                UV_GETNAMEINFO => (
+                    (*raw.cast::<uv_getnameinfo_t>()).r#loop,
+                    &raw mut (*raw.cast::<uv_getnameinfo_t>()).work_req,
+                ),
+                UV_RANDOM => (
+                    (*raw.cast::<uv_random_t>()).r#loop,
+                    &raw mut (*raw.cast::<uv_random_t>()).work_req,
+                ),
+                UV_WORK => (
+                    (*raw.cast::<uv_work_t>()).r#loop,
+                    &raw mut (*raw.cast::<uv_work_t>()).work_req,
+                ),
+                _ => return Err(Errno::EINVAL),
+            };
+            pool::cancel(Loop::from_ptr(on), work)
+        }
+    }
+}
+
+/// Names and sizes, by type.
+const KINDS: [(uv_req_type, &CStr, usize); 10] = [
+    (UV_REQ, c"req", size_of::<uv_req_t>()),
+    (UV_CONNECT, c"connect", size_of::<uv_connect_t>()),
+    (UV_WRITE, c"write", size_of::<uv_write_t>()),
+    (UV_SHUTDOWN, c"shutdown", size_of::<uv_shutdown_t>()),
+    (UV_UDP_SEND, c"udp_send", size_of::<uv_udp_send_t>()),
+    (UV_FS, c"fs", size_of::<uv_fs_t>()),
+    (UV_WORK, c"work", size_of::<uv_work_t>()),
+    (
+        UV_GETADDRINFO,
+        c"getaddrinfo",
+        size_of::<uv_getaddrinfo_t>(),
+    ),
+    (
+        UV_GETNAMEINFO,
+        c"getnameinfo",
+        size_of::<uv_getnameinfo_t>(),
+    ),
+    (UV_RANDOM, c"random", size_of::<uv_random_t>()),
+];
+
+// C entry points
+
+/// The size of a request type, for bindings that allocate without the header; `(size_t) -1` for
+/// what is no request type.
+///
+/// <https://docs.libuv.org/en/v1.x/request.html#c.uv_req_size>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_req_size(r#type: uv_req_type) -> usize {
+    KINDS
+        .iter()
+        .find(|row| row.0 == r#type)
+        .map_or(usize::MAX, |row| row.2)
+}
+
+/// The user's own pointer, `req->data`.
+///
+/// <https://docs.libuv.org/en/v1.x/request.html#c.uv_req_get_data>
+///
+/// # Safety
+/// `req` must point to a request.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_req_get_data(req: *const uv_req_t) -> *mut c_void {
+    // SAFETY: common pointer contract.
+    let request = unsafe { Request::from_ptr(req) };
+    get!(request.data)
+}
+
+/// Sets the user's own pointer, `req->data`.
+///
+/// <https://docs.libuv.org/en/v1.x/request.html#c.uv_req_set_data>
+///
+/// # Safety
+/// `req` must point to a request.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_req_set_data(req: *mut uv_req_t, data: *mut c_void) {
+    // SAFETY: common pointer contract.
+    let request = unsafe { Request::from_ptr(req) };
+    set!(request.data = data);
+}
+
+/// The type of a request.
+///
+/// <https://docs.libuv.org/en/v1.x/request.html#c.uv_req_get_type>
+///
+/// # Safety
+/// `req` must point to a request.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_req_get_type(req: *const uv_req_t) -> uv_req_type {
+    // SAFETY: common pointer contract.
+    unsafe { Request::from_ptr(req) }.kind()
+}
+
+/// The name of a request type, such as `"write"`; `NULL` for what is no request type.
+///
+/// <https://docs.libuv.org/en/v1.x/request.html#c.uv_req_type_name>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_req_type_name(r#type: uv_req_type) -> *const c_char {
+    KINDS
+        .iter()
+        .find(|row| row.0 == r#type)
+        .map_or(std::ptr::null(), |row| row.1.as_ptr())
+}
+
+/// Cancels a pending file system, name, random or work request. Its callback runs in a later
+/// iteration of the loop with `UV_ECANCELED`.
+///
+/// Returns 0, `UV_EBUSY` when it is being worked on or done, or `UV_EINVAL` for other requests.
+///
+/// <https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel>
+///
+/// # Safety
+/// `req` must have been started.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_cancel(req: *mut uv_req_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Request::from_ptr(req) }.cancel().into_code()
+}

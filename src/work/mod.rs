@@ -1,0 +1,3 @@
+//! Work that would block the loop.
+
+pub(crate) mod pool;
