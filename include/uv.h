@@ -270,19 +270,21 @@ UV_EXTERN int uv_translate_sys_error(int sys_errno);
 
 /* ---- All types ---- */
 
-typedef struct uv_loop_s uv_loop_t;
 typedef struct uv_handle_s uv_handle_t;
 typedef struct uv_async_s uv_async_t;
 typedef struct uv_signal_s uv_signal_t;
+typedef struct uv_loop_s uv_loop_t;
+typedef struct uv_metrics_s uv_metrics_t;
+typedef struct uv_prepare_s uv_prepare_t;
+typedef struct uv_check_s uv_check_t;
+typedef struct uv_idle_s uv_idle_t;
+typedef struct uv_poll_s uv_poll_t;
+typedef struct uv_req_s uv_req_t;
+typedef struct uv_timer_s uv_timer_t;
 typedef struct uv_connect_s uv_connect_t;
 typedef struct uv_shutdown_s uv_shutdown_t;
 typedef struct uv_stream_s uv_stream_t;
 typedef struct uv_write_s uv_write_t;
-typedef struct uv_poll_s uv_poll_t;
-typedef struct uv_timer_s uv_timer_t;
-typedef struct uv_prepare_s uv_prepare_t;
-typedef struct uv_check_s uv_check_t;
-typedef struct uv_idle_s uv_idle_t;
 typedef struct uv_process_s uv_process_t;
 typedef struct uv_timespec_t uv_timespec_t;
 typedef struct uv_stat_t uv_stat_t;
@@ -309,13 +311,11 @@ typedef struct uv_statfs_s uv_statfs_t;
 typedef struct uv_dirent_s uv_dirent_t;
 typedef struct uv_rusage_t uv_rusage_t;
 typedef struct uv_env_item_s uv_env_item_t;
-typedef struct uv_metrics_s uv_metrics_t;
 typedef struct uv_dir_s uv_dir_t;
 typedef struct uv_thread_options_s uv_thread_options_t;
 typedef struct uv_pipe_s uv_pipe_t;
 typedef struct uv_tcp_s uv_tcp_t;
 typedef struct uv_tty_s uv_tty_t;
-typedef struct uv_req_s uv_req_t;
 
 /* The types of handles: XX(name without UV_, name without uv_ and _t). */
 #define UV_HANDLE_TYPE_MAP(XX)                                                 \
@@ -391,6 +391,17 @@ typedef enum uv_req_type {
 /* ---- Version and memory: https://docs.libuv.org/en/v1.x/version.html,
  *      https://docs.libuv.org/en/v1.x/misc.html ---- */
 
+/* The version of libuv that this library answers for, as UV_VERSION_HEX
+ * encodes it.
+ *
+ * See https://docs.libuv.org/en/v1.x/version.html#c.uv_version */
+UV_EXTERN unsigned int uv_version(void);
+
+/* The same as a string, such as "1.53.0".
+ *
+ * See https://docs.libuv.org/en/v1.x/version.html#c.uv_version_string */
+UV_EXTERN const char *uv_version_string(void);
+
 /* Takes the place of malloc. */
 typedef void *(*uv_malloc_func)(size_t size);
 /* Takes the place of realloc. */
@@ -453,6 +464,193 @@ struct uv_metrics_s {
 /* Called by uv_walk for each handle; arg is what uv_walk was given. */
 typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
 
+/* The default loop, made at the first call; NULL when that fails. It is an
+ * ordinary loop that the library holds for convenience, no more thread-safe
+ * than others.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_default_loop */
+UV_EXTERN uv_loop_t *uv_default_loop(void);
+
+/* Makes loop a loop.
+ *
+ * Returns 0 or an error, such as UV_ENOMEM, UV_EMFILE or UV_ENFILE.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_init
+ *
+ * Precondition: loop must be writable and stay in place until uv_loop_close. */
+UV_EXTERN int uv_loop_init(uv_loop_t *loop);
+
+/* Releases what the loop holds; its memory is the caller's again.
+ *
+ * Returns 0, or UV_EBUSY while it has open handles or requests under way.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_close
+ *
+ * Precondition: loop must be initialised, and not running. */
+UV_EXTERN int uv_loop_close(uv_loop_t *loop);
+
+/* Allocates and initialises a loop; NULL when that fails. Deprecated: use
+ * uv_loop_init.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_init */
+UV_EXTERN uv_loop_t *uv_loop_new(void);
+
+/* Closes and frees a loop of uv_loop_new. Deprecated: use uv_loop_close.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_close
+ *
+ * Precondition: loop must come from uv_loop_new and have neither handles nor
+ * requests. */
+UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
+
+/* The size of a loop, for bindings that allocate without the header.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_size */
+UV_EXTERN size_t uv_loop_size(void);
+
+/* Non-zero when the loop has active and referenced handles, active requests
+ * or closing handles.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_alive
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
+
+/* Sets an option of the loop; C sees it as (loop, option, ...).
+ *
+ * Every option that takes an argument takes one int, which the processors
+ * below pass alike to a variadic and to this function.
+ *
+ * - UV_LOOP_BLOCK_SIGNAL: block a signal while polling; only SIGPROF, else
+ *   UV_EINVAL
+ * - UV_METRICS_IDLE_TIME: measure the time spent waiting for events
+ * - UV_LOOP_USE_IO_URING_SQPOLL: accepted
+ *
+ * Returns 0, or UV_ENOSYS for an unknown option.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_configure
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
+
+/* Makes a loop usable in a child after fork(). Call it before anything else
+ * of the loop is used there; watchers of file system events have to be
+ * started anew where it fails.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_fork
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
+
+/* The descriptor of the loop's poller, for embedding: another event loop
+ * waits on it and calls uv_run with UV_RUN_NOWAIT when it becomes readable or
+ * uv_backend_timeout is over.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_backend_fd
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
+
+/* How long polling may take until something else is due, in milliseconds; -1
+ * is for ever.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_backend_timeout
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
+
+/* The loop's time in milliseconds since some moment in the past, as of the
+ * last update.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_now
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
+
+/* Updates the loop's time, which the loop does itself each iteration; for
+ * callbacks that take long.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_update_time
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN void uv_update_time(uv_loop_t *loop);
+
+/* Calls walk_cb with arg for every handle of the loop, closing ones included.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
+
+/* Prints all handles of the loop to stream (NULL: the standard error), a line
+ * each, as [RAI] type address: referenced, active, internal.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles
+ *
+ * Precondition: loop must be initialised, stream null or open for writing. */
+UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
+
+/* Prints the active handles of the loop, as uv_print_all_handles does.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_active_handles
+ *
+ * Precondition: loop must be initialised, stream null or open for writing. */
+UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
+
+/* The user's own pointer, loop->data.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_get_data
+ *
+ * Precondition: loop must point to a loop. */
+UV_EXTERN void *uv_loop_get_data(const uv_loop_t *loop);
+
+/* Sets the user's own pointer, loop->data.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_set_data
+ *
+ * Precondition: loop must point to a loop. */
+UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
+
+/* Runs the loop: until nothing is alive in it (UV_RUN_DEFAULT), for one
+ * iteration that may wait (UV_RUN_ONCE) or for one that does not
+ * (UV_RUN_NOWAIT).
+ *
+ * Returns non-zero when handles or requests are still alive, which after
+ * UV_RUN_DEFAULT means that uv_stop was called. Not to be called from within
+ * a callback of the same loop.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_run
+ *
+ * Precondition: loop must be initialised, and used by no other thread
+ * meanwhile. */
+UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
+
+/* Makes uv_run return as soon as the current iteration is over; without
+ * waiting, if called before it polls.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_stop
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN void uv_stop(uv_loop_t *loop);
+
+/* Copies the loop's counters to metrics. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_info
+ *
+ * Precondition: loop must be initialised, metrics writable. */
+UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
+
+/* Nanoseconds that the loop has spent waiting in the kernel's event provider,
+ * once the loop was configured with UV_METRICS_IDLE_TIME; 0 otherwise. May be
+ * called from any thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_idle_time
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
+
 /* ---- Handles: https://docs.libuv.org/en/v1.x/handle.html ---- */
 
 /* A handle is closed: the library is done with its memory. */
@@ -490,6 +688,127 @@ struct uv_handle_s {
   UV_HANDLE_FIELDS
 };
 
+/* The size of a handle type, for bindings that allocate without the header;
+ * (size_t) -1 for what is no handle type.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_size */
+UV_EXTERN size_t uv_handle_size(uv_handle_type type);
+
+/* The type of a handle.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_type
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
+
+/* The name of a handle type, such as "tcp"; NULL for what is no handle type.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_type_name */
+UV_EXTERN const char *uv_handle_type_name(uv_handle_type type);
+
+/* The user's own pointer, handle->data.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_data
+ *
+ * Precondition: handle must point to a handle. */
+UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
+
+/* The loop that a handle belongs to.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_loop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
+
+/* Sets the user's own pointer, handle->data.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_set_data
+ *
+ * Precondition: handle must point to a handle. */
+UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
+
+/* References a handle again, so that it keeps the loop alive while active.
+ * Doing so twice has the effect of once.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_ref
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_ref(uv_handle_t *handle);
+
+/* Makes a handle one that does not keep the loop alive. Doing so twice has
+ * the effect of once.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_unref
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_unref(uv_handle_t *handle);
+
+/* Non-zero when the handle is referenced.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_has_ref
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_has_ref(const uv_handle_t *handle);
+
+/* Non-zero when the handle is active: a timer that is started, a stream that
+ * reads, writes or listens, any async handle, and so on. A closing handle is
+ * not active.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_is_active
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_is_active(const uv_handle_t *handle);
+
+/* Non-zero when the handle is closing or closed.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_is_closing
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
+
+/* Closes a handle. close_cb, which may be NULL, is called in a later phase of
+ * the loop; only then may the memory be released. Requests in progress get
+ * their callbacks with UV_ECANCELED before it. A second close of the same
+ * handle has no effect.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_close
+ *
+ * Precondition: handle must be initialised and stay in place until close_cb
+ * has been called. */
+UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
+
+/* The descriptor under a TCP, pipe, TTY, UDP or poll handle.
+ *
+ * Returns 0, UV_EINVAL for other handles, or UV_EBADF when there is no
+ * descriptor yet or the handle is closing. Closing or changing the descriptor
+ * is asking for trouble.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_fileno
+ *
+ * Precondition: handle must be initialised, fd writable. */
+UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
+
+/* Reads (where *value is 0) or sets the size in bytes of a socket's send
+ * buffer. Linux answers with twice the size that was set.
+ *
+ * Returns 0 or an error: UV_EINVAL without value, UV_ENOTSUP for handles
+ * without a socket, UV_EBADF without a descriptor.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_send_buffer_size
+ *
+ * Precondition: handle must be initialised, value null or valid. */
+UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
+
+/* Reads (where *value is 0) or sets the size in bytes of a socket's receive
+ * buffer. Linux answers with twice the size that was set.
+ *
+ * Returns 0 or an error, as uv_send_buffer_size does.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_recv_buffer_size
+ *
+ * Precondition: handle must be initialised, value null or valid. */
+UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
+
 /* ---- Requests: https://docs.libuv.org/en/v1.x/request.html ---- */
 
 /* Private: what a completed write tells uv_write_nwritten. */
@@ -514,6 +833,50 @@ struct uv__req_write_extra_s {
 struct uv_req_s {
   UV_REQ_FIELDS
 };
+
+/* The size of a request type, for bindings that allocate without the header;
+ * (size_t) -1 for what is no request type.
+ *
+ * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_size */
+UV_EXTERN size_t uv_req_size(uv_req_type type);
+
+/* The user's own pointer, req->data.
+ *
+ * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_get_data
+ *
+ * Precondition: req must point to a request. */
+UV_EXTERN void *uv_req_get_data(const uv_req_t *req);
+
+/* Sets the user's own pointer, req->data.
+ *
+ * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_set_data
+ *
+ * Precondition: req must point to a request. */
+UV_EXTERN void uv_req_set_data(uv_req_t *req, void *data);
+
+/* The type of a request.
+ *
+ * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_get_type
+ *
+ * Precondition: req must point to a request. */
+UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
+
+/* The name of a request type, such as "write"; NULL for what is no request
+ * type.
+ *
+ * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_type_name */
+UV_EXTERN const char *uv_req_type_name(uv_req_type type);
+
+/* Cancels a pending file system, name, random or work request. Its callback
+ * runs in a later iteration of the loop with UV_ECANCELED.
+ *
+ * Returns 0, UV_EBUSY when it is being worked on or done, or UV_EINVAL for
+ * other requests.
+ *
+ * See https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel
+ *
+ * Precondition: req must have been started. */
+UV_EXTERN int uv_cancel(uv_req_t *req);
 
 /* ---- Streams: https://docs.libuv.org/en/v1.x/stream.html ---- */
 
@@ -598,6 +961,12 @@ struct uv_tcp_s {
 };
 
 /* ---- Pipes: https://docs.libuv.org/en/v1.x/pipe.html ---- */
+
+/* Flags of uv_pipe_bind2 and uv_pipe_connect2. */
+enum {
+  /* Fail with UV_EINVAL instead of shortening a name that is too long. */
+  UV_PIPE_NO_TRUNCATE = 1
+};
 
 /* A Unix domain socket, or a pipe or FIFO opened as a stream. */
 struct uv_pipe_s {
@@ -719,6 +1088,67 @@ struct uv_timer_s {
   UV_TIMER_PRIVATE_FIELDS
 };
 
+/* Makes handle a timer that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
+
+/* Starts a timer, or starts it anew: cb is called timeout milliseconds from
+ * the loop's time on, and then, unless repeat is 0, every repeat
+ * milliseconds. A timeout of 0 is due in the loop's next iteration.
+ *
+ * Returns 0, or UV_EINVAL when the timer is closing or cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_start
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_start(uv_timer_t *handle,
+                             uv_timer_cb cb,
+                             uint64_t timeout,
+                             uint64_t repeat);
+
+/* Stops a timer: its callback is not called any more. Returns 0, also for one
+ * not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
+
+/* Stops a timer and, if it repeats, starts it with its repeat value as the
+ * timeout.
+ *
+ * Returns 0, or UV_EINVAL for a timer that was never started.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_again
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_again(uv_timer_t *handle);
+
+/* Sets the repeat value in milliseconds, used from the next expiry on.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_set_repeat
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
+
+/* The repeat value in milliseconds.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_repeat
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
+
+/* Milliseconds of the loop's time until the timer is due; 0 when that has
+ * passed.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_due_in
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
+
 /* ---- Phases of the loop: https://docs.libuv.org/en/v1.x/prepare.html,
  *      https://docs.libuv.org/en/v1.x/check.html,
  *      https://docs.libuv.org/en/v1.x/idle.html ---- */
@@ -748,6 +1178,78 @@ struct uv_idle_s {
   UV_IDLE_PRIVATE_FIELDS
 };
 
+/* Makes prepare a prepare handle that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_init
+ *
+ * Precondition: loop must be initialised, prepare writable. */
+UV_EXTERN int uv_prepare_init(uv_loop_t *loop, uv_prepare_t *prepare);
+
+/* Starts the handle: cb is called once an iteration, right before the loop
+ * polls.
+ *
+ * Returns 0, also when it was started already, or UV_EINVAL when cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_start
+ *
+ * Precondition: prepare must be initialised. */
+UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
+
+/* Stops the handle. Returns 0, also for one not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_stop
+ *
+ * Precondition: prepare must be initialised. */
+UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
+
+/* Makes check a check handle that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/check.html#c.uv_check_init
+ *
+ * Precondition: loop must be initialised, check writable. */
+UV_EXTERN int uv_check_init(uv_loop_t *loop, uv_check_t *check);
+
+/* Starts the handle: cb is called once an iteration, right after the loop
+ * polled.
+ *
+ * Returns 0, also when it was started already, or UV_EINVAL when cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/check.html#c.uv_check_start
+ *
+ * Precondition: check must be initialised. */
+UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
+
+/* Stops the handle. Returns 0, also for one not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/check.html#c.uv_check_stop
+ *
+ * Precondition: check must be initialised. */
+UV_EXTERN int uv_check_stop(uv_check_t *check);
+
+/* Makes idle an idle handle that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_init
+ *
+ * Precondition: loop must be initialised, idle writable. */
+UV_EXTERN int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle);
+
+/* Starts the handle: cb is called once an iteration, before the prepare
+ * handles, and the loop does not sleep.
+ *
+ * Returns 0, also when it was started already, or UV_EINVAL when cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_start
+ *
+ * Precondition: idle must be initialised. */
+UV_EXTERN int uv_idle_start(uv_idle_t *idle, uv_idle_cb cb);
+
+/* Stops the handle. Returns 0, also for one not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_stop
+ *
+ * Precondition: idle must be initialised. */
+UV_EXTERN int uv_idle_stop(uv_idle_t *idle);
+
 /* ---- Waking a loop from elsewhere:
  *      https://docs.libuv.org/en/v1.x/async.html ---- */
 
@@ -759,6 +1261,29 @@ struct uv_async_s {
   UV_HANDLE_FIELDS
   UV_ASYNC_PRIVATE_FIELDS
 };
+
+/* Makes async an async handle, active from the start: async_cb, which may be
+ * NULL, is called on the loop's thread after uv_async_send.
+ *
+ * Returns 0 or an error, such as UV_EMFILE.
+ *
+ * See https://docs.libuv.org/en/v1.x/async.html#c.uv_async_init
+ *
+ * Precondition: loop must be initialised, async writable. */
+UV_EXTERN int uv_async_init(uv_loop_t *loop,
+                            uv_async_t *async,
+                            uv_async_cb async_cb);
+
+/* Wakes the loop and has the handle's callback called there; once for several
+ * sends before that. May be called from any thread and from signal handlers.
+ * Sending to a closing handle has no effect.
+ *
+ * Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/async.html#c.uv_async_send
+ *
+ * Precondition: async must be initialised, and its memory not yet released. */
+UV_EXTERN int uv_async_send(uv_async_t *async);
 
 /* ---- Descriptors of others: https://docs.libuv.org/en/v1.x/poll.html ---- */
 
@@ -785,6 +1310,48 @@ struct uv_poll_s {
   uv_poll_cb poll_cb;
   UV_POLL_PRIVATE_FIELDS
 };
+
+/* Makes handle watch the descriptor fd, which becomes non-blocking; it is not
+ * started.
+ *
+ * Returns 0 or an error: UV_EEXIST when the loop watches fd already,
+ * UV_EBADF, UV_EPERM when it cannot be polled (a regular file).
+ *
+ * See https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
+
+/* The same as uv_poll_init; the two differ on Windows only.
+ *
+ * See https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init_socket
+ *
+ * Precondition: As uv_poll_init. */
+UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop,
+                                  uv_poll_t *handle,
+                                  uv_os_sock_t socket);
+
+/* Starts to watch for events, a combination of UV_READABLE, UV_WRITABLE,
+ * UV_DISCONNECT and UV_PRIORITIZED; on a started handle, changes the events
+ * and the callback. cb gets a status (0, or UV_EBADF when the descriptor is
+ * unusable, in which case the handle has been stopped) and the events that
+ * are there.
+ *
+ * Returns 0 or an error: UV_EEXIST when another handle of the loop watches
+ * the descriptor.
+ *
+ * See https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_start
+ *
+ * Precondition: handle must be initialised; the descriptor must stay open
+ * while the handle is active. */
+UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb);
+
+/* Stops watching; the descriptor may be closed from then on. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
 
 /* ---- Signals: https://docs.libuv.org/en/v1.x/signal.html ---- */
 
@@ -1406,6 +1973,15 @@ typedef enum uv_thread_create_flags {
   UV_THREAD_HAS_STACK_SIZE = 1
 } uv_thread_create_flags;
 
+/* Priorities of uv_thread_setpriority. */
+enum {
+  UV_THREAD_PRIORITY_HIGHEST = 2,
+  UV_THREAD_PRIORITY_ABOVE_NORMAL = 1,
+  UV_THREAD_PRIORITY_NORMAL = 0,
+  UV_THREAD_PRIORITY_BELOW_NORMAL = -1,
+  UV_THREAD_PRIORITY_LOWEST = -2
+};
+
 /* What a thread runs; arg is what uv_thread_create was given. */
 typedef void (*uv_thread_cb)(void *arg);
 
@@ -1421,24 +1997,13 @@ struct uv_thread_options_s {
 
 /* To come. */
 UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
-UV_EXTERN int uv_async_init(uv_loop_t *,
-                            uv_async_t *async,
-                            uv_async_cb async_cb);
-UV_EXTERN int uv_async_send(uv_async_t *async);
 UV_EXTERN unsigned int uv_available_parallelism(void);
-UV_EXTERN int uv_backend_fd(const uv_loop_t *);
-UV_EXTERN int uv_backend_timeout(const uv_loop_t *);
 UV_EXTERN void uv_barrier_destroy(uv_barrier_t *barrier);
 UV_EXTERN int uv_barrier_init(uv_barrier_t *barrier, unsigned int count);
 UV_EXTERN int uv_barrier_wait(uv_barrier_t *barrier);
 UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
-UV_EXTERN int uv_cancel(uv_req_t *req);
 UV_EXTERN int uv_chdir(const char *dir);
-UV_EXTERN int uv_check_init(uv_loop_t *, uv_check_t *check);
-UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
-UV_EXTERN int uv_check_stop(uv_check_t *check);
 UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
-UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
 UV_EXTERN void uv_cond_broadcast(uv_cond_t *cond);
 UV_EXTERN void uv_cond_destroy(uv_cond_t *cond);
 UV_EXTERN int uv_cond_init(uv_cond_t *cond);
@@ -1450,14 +2015,12 @@ UV_EXTERN void uv_cond_wait(uv_cond_t *cond, uv_mutex_t *mutex);
 UV_EXTERN int uv_cpu_info(uv_cpu_info_t **cpu_infos, int *count);
 UV_EXTERN int uv_cpumask_size(void);
 UV_EXTERN int uv_cwd(char *buffer, size_t *size);
-UV_EXTERN uv_loop_t *uv_default_loop(void);
 UV_EXTERN void uv_disable_stdio_inheritance(void);
 UV_EXTERN void uv_dlclose(uv_lib_t *lib);
 UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
 UV_EXTERN int uv_dlopen(const char *filename, uv_lib_t *lib);
 UV_EXTERN int uv_dlsym(uv_lib_t *lib, const char *name, void **ptr);
 UV_EXTERN int uv_exepath(char *buffer, size_t *size);
-UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
 UV_EXTERN void uv_free_cpu_info(uv_cpu_info_t *cpu_infos, int count);
 UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses,
                                            int count);
@@ -1688,17 +2251,7 @@ UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
 UV_EXTERN int uv_getrusage_thread(uv_rusage_t *rusage);
 UV_EXTERN int uv_gettimeofday(uv_timeval64_t *tv);
 UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
-UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
-UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
-UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
-UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
-UV_EXTERN size_t uv_handle_size(uv_handle_type type);
-UV_EXTERN const char *uv_handle_type_name(uv_handle_type type);
-UV_EXTERN int uv_has_ref(const uv_handle_t *);
 UV_EXTERN uint64_t uv_hrtime(void);
-UV_EXTERN int uv_idle_init(uv_loop_t *, uv_idle_t *idle);
-UV_EXTERN int uv_idle_start(uv_idle_t *idle, uv_idle_cb cb);
-UV_EXTERN int uv_idle_stop(uv_idle_t *idle);
 UV_EXTERN int uv_if_indextoiid(unsigned int ifindex,
                                char *buffer,
                                size_t *size);
@@ -1718,8 +2271,6 @@ UV_EXTERN int uv_ip6_name(const struct sockaddr_in6 *src,
                           char *dst,
                           size_t size);
 UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
-UV_EXTERN int uv_is_active(const uv_handle_t *handle);
-UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
 UV_EXTERN int uv_is_readable(const uv_stream_t *handle);
 UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
 UV_EXTERN int uv_key_create(uv_key_t *key);
@@ -1730,25 +2281,12 @@ UV_EXTERN int uv_kill(int pid, int signum);
 UV_EXTERN void uv_library_shutdown(void);
 UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
 UV_EXTERN void uv_loadavg(double avg[3]);
-UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
-UV_EXTERN int uv_loop_close(uv_loop_t *loop);
-UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
-UV_EXTERN void uv_loop_delete(uv_loop_t *);
-UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
-UV_EXTERN void *uv_loop_get_data(const uv_loop_t *);
-UV_EXTERN int uv_loop_init(uv_loop_t *loop);
-UV_EXTERN uv_loop_t *uv_loop_new(void);
-UV_EXTERN void uv_loop_set_data(uv_loop_t *, void *data);
-UV_EXTERN size_t uv_loop_size(void);
-UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
-UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
 UV_EXTERN void uv_mutex_destroy(uv_mutex_t *handle);
 UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
 UV_EXTERN int uv_mutex_init_recursive(uv_mutex_t *handle);
 UV_EXTERN void uv_mutex_lock(uv_mutex_t *handle);
 UV_EXTERN int uv_mutex_trylock(uv_mutex_t *handle);
 UV_EXTERN void uv_mutex_unlock(uv_mutex_t *handle);
-UV_EXTERN uint64_t uv_now(const uv_loop_t *);
 UV_EXTERN void uv_once(uv_once_t *guard, void (*callback)(void));
 UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
 UV_EXTERN int uv_os_environ(uv_env_item_t **envitems, int *count);
@@ -1797,17 +2335,6 @@ UV_EXTERN int uv_pipe_open(uv_pipe_t *, uv_file file);
 UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
 UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *handle, int count);
 UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
-UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
-UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop,
-                                  uv_poll_t *handle,
-                                  uv_os_sock_t socket);
-UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb);
-UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
-UV_EXTERN int uv_prepare_init(uv_loop_t *, uv_prepare_t *prepare);
-UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
-UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
-UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
-UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
 UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *);
 UV_EXTERN int uv_process_kill(uv_process_t *, int signum);
 UV_EXTERN int uv_queue_work(uv_loop_t *loop,
@@ -1824,15 +2351,7 @@ UV_EXTERN int uv_read_start(uv_stream_t *,
                             uv_alloc_cb alloc_cb,
                             uv_read_cb read_cb);
 UV_EXTERN int uv_read_stop(uv_stream_t *);
-UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
-UV_EXTERN void uv_ref(uv_handle_t *);
-UV_EXTERN void *uv_req_get_data(const uv_req_t *req);
-UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
-UV_EXTERN void uv_req_set_data(uv_req_t *req, void *data);
-UV_EXTERN size_t uv_req_size(uv_req_type type);
-UV_EXTERN const char *uv_req_type_name(uv_req_type type);
 UV_EXTERN int uv_resident_set_memory(size_t *rss);
-UV_EXTERN int uv_run(uv_loop_t *, uv_run_mode mode);
 UV_EXTERN void uv_rwlock_destroy(uv_rwlock_t *rwlock);
 UV_EXTERN int uv_rwlock_init(uv_rwlock_t *rwlock);
 UV_EXTERN void uv_rwlock_rdlock(uv_rwlock_t *rwlock);
@@ -1846,7 +2365,6 @@ UV_EXTERN int uv_sem_init(uv_sem_t *sem, unsigned int value);
 UV_EXTERN void uv_sem_post(uv_sem_t *sem);
 UV_EXTERN int uv_sem_trywait(uv_sem_t *sem);
 UV_EXTERN void uv_sem_wait(uv_sem_t *sem);
-UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
 UV_EXTERN int uv_set_process_title(const char *title);
 UV_EXTERN char **uv_setup_args(int argc, char **argv);
 UV_EXTERN int uv_shutdown(uv_shutdown_t *req,
@@ -1869,7 +2387,6 @@ UV_EXTERN int uv_socketpair(int type,
 UV_EXTERN int uv_spawn(uv_loop_t *loop,
                        uv_process_t *handle,
                        const uv_process_options_t *options);
-UV_EXTERN void uv_stop(uv_loop_t *);
 UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
 UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
 UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle,
@@ -1920,16 +2437,6 @@ UV_EXTERN int uv_thread_setaffinity(uv_thread_t *tid,
                                     size_t mask_size);
 UV_EXTERN int uv_thread_setname(const char *name);
 UV_EXTERN int uv_thread_setpriority(uv_thread_t tid, int priority);
-UV_EXTERN int uv_timer_again(uv_timer_t *handle);
-UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
-UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
-UV_EXTERN int uv_timer_init(uv_loop_t *, uv_timer_t *handle);
-UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
-UV_EXTERN int uv_timer_start(uv_timer_t *handle,
-                             uv_timer_cb cb,
-                             uint64_t timeout,
-                             uint64_t repeat);
-UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
 UV_EXTERN int uv_try_write(uv_stream_t *handle,
                            const uv_buf_t bufs[],
                            unsigned int nbufs);
@@ -1997,8 +2504,6 @@ UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle,
                                struct sockaddr *addrs[],
                                unsigned int flags);
 UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
-UV_EXTERN void uv_unref(uv_handle_t *);
-UV_EXTERN void uv_update_time(uv_loop_t *);
 UV_EXTERN int uv_uptime(double *uptime);
 UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16,
                                          ssize_t utf16_len);
@@ -2006,9 +2511,6 @@ UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
                                ssize_t utf16_len,
                                char **wtf8_ptr,
                                size_t *wtf8_len_ptr);
-UV_EXTERN unsigned int uv_version(void);
-UV_EXTERN const char *uv_version_string(void);
-UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
 UV_EXTERN int uv_write(uv_write_t *req,
                        uv_stream_t *handle,
                        const uv_buf_t bufs[],

@@ -251,6 +251,12 @@ pub const UV_METRICS_IDLE_TIME: uv_loop_option = 1;
 /// Let a kernel thread poll for file operations; no argument.
 pub const UV_LOOP_USE_IO_URING_SQPOLL: uv_loop_option = 2;
 
+/// Flags of `uv_pipe_bind2` and `uv_pipe_connect2`. The enumeration has no name in C.
+#[allow(non_camel_case_types)]
+pub type uv_pipe_flags = c_uint;
+/// Fail with `UV_EINVAL` instead of shortening a name that is too long.
+pub const UV_PIPE_NO_TRUNCATE: uv_pipe_flags = 1;
+
 /// Flags of `uv_spawn`.
 #[allow(non_camel_case_types)]
 pub type uv_process_flags = c_uint;
@@ -296,6 +302,20 @@ pub type uv_thread_create_flags = c_uint;
 pub const UV_THREAD_NO_FLAGS: uv_thread_create_flags = 0;
 /// `stack_size` is set.
 pub const UV_THREAD_HAS_STACK_SIZE: uv_thread_create_flags = 1;
+
+/// Priorities of `uv_thread_setpriority`. The enumeration has no name in C.
+#[allow(non_camel_case_types)]
+pub type uv_thread_priority = c_int;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_HIGHEST: uv_thread_priority = 2;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_ABOVE_NORMAL: uv_thread_priority = 1;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_NORMAL: uv_thread_priority = 0;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_BELOW_NORMAL: uv_thread_priority = -1;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_LOWEST: uv_thread_priority = -2;
 
 /// Modes of a terminal.
 #[allow(non_camel_case_types)]

@@ -8,6 +8,7 @@
 //! | `%% type NAME…` | structs, unions, callbacks and other types |
 //! | `%% typedef-enum NAME` | an enumeration and a type of its name |
 //! | `%% enum NAME` | an enumeration that has a tag only |
+//! | `%% nameless-enum NAME` | the enumerators of an enumeration that has no name in C |
 //! | `%% defines PREFIX` | `#define`s for the constants whose names begin like this |
 //! | `%% by-hand NAME…` | nothing: the template itself defines these constants |
 //! | `%% fields NAME…` | macros that expand to fields |
@@ -102,8 +103,12 @@ impl<'a> Page<'a> {
             ("errno-enum", []) => out = self.errno_enum()?,
             ("handle-type-map", []) => out = self.type_map("UV_HANDLE_TYPE_MAP", "uv_handle_type"),
             ("req-type-map", []) => out = self.type_map("UV_REQ_TYPE_MAP", "uv_req_type"),
-            ("typedef-enum", [name]) => out = self.enumeration(name, true)?,
-            ("enum", [name]) => out = self.enumeration(name, false)?,
+            ("typedef-enum", [name]) => {
+                out =
+                    self.enumeration(name, &format!("typedef enum {name}"), &format!(" {name}"))?;
+            }
+            ("enum", [name]) => out = self.enumeration(name, &format!("enum {name}"), "")?,
+            ("nameless-enum", [name]) => out = self.enumeration(name, "enum", "")?,
             ("defines", [prefix]) => out = self.defines(prefix)?,
             ("other-functions", []) => out = self.functions_where(|_| true)?,
             ("missing-functions", []) => out = self.missing_functions(),
@@ -175,15 +180,18 @@ impl<'a> Page<'a> {
         Ok(format!("{docs}{text}\n"))
     }
 
-    fn enumeration(&mut self, name: &str, typedef: bool) -> Result<String, String> {
+    fn enumeration(&mut self, name: &str, start: &str, end: &str) -> Result<String, String> {
         let abi = self.abi;
         let (_, docs) = abi
             .enumerations
             .iter()
             .find(|(n, _)| n == name)
             .ok_or_else(|| format!("there is no enumeration {name}"))?;
-        let start = if typedef { "typedef " } else { "" };
-        let mut out = format!("{}{start}enum {name} {{\n", comment(docs, ""));
+        let docs: Vec<String> = docs
+            .iter()
+            .map(|line| line.replace(" The enumeration has no name in C.", ""))
+            .collect();
+        let mut out = format!("{}{start} {{\n", comment(&docs, ""));
         let constants: Vec<&Constant> = abi.constants_of(name).collect();
         for (index, constant) in constants.iter().enumerate() {
             self.place(&constant.name)?;
@@ -194,11 +202,6 @@ impl<'a> Page<'a> {
                 constant.name, constant.value
             ));
         }
-        let end = if typedef {
-            format!(" {name}")
-        } else {
-            String::new()
-        };
         Ok(format!("{out}}}{end};\n\n"))
     }
 
