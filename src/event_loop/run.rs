@@ -5,7 +5,7 @@
 use std::ffi::{c_int, c_uint};
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::io::{Io, apply_changes};
+use super::io::{FED, Io, apply_changes};
 use super::{Loop, Metrics};
 use crate::abi::*;
 use crate::backend::{BATCH, Events, ready};
@@ -100,7 +100,7 @@ impl Loop {
         let todo = unsafe { List::from_ptr(&raw mut local) };
         self.pending().take(todo);
         while let Some(link) = todo.pop_front() {
-            Io::from_pending_link(link).dispatch(self, ready::WRITABLE);
+            Io::from_pending_link(link).dispatch(self, FED);
         }
     }
 
