@@ -18,7 +18,7 @@ pub(crate) mod tcp;
 pub(crate) mod tty;
 mod write;
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::{c_char, c_int, c_uint};
 
 use crate::abi::*;
 use crate::backend::ready;
@@ -143,7 +143,7 @@ impl Stream {
 // Servers.
 impl Stream {
     fn listen(self, backlog: c_int, callback: uv_connection_cb) -> Result {
-        if self.handle().is_closing() || callback.is_none() {
+        if self.handle().is_closing() {
             return Err(Errno::EINVAL);
         }
         match self.handle().kind() {
@@ -441,6 +441,17 @@ impl Stream {
 }
 
 // C entry points
+
+/// A buffer of `len` bytes at `base`.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_buf_init>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_buf_init(base: *mut c_char, len: c_uint) -> uv_buf_t {
+    uv_buf_t {
+        base,
+        len: len as usize,
+    }
+}
 
 /// Shuts the writing side of a stream down once all writes before are done; `cb` gets the outcome.
 ///

@@ -36,14 +36,13 @@ impl Name {
     fn new(name: &[u8], options: c_uint) -> Result<Name> {
         // SAFETY: an all-zero address is valid.
         let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
-        if options & !UV_PIPE_NO_TRUNCATE != 0 || name.is_empty() {
+        let room = address.sun_path.len();
+        let may_cut = options & UV_PIPE_NO_TRUNCATE == 0;
+        if options & !UV_PIPE_NO_TRUNCATE != 0 || name.len() > room && !may_cut {
             return Err(Errno::EINVAL);
         }
-        let room = address.sun_path.len();
-        if name.len() > room && options & UV_PIPE_NO_TRUNCATE != 0 {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        let is_abstract = name[0] == 0;
+        // Without any name, the kernel picks an abstract one.
+        let is_abstract = name.first().is_none_or(|first| *first == 0);
         if !is_abstract && name.contains(&0) {
             return Err(Errno::EINVAL);
         }
@@ -161,6 +160,9 @@ impl Pipe {
     }
 
     fn connect(self, request: Connect, name: &[u8], options: c_uint, cb: uv_connect_cb) -> Result {
+        if name.is_empty() {
+            return Err(Errno::EINVAL);
+        }
         let name = Name::new(name, options)?;
         if self.handle().is_closing() {
             return Err(Errno::EINVAL);
@@ -389,7 +391,8 @@ pub unsafe extern "C" fn uv_pipe_bind(handle: *mut uv_pipe_t, name: *const c_cha
 
 /// Binds the pipe to a path, or to a name in the abstract namespace, which begins with a zero byte;
 /// `namelen` is its length without a terminator. With `UV_PIPE_NO_TRUNCATE` in `flags` a name that
-/// is too long is refused with `UV_ENAMETOOLONG` instead of cut.
+/// is too long is refused with `UV_EINVAL` instead of cut. An empty name makes the kernel pick an
+/// abstract one.
 ///
 /// Returns 0 or an error, as `uv_pipe_bind` does.
 ///
@@ -434,7 +437,7 @@ pub unsafe extern "C" fn uv_pipe_connect(
 /// Connects to a path or to a name in the abstract namespace, as `uv_pipe_bind2` takes them; `cb`
 /// gets the outcome.
 ///
-/// Returns 0 or an error: `UV_EINVAL` for wrong arguments, `UV_ENAMETOOLONG`.
+/// Returns 0 or an error: `UV_EINVAL` for wrong arguments.
 ///
 /// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect2>
 ///
@@ -546,6 +549,9 @@ pub unsafe extern "C" fn uv_pipe_pending_type(handle: *mut uv_pipe_t) -> uv_hand
 /// `handle` must be initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_pipe_chmod(handle: *mut uv_pipe_t, flags: c_int) -> c_int {
+    if handle.is_null() {
+        return UV_EBADF;
+    }
     // SAFETY: common pointer contract.
     unsafe { Pipe::from_ptr(handle) }.chmod(flags).into_code()
 }
