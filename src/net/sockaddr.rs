@@ -3,6 +3,7 @@
 use std::ffi::c_int;
 
 use crate::errors::{Errno, Result};
+use crate::sys::interface;
 
 /// An IPv4 or IPv6 address of the caller's.
 #[derive(Clone, Copy)]
@@ -40,5 +41,21 @@ impl Address {
             size_of::<libc::sockaddr_in6>()
         };
         length as libc::socklen_t
+    }
+
+    /// Wraps an address of our own, which has to outlive the view.
+    pub(crate) fn from_v6(address: &libc::sockaddr_in6) -> Address {
+        Address(std::ptr::from_ref(address).cast())
+    }
+
+    /// A copy of a link-local address that does not say which link it means.
+    pub(crate) fn without_scope(self) -> Option<libc::sockaddr_in6> {
+        if self.family() != libc::AF_INET6 {
+            return None;
+        }
+        // SAFETY: contract of `from_ptr`; the memory need not be aligned.
+        let address = unsafe { self.0.cast::<libc::sockaddr_in6>().read_unaligned() };
+        let unscoped = address.sin6_scope_id == 0 && interface::is_link_local(&address.sin6_addr);
+        unscoped.then_some(address)
     }
 }

@@ -14,8 +14,8 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::is_watched;
 use crate::handle::{Handle, flags};
 use crate::net::sockaddr::Address;
-use crate::sys::fd;
 use crate::sys::socket::{self, End};
+use crate::sys::{fd, interface};
 use crate::view::{get, set, view};
 
 view!(
@@ -134,6 +134,15 @@ impl Tcp {
     /// Starts to connect; an answer that is there already is left for the callback to tell.
     fn try_connect(self, address: Address) -> Result<Option<Errno>> {
         self.make_socket(address.family(), flags::READABLE | flags::WRITABLE)?;
+        let mut scoped = None;
+        let address = match address.without_scope() {
+            // Which link is meant, the address does not say: the first that there is.
+            Some(mut copy) => {
+                copy.sin6_scope_id = interface::link_local_scope();
+                Address::from_v6(scoped.insert(copy))
+            }
+            None => address,
+        };
         // SAFETY: an address is readable for its length.
         match unsafe { socket::connect(self.fd(), address.as_ptr(), address.length()) } {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(None),
