@@ -19,13 +19,13 @@
 //! | `%% missing-functions` | declarations of what Rust does not have yet |
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::cdecl::{Item, Items};
 use super::comment::{WIDTH, comment};
 use super::fields::FieldMacros;
 use super::prototypes::Prototype;
-use super::source::{Abi, Constant};
+use super::source::{Abi, Constant, EntryPoints};
 
 /// Functions whose declaration is the table's, because Rust cannot write it: a variable number of
 /// arguments. Their comments and places are those of the Rust functions.
@@ -35,7 +35,7 @@ const DECLARED_BY_TABLE: &[&str] = &["uv_loop_configure"];
 pub struct Page<'a> {
     abi: &'a Abi,
     items: &'a Items,
-    functions: &'a [(PathBuf, Vec<String>)],
+    functions: &'a [EntryPoints],
     prototypes: &'a [Prototype],
     macros: FieldMacros,
     placed: BTreeSet<String>,
@@ -47,7 +47,7 @@ impl<'a> Page<'a> {
     pub fn new(
         abi: &'a Abi,
         items: &'a Items,
-        functions: &'a [(PathBuf, Vec<String>)],
+        functions: &'a [EntryPoints],
         prototypes: &'a [Prototype],
     ) -> Result<Page<'a>, String> {
         Ok(Page {
@@ -290,13 +290,16 @@ impl<'a> Page<'a> {
 
     fn functions_where(&mut self, wanted: impl Fn(&Path) -> bool) -> Result<String, String> {
         let mut out = String::new();
-        for (file, names) in self.functions.iter().filter(|(file, _)| wanted(file)) {
-            for name in names {
+        for found in self.functions.iter().filter(|f| wanted(&f.file)) {
+            for name in &found.names {
                 if self.placed.contains(name) {
                     continue;
                 }
                 let Some(prototype) = self.prototypes.iter().find(|p| p.name == *name) else {
-                    return Err(format!("{}: {name} is no function of uv.h", file.display()));
+                    return Err(format!(
+                        "{}: {name} is no function of uv.h",
+                        found.file.display()
+                    ));
                 };
                 let item = self.items.get(name);
                 let item = item.ok_or_else(|| format!("cbindgen did not print {name}"))?;
