@@ -1044,7 +1044,7 @@ UV_EXTERN int uv_read_stop(uv_stream_t *stream);
  * nbufs buffers. */
 UV_EXTERN int uv_write(uv_write_t *req,
                        uv_stream_t *handle,
-                       const uv_buf_t *bufs,
+                       const uv_buf_t bufs[],
                        unsigned int nbufs,
                        uv_write_cb cb);
 
@@ -1060,7 +1060,7 @@ UV_EXTERN int uv_write(uv_write_t *req,
  * Precondition: As uv_write; send_handle must be null or initialised. */
 UV_EXTERN int uv_write2(uv_write_t *req,
                         uv_stream_t *handle,
-                        const uv_buf_t *bufs,
+                        const uv_buf_t bufs[],
                         unsigned int nbufs,
                         uv_stream_t *send_handle,
                         uv_write_cb cb);
@@ -1074,7 +1074,7 @@ UV_EXTERN int uv_write2(uv_write_t *req,
  *
  * Precondition: handle must be initialised, bufs an array of nbufs buffers. */
 UV_EXTERN int uv_try_write(uv_stream_t *handle,
-                           const uv_buf_t *bufs,
+                           const uv_buf_t bufs[],
                            unsigned int nbufs);
 
 /* The same, and passes a handle, as uv_write2 does.
@@ -1083,7 +1083,7 @@ UV_EXTERN int uv_try_write(uv_stream_t *handle,
  *
  * Precondition: As uv_try_write; send_handle must be null or initialised. */
 UV_EXTERN int uv_try_write2(uv_stream_t *handle,
-                            const uv_buf_t *bufs,
+                            const uv_buf_t bufs[],
                             unsigned int nbufs,
                             uv_stream_t *send_handle);
 
@@ -1412,7 +1412,7 @@ UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe
  *
  * Precondition: fds must have room for two. */
-UV_EXTERN int uv_pipe(uv_file *fds, int read_flags, int write_flags);
+UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
 
 /* Makes a pair of connected sockets. A flag of UV_NONBLOCK_PIPE makes that
  * end non-blocking.
@@ -1424,7 +1424,7 @@ UV_EXTERN int uv_pipe(uv_file *fds, int read_flags, int write_flags);
  * Precondition: socket_vector must have room for two. */
 UV_EXTERN int uv_socketpair(int type,
                             int protocol,
-                            uv_os_sock_t *socket_vector,
+                            uv_os_sock_t socket_vector[2],
                             int flags0,
                             int flags1);
 

@@ -328,10 +328,33 @@ impl<'a> Page<'a> {
 fn declaration(item: &Item, prototype: &Prototype) -> String {
     let text = match DECLARED_BY_TABLE.contains(&prototype.name.as_str()) {
         true => prototype.declare(&prototype.name),
-        false => item.text.clone(),
+        false => with_arrays(&item.text, prototype),
     };
     let text = wrap_declaration(&format!("UV_EXTERN {text}"), 0);
     format!("{}{text};\n\n", comment(&item.docs, ""))
+}
+
+/// Where the table has an array, `T *name` becomes `T name[2]`: Rust knows pointers only.
+fn with_arrays(text: &str, prototype: &Prototype) -> String {
+    let Some((head, parameters)) = text.strip_suffix(')').and_then(|t| t.split_once('(')) else {
+        return text.to_string();
+    };
+    let parameters: Vec<&str> = parameters.split(", ").collect();
+    if parameters.len() != prototype.parameters.len() {
+        return text.to_string();
+    }
+    let parameters = parameters
+        .iter()
+        .zip(&prototype.parameters)
+        .map(|(ours, table)| {
+            let bracket = table.find('[').map(|at| &table[at..]);
+            match (ours.rsplit_once('*'), bracket) {
+                (Some((ty, name)), Some(bracket)) => format!("{ty}{name}{bracket}"),
+                _ => ours.to_string(),
+            }
+        });
+    let parameters: Vec<String> = parameters.collect();
+    format!("{head}({})", parameters.join(", "))
 }
 
 /// Breaks the last list of parameters (the one after `skip` other parentheses) into lines.
