@@ -545,8 +545,8 @@ UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
 UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
 
 /* The descriptor of the loop's poller, for embedding: another event loop
- * waits on it and calls uv_run with UV_RUN_NOWAIT when it becomes readable or
- * uv_backend_timeout is over.
+ * waits on it and calls uv_run with UV_RUN_NOWAIT when it becomes readable
+ * or uv_backend_timeout is over.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_backend_fd
  *
@@ -577,15 +577,16 @@ UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_update_time(uv_loop_t *loop);
 
-/* Calls walk_cb with arg for every handle of the loop, closing ones included.
+/* Calls walk_cb with arg for every handle of the loop, closing ones
+ * included.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk
  *
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
 
-/* Prints all handles of the loop to stream (NULL: the standard error), a line
- * each, as [RAI] type address: referenced, active, internal.
+/* Prints all handles of the loop to stream (NULL: the standard error), a
+ * line each, as [RAI] type address: referenced, active, internal.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles
  *
@@ -642,9 +643,9 @@ UV_EXTERN void uv_stop(uv_loop_t *loop);
  * Precondition: loop must be initialised, metrics writable. */
 UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
 
-/* Nanoseconds that the loop has spent waiting in the kernel's event provider,
- * once the loop was configured with UV_METRICS_IDLE_TIME; 0 otherwise. May be
- * called from any thread.
+/* Nanoseconds that the loop has spent waiting in the kernel's event
+ * provider, once the loop was configured with UV_METRICS_IDLE_TIME; 0
+ * otherwise. May be called from any thread.
  *
  * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_idle_time
  *
@@ -766,10 +767,10 @@ UV_EXTERN int uv_is_active(const uv_handle_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
 
-/* Closes a handle. close_cb, which may be NULL, is called in a later phase of
- * the loop; only then may the memory be released. Requests in progress get
- * their callbacks with UV_ECANCELED before it. A second close of the same
- * handle has no effect.
+/* Closes a handle. close_cb, which may be NULL, is called in a later phase
+ * of the loop; only then may the memory be released. Requests in progress
+ * get their callbacks with UV_ECANCELED before it. A second close of the
+ * same handle has no effect.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_close
  *
@@ -780,8 +781,8 @@ UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
 /* The descriptor under a TCP, pipe, TTY, UDP or poll handle.
  *
  * Returns 0, UV_EINVAL for other handles, or UV_EBADF when there is no
- * descriptor yet or the handle is closing. Closing or changing the descriptor
- * is asking for trouble.
+ * descriptor yet or the handle is closing. Closing or changing the
+ * descriptor is asking for trouble.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_fileno
  *
@@ -951,8 +952,8 @@ struct uv_write_s {
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_buf_init */
 UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
 
-/* Shuts the writing side of a stream down once all writes before are done; cb
- * gets the outcome.
+/* Shuts the writing side of a stream down once all writes before are done;
+ * cb gets the outcome.
  *
  * Returns 0, or UV_ENOTCONN when the stream is not writable (any more).
  *
@@ -1016,7 +1017,8 @@ UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
  * handed out comes back to read_cb.
  *
  * Returns 0 or an error: UV_EALREADY while reading, UV_ENOTCONN when the
- * stream is not readable, UV_EINVAL when it is closing or a callback is NULL.
+ * stream is not readable, UV_EINVAL when it is closing or a callback is
+ * NULL.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_read_start
  *
@@ -1048,12 +1050,12 @@ UV_EXTERN int uv_write(uv_write_t *req,
                        unsigned int nbufs,
                        uv_write_cb cb);
 
-/* The same, and passes send_handle, a TCP, pipe or UDP handle, to the process
- * at the other end of a pipe that was initialised for that. The handle must
- * stay open until cb is called.
+/* The same, and passes send_handle, a TCP, pipe or UDP handle, to the
+ * process at the other end of a pipe that was initialised for that. The
+ * handle must stay open until cb is called.
  *
- * Returns 0 or an error, as uv_write does; UV_EINVAL for a pipe that does not
- * pass handles, UV_EBADF for a handle without a descriptor.
+ * Returns 0 or an error, as uv_write does; UV_EINVAL for a pipe that does
+ * not pass handles, UV_EBADF for a handle without a descriptor.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write2
  *
@@ -1128,8 +1130,8 @@ UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle);
 /* The same, with a socket of the address family in the lower eight bits of
  * flags made at once, unless that is AF_UNSPEC.
  *
- * Returns 0 or an error: UV_EINVAL for other families or bits, or what making
- * the socket gave.
+ * Returns 0 or an error: UV_EINVAL for other families or bits, or what
+ * making the socket gave.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_init_ex
  *
@@ -1141,8 +1143,8 @@ UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop,
 /* Makes an existing socket the handle's; it becomes non-blocking. Whether it
  * is a TCP socket is not checked.
  *
- * Returns 0 or an error: UV_EEXIST when the loop watches it already, UV_EBUSY
- * when the handle has another one, UV_EBADF.
+ * Returns 0 or an error: UV_EEXIST when the loop watches it already,
+ * UV_EBUSY when the handle has another one, UV_EBADF.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_open
  *
@@ -1171,11 +1173,11 @@ UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *handle,
                                unsigned int delay);
 
 /* Turns keep-alive on or off: probes start after idle seconds of silence,
- * come every intvl seconds, and after cnt without an answer the connection is
- * lost.
+ * come every intvl seconds, and after cnt without an answer the connection
+ * is lost.
  *
- * Returns 0 or an error: UV_EINVAL when it is turned on with a number that is
- * 0.
+ * Returns 0 or an error: UV_EINVAL when it is turned on with a number that
+ * is 0.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_keepalive_ex
  *
@@ -1198,8 +1200,8 @@ UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
  * keeps IPv4 out, and UV_TCP_REUSEPORT, which lets several sockets share the
  * port's connections.
  *
- * Returns 0 or an error: UV_EINVAL for wrong flags or families. UV_EADDRINUSE
- * is told by uv_listen or uv_tcp_connect.
+ * Returns 0 or an error: UV_EINVAL for wrong flags or families.
+ * UV_EADDRINUSE is told by uv_listen or uv_tcp_connect.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_bind
  *
@@ -1216,7 +1218,8 @@ UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle,
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_getsockname
  *
- * Precondition: handle must be initialised, name writable for *namelen bytes. */
+ * Precondition: handle must be initialised, name writable for *namelen
+ * bytes. */
 UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle,
                                  struct sockaddr *name,
                                  int *namelen);
@@ -1227,12 +1230,14 @@ UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle,
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_getpeername
  *
- * Precondition: handle must be initialised, name writable for *namelen bytes. */
+ * Precondition: handle must be initialised, name writable for *namelen
+ * bytes. */
 UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle,
                                  struct sockaddr *name,
                                  int *namelen);
 
-/* Closes the handle with a reset of the connection instead of an orderly end.
+/* Closes the handle with a reset of the connection instead of an orderly
+ * end.
  *
  * Returns 0 or an error: UV_EINVAL while a uv_shutdown is in progress,
  * UV_EBADF without a socket; the handle is not closing then.
@@ -1320,8 +1325,8 @@ UV_EXTERN int uv_pipe_bind2(uv_pipe_t *handle,
                             size_t namelen,
                             unsigned int flags);
 
-/* Connects to a path, cut as uv_pipe_bind cuts it; cb gets the outcome, every
- * error included.
+/* Connects to a path, cut as uv_pipe_bind cuts it; cb gets the outcome,
+ * every error included.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect
  *
@@ -1332,8 +1337,8 @@ UV_EXTERN void uv_pipe_connect(uv_connect_t *req,
                                const char *name,
                                uv_connect_cb cb);
 
-/* Connects to a path or to a name in the abstract namespace, as uv_pipe_bind2
- * takes them; cb gets the outcome.
+/* Connects to a path or to a name in the abstract namespace, as
+ * uv_pipe_bind2 takes them; cb gets the outcome.
  *
  * Returns 0 or an error: UV_EINVAL for wrong arguments.
  *
@@ -1393,8 +1398,8 @@ UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
 
-/* Lets processes of other users connect: flags is UV_READABLE, UV_WRITABLE or
- * both.
+/* Lets processes of other users connect: flags is UV_READABLE, UV_WRITABLE
+ * or both.
  *
  * Returns 0 or an error: UV_EBADF without a descriptor, UV_EINVAL for other
  * flags.
@@ -1560,8 +1565,8 @@ UV_EXTERN int uv_timer_start(uv_timer_t *handle,
                              uint64_t timeout,
                              uint64_t repeat);
 
-/* Stops a timer: its callback is not called any more. Returns 0, also for one
- * not started.
+/* Stops a timer: its callback is not called any more. Returns 0, also for
+ * one not started.
  *
  * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_stop
  *
@@ -1725,9 +1730,9 @@ UV_EXTERN int uv_async_init(uv_loop_t *loop,
                             uv_async_t *async,
                             uv_async_cb async_cb);
 
-/* Wakes the loop and has the handle's callback called there; once for several
- * sends before that. May be called from any thread and from signal handlers.
- * Sending to a closing handle has no effect.
+/* Wakes the loop and has the handle's callback called there; once for
+ * several sends before that. May be called from any thread and from signal
+ * handlers. Sending to a closing handle has no effect.
  *
  * Returns 0.
  *
@@ -1762,8 +1767,8 @@ struct uv_poll_s {
   UV_POLL_PRIVATE_FIELDS
 };
 
-/* Makes handle watch the descriptor fd, which becomes non-blocking; it is not
- * started.
+/* Makes handle watch the descriptor fd, which becomes non-blocking; it is
+ * not started.
  *
  * Returns 0 or an error: UV_EEXIST when the loop watches fd already,
  * UV_EBADF, UV_EPERM when it cannot be polled (a regular file).
@@ -2162,8 +2167,8 @@ enum uv_fs_event_flags {
 
 /* A watched file or directory changed. events are bits of enum uv_fs_event;
  * filename is relative to the watched directory, and NULL when it is not
- * known or when changes were lost because there were too many of them. status
- * is 0 or a UV_E... code. */
+ * known or when changes were lost because there were too many of them.
+ * status is 0 or a UV_E... code. */
 typedef void (*uv_fs_event_cb)(uv_fs_event_t *handle,
                                const char *filename,
                                int events,
@@ -2196,8 +2201,8 @@ struct uv_fs_poll_s {
 
 /* The work itself; runs on a thread of the pool. */
 typedef void (*uv_work_cb)(uv_work_t *req);
-/* Work is done; runs on the loop's thread. status is 0, or UV_ECANCELED after
- * uv_cancel. */
+/* Work is done; runs on the loop's thread. status is 0, or UV_ECANCELED
+ * after uv_cancel. */
 typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
 
 /* A name is looked up. status is 0 or a UV_E... code; res is to be released
@@ -2269,9 +2274,9 @@ struct uv_random_s {
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
 UV_EXTERN void uv_library_shutdown(void);
 
-/* Has work_cb called on a thread of the pool, and after_work_cb, which may be
- * NULL, on the loop's thread afterwards: with status 0, or UV_ECANCELED when
- * uv_cancel took the request back before a thread began with it.
+/* Has work_cb called on a thread of the pool, and after_work_cb, which may
+ * be NULL, on the loop's thread afterwards: with status 0, or UV_ECANCELED
+ * when uv_cancel took the request back before a thread began with it.
  *
  * The pool has four threads unless the environment variable
  * UV_THREADPOOL_SIZE says otherwise (1 to 1024) when it is first used.

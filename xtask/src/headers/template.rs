@@ -110,7 +110,12 @@ impl<'a> Page<'a> {
             ("enum", [name]) => out = self.enumeration(name, &format!("enum {name}"), "")?,
             ("nameless-enum", [name]) => out = self.enumeration(name, "enum", "")?,
             ("defines", [prefix]) => out = self.defines(prefix)?,
-            ("other-functions", []) => out = self.functions_where(|_| true)?,
+            ("other-functions", []) => {
+                let others = self.functions_where(|_| true)?;
+                if !others.is_empty() {
+                    out = format!("/* ---- Others ---- */\n\n{others}");
+                }
+            }
             ("missing-functions", []) => out = self.missing_functions(),
             ("by-hand", names) => {
                 for name in names {
