@@ -280,16 +280,18 @@ typedef struct uv_check_s uv_check_t;
 typedef struct uv_idle_s uv_idle_t;
 typedef struct uv_poll_s uv_poll_t;
 typedef struct uv_req_s uv_req_t;
-typedef struct uv_timer_s uv_timer_t;
 typedef struct uv_connect_s uv_connect_t;
-typedef struct uv_shutdown_s uv_shutdown_t;
 typedef struct uv_stream_s uv_stream_t;
+typedef struct uv_shutdown_s uv_shutdown_t;
+typedef struct uv_pipe_s uv_pipe_t;
+typedef struct uv_tcp_s uv_tcp_t;
 typedef struct uv_write_s uv_write_t;
+typedef struct uv_timer_s uv_timer_t;
+typedef struct uv_work_s uv_work_t;
 typedef struct uv_process_s uv_process_t;
 typedef struct uv_timespec_t uv_timespec_t;
 typedef struct uv_stat_t uv_stat_t;
 typedef struct uv_fs_s uv_fs_t;
-typedef struct uv_work_s uv_work_t;
 typedef struct uv_getaddrinfo_s uv_getaddrinfo_t;
 typedef struct uv_getnameinfo_s uv_getnameinfo_t;
 typedef struct uv_random_s uv_random_t;
@@ -313,8 +315,6 @@ typedef struct uv_rusage_t uv_rusage_t;
 typedef struct uv_env_item_s uv_env_item_t;
 typedef struct uv_dir_s uv_dir_t;
 typedef struct uv_thread_options_s uv_thread_options_t;
-typedef struct uv_pipe_s uv_pipe_t;
-typedef struct uv_tcp_s uv_tcp_t;
 typedef struct uv_tty_s uv_tty_t;
 
 /* The types of handles: XX(name without UV_, name without uv_ and _t). */
@@ -545,8 +545,8 @@ UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
 UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
 
 /* The descriptor of the loop's poller, for embedding: another event loop
- * waits on it and calls uv_run with UV_RUN_NOWAIT when it becomes readable or
- * uv_backend_timeout is over.
+ * waits on it and calls uv_run with UV_RUN_NOWAIT when it becomes readable
+ * or uv_backend_timeout is over.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_backend_fd
  *
@@ -577,15 +577,16 @@ UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_update_time(uv_loop_t *loop);
 
-/* Calls walk_cb with arg for every handle of the loop, closing ones included.
+/* Calls walk_cb with arg for every handle of the loop, closing ones
+ * included.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk
  *
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
 
-/* Prints all handles of the loop to stream (NULL: the standard error), a line
- * each, as [RAI] type address: referenced, active, internal.
+/* Prints all handles of the loop to stream (NULL: the standard error), a
+ * line each, as [RAI] type address: referenced, active, internal.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles
  *
@@ -642,9 +643,9 @@ UV_EXTERN void uv_stop(uv_loop_t *loop);
  * Precondition: loop must be initialised, metrics writable. */
 UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
 
-/* Nanoseconds that the loop has spent waiting in the kernel's event provider,
- * once the loop was configured with UV_METRICS_IDLE_TIME; 0 otherwise. May be
- * called from any thread.
+/* Nanoseconds that the loop has spent waiting in the kernel's event
+ * provider, once the loop was configured with UV_METRICS_IDLE_TIME; 0
+ * otherwise. May be called from any thread.
  *
  * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_idle_time
  *
@@ -766,10 +767,10 @@ UV_EXTERN int uv_is_active(const uv_handle_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
 
-/* Closes a handle. close_cb, which may be NULL, is called in a later phase of
- * the loop; only then may the memory be released. Requests in progress get
- * their callbacks with UV_ECANCELED before it. A second close of the same
- * handle has no effect.
+/* Closes a handle. close_cb, which may be NULL, is called in a later phase
+ * of the loop; only then may the memory be released. Requests in progress
+ * get their callbacks with UV_ECANCELED before it. A second close of the
+ * same handle has no effect.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_close
  *
@@ -780,8 +781,8 @@ UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
 /* The descriptor under a TCP, pipe, TTY, UDP or poll handle.
  *
  * Returns 0, UV_EINVAL for other handles, or UV_EBADF when there is no
- * descriptor yet or the handle is closing. Closing or changing the descriptor
- * is asking for trouble.
+ * descriptor yet or the handle is closing. Closing or changing the
+ * descriptor is asking for trouble.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_fileno
  *
@@ -867,11 +868,13 @@ UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
  * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_type_name */
 UV_EXTERN const char *uv_req_type_name(uv_req_type type);
 
-/* Cancels a pending file system, name, random or work request. Its callback
- * runs in a later iteration of the loop with UV_ECANCELED.
+/* Cancels a pending file system, name, random, work or write request. Its
+ * callback runs in a later iteration of the loop with UV_ECANCELED. A write
+ * may have been done in part, which uv_write_nwritten tells; cancelling a
+ * write that is done has no effect.
  *
- * Returns 0, UV_EBUSY when it is being worked on or done, or UV_EINVAL for
- * other requests.
+ * Returns 0, UV_EBUSY when it is being worked on or done (a write: when its
+ * stream is closing), or UV_EINVAL for other requests.
  *
  * See https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel
  *
@@ -944,6 +947,163 @@ struct uv_write_s {
   UV_WRITE_PRIVATE_FIELDS
 };
 
+/* A buffer of len bytes at base.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_buf_init */
+UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
+
+/* Shuts the writing side of a stream down once all writes before are done;
+ * cb gets the outcome.
+ *
+ * Returns 0, or UV_ENOTCONN when the stream is not writable (any more).
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_shutdown
+ *
+ * Precondition: req must be writable, handle initialised. */
+UV_EXTERN int uv_shutdown(uv_shutdown_t *req,
+                          uv_stream_t *handle,
+                          uv_shutdown_cb cb);
+
+/* Makes a bound stream listen; cb is called for each connection, which
+ * uv_accept takes. backlog is how many connections the kernel may queue.
+ *
+ * Returns 0 or an error: UV_EADDRINUSE (possibly of the bind before),
+ * UV_EINVAL for handles that cannot listen.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_listen
+ *
+ * Precondition: stream must be initialised. */
+UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
+
+/* Takes the connection that a connection callback told of, or a handle that
+ * was received over a pipe, as client, an initialised handle on the same
+ * loop. It succeeds once per call back.
+ *
+ * Returns 0 or an error: UV_EAGAIN when there is none, UV_EINVAL for a wrong
+ * client.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_accept
+ *
+ * Precondition: Both must be initialised. */
+UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
+
+/* Non-zero when the stream can be read from.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_is_readable
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_is_readable(const uv_stream_t *handle);
+
+/* Non-zero when the stream can be written to.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_is_writable
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
+
+/* Makes the descriptor under a stream blocking or not; callbacks still come
+ * from the loop.
+ *
+ * Returns 0 or an error, such as UV_EBADF.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_stream_set_blocking
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
+
+/* Starts to read: alloc_cb is asked for a buffer before each read, read_cb
+ * gets what was read, 0 when there was nothing after all, UV_EOF at the end,
+ * or an error; after the last two, reading has stopped. Whatever buffer was
+ * handed out comes back to read_cb.
+ *
+ * Returns 0 or an error: UV_EALREADY while reading, UV_ENOTCONN when the
+ * stream is not readable, UV_EINVAL when it is closing or a callback is
+ * NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_read_start
+ *
+ * Precondition: stream must be initialised. */
+UV_EXTERN int uv_read_start(uv_stream_t *stream,
+                            uv_alloc_cb alloc_cb,
+                            uv_read_cb read_cb);
+
+/* Stops to read. Returns 0, also for a stream that does not read.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_read_stop
+ *
+ * Precondition: stream must be initialised. */
+UV_EXTERN int uv_read_stop(uv_stream_t *stream);
+
+/* Writes buffers to a stream, in order; the memory they point to must stay
+ * until cb is called, which gets 0 or an error.
+ *
+ * Returns 0 or an error: UV_EBADF without a descriptor, UV_EPIPE when the
+ * stream is not writable, UV_EINVAL without buffers, UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write
+ *
+ * Precondition: req must be writable, handle initialised, bufs an array of
+ * nbufs buffers. */
+UV_EXTERN int uv_write(uv_write_t *req,
+                       uv_stream_t *handle,
+                       const uv_buf_t bufs[],
+                       unsigned int nbufs,
+                       uv_write_cb cb);
+
+/* The same, and passes send_handle, a TCP, pipe or UDP handle, to the
+ * process at the other end of a pipe that was initialised for that. The
+ * handle must stay open until cb is called.
+ *
+ * Returns 0 or an error, as uv_write does; UV_EINVAL for a pipe that does
+ * not pass handles, UV_EBADF for a handle without a descriptor.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write2
+ *
+ * Precondition: As uv_write; send_handle must be null or initialised. */
+UV_EXTERN int uv_write2(uv_write_t *req,
+                        uv_stream_t *handle,
+                        const uv_buf_t bufs[],
+                        unsigned int nbufs,
+                        uv_stream_t *send_handle,
+                        uv_write_cb cb);
+
+/* Writes what can be written at once, without a request.
+ *
+ * Returns the number of bytes written, or an error: UV_EAGAIN when nothing
+ * can be, or writes wait already; others as of uv_write.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write
+ *
+ * Precondition: handle must be initialised, bufs an array of nbufs buffers. */
+UV_EXTERN int uv_try_write(uv_stream_t *handle,
+                           const uv_buf_t bufs[],
+                           unsigned int nbufs);
+
+/* The same, and passes a handle, as uv_write2 does.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write2
+ *
+ * Precondition: As uv_try_write; send_handle must be null or initialised. */
+UV_EXTERN int uv_try_write2(uv_stream_t *handle,
+                            const uv_buf_t bufs[],
+                            unsigned int nbufs,
+                            uv_stream_t *send_handle);
+
+/* How many bytes a write has written; valid in its callback.
+ *
+ * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write_nwritten
+ *
+ * Precondition: req must be a write that was started. */
+UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
+
+/* Bytes that are queued for writing, stream->write_queue_size.
+ *
+ * See
+ * https://docs.libuv.org/en/v1.x/stream.html#c.uv_stream_get_write_queue_size
+ *
+ * Precondition: stream must be initialised. */
+UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
+
 /* ---- TCP: https://docs.libuv.org/en/v1.x/tcp.html ---- */
 
 /* Flags of uv_tcp_bind. */
@@ -959,6 +1119,148 @@ struct uv_tcp_s {
   UV_HANDLE_FIELDS
   UV_STREAM_FIELDS
 };
+
+/* Makes handle a TCP handle; its socket is made later. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle);
+
+/* The same, with a socket of the address family in the lower eight bits of
+ * flags made at once, unless that is AF_UNSPEC.
+ *
+ * Returns 0 or an error: UV_EINVAL for other families or bits, or what
+ * making the socket gave.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_init_ex
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop,
+                             uv_tcp_t *handle,
+                             unsigned int flags);
+
+/* Makes an existing socket the handle's; it becomes non-blocking. Whether it
+ * is a TCP socket is not checked.
+ *
+ * Returns 0 or an error: UV_EEXIST when the loop watches it already,
+ * UV_EBUSY when the handle has another one, UV_EBADF.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_open
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_tcp_open(uv_tcp_t *handle, uv_os_sock_t sock);
+
+/* Turns TCP_NODELAY on or off: Nagle's algorithm off or on.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_nodelay
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_tcp_nodelay(uv_tcp_t *handle, int enable);
+
+/* Turns keep-alive on or off, with the first probe after delay seconds of
+ * silence, and then up to ten, one second apart.
+ *
+ * Returns 0 or an error: UV_EINVAL when it is turned on with a delay of 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_keepalive
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *handle,
+                               int enable,
+                               unsigned int delay);
+
+/* Turns keep-alive on or off: probes start after idle seconds of silence,
+ * come every intvl seconds, and after cnt without an answer the connection
+ * is lost.
+ *
+ * Returns 0 or an error: UV_EINVAL when it is turned on with a number that
+ * is 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_keepalive_ex
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle,
+                                  int on,
+                                  unsigned int idle,
+                                  unsigned int intvl,
+                                  unsigned int cnt);
+
+/* Turns simultaneous accepts on or off, which means something on Windows
+ * only. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_simultaneous_accepts
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
+
+/* Binds the socket to a local address. flags may be UV_TCP_IPV6ONLY, which
+ * keeps IPv4 out, and UV_TCP_REUSEPORT, which lets several sockets share the
+ * port's connections.
+ *
+ * Returns 0 or an error: UV_EINVAL for wrong flags or families.
+ * UV_EADDRINUSE is told by uv_listen or uv_tcp_connect.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_bind
+ *
+ * Precondition: handle must be initialised, addr an address as long as its
+ * family says. */
+UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle,
+                          const struct sockaddr *addr,
+                          unsigned int flags);
+
+/* Writes the socket's own address to name, cut to *namelen bytes, which
+ * becomes its length.
+ *
+ * Returns 0 or an error: UV_EBADF without a socket, or an earlier bind's.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_getsockname
+ *
+ * Precondition: handle must be initialised, name writable for *namelen
+ * bytes. */
+UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle,
+                                 struct sockaddr *name,
+                                 int *namelen);
+
+/* Writes the peer's address to name, as uv_tcp_getsockname does.
+ *
+ * Returns 0 or an error: UV_ENOTCONN without a peer, and others as above.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_getpeername
+ *
+ * Precondition: handle must be initialised, name writable for *namelen
+ * bytes. */
+UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle,
+                                 struct sockaddr *name,
+                                 int *namelen);
+
+/* Closes the handle with a reset of the connection instead of an orderly
+ * end.
+ *
+ * Returns 0 or an error: UV_EINVAL while a uv_shutdown is in progress,
+ * UV_EBADF without a socket; the handle is not closing then.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_close_reset
+ *
+ * Precondition: As uv_close. */
+UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
+
+/* Connects to an address; cb gets the outcome.
+ *
+ * Returns 0 or an error: UV_EALREADY while connecting, UV_EINVAL for a
+ * closing handle or a family that is not IPv4 or IPv6, or what the system
+ * said at once.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_connect
+ *
+ * Precondition: req must be writable, handle initialised, addr an address as
+ * long as its family says. */
+UV_EXTERN int uv_tcp_connect(uv_connect_t *req,
+                             uv_tcp_t *handle,
+                             const struct sockaddr *addr,
+                             uv_connect_cb cb);
 
 /* ---- Pipes: https://docs.libuv.org/en/v1.x/pipe.html ---- */
 
@@ -976,6 +1278,160 @@ struct uv_pipe_s {
   int ipc;
   UV_PIPE_PRIVATE_FIELDS
 };
+
+/* Makes handle a pipe handle without a descriptor. With a non-zero ipc,
+ * handles can be passed over it. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc);
+
+/* Makes an open pipe, FIFO or Unix domain socket the handle's; it becomes
+ * non-blocking. It can be read from and written to as it was opened.
+ *
+ * Returns 0 or an error: UV_EEXIST when the loop watches it already,
+ * UV_EBADF.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_open
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_pipe_open(uv_pipe_t *handle, uv_file file);
+
+/* Binds the pipe to a path, cut to the 108 bytes that a Unix domain socket's
+ * address has.
+ *
+ * Returns 0 or an error: UV_EINVAL, UV_EADDRINUSE, UV_EACCES (also for a
+ * directory that does not exist).
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_bind
+ *
+ * Precondition: handle must be initialised, name a terminated string. */
+UV_EXTERN int uv_pipe_bind(uv_pipe_t *handle, const char *name);
+
+/* Binds the pipe to a path, or to a name in the abstract namespace, which
+ * begins with a zero byte; namelen is its length without a terminator. With
+ * UV_PIPE_NO_TRUNCATE in flags a name that is too long is refused with
+ * UV_EINVAL instead of cut. An empty name makes the kernel pick an abstract
+ * one.
+ *
+ * Returns 0 or an error, as uv_pipe_bind does.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_bind2
+ *
+ * Precondition: handle must be initialised, name readable for namelen bytes. */
+UV_EXTERN int uv_pipe_bind2(uv_pipe_t *handle,
+                            const char *name,
+                            size_t namelen,
+                            unsigned int flags);
+
+/* Connects to a path, cut as uv_pipe_bind cuts it; cb gets the outcome,
+ * every error included.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect
+ *
+ * Precondition: req must be writable, handle initialised, name a terminated
+ * string. */
+UV_EXTERN void uv_pipe_connect(uv_connect_t *req,
+                               uv_pipe_t *handle,
+                               const char *name,
+                               uv_connect_cb cb);
+
+/* Connects to a path or to a name in the abstract namespace, as
+ * uv_pipe_bind2 takes them; cb gets the outcome.
+ *
+ * Returns 0 or an error: UV_EINVAL for wrong arguments.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect2
+ *
+ * Precondition: req must be writable, handle initialised, name readable for
+ * namelen bytes. */
+UV_EXTERN int uv_pipe_connect2(uv_connect_t *req,
+                               uv_pipe_t *handle,
+                               const char *name,
+                               size_t namelen,
+                               unsigned int flags,
+                               uv_connect_cb cb);
+
+/* Writes the name of the pipe to buffer; *size is its room and becomes the
+ * name's length.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size, UV_EBADF
+ * without a descriptor.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getsockname
+ *
+ * Precondition: handle must be initialised, buffer writable for *size bytes. */
+UV_EXTERN int uv_pipe_getsockname(const uv_pipe_t *handle,
+                                  char *buffer,
+                                  size_t *size);
+
+/* Writes the name of the pipe that it is connected to to buffer, as
+ * uv_pipe_getsockname does.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getpeername
+ *
+ * Precondition: handle must be initialised, buffer writable for *size bytes. */
+UV_EXTERN int uv_pipe_getpeername(const uv_pipe_t *handle,
+                                  char *buffer,
+                                  size_t *size);
+
+/* Sets how many instances of a pipe server wait for connections, which means
+ * something on Windows only.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_instances
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *handle, int count);
+
+/* How many handles were received and wait for uv_accept.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_count
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
+
+/* What kind of handle waits for uv_accept; UV_UNKNOWN_HANDLE when none does.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_type
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
+
+/* Lets processes of other users connect: flags is UV_READABLE, UV_WRITABLE
+ * or both.
+ *
+ * Returns 0 or an error: UV_EBADF without a descriptor, UV_EINVAL for other
+ * flags.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_chmod
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
+
+/* Makes a pipe: what is written to fds[1] is read from fds[0]. A flag of
+ * UV_NONBLOCK_PIPE makes that end non-blocking.
+ *
+ * Returns 0 or an error, such as UV_EMFILE.
+ *
+ * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe
+ *
+ * Precondition: fds must have room for two. */
+UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
+
+/* Makes a pair of connected sockets. A flag of UV_NONBLOCK_PIPE makes that
+ * end non-blocking.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_socketpair
+ *
+ * Precondition: socket_vector must have room for two. */
+UV_EXTERN int uv_socketpair(int type,
+                            int protocol,
+                            uv_os_sock_t socket_vector[2],
+                            int flags0,
+                            int flags1);
 
 /* ---- Terminals: https://docs.libuv.org/en/v1.x/tty.html ---- */
 
@@ -1109,8 +1565,8 @@ UV_EXTERN int uv_timer_start(uv_timer_t *handle,
                              uint64_t timeout,
                              uint64_t repeat);
 
-/* Stops a timer: its callback is not called any more. Returns 0, also for one
- * not started.
+/* Stops a timer: its callback is not called any more. Returns 0, also for
+ * one not started.
  *
  * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_stop
  *
@@ -1274,9 +1730,9 @@ UV_EXTERN int uv_async_init(uv_loop_t *loop,
                             uv_async_t *async,
                             uv_async_cb async_cb);
 
-/* Wakes the loop and has the handle's callback called there; once for several
- * sends before that. May be called from any thread and from signal handlers.
- * Sending to a closing handle has no effect.
+/* Wakes the loop and has the handle's callback called there; once for
+ * several sends before that. May be called from any thread and from signal
+ * handlers. Sending to a closing handle has no effect.
  *
  * Returns 0.
  *
@@ -1311,8 +1767,8 @@ struct uv_poll_s {
   UV_POLL_PRIVATE_FIELDS
 };
 
-/* Makes handle watch the descriptor fd, which becomes non-blocking; it is not
- * started.
+/* Makes handle watch the descriptor fd, which becomes non-blocking; it is
+ * not started.
  *
  * Returns 0 or an error: UV_EEXIST when the loop watches fd already,
  * UV_EBADF, UV_EPERM when it cannot be polled (a regular file).
@@ -1711,8 +2167,8 @@ enum uv_fs_event_flags {
 
 /* A watched file or directory changed. events are bits of enum uv_fs_event;
  * filename is relative to the watched directory, and NULL when it is not
- * known or when changes were lost because there were too many of them. status
- * is 0 or a UV_E... code. */
+ * known or when changes were lost because there were too many of them.
+ * status is 0 or a UV_E... code. */
 typedef void (*uv_fs_event_cb)(uv_fs_event_t *handle,
                                const char *filename,
                                int events,
@@ -1745,8 +2201,8 @@ struct uv_fs_poll_s {
 
 /* The work itself; runs on a thread of the pool. */
 typedef void (*uv_work_cb)(uv_work_t *req);
-/* Work is done; runs on the loop's thread. status is 0, or UV_ECANCELED after
- * uv_cancel. */
+/* Work is done; runs on the loop's thread. status is 0, or UV_ECANCELED
+ * after uv_cancel. */
 typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
 
 /* A name is looked up. status is 0 or a UV_E... code; res is to be released
@@ -1809,6 +2265,32 @@ struct uv_random_s {
   /* Private: link to the thread pool. */
   struct uv__work work_req;
 };
+
+/* Releases what the library holds for the whole process: it ends the threads
+ * of the pool, after the work that was queued. Happens by itself at exit.
+ * Call it once, when no loop is active and no request under way, and nothing
+ * else of the library afterwards.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
+UV_EXTERN void uv_library_shutdown(void);
+
+/* Has work_cb called on a thread of the pool, and after_work_cb, which may
+ * be NULL, on the loop's thread afterwards: with status 0, or UV_ECANCELED
+ * when uv_cancel took the request back before a thread began with it.
+ *
+ * The pool has four threads unless the environment variable
+ * UV_THREADPOOL_SIZE says otherwise (1 to 1024) when it is first used.
+ *
+ * Returns 0, or UV_EINVAL when work_cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/threadpool.html#c.uv_queue_work
+ *
+ * Precondition: loop must be initialised; req must stay in place until
+ * after_work_cb is called. */
+UV_EXTERN int uv_queue_work(uv_loop_t *loop,
+                            uv_work_t *req,
+                            uv_work_cb work_cb,
+                            uv_after_work_cb after_work_cb);
 
 /* ---- Addresses, interfaces, text:
  *      https://docs.libuv.org/en/v1.x/misc.html ---- */
@@ -1996,12 +2478,10 @@ struct uv_thread_options_s {
 /* ---- Shared libraries: https://docs.libuv.org/en/v1.x/dll.html ---- */
 
 /* To come. */
-UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
 UV_EXTERN unsigned int uv_available_parallelism(void);
 UV_EXTERN void uv_barrier_destroy(uv_barrier_t *barrier);
 UV_EXTERN int uv_barrier_init(uv_barrier_t *barrier, unsigned int count);
 UV_EXTERN int uv_barrier_wait(uv_barrier_t *barrier);
-UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
 UV_EXTERN int uv_chdir(const char *dir);
 UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
 UV_EXTERN void uv_cond_broadcast(uv_cond_t *cond);
@@ -2271,15 +2751,11 @@ UV_EXTERN int uv_ip6_name(const struct sockaddr_in6 *src,
                           char *dst,
                           size_t size);
 UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
-UV_EXTERN int uv_is_readable(const uv_stream_t *handle);
-UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
 UV_EXTERN int uv_key_create(uv_key_t *key);
 UV_EXTERN void uv_key_delete(uv_key_t *key);
 UV_EXTERN void *uv_key_get(uv_key_t *key);
 UV_EXTERN void uv_key_set(uv_key_t *key, void *value);
 UV_EXTERN int uv_kill(int pid, int signum);
-UV_EXTERN void uv_library_shutdown(void);
-UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
 UV_EXTERN void uv_loadavg(double avg[3]);
 UV_EXTERN void uv_mutex_destroy(uv_mutex_t *handle);
 UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
@@ -2307,50 +2783,14 @@ UV_EXTERN int uv_os_setpriority(uv_pid_t pid, int priority);
 UV_EXTERN int uv_os_tmpdir(char *buffer, size_t *size);
 UV_EXTERN int uv_os_uname(uv_utsname_t *buffer);
 UV_EXTERN int uv_os_unsetenv(const char *name);
-UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
-UV_EXTERN int uv_pipe_bind(uv_pipe_t *handle, const char *name);
-UV_EXTERN int uv_pipe_bind2(uv_pipe_t *handle,
-                            const char *name,
-                            size_t namelen,
-                            unsigned int flags);
-UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
-UV_EXTERN void uv_pipe_connect(uv_connect_t *req,
-                               uv_pipe_t *handle,
-                               const char *name,
-                               uv_connect_cb cb);
-UV_EXTERN int uv_pipe_connect2(uv_connect_t *req,
-                               uv_pipe_t *handle,
-                               const char *name,
-                               size_t namelen,
-                               unsigned int flags,
-                               uv_connect_cb cb);
-UV_EXTERN int uv_pipe_getpeername(const uv_pipe_t *handle,
-                                  char *buffer,
-                                  size_t *size);
-UV_EXTERN int uv_pipe_getsockname(const uv_pipe_t *handle,
-                                  char *buffer,
-                                  size_t *size);
-UV_EXTERN int uv_pipe_init(uv_loop_t *, uv_pipe_t *handle, int ipc);
-UV_EXTERN int uv_pipe_open(uv_pipe_t *, uv_file file);
-UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
-UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *handle, int count);
-UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
 UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *);
 UV_EXTERN int uv_process_kill(uv_process_t *, int signum);
-UV_EXTERN int uv_queue_work(uv_loop_t *loop,
-                            uv_work_t *req,
-                            uv_work_cb work_cb,
-                            uv_after_work_cb after_work_cb);
 UV_EXTERN int uv_random(uv_loop_t *loop,
                         uv_random_t *req,
                         void *buf,
                         size_t buflen,
                         unsigned int flags,
                         uv_random_cb cb);
-UV_EXTERN int uv_read_start(uv_stream_t *,
-                            uv_alloc_cb alloc_cb,
-                            uv_read_cb read_cb);
-UV_EXTERN int uv_read_stop(uv_stream_t *);
 UV_EXTERN int uv_resident_set_memory(size_t *rss);
 UV_EXTERN void uv_rwlock_destroy(uv_rwlock_t *rwlock);
 UV_EXTERN int uv_rwlock_init(uv_rwlock_t *rwlock);
@@ -2367,9 +2807,6 @@ UV_EXTERN int uv_sem_trywait(uv_sem_t *sem);
 UV_EXTERN void uv_sem_wait(uv_sem_t *sem);
 UV_EXTERN int uv_set_process_title(const char *title);
 UV_EXTERN char **uv_setup_args(int argc, char **argv);
-UV_EXTERN int uv_shutdown(uv_shutdown_t *req,
-                          uv_stream_t *handle,
-                          uv_shutdown_cb cb);
 UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
 UV_EXTERN int uv_signal_start(uv_signal_t *handle,
                               uv_signal_cb signal_cb,
@@ -2379,43 +2816,9 @@ UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle,
                                       int signum);
 UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
 UV_EXTERN void uv_sleep(unsigned int msec);
-UV_EXTERN int uv_socketpair(int type,
-                            int protocol,
-                            uv_os_sock_t socket_vector[2],
-                            int flags0,
-                            int flags1);
 UV_EXTERN int uv_spawn(uv_loop_t *loop,
                        uv_process_t *handle,
                        const uv_process_options_t *options);
-UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
-UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
-UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle,
-                          const struct sockaddr *addr,
-                          unsigned int flags);
-UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
-UV_EXTERN int uv_tcp_connect(uv_connect_t *req,
-                             uv_tcp_t *handle,
-                             const struct sockaddr *addr,
-                             uv_connect_cb cb);
-UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle,
-                                 struct sockaddr *name,
-                                 int *namelen);
-UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle,
-                                 struct sockaddr *name,
-                                 int *namelen);
-UV_EXTERN int uv_tcp_init(uv_loop_t *, uv_tcp_t *handle);
-UV_EXTERN int uv_tcp_init_ex(uv_loop_t *, uv_tcp_t *handle, unsigned int flags);
-UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *handle,
-                               int enable,
-                               unsigned int delay);
-UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle,
-                                  int on,
-                                  unsigned int idle,
-                                  unsigned int intvl,
-                                  unsigned int cnt);
-UV_EXTERN int uv_tcp_nodelay(uv_tcp_t *handle, int enable);
-UV_EXTERN int uv_tcp_open(uv_tcp_t *handle, uv_os_sock_t sock);
-UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
 UV_EXTERN int uv_thread_create(uv_thread_t *tid, uv_thread_cb entry, void *arg);
 UV_EXTERN int uv_thread_create_ex(uv_thread_t *tid,
                                   const uv_thread_options_t *params,
@@ -2437,13 +2840,6 @@ UV_EXTERN int uv_thread_setaffinity(uv_thread_t *tid,
                                     size_t mask_size);
 UV_EXTERN int uv_thread_setname(const char *name);
 UV_EXTERN int uv_thread_setpriority(uv_thread_t tid, int priority);
-UV_EXTERN int uv_try_write(uv_stream_t *handle,
-                           const uv_buf_t bufs[],
-                           unsigned int nbufs);
-UV_EXTERN int uv_try_write2(uv_stream_t *handle,
-                            const uv_buf_t bufs[],
-                            unsigned int nbufs,
-                            uv_stream_t *send_handle);
 UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
 UV_EXTERN int uv_tty_get_winsize(uv_tty_t *, int *width, int *height);
 UV_EXTERN int uv_tty_init(uv_loop_t *, uv_tty_t *, uv_file fd, int readable);
@@ -2511,18 +2907,6 @@ UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
                                ssize_t utf16_len,
                                char **wtf8_ptr,
                                size_t *wtf8_len_ptr);
-UV_EXTERN int uv_write(uv_write_t *req,
-                       uv_stream_t *handle,
-                       const uv_buf_t bufs[],
-                       unsigned int nbufs,
-                       uv_write_cb cb);
-UV_EXTERN int uv_write2(uv_write_t *req,
-                        uv_stream_t *handle,
-                        const uv_buf_t bufs[],
-                        unsigned int nbufs,
-                        uv_stream_t *send_handle,
-                        uv_write_cb cb);
-UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
 UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
 UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8,
                                 uint16_t *utf16,

@@ -21,7 +21,12 @@ const COMPILERS: &[(&str, &str, &[&[&str]])] = &[
     ("clang++", "cc", CPP),
 ];
 const C: &[&[&str]] = &[
-    &["-std=c99", "-pedantic", "-D_POSIX_C_SOURCE=200809L"],
+    &[
+        "-std=c99",
+        "-pedantic",
+        "-Wstrict-prototypes",
+        "-D_POSIX_C_SOURCE=200809L",
+    ],
     &["-std=c11", "-pedantic", "-D_GNU_SOURCE"],
     &["-std=gnu89"],
 ];

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
 #[path = "../xtask/src/headers/prototypes.rs"]
+#[allow(dead_code, reason = "only the names are used here")]
 mod prototypes;
 
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! C declarations as cbindgen prints them, taken apart into items.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+
+use super::source::{Abi, EntryPoints};
 
 /// A doc comment, in Rust's Markdown, and the declaration it stands above.
 pub struct Item {
@@ -90,19 +91,30 @@ fn config(types: &[String]) -> cbindgen::Config {
     }
 }
 
-/// The types and functions of these names, from a crate whose root is `source`.
-pub fn items(source: &Path, types: &[String], functions: &[&str]) -> Result<Items, String> {
+/// The types of the ABI and the entry points.
+///
+/// cbindgen gets to see these only, not the crate: it tries to make C of all that it finds, and
+/// gives up on some of what is private.
+pub fn items(abi: &Abi, functions: &[EntryPoints]) -> Result<Items, String> {
+    let types = &abi.types;
+    let functions: String = functions.iter().map(|f| f.rust.as_str()).collect();
+    let file = format!("oxuv-headers-{}.rs", std::process::id());
+    let file = std::env::temp_dir().join(file);
+    std::fs::write(&file, abi.rust.clone() + &functions)
+        .map_err(|e| format!("{}: {e}", file.display()))?;
     let builder = cbindgen::Builder::new()
         .with_config(config(types))
-        .with_src(source);
-    let bindings = builder.generate().map_err(|e| format!("cbindgen: {e}"))?;
+        .with_src(&file);
+    let bindings = builder.generate().map_err(|e| format!("cbindgen: {e}"));
+    let _ = std::fs::remove_file(&file);
+    let bindings = bindings?;
     let mut text = Vec::new();
     bindings.write(&mut text);
     let text = String::from_utf8(text).map_err(|e| e.to_string())?;
     // Rust's isize is C's ssize_t in this API; cbindgen knows it as a difference of pointers.
     let mut items = parse(&text.replace("ptrdiff_t", "ssize_t"))?;
-    // Without the integers that stand for enumerations, and what is no part of the ABI.
-    items.retain(|name| types.iter().any(|n| n == name) || functions.contains(&name));
+    // Without the integers that stand for enumerations.
+    items.retain(|name| abi.enumerations.iter().all(|(n, _)| n != name));
     // Types whose tag is their name: C has them as a typedef, too.
     for name in types.iter().filter(|n| n.ends_with("_t")) {
         if items.get(name).is_some_and(|i| !i.fields.is_empty()) {

@@ -21,6 +21,9 @@ pub fn paragraphs(docs: &[String]) -> Vec<String> {
             last.push(' ');
             last.push_str(&plain(line));
         } else {
+            if is_list_entry(line) && !heading.is_empty() {
+                all.push(std::mem::take(&mut heading).trim_end().to_string());
+            }
             all.push(std::mem::take(&mut heading) + &plain(line));
             open = true;
         }
@@ -133,7 +136,7 @@ pub fn comment(docs: &[String], indent: &str) -> String {
             lines.push(String::new());
         }
         let hang = if entry { "  " } else { "" };
-        for (at, line) in wrap(paragraph, WIDTH - indent.len() - 5).iter().enumerate() {
+        for (at, line) in wrap(paragraph, WIDTH - indent.len() - 6).iter().enumerate() {
             lines.push(if at == 0 {
                 line.clone()
             } else {
@@ -173,7 +176,8 @@ mod tests {
         let expected = [
             "Does it.",
             "Precondition: x must be valid.",
-            "Errors: - UV_EIO",
+            "Errors:",
+            "- UV_EIO",
             "- b",
         ];
         assert_eq!(paragraphs(&docs), expected);

@@ -60,14 +60,11 @@ fn generate(root: &Path) -> Result<Vec<(String, String)>, String> {
     let abi = source::read_abi(&source::rust_files(&root.join("src/abi"))?)?;
     let mut functions = Vec::new();
     for file in source::rust_files(&root.join("src"))? {
-        functions.push((relative(root, &file), source::entry_points(&file)?));
+        let mut found = source::entry_points(&file)?;
+        found.file = relative(root, &file);
+        functions.push(found);
     }
-    let names: Vec<&str> = functions
-        .iter()
-        .flat_map(|f| &f.1)
-        .map(String::as_str)
-        .collect();
-    let items = cdecl::items(&root.join("src/lib.rs"), &abi.types, &names)?;
+    let items = cdecl::items(&abi, &functions)?;
     let prototypes = prototypes::read(root)?;
     let mut page = template::Page::new(&abi, &items, &functions, &prototypes)?;
     let mut out = Vec::new();

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use quote::ToTokens;
 use syn::{BinOp, Expr, ExprCall, Item, Lit, Type, UnOp};
 
 /// An integer constant of the ABI.
@@ -30,8 +31,10 @@ pub struct Abi {
     /// Integer types that stand for C enumerations, with their docs.
     pub enumerations: Vec<(String, Vec<String>)>,
     pub errors: Vec<ErrorRow>,
-    /// Structs, unions and type aliases, for cbindgen to print.
+    /// Names of structs, unions and type aliases.
     pub types: Vec<String>,
+    /// The Rust text of these, for cbindgen to print.
+    pub rust: String,
 }
 
 impl Abi {
@@ -79,6 +82,12 @@ pub fn read_abi(files: &[PathBuf]) -> Result<Abi, String> {
 }
 
 fn read_item(item: &Item, abi: &mut Abi) -> Result<(), String> {
+    if matches!(item, Item::Type(_) | Item::Union(_))
+        || matches!(item, Item::Struct(item) if is_repr_c(&item.attrs))
+    {
+        abi.rust.push_str(&item.to_token_stream().to_string());
+        abi.rust.push('\n');
+    }
     match item {
         Item::Const(item) => {
             let name = item.ident.to_string();
@@ -110,16 +119,40 @@ fn read_item(item: &Item, abi: &mut Abi) -> Result<(), String> {
     Ok(())
 }
 
-/// The entry points that stand in a file, in their order.
-pub fn entry_points(file: &Path) -> Result<Vec<String>, String> {
-    let items = parse(file)?.items;
-    let functions = items.iter().filter_map(|item| match item {
-        Item::Fn(f) if f.sig.abi.is_some() && f.attrs.iter().any(is_no_mangle) => {
-            Some(f.sig.ident.to_string())
+/// A file, its entry points in their order, and their Rust declarations.
+pub struct EntryPoints {
+    pub file: PathBuf,
+    pub names: Vec<String>,
+    pub rust: String,
+}
+
+pub fn entry_points(file: &Path) -> Result<EntryPoints, String> {
+    let mut found = EntryPoints {
+        file: file.to_path_buf(),
+        names: Vec::new(),
+        rust: String::new(),
+    };
+    for item in parse(file)?.items {
+        if let Item::Fn(mut function) = item
+            && function.sig.abi.is_some()
+            && function.attrs.iter().any(is_no_mangle)
+        {
+            found.names.push(function.sig.ident.to_string());
+            function
+                .attrs
+                .retain(|a| a.path().is_ident("doc") || is_no_mangle(a));
+            function.block.stmts.clear();
+            found.add(&function);
         }
-        _ => None,
-    });
-    Ok(functions.collect())
+    }
+    Ok(found)
+}
+
+impl EntryPoints {
+    fn add(&mut self, function: &syn::ItemFn) {
+        self.rust.push_str(&function.to_token_stream().to_string());
+        self.rust.push('\n');
+    }
 }
 
 /// `#[unsafe(no_mangle)]`

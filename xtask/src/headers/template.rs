@@ -19,13 +19,13 @@
 //! | `%% missing-functions` | declarations of what Rust does not have yet |
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::cdecl::{Item, Items};
 use super::comment::{WIDTH, comment};
 use super::fields::FieldMacros;
 use super::prototypes::Prototype;
-use super::source::{Abi, Constant};
+use super::source::{Abi, Constant, EntryPoints};
 
 /// Functions whose declaration is the table's, because Rust cannot write it: a variable number of
 /// arguments. Their comments and places are those of the Rust functions.
@@ -35,7 +35,7 @@ const DECLARED_BY_TABLE: &[&str] = &["uv_loop_configure"];
 pub struct Page<'a> {
     abi: &'a Abi,
     items: &'a Items,
-    functions: &'a [(PathBuf, Vec<String>)],
+    functions: &'a [EntryPoints],
     prototypes: &'a [Prototype],
     macros: FieldMacros,
     placed: BTreeSet<String>,
@@ -47,7 +47,7 @@ impl<'a> Page<'a> {
     pub fn new(
         abi: &'a Abi,
         items: &'a Items,
-        functions: &'a [(PathBuf, Vec<String>)],
+        functions: &'a [EntryPoints],
         prototypes: &'a [Prototype],
     ) -> Result<Page<'a>, String> {
         Ok(Page {
@@ -110,7 +110,12 @@ impl<'a> Page<'a> {
             ("enum", [name]) => out = self.enumeration(name, &format!("enum {name}"), "")?,
             ("nameless-enum", [name]) => out = self.enumeration(name, "enum", "")?,
             ("defines", [prefix]) => out = self.defines(prefix)?,
-            ("other-functions", []) => out = self.functions_where(|_| true)?,
+            ("other-functions", []) => {
+                let others = self.functions_where(|_| true)?;
+                if !others.is_empty() {
+                    out = format!("/* ---- Others ---- */\n\n{others}");
+                }
+            }
             ("missing-functions", []) => out = self.missing_functions(),
             ("by-hand", names) => {
                 for name in names {
@@ -290,13 +295,16 @@ impl<'a> Page<'a> {
 
     fn functions_where(&mut self, wanted: impl Fn(&Path) -> bool) -> Result<String, String> {
         let mut out = String::new();
-        for (file, names) in self.functions.iter().filter(|(file, _)| wanted(file)) {
-            for name in names {
+        for found in self.functions.iter().filter(|f| wanted(&f.file)) {
+            for name in &found.names {
                 if self.placed.contains(name) {
                     continue;
                 }
                 let Some(prototype) = self.prototypes.iter().find(|p| p.name == *name) else {
-                    return Err(format!("{}: {name} is no function of uv.h", file.display()));
+                    return Err(format!(
+                        "{}: {name} is no function of uv.h",
+                        found.file.display()
+                    ));
                 };
                 let item = self.items.get(name);
                 let item = item.ok_or_else(|| format!("cbindgen did not print {name}"))?;
@@ -325,10 +333,33 @@ impl<'a> Page<'a> {
 fn declaration(item: &Item, prototype: &Prototype) -> String {
     let text = match DECLARED_BY_TABLE.contains(&prototype.name.as_str()) {
         true => prototype.declare(&prototype.name),
-        false => item.text.clone(),
+        false => with_arrays(&item.text, prototype),
     };
     let text = wrap_declaration(&format!("UV_EXTERN {text}"), 0);
     format!("{}{text};\n\n", comment(&item.docs, ""))
+}
+
+/// Where the table has an array, `T *name` becomes `T name[2]`: Rust knows pointers only.
+fn with_arrays(text: &str, prototype: &Prototype) -> String {
+    let Some((head, parameters)) = text.strip_suffix(')').and_then(|t| t.split_once('(')) else {
+        return text.to_string();
+    };
+    let parameters: Vec<&str> = parameters.split(", ").collect();
+    if parameters.len() != prototype.parameters.len() {
+        return text.to_string();
+    }
+    let parameters = parameters
+        .iter()
+        .zip(&prototype.parameters)
+        .map(|(ours, table)| {
+            let bracket = table.find('[').map(|at| &table[at..]);
+            match (ours.rsplit_once('*'), bracket) {
+                (Some((ty, name)), Some(bracket)) => format!("{ty}{name}{bracket}"),
+                _ => ours.to_string(),
+            }
+        });
+    let parameters: Vec<String> = parameters.collect();
+    format!("{head}({})", parameters.join(", "))
 }
 
 /// Breaks the last list of parameters (the one after `skip` other parentheses) into lines.
