@@ -6,6 +6,7 @@
 pub(crate) mod clock;
 pub(crate) mod fd;
 pub(crate) mod interface;
+pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod socket;
 
