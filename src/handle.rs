@@ -212,14 +212,6 @@ impl Handle {
     /// runs, after which the memory is the caller's.
     pub(crate) fn finish_close(self) {
         let raw = self.raw();
-        if self.kind() == UV_SIGNAL {
-            // SAFETY: the type says what the memory is.
-            let signal = unsafe { Signal::from_ptr(raw.cast()) };
-            if !signal.may_finish_close() {
-                self.close_soon();
-                return;
-            }
-        }
         self.add(flags::CLOSED);
         match self.kind() {
             UV_NAMED_PIPE | UV_TCP | UV_TTY => {

@@ -19,7 +19,7 @@ use crate::fs_event;
 use crate::handle::{self, Handle, flags};
 use crate::list::{self, List};
 use crate::process;
-use crate::signal;
+use crate::signal::{self, Caught};
 use crate::sys::clock;
 use crate::timer::Timers;
 use crate::view::{addr, get, set, view};
@@ -31,6 +31,7 @@ pub(crate) struct Internals {
     descriptors: Descriptors,
     timers: Timers,
     asyncs: AsyncState,
+    caught: Caught,
     metrics: Metrics,
     options: c_uint,
 }
@@ -80,6 +81,12 @@ impl Loop {
     pub(crate) fn asyncs<'a>(self) -> &'a AsyncState {
         // SAFETY: lives as long as the loop, and nobody has it mutably.
         unsafe { &(*self.internals()).asyncs }
+    }
+
+    /// What the signal handler tells the loop; protected by the signal registry's lock.
+    pub(crate) fn caught(self) -> *mut Caught {
+        // SAFETY: an initialised loop has its internals; no reference is made.
+        unsafe { &raw mut (*self.internals()).caught }
     }
 
     pub(crate) fn metrics<'a>(self) -> &'a Metrics {
@@ -193,7 +200,6 @@ impl Loop {
         self.list(addr!(self.async_handles))
     }
 
-    #[allow(dead_code, reason = "for processes")]
     pub(crate) fn process_handles(self) -> List {
         self.list(addr!(self.process_handles))
     }
@@ -221,6 +227,7 @@ impl Loop {
             descriptors: Descriptors::new()?,
             timers: Timers::new(),
             asyncs: AsyncState::new(),
+            caught: Caught::new(),
             metrics: Metrics::default(),
             options: 0,
         })?;
@@ -273,7 +280,7 @@ impl Loop {
 
     fn init_parts(self) -> Result {
         async_handle::loop_init(self);
-        signal::loop_init(self)?;
+        signal::loop_init(self);
         process::loop_init(self)
             .and_then(|()| pool::loop_init(self))
             .inspect_err(|_| {
