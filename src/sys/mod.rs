@@ -6,6 +6,7 @@
 pub(crate) mod clock;
 pub(crate) mod fd;
 pub(crate) mod socket;
+pub(crate) mod udp;
 
 use std::ffi::c_int;
 
