@@ -109,9 +109,16 @@ impl Async {
 
     /// Callable from any thread, and from signal handlers.
     pub(crate) fn send(self) {
+        self.send_after(|| {});
+    }
+
+    /// Sends after `publish`, during which the handle cannot be closed either: not even if what
+    /// it publishes lets the loop's thread do that.
+    pub(crate) fn send_after(self, publish: impl FnOnce()) {
         // The loop's part that senders use lives until the handle's close has seen no sender.
         let state = self.handle().event_loop().asyncs();
         self.senders().fetch_add(1, SeqCst);
+        publish();
         if self.pending().swap(1, SeqCst) == 0 && state.push(addr!(self.queue)) {
             fd::eventfd_signal(state.wakeup_fd.load(SeqCst));
         }

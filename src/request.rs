@@ -10,6 +10,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
+use crate::stream::Write;
 use crate::view::{get, set, view};
 use crate::work::pool;
 
@@ -65,6 +66,7 @@ impl Request {
                     (*raw.cast::<uv_work_t>()).r#loop,
                     &raw mut (*raw.cast::<uv_work_t>()).work_req,
                 ),
+                UV_WRITE => return Write::from_ptr(raw.cast()).cancel(),
                 _ => return Err(Errno::EINVAL),
             };
             pool::cancel(Loop::from_ptr(on), work)
@@ -157,10 +159,12 @@ pub extern "C" fn uv_req_type_name(r#type: uv_req_type) -> *const c_char {
         .map_or(std::ptr::null(), |row| row.1.as_ptr())
 }
 
-/// Cancels a pending file system, name, random or work request. Its callback runs in a later
-/// iteration of the loop with `UV_ECANCELED`.
+/// Cancels a pending file system, name, random, work or write request. Its callback runs in a later
+/// iteration of the loop with `UV_ECANCELED`. A write may have been done in part, which
+/// `uv_write_nwritten` tells; cancelling a write that is done has no effect.
 ///
-/// Returns 0, `UV_EBUSY` when it is being worked on or done, or `UV_EINVAL` for other requests.
+/// Returns 0, `UV_EBUSY` when it is being worked on or done (a write: when its stream is closing),
+/// or `UV_EINVAL` for other requests.
 ///
 /// <https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel>
 ///

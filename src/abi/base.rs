@@ -22,7 +22,7 @@ pub struct uv__work {
     pub work: Option<unsafe extern "C" fn(*mut uv__work)>,
     /// Private.
     pub done: Option<unsafe extern "C" fn(*mut uv__work, c_int)>,
-    /// The loop it belongs to. Read-only.
+    /// Private: the loop it belongs to.
     pub r#loop: *mut uv_loop_s,
     /// Private.
     pub wq: uv__queue,
@@ -46,8 +46,7 @@ pub struct uv__io_s {
     pub fd: c_int,
 }
 
-/// See [`uv__io_s`].
-
+/// Private: see [`uv__io_s`].
 pub type uv__io_t = uv__io_s;
 
 /// A piece of memory to read into or write from.
@@ -60,11 +59,11 @@ pub struct uv_buf_t {
     pub len: usize,
 }
 
-/// A library opened by `uv_dlopen`.
+/// A library opened by `uv_dlopen`. Private.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_lib_t {
-    /// The handle the request runs on. Read-only.
+    /// Private.
     pub handle: *mut c_void,
     /// Private.
     pub errmsg: *mut c_char,

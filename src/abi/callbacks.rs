@@ -4,71 +4,146 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 
 use super::*;
 
-/// See the docs of the calls that take it.
-pub type uv_malloc_func = Option<unsafe extern "C" fn(usize) -> *mut c_void>;
-/// See the docs of the calls that take it.
-pub type uv_realloc_func = Option<unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void>;
-/// See the docs of the calls that take it.
-pub type uv_calloc_func = Option<unsafe extern "C" fn(usize, usize) -> *mut c_void>;
-/// See the docs of the calls that take it.
-pub type uv_free_func = Option<unsafe extern "C" fn(*mut c_void)>;
-/// See the docs of the calls that take it.
-pub type uv_alloc_cb = Option<unsafe extern "C" fn(*mut uv_handle_t, usize, *mut uv_buf_t)>;
-/// See the docs of the calls that take it.
-pub type uv_read_cb = Option<unsafe extern "C" fn(*mut uv_stream_t, isize, *const uv_buf_t)>;
-/// See the docs of the calls that take it.
-pub type uv_write_cb = Option<unsafe extern "C" fn(*mut uv_write_t, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_connect_cb = Option<unsafe extern "C" fn(*mut uv_connect_t, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_shutdown_cb = Option<unsafe extern "C" fn(*mut uv_shutdown_t, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_connection_cb = Option<unsafe extern "C" fn(*mut uv_stream_t, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_close_cb = Option<unsafe extern "C" fn(*mut uv_handle_t)>;
-/// See the docs of the calls that take it.
-pub type uv_poll_cb = Option<unsafe extern "C" fn(*mut uv_poll_t, c_int, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_timer_cb = Option<unsafe extern "C" fn(*mut uv_timer_t)>;
-/// See the docs of the calls that take it.
-pub type uv_async_cb = Option<unsafe extern "C" fn(*mut uv_async_t)>;
-/// See the docs of the calls that take it.
-pub type uv_prepare_cb = Option<unsafe extern "C" fn(*mut uv_prepare_t)>;
-/// See the docs of the calls that take it.
-pub type uv_check_cb = Option<unsafe extern "C" fn(*mut uv_check_t)>;
-/// See the docs of the calls that take it.
-pub type uv_idle_cb = Option<unsafe extern "C" fn(*mut uv_idle_t)>;
-/// See the docs of the calls that take it.
-pub type uv_exit_cb = Option<unsafe extern "C" fn(*mut uv_process_t, i64, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_walk_cb = Option<unsafe extern "C" fn(*mut uv_handle_t, *mut c_void)>;
-/// See the docs of the calls that take it.
-pub type uv_fs_cb = Option<unsafe extern "C" fn(*mut uv_fs_t)>;
-/// See the docs of the calls that take it.
-pub type uv_work_cb = Option<unsafe extern "C" fn(*mut uv_work_t)>;
-/// See the docs of the calls that take it.
-pub type uv_after_work_cb = Option<unsafe extern "C" fn(*mut uv_work_t, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_getaddrinfo_cb =
-    Option<unsafe extern "C" fn(*mut uv_getaddrinfo_t, c_int, *mut libc::addrinfo)>;
-/// See the docs of the calls that take it.
-pub type uv_getnameinfo_cb =
-    Option<unsafe extern "C" fn(*mut uv_getnameinfo_t, c_int, *const c_char, *const c_char)>;
-/// See the docs of the calls that take it.
-pub type uv_random_cb = Option<unsafe extern "C" fn(*mut uv_random_t, c_int, *mut c_void, usize)>;
-/// See the docs of the calls that take it.
-pub type uv_fs_event_cb =
-    Option<unsafe extern "C" fn(*mut uv_fs_event_t, *const c_char, c_int, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_fs_poll_cb =
-    Option<unsafe extern "C" fn(*mut uv_fs_poll_t, c_int, *const uv_stat_t, *const uv_stat_t)>;
-/// See the docs of the calls that take it.
-pub type uv_signal_cb = Option<unsafe extern "C" fn(*mut uv_signal_t, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_udp_send_cb = Option<unsafe extern "C" fn(*mut uv_udp_send_t, c_int)>;
-/// See the docs of the calls that take it.
-pub type uv_udp_recv_cb = Option<
-    unsafe extern "C" fn(*mut uv_udp_t, isize, *const uv_buf_t, *const libc::sockaddr, c_uint),
+/// Takes the place of `malloc`.
+pub type uv_malloc_func = Option<unsafe extern "C" fn(size: usize) -> *mut c_void>;
+
+/// Takes the place of `realloc`.
+pub type uv_realloc_func =
+    Option<unsafe extern "C" fn(ptr: *mut c_void, size: usize) -> *mut c_void>;
+
+/// Takes the place of `calloc`.
+pub type uv_calloc_func = Option<unsafe extern "C" fn(count: usize, size: usize) -> *mut c_void>;
+
+/// Takes the place of `free`.
+pub type uv_free_func = Option<unsafe extern "C" fn(ptr: *mut c_void)>;
+
+/// Asks for memory to read into: fill in `buf`, with any length. `suggested_size` is 65536 as a
+/// rule. A length of 0 or a null base makes the read callback report `UV_ENOBUFS`.
+pub type uv_alloc_cb = Option<
+    unsafe extern "C" fn(handle: *mut uv_handle_t, suggested_size: usize, buf: *mut uv_buf_t),
 >;
-/// See the docs of the calls that take it.
-pub type uv_thread_cb = Option<unsafe extern "C" fn(*mut c_void)>;
+
+/// What was read from a stream. `nread` is the number of bytes; 0 when nothing could be read for
+/// now; `UV_EOF` at the end; or another `UV_E…` code. The memory of `buf` is the callback's to
+/// free; it may be null when `nread` is negative.
+pub type uv_read_cb =
+    Option<unsafe extern "C" fn(stream: *mut uv_stream_t, nread: isize, buf: *const uv_buf_t)>;
+
+/// A write is done. `status` is 0 or a `UV_E…` code.
+pub type uv_write_cb = Option<unsafe extern "C" fn(req: *mut uv_write_t, status: c_int)>;
+
+/// A connection is made, or failed to be. `status` is 0 or a `UV_E…` code.
+pub type uv_connect_cb = Option<unsafe extern "C" fn(req: *mut uv_connect_t, status: c_int)>;
+
+/// The writing side of a stream is shut down. `status` is 0 or a `UV_E…` code.
+pub type uv_shutdown_cb = Option<unsafe extern "C" fn(req: *mut uv_shutdown_t, status: c_int)>;
+
+/// A connection waits for `uv_accept`. `status` is 0 or a `UV_E…` code.
+pub type uv_connection_cb = Option<unsafe extern "C" fn(server: *mut uv_stream_t, status: c_int)>;
+
+/// A handle is closed: the library is done with its memory.
+pub type uv_close_cb = Option<unsafe extern "C" fn(handle: *mut uv_handle_t)>;
+
+/// A descriptor is ready. `events` are bits of `enum uv_poll_event`; `status` is 0 or a `UV_E…`
+/// code.
+pub type uv_poll_cb =
+    Option<unsafe extern "C" fn(handle: *mut uv_poll_t, status: c_int, events: c_int)>;
+
+/// A timer is due.
+pub type uv_timer_cb = Option<unsafe extern "C" fn(handle: *mut uv_timer_t)>;
+
+/// `uv_async_send` was called, once or several times.
+pub type uv_async_cb = Option<unsafe extern "C" fn(handle: *mut uv_async_t)>;
+
+/// The loop is about to poll.
+pub type uv_prepare_cb = Option<unsafe extern "C" fn(handle: *mut uv_prepare_t)>;
+
+/// The loop has polled.
+pub type uv_check_cb = Option<unsafe extern "C" fn(handle: *mut uv_check_t)>;
+
+/// The loop begins another iteration.
+pub type uv_idle_cb = Option<unsafe extern "C" fn(handle: *mut uv_idle_t)>;
+
+/// A process has ended, with an exit status or by a signal (else 0).
+pub type uv_exit_cb =
+    Option<unsafe extern "C" fn(process: *mut uv_process_t, exit_status: i64, term_signal: c_int)>;
+
+/// Called by `uv_walk` for each handle; `arg` is what `uv_walk` was given.
+pub type uv_walk_cb = Option<unsafe extern "C" fn(handle: *mut uv_handle_t, arg: *mut c_void)>;
+
+/// A file system operation is done; its outcome is in `req->result`. Call `uv_fs_req_cleanup`
+/// when the request is not needed any more.
+pub type uv_fs_cb = Option<unsafe extern "C" fn(req: *mut uv_fs_t)>;
+
+/// The work itself; runs on a thread of the pool.
+pub type uv_work_cb = Option<unsafe extern "C" fn(req: *mut uv_work_t)>;
+
+/// Work is done; runs on the loop's thread. `status` is 0, or `UV_ECANCELED` after `uv_cancel`.
+pub type uv_after_work_cb = Option<unsafe extern "C" fn(req: *mut uv_work_t, status: c_int)>;
+
+/// A name is looked up. `status` is 0 or a `UV_E…` code; `res` is to be released with
+/// `uv_freeaddrinfo`.
+pub type uv_getaddrinfo_cb = Option<
+    unsafe extern "C" fn(req: *mut uv_getaddrinfo_t, status: c_int, res: *mut libc::addrinfo),
+>;
+
+/// An address is looked up. `status` is 0 or a `UV_E…` code; the names are fields of the request.
+pub type uv_getnameinfo_cb = Option<
+    unsafe extern "C" fn(
+        req: *mut uv_getnameinfo_t,
+        status: c_int,
+        hostname: *const c_char,
+        service: *const c_char,
+    ),
+>;
+
+/// Random bytes are there. `status` is 0 or a `UV_E…` code; `buf` is what `uv_random` was given.
+pub type uv_random_cb = Option<
+    unsafe extern "C" fn(req: *mut uv_random_t, status: c_int, buf: *mut c_void, buflen: usize),
+>;
+
+/// A watched file or directory changed. `events` are bits of `enum uv_fs_event`; `filename` is
+/// relative to the watched directory, and `NULL` when it is not known or when changes were lost
+/// because there were too many of them. `status` is 0 or a `UV_E…` code.
+pub type uv_fs_event_cb = Option<
+    unsafe extern "C" fn(
+        handle: *mut uv_fs_event_t,
+        filename: *const c_char,
+        events: c_int,
+        status: c_int,
+    ),
+>;
+
+/// What `uv_fs_stat` says of a path is different from last time, or it failed: `status` is 0 or a
+/// `UV_E…` code. Both results are valid during the callback only.
+pub type uv_fs_poll_cb = Option<
+    unsafe extern "C" fn(
+        handle: *mut uv_fs_poll_t,
+        status: c_int,
+        prev: *const uv_stat_t,
+        curr: *const uv_stat_t,
+    ),
+>;
+
+/// A signal came in.
+pub type uv_signal_cb = Option<unsafe extern "C" fn(handle: *mut uv_signal_t, signum: c_int)>;
+
+/// A datagram is sent, or failed to be. `status` is 0 or a `UV_E…` code.
+pub type uv_udp_send_cb = Option<unsafe extern "C" fn(req: *mut uv_udp_send_t, status: c_int)>;
+
+/// A datagram came in. `nread` is its length or a `UV_E…` code; 0 with a null `addr` means that
+/// there is nothing more to read. `flags` are bits of `enum uv_udp_flags`. The memory of `buf` is
+/// the callback's to free, unless `UV_UDP_MMSG_CHUNK` is set; `addr` is valid during the callback
+/// only.
+pub type uv_udp_recv_cb = Option<
+    unsafe extern "C" fn(
+        handle: *mut uv_udp_t,
+        nread: isize,
+        buf: *const uv_buf_t,
+        addr: *const libc::sockaddr,
+        flags: c_uint,
+    ),
+>;
+
+/// What a thread runs; `arg` is what `uv_thread_create` was given.
+pub type uv_thread_cb = Option<unsafe extern "C" fn(arg: *mut c_void)>;

@@ -50,17 +50,17 @@ pub const UV_HANDLE_TYPE_MAX: uv_handle_type = 18;
 /// What a file system watcher saw.
 #[allow(non_camel_case_types)]
 pub type uv_fs_event = c_uint;
-/// See [`uv_fs_event`].
+/// A file came, went or was renamed.
 pub const UV_RENAME: uv_fs_event = 1;
-/// See [`uv_fs_event`].
+/// A file was changed.
 pub const UV_CHANGE: uv_fs_event = 2;
 
 /// The clocks of `uv_clock_gettime`.
 #[allow(non_camel_case_types)]
 pub type uv_clock_id = c_uint;
-/// See [`uv_clock_id`].
+/// Never jumps; starts at any time.
 pub const UV_CLOCK_MONOTONIC: uv_clock_id = 0;
-/// See [`uv_clock_id`].
+/// Since 1970; jumps when it is set.
 pub const UV_CLOCK_REALTIME: uv_clock_id = 1;
 
 /// What a request is.
@@ -94,21 +94,21 @@ pub const UV_REQ_TYPE_MAX: uv_req_type = 11;
 /// How to make one of a child's standard descriptors.
 #[allow(non_camel_case_types)]
 pub type uv_stdio_flags = c_uint;
-/// See [`uv_stdio_flags`].
+/// Nothing, or `/dev/null` for descriptors 0 to 2.
 pub const UV_IGNORE: uv_stdio_flags = 0;
-/// See [`uv_stdio_flags`].
+/// A new pipe to `data.stream`, an initialised `uv_pipe_t`.
 pub const UV_CREATE_PIPE: uv_stdio_flags = 1;
-/// See [`uv_stdio_flags`].
+/// The caller's `data.fd`.
 pub const UV_INHERIT_FD: uv_stdio_flags = 2;
-/// See [`uv_stdio_flags`].
+/// The descriptor of `data.stream`.
 pub const UV_INHERIT_STREAM: uv_stdio_flags = 4;
-/// See [`uv_stdio_flags`].
+/// With `UV_CREATE_PIPE`: the child can read.
 pub const UV_READABLE_PIPE: uv_stdio_flags = 16;
-/// See [`uv_stdio_flags`].
+/// With `UV_CREATE_PIPE`: the child can write.
 pub const UV_WRITABLE_PIPE: uv_stdio_flags = 32;
-/// See [`uv_stdio_flags`].
+/// With `UV_CREATE_PIPE`: the child's end does not block.
 pub const UV_NONBLOCK_PIPE: uv_stdio_flags = 64;
-/// See [`uv_stdio_flags`].
+/// Older name of [`UV_NONBLOCK_PIPE`].
 pub const UV_OVERLAPPED_PIPE: uv_stdio_flags = 64;
 
 /// What a directory entry is.
@@ -134,13 +134,13 @@ pub const UV_DIRENT_BLOCK: uv_dirent_type_t = 7;
 /// What `uv_poll_start` watches for.
 #[allow(non_camel_case_types)]
 pub type uv_poll_event = c_uint;
-/// See [`uv_poll_event`].
+/// There is something to read.
 pub const UV_READABLE: uv_poll_event = 1;
-/// See [`uv_poll_event`].
+/// There is room to write.
 pub const UV_WRITABLE: uv_poll_event = 2;
-/// See [`uv_poll_event`].
+/// The other side has closed.
 pub const UV_DISCONNECT: uv_poll_event = 4;
-/// See [`uv_poll_event`].
+/// There is urgent data to read.
 pub const UV_PRIORITIZED: uv_poll_event = 8;
 
 /// A file system operation.
@@ -226,11 +226,11 @@ pub const UV_FS_LUTIME: uv_fs_type = 36;
 /// Flags of `uv_fs_event_start`.
 #[allow(non_camel_case_types)]
 pub type uv_fs_event_flags = c_uint;
-/// See [`uv_fs_event_flags`].
+/// Without effect.
 pub const UV_FS_EVENT_WATCH_ENTRY: uv_fs_event_flags = 1;
-/// See [`uv_fs_event_flags`].
+/// Without effect.
 pub const UV_FS_EVENT_STAT: uv_fs_event_flags = 2;
-/// See [`uv_fs_event_flags`].
+/// Watch everything below the directory as well.
 pub const UV_FS_EVENT_RECURSIVE: uv_fs_event_flags = 4;
 
 /// Joining or leaving a multicast group.
@@ -244,69 +244,89 @@ pub const UV_JOIN_GROUP: uv_membership = 1;
 /// Options of `uv_loop_configure`.
 #[allow(non_camel_case_types)]
 pub type uv_loop_option = c_uint;
-/// See [`uv_loop_option`].
+/// Block a signal while polling; the argument must be `SIGPROF`.
 pub const UV_LOOP_BLOCK_SIGNAL: uv_loop_option = 0;
-/// See [`uv_loop_option`].
+/// Measure the time for `uv_metrics_idle_time`; no argument.
 pub const UV_METRICS_IDLE_TIME: uv_loop_option = 1;
-/// See [`uv_loop_option`].
+/// Let a kernel thread poll for file operations; no argument.
 pub const UV_LOOP_USE_IO_URING_SQPOLL: uv_loop_option = 2;
+
+/// Flags of `uv_pipe_bind2` and `uv_pipe_connect2`. The enumeration has no name in C.
+#[allow(non_camel_case_types)]
+pub type uv_pipe_flags = c_uint;
+/// Fail with `UV_EINVAL` instead of shortening a name that is too long.
+pub const UV_PIPE_NO_TRUNCATE: uv_pipe_flags = 1;
 
 /// Flags of `uv_spawn`.
 #[allow(non_camel_case_types)]
 pub type uv_process_flags = c_uint;
-/// See [`uv_process_flags`].
+/// Set the child's user id.
 pub const UV_PROCESS_SETUID: uv_process_flags = 1;
-/// See [`uv_process_flags`].
+/// Set the child's group id.
 pub const UV_PROCESS_SETGID: uv_process_flags = 2;
-/// See [`uv_process_flags`].
+/// Without effect here.
 pub const UV_PROCESS_WINDOWS_VERBATIM_ARGUMENTS: uv_process_flags = 4;
-/// See [`uv_process_flags`].
+/// Make the child the leader of a new session.
 pub const UV_PROCESS_DETACHED: uv_process_flags = 8;
-/// See [`uv_process_flags`].
+/// Without effect here.
 pub const UV_PROCESS_WINDOWS_HIDE: uv_process_flags = 16;
-/// See [`uv_process_flags`].
+/// Without effect here.
 pub const UV_PROCESS_WINDOWS_HIDE_CONSOLE: uv_process_flags = 32;
-/// See [`uv_process_flags`].
+/// Without effect here.
 pub const UV_PROCESS_WINDOWS_HIDE_GUI: uv_process_flags = 64;
-/// See [`uv_process_flags`].
+/// Without effect here.
 pub const UV_PROCESS_WINDOWS_FILE_PATH_EXACT_NAME: uv_process_flags = 128;
 
 /// Modes of `uv_run`.
 #[allow(non_camel_case_types)]
 pub type uv_run_mode = c_uint;
-/// See [`uv_run_mode`].
+/// Run until nothing is active any more.
 pub const UV_RUN_DEFAULT: uv_run_mode = 0;
-/// See [`uv_run_mode`].
+/// Poll once, and wait if nothing is ready.
 pub const UV_RUN_ONCE: uv_run_mode = 1;
-/// See [`uv_run_mode`].
+/// Poll once, and do not wait.
 pub const UV_RUN_NOWAIT: uv_run_mode = 2;
 
 /// Flags of `uv_tcp_bind`.
 #[allow(non_camel_case_types)]
 pub type uv_tcp_flags = c_uint;
-/// See [`uv_tcp_flags`].
+/// No IPv4 through an IPv6 socket.
 pub const UV_TCP_IPV6ONLY: uv_tcp_flags = 1;
-/// See [`uv_tcp_flags`].
+/// Share the port; the kernel spreads connections.
 pub const UV_TCP_REUSEPORT: uv_tcp_flags = 2;
 
 /// Flags of `uv_thread_create_ex`.
 #[allow(non_camel_case_types)]
 pub type uv_thread_create_flags = c_uint;
-/// See [`uv_thread_create_flags`].
+/// Defaults.
 pub const UV_THREAD_NO_FLAGS: uv_thread_create_flags = 0;
-/// See [`uv_thread_create_flags`].
+/// `stack_size` is set.
 pub const UV_THREAD_HAS_STACK_SIZE: uv_thread_create_flags = 1;
+
+/// Priorities of `uv_thread_setpriority`. The enumeration has no name in C.
+#[allow(non_camel_case_types)]
+pub type uv_thread_priority = c_int;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_HIGHEST: uv_thread_priority = 2;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_ABOVE_NORMAL: uv_thread_priority = 1;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_NORMAL: uv_thread_priority = 0;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_BELOW_NORMAL: uv_thread_priority = -1;
+/// See [`uv_thread_priority`].
+pub const UV_THREAD_PRIORITY_LOWEST: uv_thread_priority = -2;
 
 /// Modes of a terminal.
 #[allow(non_camel_case_types)]
 pub type uv_tty_mode_t = c_uint;
-/// See [`uv_tty_mode_t`].
+/// As it was found.
 pub const UV_TTY_MODE_NORMAL: uv_tty_mode_t = 0;
-/// See [`uv_tty_mode_t`].
+/// Characters as they are typed, output processed.
 pub const UV_TTY_MODE_RAW: uv_tty_mode_t = 1;
-/// See [`uv_tty_mode_t`].
+/// Nothing processed at all.
 pub const UV_TTY_MODE_IO: uv_tty_mode_t = 2;
-/// See [`uv_tty_mode_t`].
+/// As `UV_TTY_MODE_RAW` on this system.
 pub const UV_TTY_MODE_RAW_VT: uv_tty_mode_t = 3;
 
 /// Whether the console understands VT sequences.
@@ -320,59 +340,59 @@ pub const UV_TTY_UNSUPPORTED: uv_tty_vtermstate_t = 1;
 /// Flags of the UDP calls.
 #[allow(non_camel_case_types)]
 pub type uv_udp_flags = c_uint;
-/// See [`uv_udp_flags`].
+/// Bind: no IPv4 through an IPv6 socket.
 pub const UV_UDP_IPV6ONLY: uv_udp_flags = 1;
-/// See [`uv_udp_flags`].
+/// Received: the buffer was too small, the rest is lost.
 pub const UV_UDP_PARTIAL: uv_udp_flags = 2;
-/// See [`uv_udp_flags`].
+/// Bind: set `SO_REUSEADDR`.
 pub const UV_UDP_REUSEADDR: uv_udp_flags = 4;
-/// See [`uv_udp_flags`].
+/// Received: part of a larger buffer, not to be freed.
 pub const UV_UDP_MMSG_CHUNK: uv_udp_flags = 8;
-/// See [`uv_udp_flags`].
+/// Received: the larger buffer is to be freed now.
 pub const UV_UDP_MMSG_FREE: uv_udp_flags = 16;
-/// See [`uv_udp_flags`].
+/// Bind: have ICMP errors reported.
 pub const UV_UDP_LINUX_RECVERR: uv_udp_flags = 32;
-/// See [`uv_udp_flags`].
+/// Bind: share the port; the kernel spreads datagrams.
 pub const UV_UDP_REUSEPORT: uv_udp_flags = 64;
-/// See [`uv_udp_flags`].
+/// Init: receive several datagrams at once, into buffers of 64 KiB each.
 pub const UV_UDP_RECVMMSG: uv_udp_flags = 256;
 
-/// `UV_FS_COPYFILE_EXCL`.
+/// Fail if the target exists.
 pub const UV_FS_COPYFILE_EXCL: c_int = 1;
-/// `UV_FS_COPYFILE_FICLONE`.
+/// Share the blocks if the file system can.
 pub const UV_FS_COPYFILE_FICLONE: c_int = 2;
-/// `UV_FS_COPYFILE_FICLONE_FORCE`.
+/// Share the blocks or fail.
 pub const UV_FS_COPYFILE_FICLONE_FORCE: c_int = 4;
 /// `UV_FS_O_APPEND`.
-pub const UV_FS_O_APPEND: c_int = 1024;
+pub const UV_FS_O_APPEND: c_int = libc::O_APPEND;
 /// `UV_FS_O_CREAT`.
-pub const UV_FS_O_CREAT: c_int = 64;
+pub const UV_FS_O_CREAT: c_int = libc::O_CREAT;
 /// `UV_FS_O_DIRECT`.
-pub const UV_FS_O_DIRECT: c_int = 16384;
+pub const UV_FS_O_DIRECT: c_int = libc::O_DIRECT;
 /// `UV_FS_O_DIRECTORY`.
-pub const UV_FS_O_DIRECTORY: c_int = 65536;
+pub const UV_FS_O_DIRECTORY: c_int = libc::O_DIRECTORY;
 /// `UV_FS_O_DSYNC`.
-pub const UV_FS_O_DSYNC: c_int = 4096;
+pub const UV_FS_O_DSYNC: c_int = libc::O_DSYNC;
 /// `UV_FS_O_EXCL`.
-pub const UV_FS_O_EXCL: c_int = 128;
+pub const UV_FS_O_EXCL: c_int = libc::O_EXCL;
 /// `UV_FS_O_EXLOCK`.
 pub const UV_FS_O_EXLOCK: c_int = 0;
 /// `UV_FS_O_FILEMAP`.
 pub const UV_FS_O_FILEMAP: c_int = 0;
 /// `UV_FS_O_NOATIME`.
-pub const UV_FS_O_NOATIME: c_int = 262144;
+pub const UV_FS_O_NOATIME: c_int = libc::O_NOATIME;
 /// `UV_FS_O_NOCTTY`.
-pub const UV_FS_O_NOCTTY: c_int = 256;
+pub const UV_FS_O_NOCTTY: c_int = libc::O_NOCTTY;
 /// `UV_FS_O_NOFOLLOW`.
-pub const UV_FS_O_NOFOLLOW: c_int = 131072;
+pub const UV_FS_O_NOFOLLOW: c_int = libc::O_NOFOLLOW;
 /// `UV_FS_O_NONBLOCK`.
-pub const UV_FS_O_NONBLOCK: c_int = 2048;
+pub const UV_FS_O_NONBLOCK: c_int = libc::O_NONBLOCK;
 /// `UV_FS_O_RANDOM`.
 pub const UV_FS_O_RANDOM: c_int = 0;
 /// `UV_FS_O_RDONLY`.
-pub const UV_FS_O_RDONLY: c_int = 0;
+pub const UV_FS_O_RDONLY: c_int = libc::O_RDONLY;
 /// `UV_FS_O_RDWR`.
-pub const UV_FS_O_RDWR: c_int = 2;
+pub const UV_FS_O_RDWR: c_int = libc::O_RDWR;
 /// `UV_FS_O_SEQUENTIAL`.
 pub const UV_FS_O_SEQUENTIAL: c_int = 0;
 /// `UV_FS_O_SHORT_LIVED`.
@@ -380,20 +400,20 @@ pub const UV_FS_O_SHORT_LIVED: c_int = 0;
 /// `UV_FS_O_SYMLINK`.
 pub const UV_FS_O_SYMLINK: c_int = 0;
 /// `UV_FS_O_SYNC`.
-pub const UV_FS_O_SYNC: c_int = 1052672;
+pub const UV_FS_O_SYNC: c_int = libc::O_SYNC;
 /// `UV_FS_O_TEMPORARY`.
 pub const UV_FS_O_TEMPORARY: c_int = 0;
 /// `UV_FS_O_TRUNC`.
-pub const UV_FS_O_TRUNC: c_int = 512;
+pub const UV_FS_O_TRUNC: c_int = libc::O_TRUNC;
 /// `UV_FS_O_WRONLY`.
-pub const UV_FS_O_WRONLY: c_int = 1;
+pub const UV_FS_O_WRONLY: c_int = libc::O_WRONLY;
 /// `UV_FS_SYMLINK_DIR`.
 pub const UV_FS_SYMLINK_DIR: c_int = 1;
 /// `UV_FS_SYMLINK_JUNCTION`.
 pub const UV_FS_SYMLINK_JUNCTION: c_int = 2;
-/// `UV_IF_NAMESIZE`.
+/// Room for the name of an interface, with its terminator.
 pub const UV_IF_NAMESIZE: c_int = 17;
-/// `UV_MAXHOSTNAMESIZE`.
+/// Room for the name of the host, with its terminator.
 pub const UV_MAXHOSTNAMESIZE: c_int = 65;
 /// `UV_PRIORITY_ABOVE_NORMAL`.
 pub const UV_PRIORITY_ABOVE_NORMAL: c_int = -7;
@@ -408,7 +428,8 @@ pub const UV_PRIORITY_LOW: c_int = 19;
 /// `UV_PRIORITY_NORMAL`.
 pub const UV_PRIORITY_NORMAL: c_int = 0;
 /// `UV_VERSION_HEX`.
-pub const UV_VERSION_HEX: c_int = 0x13500;
+pub const UV_VERSION_HEX: c_int =
+    (UV_VERSION_MAJOR << 16) | (UV_VERSION_MINOR << 8) | UV_VERSION_PATCH;
 /// `UV_VERSION_IS_RELEASE`.
 pub const UV_VERSION_IS_RELEASE: c_int = 1;
 /// `UV_VERSION_MAJOR`.

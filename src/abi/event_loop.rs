@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_uint, c_ulong, c_void};
 
 use super::*;
 
-/// Private: a member of `uv_loop_s` that has no type name in C.
+/// Private: a member of [`uv_loop_s`] that has no type name in libuv.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union uv__active_reqs {
@@ -14,7 +14,7 @@ pub union uv__active_reqs {
     pub count: c_uint,
 }
 
-/// Private: a member of `uv_loop_s` that has no type name in C.
+/// Private: a member of [`uv_loop_s`] that has no type name in libuv.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv__timer_heap {
@@ -30,19 +30,19 @@ pub struct uv__timer_heap {
 pub struct uv_loop_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// Private.
+    /// Private: number of active handles.
     pub active_handles: c_uint,
-    /// Private: link in the loop's list of handles.
+    /// Private: all handles.
     pub handle_queue: uv__queue,
-    /// Private.
+    /// Private: number of active requests.
     pub active_reqs: uv__active_reqs,
-    /// Private.
+    /// Private: further state.
     pub internal_fields: *mut c_void,
-    /// Private.
+    /// Private: set by `uv_stop`.
     pub stop_flag: c_uint,
-    /// Private: state bits.
+    /// Private: option bits.
     pub flags: c_ulong,
-    /// Private.
+    /// Private: descriptor of the poller.
     pub backend_fd: c_int,
     /// Private.
     pub pending_queue: uv__queue,
@@ -84,7 +84,7 @@ pub struct uv_loop_s {
     pub timer_heap: uv__timer_heap,
     /// Private.
     pub timer_counter: u64,
-    /// Private.
+    /// Private: the loop's clock in milliseconds.
     pub time: u64,
     /// Private.
     pub signal_pipefd: [c_int; 2],
@@ -103,69 +103,68 @@ pub struct uv_loop_s {
 }
 
 /// See [`uv_loop_s`].
-
 pub type uv_loop_t = uv_loop_s;
 
-/// Large enough for any handle.
+/// Room for any handle.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union uv_any_handle {
-    /// Private.
+    /// See [`uv_async_t`].
     pub r#async: uv_async_t,
-    /// Private.
+    /// See [`uv_check_t`].
     pub check: uv_check_t,
-    /// Private.
+    /// See [`uv_fs_event_t`].
     pub fs_event: uv_fs_event_t,
-    /// Private.
+    /// See [`uv_fs_poll_t`].
     pub fs_poll: uv_fs_poll_t,
-    /// The handle the request runs on. Read-only.
+    /// See [`uv_handle_t`].
     pub handle: uv_handle_t,
-    /// Private.
+    /// See [`uv_idle_t`].
     pub idle: uv_idle_t,
-    /// Private.
+    /// See [`uv_pipe_t`].
     pub pipe: uv_pipe_t,
-    /// Private.
+    /// See [`uv_poll_t`].
     pub poll: uv_poll_t,
-    /// Private.
+    /// See [`uv_prepare_t`].
     pub prepare: uv_prepare_t,
-    /// Private.
+    /// See [`uv_process_t`].
     pub process: uv_process_t,
-    /// Private.
+    /// See [`uv_stream_t`].
     pub stream: uv_stream_t,
-    /// Private.
+    /// See [`uv_tcp_t`].
     pub tcp: uv_tcp_t,
-    /// Private.
+    /// See [`uv_timer_t`].
     pub timer: uv_timer_t,
-    /// Private.
+    /// See [`uv_tty_t`].
     pub tty: uv_tty_t,
-    /// Private.
+    /// See [`uv_udp_t`].
     pub udp: uv_udp_t,
-    /// Private.
+    /// See [`uv_signal_t`].
     pub signal: uv_signal_t,
 }
 
-/// Large enough for any request.
+/// Room for any request.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union uv_any_req {
-    /// Private.
+    /// See [`uv_req_t`].
     pub req: uv_req_t,
-    /// Private.
+    /// See [`uv_connect_t`].
     pub connect: uv_connect_t,
-    /// Private.
+    /// See [`uv_write_t`].
     pub write: uv_write_t,
-    /// Private.
+    /// See [`uv_shutdown_t`].
     pub shutdown: uv_shutdown_t,
-    /// Private.
+    /// See [`uv_udp_send_t`].
     pub udp_send: uv_udp_send_t,
-    /// Private.
+    /// See [`uv_fs_t`].
     pub fs: uv_fs_t,
-    /// Private.
+    /// See [`uv_work_t`].
     pub work: uv_work_t,
-    /// Private.
+    /// See [`uv_getaddrinfo_t`].
     pub getaddrinfo: uv_getaddrinfo_t,
-    /// Private.
+    /// See [`uv_getnameinfo_t`].
     pub getnameinfo: uv_getnameinfo_t,
-    /// Private.
+    /// See [`uv_random_t`].
     pub random: uv_random_t,
 }

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 
 use super::*;
 
-/// Private: a member of `uv_handle_s` that has no type name in C.
+/// Private: a member of every handle that has no type name in libuv.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union uv__handle_u {
@@ -37,7 +37,6 @@ pub struct uv_handle_s {
 }
 
 /// See [`uv_handle_s`].
-
 pub type uv_handle_t = uv_handle_s;
 
 /// A duplex byte stream: base of TCP, pipe and TTY handles.
@@ -87,7 +86,6 @@ pub struct uv_stream_s {
 }
 
 /// See [`uv_stream_s`].
-
 pub type uv_stream_t = uv_stream_s;
 
 /// A TCP stream or server.
@@ -137,7 +135,6 @@ pub struct uv_tcp_s {
 }
 
 /// See [`uv_tcp_s`].
-
 pub type uv_tcp_t = uv_tcp_s;
 
 /// A UDP socket.
@@ -177,7 +174,6 @@ pub struct uv_udp_s {
 }
 
 /// See [`uv_udp_s`].
-
 pub type uv_udp_t = uv_udp_s;
 
 /// A Unix domain socket, or a pipe or FIFO opened as a stream.
@@ -231,7 +227,6 @@ pub struct uv_pipe_s {
 }
 
 /// See [`uv_pipe_s`].
-
 pub type uv_pipe_t = uv_pipe_s;
 
 /// A terminal.
@@ -285,7 +280,6 @@ pub struct uv_tty_s {
 }
 
 /// See [`uv_tty_s`].
-
 pub type uv_tty_t = uv_tty_s;
 
 /// Watches a descriptor that is not the library's.
@@ -308,17 +302,16 @@ pub struct uv_poll_s {
     pub next_closing: *mut uv_handle_t,
     /// Private: state bits.
     pub flags: c_uint,
-    /// Private.
+    /// Called when the descriptor is ready.
     pub poll_cb: uv_poll_cb,
     /// Private: watches the descriptor.
     pub io_watcher: uv__io_t,
 }
 
 /// See [`uv_poll_s`].
-
 pub type uv_poll_t = uv_poll_s;
 
-/// Private: a member of `uv_timer_s` that has no type name in C.
+/// Private: a member of [`uv_timer_s`] that has no type name in libuv.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union uv__timer_node {
@@ -361,7 +354,6 @@ pub struct uv_timer_s {
 }
 
 /// See [`uv_timer_s`].
-
 pub type uv_timer_t = uv_timer_s;
 
 /// Calls back once an iteration, right before the loop polls.
@@ -391,7 +383,6 @@ pub struct uv_prepare_s {
 }
 
 /// See [`uv_prepare_s`].
-
 pub type uv_prepare_t = uv_prepare_s;
 
 /// Calls back once an iteration, right after the loop polled.
@@ -421,7 +412,6 @@ pub struct uv_check_s {
 }
 
 /// See [`uv_check_s`].
-
 pub type uv_check_t = uv_check_s;
 
 /// Calls back once an iteration and keeps the loop from sleeping.
@@ -451,7 +441,6 @@ pub struct uv_idle_s {
 }
 
 /// See [`uv_idle_s`].
-
 pub type uv_idle_t = uv_idle_s;
 
 /// Wakes the loop from another thread.
@@ -483,7 +472,6 @@ pub struct uv_async_s {
 }
 
 /// See [`uv_async_s`].
-
 pub type uv_async_t = uv_async_s;
 
 /// A child process.
@@ -512,12 +500,11 @@ pub struct uv_process_s {
     pub pid: c_int,
     /// Private: list link.
     pub queue: uv__queue,
-    /// Private: outcome.
+    /// Private: how it ended.
     pub status: c_int,
 }
 
 /// See [`uv_process_s`].
-
 pub type uv_process_t = uv_process_s;
 
 /// Watches a file or directory for changes.
@@ -540,9 +527,9 @@ pub struct uv_fs_event_s {
     pub next_closing: *mut uv_handle_t,
     /// Private: state bits.
     pub flags: c_uint,
-    /// The path the operation works on. Read-only.
+    /// The path it watches. Read-only.
     pub path: *mut c_char,
-    /// Private: called on completion.
+    /// Private: told of changes.
     pub cb: uv_fs_event_cb,
     /// Private.
     pub watchers: uv__queue,
@@ -551,7 +538,6 @@ pub struct uv_fs_event_s {
 }
 
 /// See [`uv_fs_event_s`].
-
 pub type uv_fs_event_t = uv_fs_event_s;
 
 /// Watches a path by looking at it in intervals.
@@ -579,10 +565,9 @@ pub struct uv_fs_poll_s {
 }
 
 /// See [`uv_fs_poll_s`].
-
 pub type uv_fs_poll_t = uv_fs_poll_s;
 
-/// Private: a member of `uv_signal_s` that has no type name in C.
+/// Private: a member of [`uv_signal_s`] that has no type name in libuv.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv__signal_tree {
@@ -616,7 +601,7 @@ pub struct uv_signal_s {
     pub next_closing: *mut uv_handle_t,
     /// Private: state bits.
     pub flags: c_uint,
-    /// Private.
+    /// Called for the signal.
     pub signal_cb: uv_signal_cb,
     /// The signal watched. Read-only.
     pub signum: c_int,
@@ -629,5 +614,4 @@ pub struct uv_signal_s {
 }
 
 /// See [`uv_signal_s`].
-
 pub type uv_signal_t = uv_signal_s;

@@ -53,5 +53,3 @@ pub type uv_key_t = libc::pthread_key_t;
 pub type uv_barrier_t = libc::pthread_barrier_t;
 /// Private: a directory entry as the system reads it.
 pub type uv__dirent_t = libc::dirent;
-/// Private: see [`uv__io_s`].
-pub type uv__io_t = uv__io_s;

@@ -19,7 +19,6 @@ pub struct uv_req_s {
 }
 
 /// See [`uv_req_s`].
-
 pub type uv_req_t = uv_req_s;
 
 /// A shutdown of the writing side of a stream.
@@ -41,7 +40,6 @@ pub struct uv_shutdown_s {
 }
 
 /// See [`uv_shutdown_s`].
-
 pub type uv_shutdown_t = uv_shutdown_s;
 
 /// A write to a stream.
@@ -77,7 +75,6 @@ pub struct uv_write_s {
 }
 
 /// See [`uv_write_s`].
-
 pub type uv_write_t = uv_write_s;
 
 /// A connection being made.
@@ -101,10 +98,9 @@ pub struct uv_connect_s {
 }
 
 /// See [`uv_connect_s`].
-
 pub type uv_connect_t = uv_connect_s;
 
-/// Private: a member of `uv_udp_send_s` that has no type name in C.
+/// Private: a member of [`uv_udp_send_s`] that has no type name in libuv.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union uv__udp_addr {
@@ -147,7 +143,6 @@ pub struct uv_udp_send_s {
 }
 
 /// See [`uv_udp_send_s`].
-
 pub type uv_udp_send_t = uv_udp_send_s;
 
 /// A file system operation.
@@ -168,9 +163,9 @@ pub struct uv_fs_s {
     pub r#loop: *mut uv_loop_t,
     /// Private: called on completion.
     pub cb: uv_fs_cb,
-    /// Result of the operation: a count, a descriptor, 0, or a `UV_E…` code.
+    /// Outcome: a count, a descriptor, 0, or a `UV_E…` code.
     pub result: isize,
-    /// Result data of the operation, see there.
+    /// What `uv_fs_readlink` and `uv_fs_realpath` found, and others as their docs say.
     pub ptr: *mut c_void,
     /// The path the operation works on. Read-only.
     pub path: *const c_char,
@@ -180,7 +175,7 @@ pub struct uv_fs_s {
     pub new_path: *const c_char,
     /// Private: descriptor.
     pub file: uv_file,
-    /// Private: state bits.
+    /// Private: flags of the operation.
     pub flags: c_int,
     /// Private: mode.
     pub mode: libc::mode_t,
@@ -190,9 +185,9 @@ pub struct uv_fs_s {
     pub bufs: *mut uv_buf_t,
     /// Private: offset.
     pub off: libc::off_t,
-    /// User id.
+    /// Private: user id.
     pub uid: uv_uid_t,
-    /// Group id.
+    /// Private: group id.
     pub gid: uv_gid_t,
     /// Private: access time.
     pub atime: f64,
@@ -205,7 +200,6 @@ pub struct uv_fs_s {
 }
 
 /// See [`uv_fs_s`].
-
 pub type uv_fs_t = uv_fs_s;
 
 /// Work on the thread pool.
@@ -231,7 +225,6 @@ pub struct uv_work_s {
 }
 
 /// See [`uv_work_s`].
-
 pub type uv_work_t = uv_work_s;
 
 /// A name being looked up.
@@ -258,14 +251,13 @@ pub struct uv_getaddrinfo_s {
     pub hostname: *mut c_char,
     /// Private.
     pub service: *mut c_char,
-    /// Private.
+    /// The addresses found.
     pub addrinfo: *mut libc::addrinfo,
     /// Private.
     pub retcode: c_int,
 }
 
 /// See [`uv_getaddrinfo_s`].
-
 pub type uv_getaddrinfo_t = uv_getaddrinfo_s;
 
 /// An address being looked up.
@@ -288,18 +280,17 @@ pub struct uv_getnameinfo_s {
     pub getnameinfo_cb: uv_getnameinfo_cb,
     /// Private.
     pub storage: libc::sockaddr_storage,
-    /// Private: state bits.
+    /// Private: flags of the lookup.
     pub flags: c_int,
-    /// Private.
+    /// The name found.
     pub host: [c_char; 1025],
-    /// Private.
+    /// The service found.
     pub service: [c_char; 32],
     /// Private.
     pub retcode: c_int,
 }
 
 /// See [`uv_getnameinfo_s`].
-
 pub type uv_getnameinfo_t = uv_getnameinfo_s;
 
 /// Random bytes being gathered.
@@ -329,5 +320,4 @@ pub struct uv_random_s {
 }
 
 /// See [`uv_random_s`].
-
 pub type uv_random_t = uv_random_s;

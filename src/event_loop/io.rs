@@ -15,12 +15,15 @@ use crate::async_handle;
 use crate::backend::{Poller, ready};
 use crate::errors::{Errno, Result};
 use crate::fs_event;
-use crate::list::List;
+use crate::list::{self, List};
 use crate::poll::Poll;
 use crate::signal;
 use crate::stream::Stream;
 use crate::udp::Udp;
 use crate::view::{addr, get, owner, set, view};
+
+/// Readiness in the pending phase: the descriptor was not polled, but may be written to.
+pub(crate) const FED: u32 = 1 << 31 | ready::WRITABLE;
 
 /// Whose member a watcher is; kept in `uv__io_t.bits`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -270,7 +273,7 @@ impl Io {
         self.note_change(on);
     }
 
-    /// Has the watcher told, in the loop's next pending phase, that its descriptor is writable.
+    /// Has the watcher told, in the loop's next pending phase, with [`FED`].
     pub(crate) fn feed(self, on: Loop) {
         if self.pending_link().is_empty() {
             on.pending().push_back(self.pending_link());
@@ -333,10 +336,18 @@ pub(crate) fn is_watched(on: Loop, fd: c_int) -> bool {
 }
 
 /// Tells the poller what changed since it was asked last. A descriptor that it refuses (closed
-/// behind the loop's back, say) is reported to its watcher as an error. Returns whether any was.
+/// behind the loop's back, or a file, which is always ready) is reported to its watcher as an
+/// error, each iteration anew while there is interest. Returns whether any was.
 pub(super) fn apply_changes(on: Loop) -> bool {
+    if on.changed_watchers().is_empty() {
+        return false;
+    }
     let mut any_refused = false;
-    while let Some(link) = on.changed_watchers().pop_front() {
+    let mut local = list::head();
+    // SAFETY: `local` outlives the walk, which leaves it empty.
+    let todo = unsafe { List::from_ptr(&raw mut local) };
+    on.changed_watchers().take(todo);
+    while let Some(link) = todo.pop_front() {
         let io = Io::from_changed_link(link);
         let (fd, interest) = (io.fd(), get!(io.pevents));
         if interest == 0 {
@@ -346,6 +357,8 @@ pub(super) fn apply_changes(on: Loop) -> bool {
             Ok(()) => set!(io.events = interest),
             Err(_) => {
                 any_refused = true;
+                set!(io.events = 0);
+                on.changed_watchers().push_back(io.changed_link());
                 io.dispatch(on, ready::ERROR | interest & ready::REQUESTABLE);
             }
         }

@@ -9,7 +9,7 @@ pub(crate) mod io;
 mod run;
 
 use std::ffi::{c_int, c_uint, c_void};
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use crate::abi::*;
 use crate::alloc;
@@ -42,6 +42,8 @@ pub(crate) struct Metrics {
     events: AtomicU64,
     events_waiting: AtomicU64,
     idle_ns: AtomicU64,
+    /// Whether the events being told were there before anybody waited for them.
+    were_waiting: AtomicBool,
     /// When the wait under way began, or 0.
     entered_poller: AtomicU64,
 }
@@ -319,6 +321,7 @@ impl Loop {
         self.descriptors(|all| all.fork(|io| io.requeue(self)))?;
         set!(self.backend_fd = self.descriptors(|all| all.poller.fd()));
         async_handle::loop_fork(self)?;
+        pool::loop_fork(self);
         signal::loop_fork(self)?;
         fs_event::loop_fork(self)
     }

@@ -5,7 +5,7 @@
 use std::ffi::{c_int, c_uint};
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::io::{Io, apply_changes};
+use super::io::{FED, Io, apply_changes};
 use super::{Loop, Metrics};
 use crate::abi::*;
 use crate::backend::{BATCH, Events, ready};
@@ -100,7 +100,7 @@ impl Loop {
         let todo = unsafe { List::from_ptr(&raw mut local) };
         self.pending().take(todo);
         while let Some(link) = todo.pop_front() {
-            Io::from_pending_link(link).dispatch(self, ready::WRITABLE);
+            Io::from_pending_link(link).dispatch(self, FED);
         }
     }
 
@@ -174,6 +174,7 @@ impl Loop {
         if events.len() > 0 {
             self.metrics().leave_poller();
         }
+        self.metrics().were_waiting.store(were_waiting, Relaxed);
         for index in 0..events.len() {
             let (token, readiness) = events.get(index);
             let Some(io) = self.descriptors(|all| all.watcher_of(token)) else {
@@ -190,7 +191,7 @@ impl Loop {
             }
             done.seen += 1;
         }
-        self.metrics().count_events(done.seen, were_waiting);
+        self.metrics().count_events(done.seen);
         if done.any_signal {
             self.signal_watcher().dispatch(self, ready::READABLE);
         }
@@ -216,9 +217,10 @@ impl Metrics {
         }
     }
 
-    fn count_events(&self, seen: u64, were_waiting: bool) {
+    /// Counts events of the batch that is being told.
+    pub(crate) fn count_events(&self, seen: u64) {
         self.events.fetch_add(seen, Relaxed);
-        if were_waiting {
+        if self.were_waiting.load(Relaxed) {
             self.events_waiting.fetch_add(seen, Relaxed);
         }
     }

@@ -1,1 +1,3 @@
 //! Addresses, names and encodings.
+
+pub(crate) mod sockaddr;

@@ -1,18 +1,557 @@
-//! Streams.
+//! Streams: what TCP sockets, pipes and terminals share.
+//!
+//! A stream has its descriptor from `open`, `bind`, `connect` or `accept` on. It then is a server
+//! that listens (`LISTENING`), or a connection being made (`connect_req`), or open in one or both
+//! directions (`READABLE`, `WRITABLE`). Reading is on between `uv_read_start` and `uv_read_stop`,
+//! the end of the stream or an error (`READING`). Writes wait in `write_queue`, done ones in
+//! `write_completed_queue` until their callbacks run; a shutdown waits until both are empty.
+//!
+//! A connection, a write or a shutdown in progress gets its callback with `UV_ECANCELED` when the
+//! stream is closed, before the stream's own close callback.
+//!
+//! <https://docs.libuv.org/en/v1.x/stream.html>
 
+pub(crate) mod passing;
 pub(crate) mod pipe;
+mod read;
 pub(crate) mod tcp;
 pub(crate) mod tty;
+mod write;
+
+use std::ffi::{c_char, c_int, c_uint};
 
 use crate::abi::*;
-use crate::view::view;
+use crate::backend::ready;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::event_loop::io::{FED, Io, Watcher};
+use crate::handle::{Handle, flags};
+use crate::list::List;
+use crate::request::Request;
+use crate::sys::{fd, socket};
+use crate::udp::Udp;
+use crate::view::{addr, get, set, view};
+pub(crate) use write::Write;
 
 view!(
     /// A stream.
     Stream => uv_stream_t
 );
+view!(
+    /// A connection being made.
+    Connect => uv_connect_t
+);
+view!(
+    /// A shutdown waiting for the writes before it.
+    Shutdown => uv_shutdown_t
+);
 
+// State.
 impl Stream {
-    pub(crate) fn on_io(self, _readiness: u32) {}
-    pub(crate) fn finish_close(self) {}
+    pub(crate) fn handle(self) -> Handle {
+        // SAFETY: a stream begins with the fields of a handle.
+        unsafe { Handle::from_ptr(self.raw().cast()) }
+    }
+
+    fn event_loop(self) -> Loop {
+        self.handle().event_loop()
+    }
+
+    pub(crate) fn io(self) -> Io {
+        // SAFETY: a member of a live stream.
+        unsafe { Io::from_ptr(addr!(self.io_watcher)) }
+    }
+
+    pub(crate) fn fd(self) -> c_int {
+        self.io().fd()
+    }
+
+    fn write_queue(self) -> List {
+        // SAFETY: a member of a live stream.
+        unsafe { List::from_ptr(addr!(self.write_queue)) }
+    }
+
+    fn completed_writes(self) -> List {
+        // SAFETY: a member of a live stream.
+        unsafe { List::from_ptr(addr!(self.write_completed_queue)) }
+    }
+
+    /// The connection being made.
+    fn connect_request(self) -> Option<Connect> {
+        let request = get!(self.connect_req);
+        // SAFETY: requests stay in place until their callback.
+        (!request.is_null()).then(|| unsafe { Connect::from_ptr(request) })
+    }
+
+    fn shutdown_request(self) -> Option<Shutdown> {
+        let request = get!(self.shutdown_req);
+        // SAFETY: requests stay in place until their callback.
+        (!request.is_null()).then(|| unsafe { Shutdown::from_ptr(request) })
+    }
+
+    /// Makes caller's memory a stream without a descriptor.
+    pub(crate) fn init(self, on: Loop, kind: uv_handle_type) {
+        self.handle().init(on, kind);
+        set!(self.close_cb = None);
+        set!(self.alloc_cb = None);
+        set!(self.read_cb = None);
+        set!(self.connection_cb = None);
+        set!(self.connect_req = std::ptr::null_mut());
+        set!(self.shutdown_req = std::ptr::null_mut());
+        set!(self.accepted_fd = -1);
+        set!(self.queued_fds = std::ptr::null_mut());
+        set!(self.delayed_error = 0);
+        set!(self.write_queue_size = 0);
+        self.write_queue().init();
+        self.completed_writes().init();
+        self.io().init(Watcher::Stream, -1);
+    }
+
+    /// Gives the stream its descriptor, which stays the caller's if this fails.
+    pub(crate) fn open(self, fd: c_int, directions: c_uint) -> Result {
+        let current = self.fd();
+        if current != -1 && current != fd {
+            return Err(Errno::EBUSY);
+        }
+        if self.handle().kind() == UV_TCP {
+            self.apply_delayed_options(fd)?;
+        }
+        self.io().set_fd(self.event_loop(), fd)?;
+        self.handle().add(directions);
+        Ok(())
+    }
+
+    /// Options that were set before there was a socket.
+    fn apply_delayed_options(self, fd: c_int) -> Result {
+        if self.handle().has(flags::TCP_NODELAY) {
+            socket::set_nodelay(fd, true)?;
+        }
+        if self.handle().has(flags::TCP_KEEPALIVE) {
+            // There was no place to keep the times in.
+            socket::set_keepalive(fd, Some((60, 1, 10)))?;
+        }
+        Ok(())
+    }
+
+    fn take_delayed_error(self) -> Option<Errno> {
+        let code = get!(self.delayed_error);
+        set!(self.delayed_error = 0);
+        (code < 0).then(|| Errno::from_code(code))
+    }
+}
+
+// Servers.
+impl Stream {
+    fn listen(self, backlog: c_int, callback: uv_connection_cb) -> Result {
+        if self.handle().is_closing() {
+            return Err(Errno::EINVAL);
+        }
+        match self.handle().kind() {
+            // SAFETY: the type says what the memory is.
+            UV_TCP => unsafe { tcp::Tcp::from_ptr(self.raw().cast()) }.prepare_to_listen()?,
+            // SAFETY: the type says what the memory is.
+            UV_NAMED_PIPE => {
+                unsafe { pipe::Pipe::from_ptr(self.raw().cast()) }.prepare_to_listen()?
+            }
+            _ => return Err(Errno::EINVAL),
+        }
+        socket::listen(self.fd(), backlog)?;
+        let on = self.event_loop();
+        open_spare_fd(on);
+        set!(self.connection_cb = callback);
+        self.handle().add(flags::LISTENING | flags::BOUND);
+        self.io().start(on, ready::READABLE);
+        self.handle().start();
+        Ok(())
+    }
+
+    /// The listening socket is readable: takes one connection, and no more until the user has
+    /// accepted it.
+    fn on_connection(self) {
+        let accepted = match socket::accept(self.fd()) {
+            Err(error @ (Errno::EMFILE | Errno::ENFILE)) => {
+                shed_load(self.event_loop(), self.fd(), error)
+            }
+            result => result,
+        };
+        match accepted {
+            Ok(fd) => {
+                set!(self.accepted_fd = fd);
+                self.invoke_connection(0);
+                if get!(self.accepted_fd) != -1 {
+                    self.io().stop(self.event_loop(), ready::READABLE);
+                }
+            }
+            // Gone again, or taken by another process.
+            Err(Errno::EAGAIN | Errno::ECONNABORTED) => {}
+            Err(error) => self.invoke_connection(error.code()),
+        }
+    }
+
+    fn invoke_connection(self, status: c_int) {
+        if let Some(callback) = get!(self.connection_cb) {
+            // SAFETY: the user's callback gets the server it was registered for.
+            unsafe { callback(self.raw(), status) }
+        }
+    }
+
+    /// Gives the connection, or the handle received, that waits to `client`.
+    fn accept(self, client: Handle) -> Result {
+        let fd = get!(self.accepted_fd);
+        if fd == -1 {
+            return Err(Errno::EAGAIN);
+        }
+        let result = match client.kind() {
+            UV_NAMED_PIPE | UV_TCP => {
+                // SAFETY: the type says what the memory is.
+                let client = unsafe { Stream::from_ptr(client.raw().cast()) };
+                client.open(fd, flags::READABLE | flags::WRITABLE)
+            }
+            // SAFETY: the type says what the memory is.
+            UV_UDP => unsafe { Udp::from_ptr(client.raw().cast()) }.open(fd),
+            _ => return Err(Errno::EINVAL),
+        };
+        match result {
+            Ok(()) => client.add(flags::BOUND),
+            Err(_) => fd::close_quietly(fd),
+        }
+        // Whether this one was taken or lost: the next one may come.
+        set!(self.accepted_fd = self.next_queued_fd());
+        if get!(self.accepted_fd) == -1 && self.handle().has(flags::LISTENING | flags::READING) {
+            self.io().start(self.event_loop(), ready::READABLE);
+        }
+        result
+    }
+}
+
+/// Opens the descriptor to give up when there is no other left, unless it is open.
+fn open_spare_fd(on: Loop) {
+    if on.spare_fd() == -1 {
+        on.set_spare_fd(fd::open_dummy().unwrap_or(-1));
+    }
+}
+
+/// Out of descriptors: gives the spare one up to take and drop the connections that wait, which
+/// would keep the socket readable for ever and leave the peers without an answer.
+fn shed_load(on: Loop, server: c_int, error: Errno) -> Result<c_int> {
+    if on.spare_fd() == -1 {
+        return Err(error);
+    }
+    fd::close_quietly(on.spare_fd());
+    on.set_spare_fd(-1);
+    let result = loop {
+        match socket::accept(server) {
+            Ok(dropped) => fd::close_quietly(dropped),
+            Err(error) => break Err(error),
+        }
+    };
+    open_spare_fd(on);
+    result
+}
+
+// Connecting.
+impl Stream {
+    /// Registers a connection attempt whose outcome comes with the descriptor's writability, or
+    /// is `error` already.
+    pub(crate) fn begin_connect(self, request: Connect, error: Option<Errno>, cb: uv_connect_cb) {
+        let on = self.event_loop();
+        set!(request.cb = cb);
+        set!(request.handle = self.raw());
+        // SAFETY: a member of the request.
+        unsafe { List::from_ptr(addr!(request.queue)) }.init();
+        request.base().start(on, UV_CONNECT);
+        set!(self.connect_req = request.raw());
+        match error {
+            Some(error) => {
+                set!(self.delayed_error = error.code());
+                self.io().feed(on);
+            }
+            None => self.io().start(on, ready::WRITABLE),
+        }
+    }
+
+    fn finish_connect(self, request: Connect) {
+        let outcome = match self.take_delayed_error() {
+            Some(error) => Err(error),
+            None => socket::take_error(self.fd()),
+        };
+        if outcome == Err(Errno::EINPROGRESS) {
+            return;
+        }
+        let on = self.event_loop();
+        set!(self.connect_req = std::ptr::null_mut());
+        if outcome.is_err() || self.write_queue().is_empty() {
+            self.io().stop(on, ready::WRITABLE);
+        }
+        request.complete(on, outcome.into_code());
+        if self.fd() == -1 {
+            return;
+        }
+        if outcome.is_err() {
+            self.cancel_writes();
+            self.run_write_callbacks();
+        }
+        if self.shutdown_request().is_some() && self.write_queue().is_empty() {
+            self.drain();
+        }
+    }
+}
+
+impl Connect {
+    pub(crate) fn base(self) -> Request {
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(self.raw().cast()) }
+    }
+
+    fn complete(self, on: Loop, status: c_int) {
+        Request::finish(on);
+        if let Some(callback) = get!(self.cb) {
+            // SAFETY: the user's callback gets the request it was registered with, which nothing
+            // touches afterwards.
+            unsafe { callback(self.raw(), status) }
+        }
+    }
+}
+
+// Shutting down.
+impl Stream {
+    fn shutdown(self, request: Shutdown, callback: uv_shutdown_cb) -> Result {
+        let handle = self.handle();
+        if !handle.has(flags::WRITABLE)
+            || handle.has(flags::SHUT)
+            || self.shutdown_request().is_some()
+            || handle.is_closing()
+        {
+            return Err(Errno::ENOTCONN);
+        }
+        let on = self.event_loop();
+        set!(request.handle = self.raw());
+        set!(request.cb = callback);
+        request.base().start(on, UV_SHUTDOWN);
+        set!(self.shutdown_req = request.raw());
+        handle.clear(flags::WRITABLE);
+        if self.write_queue().is_empty() {
+            self.io().feed(on);
+        }
+        Ok(())
+    }
+
+    /// Everything is written: carries out the shutdown that waits for this.
+    fn drain(self) {
+        let on = self.event_loop();
+        let closing = self.handle().is_closing();
+        if !closing {
+            self.io().stop(on, ready::WRITABLE);
+        }
+        let Some(request) = self.shutdown_request() else {
+            return;
+        };
+        set!(self.shutdown_req = std::ptr::null_mut());
+        let outcome = if closing {
+            Err(Errno::ECANCELED)
+        } else {
+            socket::shut_down_writing(self.fd())
+        };
+        if outcome.is_ok() {
+            self.handle().add(flags::SHUT);
+        }
+        request.complete(on, outcome.into_code());
+    }
+}
+
+impl Shutdown {
+    fn base(self) -> Request {
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(self.raw().cast()) }
+    }
+
+    fn complete(self, on: Loop, status: c_int) {
+        Request::finish(on);
+        if let Some(callback) = get!(self.cb) {
+            // SAFETY: the user's callback gets the request it was registered with, which nothing
+            // touches afterwards.
+            unsafe { callback(self.raw(), status) }
+        }
+    }
+}
+
+// Readiness and the end.
+impl Stream {
+    /// The descriptor is ready, or the stream was fed.
+    pub(crate) fn on_io(self, readiness: u32) {
+        if self.handle().has(flags::LISTENING) {
+            if readiness & !FED != 0 {
+                self.on_connection();
+            }
+            return;
+        }
+        if let Some(request) = self.connect_request() {
+            let fed = readiness & FED == FED;
+            if fed && get!(self.delayed_error) == 0 {
+                // Only writes that were cancelled meanwhile; the connection is still being made.
+                self.run_write_callbacks();
+            } else {
+                self.finish_connect(request);
+            }
+            return;
+        }
+        if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {
+            self.read_available(readiness);
+        }
+        if self.fd() == -1 {
+            return;
+        }
+        if readiness & (ready::WRITABLE | ready::ERROR | ready::HANG_UP) != 0 {
+            self.write_queued();
+            self.run_write_callbacks();
+            if self.fd() != -1 && self.write_queue().is_empty() {
+                self.drain();
+            }
+        }
+    }
+
+    /// The first half of closing: everything that holds a descriptor goes.
+    pub(crate) fn close(self) {
+        let on = self.event_loop();
+        self.io().close(on);
+        self.stop_reading();
+        self.handle().stop();
+        self.handle().clear(flags::READABLE | flags::WRITABLE);
+        let own = self.fd();
+        if own != -1 {
+            // The standard descriptors stay: whatever were opened next would become one.
+            if own > libc::STDERR_FILENO {
+                fd::close_quietly(own);
+            }
+            set!(self.io_watcher.fd = -1);
+        }
+        self.close_received();
+    }
+
+    /// The second half: everything that waits gets its callback.
+    pub(crate) fn finish_close(self) {
+        if let Some(request) = self.connect_request() {
+            set!(self.connect_req = std::ptr::null_mut());
+            request.complete(self.event_loop(), UV_ECANCELED);
+        }
+        self.cancel_writes();
+        self.run_write_callbacks();
+        self.drain();
+    }
+}
+
+// C entry points
+
+/// A buffer of `len` bytes at `base`.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_buf_init>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_buf_init(base: *mut c_char, len: c_uint) -> uv_buf_t {
+    uv_buf_t {
+        base,
+        len: len as usize,
+    }
+}
+
+/// Shuts the writing side of a stream down once all writes before are done; `cb` gets the outcome.
+///
+/// Returns 0, or `UV_ENOTCONN` when the stream is not writable (any more).
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_shutdown>
+///
+/// # Safety
+/// `req` must be writable, `handle` initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_shutdown(
+    req: *mut uv_shutdown_t,
+    handle: *mut uv_stream_t,
+    cb: uv_shutdown_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Stream::from_ptr(handle).shutdown(Shutdown::from_ptr(req), cb) }.into_code()
+}
+
+/// Makes a bound stream listen; `cb` is called for each connection, which `uv_accept` takes.
+/// `backlog` is how many connections the kernel may queue.
+///
+/// Returns 0 or an error: `UV_EADDRINUSE` (possibly of the bind before), `UV_EINVAL` for handles
+/// that cannot listen.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_listen>
+///
+/// # Safety
+/// `stream` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_listen(
+    stream: *mut uv_stream_t,
+    backlog: c_int,
+    cb: uv_connection_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Stream::from_ptr(stream) }
+        .listen(backlog, cb)
+        .into_code()
+}
+
+/// Takes the connection that a connection callback told of, or a handle that was received over a
+/// pipe, as `client`, an initialised handle on the same loop. It succeeds once per call back.
+///
+/// Returns 0 or an error: `UV_EAGAIN` when there is none, `UV_EINVAL` for a wrong `client`.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_accept>
+///
+/// # Safety
+/// Both must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_accept(server: *mut uv_stream_t, client: *mut uv_stream_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Stream::from_ptr(server).accept(Handle::from_ptr(client.cast())) }.into_code()
+}
+
+/// Non-zero when the stream can be read from.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_is_readable>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_is_readable(handle: *const uv_stream_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Stream::from_ptr(handle) }
+        .handle()
+        .has(flags::READABLE)
+        .into()
+}
+
+/// Non-zero when the stream can be written to.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_is_writable>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_is_writable(handle: *const uv_stream_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Stream::from_ptr(handle) }
+        .handle()
+        .has(flags::WRITABLE)
+        .into()
+}
+
+/// Makes the descriptor under a stream blocking or not; callbacks still come from the loop.
+///
+/// Returns 0 or an error, such as `UV_EBADF`.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_stream_set_blocking>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_stream_set_blocking(
+    handle: *mut uv_stream_t,
+    blocking: c_int,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    let stream = unsafe { Stream::from_ptr(handle) };
+    fd::set_nonblocking(stream.fd(), blocking == 0).into_code()
 }

@@ -1,13 +1,614 @@
-//! Pipe.
+//! Pipes: Unix domain sockets by name, and pipes or FIFOs that were opened elsewhere.
+//!
+//! <https://docs.libuv.org/en/v1.x/pipe.html>
 
+use std::ffi::{CStr, c_char, c_int, c_uint};
+
+use super::{Connect, Stream};
 use crate::abi::*;
-use crate::view::view;
+use crate::alloc;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::event_loop::io::is_watched;
+use crate::handle::{Handle, flags};
+use crate::sys::socket::{self, End};
+use crate::sys::{cvt, fd};
+use crate::view::{get, set, view};
+
+/// Flag of bind2 and connect2: a name that is too long is an error rather than cut.
+const UV_PIPE_NO_TRUNCATE: c_uint = 1;
 
 view!(
-    /// Pipe.
+    /// A pipe handle.
     Pipe => uv_pipe_t
 );
 
+/// The address of a Unix domain socket.
+struct Name {
+    address: libc::sockaddr_un,
+    length: libc::socklen_t,
+}
+
+const PATH_OFFSET: usize = std::mem::offset_of!(libc::sockaddr_un, sun_path);
+
+impl Name {
+    /// A path, or a name in the abstract namespace, which begins with a zero byte.
+    fn new(name: &[u8], options: c_uint) -> Result<Name> {
+        // SAFETY: an all-zero address is valid.
+        let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+        let room = address.sun_path.len();
+        let may_cut = options & UV_PIPE_NO_TRUNCATE == 0;
+        if options & !UV_PIPE_NO_TRUNCATE != 0 || name.len() > room && !may_cut {
+            return Err(Errno::EINVAL);
+        }
+        // Without any name, the kernel picks an abstract one.
+        let is_abstract = name.first().is_none_or(|first| *first == 0);
+        if !is_abstract && name.contains(&0) {
+            return Err(Errno::EINVAL);
+        }
+        let count = name.len().min(room);
+        address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        for (to, from) in address.sun_path.iter_mut().zip(name) {
+            *to = *from as c_char;
+        }
+        let length = if is_abstract {
+            PATH_OFFSET + count
+        } else {
+            size_of::<libc::sockaddr_un>()
+        };
+        Ok(Name {
+            address,
+            length: length as libc::socklen_t,
+        })
+    }
+
+    fn as_ptr(&self) -> *const libc::sockaddr {
+        (&raw const self.address).cast()
+    }
+
+    /// The path as it was cut, if it is one.
+    fn path(&self) -> Option<&[u8]> {
+        // SAFETY: `c_char` and `u8` are alike.
+        let bytes: &[u8] = unsafe {
+            std::slice::from_raw_parts(
+                self.address.sun_path.as_ptr().cast(),
+                self.address.sun_path.len(),
+            )
+        };
+        let length = bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(bytes.len());
+        (length > 0).then(|| &bytes[..length])
+    }
+}
+
 impl Pipe {
-    pub(crate) fn close(self) {}
+    fn stream(self) -> Stream {
+        // SAFETY: begins with the fields of a stream.
+        unsafe { Stream::from_ptr(self.raw().cast()) }
+    }
+
+    fn handle(self) -> Handle {
+        self.stream().handle()
+    }
+
+    fn fd(self) -> c_int {
+        self.stream().fd()
+    }
+
+    /// Whether handles can come along with data.
+    pub(crate) fn passes_handles(self) -> bool {
+        get!(self.ipc) != 0
+    }
+
+    fn init(self, on: Loop, ipc: c_int) {
+        self.stream().init(on, UV_NAMED_PIPE);
+        set!(self.ipc = ipc);
+        set!(self.pipe_fname = std::ptr::null());
+    }
+
+    fn open(self, fd: c_int) -> Result {
+        if is_watched(self.handle().event_loop(), fd) {
+            return Err(Errno::EEXIST);
+        }
+        let directions = match fd::status_flags(fd)? & libc::O_ACCMODE {
+            libc::O_RDONLY => flags::READABLE,
+            libc::O_WRONLY => flags::WRITABLE,
+            _ => flags::READABLE | flags::WRITABLE,
+        };
+        fd::set_nonblocking(fd, true)?;
+        self.stream().open(fd, directions)
+    }
+
+    fn bind(self, name: &[u8], options: c_uint) -> Result {
+        let name = Name::new(name, options)?;
+        if self.fd() != -1 || self.handle().is_closing() {
+            return Err(Errno::EINVAL);
+        }
+        let path = match name.path() {
+            Some(path) => duplicate_path(path)?,
+            None => std::ptr::null_mut(),
+        };
+        let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM).inspect_err(|_| free(path))?;
+        // SAFETY: the name is readable for its length.
+        let result = unsafe { socket::bind(fd, name.as_ptr(), name.length) }
+            // As on Windows, where a name in no directory is one that may not be made.
+            .map_err(|error| {
+                if error == Errno::ENOENT {
+                    Errno::EACCES
+                } else {
+                    error
+                }
+            })
+            .and_then(|()| self.stream().open(fd, 0));
+        if let Err(error) = result {
+            free(path);
+            fd::close_quietly(fd);
+            return Err(error);
+        }
+        set!(self.pipe_fname = path);
+        self.handle().add(flags::BOUND);
+        Ok(())
+    }
+
+    pub(super) fn prepare_to_listen(self) -> Result {
+        if self.fd() == -1 || self.passes_handles() {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    }
+
+    fn connect(self, request: Connect, name: &[u8], options: c_uint, cb: uv_connect_cb) -> Result {
+        if name.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        let name = Name::new(name, options)?;
+        if self.handle().is_closing() {
+            return Err(Errno::EINVAL);
+        }
+        if !get!(self.connect_req).is_null() {
+            return Err(Errno::EALREADY);
+        }
+        self.stream()
+            .begin_connect(request, self.try_connect(&name).err(), cb);
+        Ok(())
+    }
+
+    fn try_connect(self, name: &Name) -> Result {
+        let is_new = self.fd() == -1;
+        let fd = if is_new {
+            let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
+            self.stream()
+                .open(fd, 0)
+                .inspect_err(|_| fd::close_quietly(fd))?;
+            fd
+        } else {
+            self.fd()
+        };
+        // SAFETY: the name is readable for its length.
+        match unsafe { socket::connect(fd, name.as_ptr(), name.length) } {
+            Ok(()) | Err(Errno::EINPROGRESS) => {
+                if is_new {
+                    self.handle().add(flags::READABLE | flags::WRITABLE);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a socket's name to a buffer of `*size` bytes.
+    fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
+        if buffer.is_null() || size.is_null() {
+            return Err(Errno::EINVAL);
+        }
+        let fd = self.handle().fileno()?;
+        let (address, length) = unix_name(fd, end)?;
+        // SAFETY: `c_char` and `u8` are alike.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(address.sun_path.as_ptr().cast::<u8>(), length) };
+        let is_abstract = bytes.first() == Some(&0);
+        let text = if is_abstract {
+            bytes
+        } else {
+            let end = bytes
+                .iter()
+                .position(|byte| *byte == 0)
+                .unwrap_or(bytes.len());
+            &bytes[..end]
+        };
+        // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
+        unsafe {
+            let room = *size;
+            let needed = text.len() + usize::from(!is_abstract);
+            if needed > room {
+                *size = needed;
+                return Err(Errno::ENOBUFS);
+            }
+            std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len());
+            if !is_abstract {
+                *buffer.add(text.len()) = 0;
+            }
+            *size = text.len();
+        }
+        Ok(())
+    }
+
+    /// Lets others than the owner connect.
+    fn chmod(self, mode: c_int) -> Result {
+        const READ: libc::mode_t = libc::S_IRUSR | libc::S_IRGRP | libc::S_IROTH;
+        const WRITE: libc::mode_t = libc::S_IWUSR | libc::S_IWGRP | libc::S_IWOTH;
+        if self.fd() == -1 {
+            return Err(Errno::EBADF);
+        }
+        let wanted = match mode as c_uint {
+            UV_READABLE => READ,
+            UV_WRITABLE => WRITE,
+            mode if mode == UV_READABLE | UV_WRITABLE => READ | WRITE,
+            _ => return Err(Errno::EINVAL),
+        };
+        let (address, _) = unix_name(self.fd(), End::Own)?;
+        let path = address.sun_path.as_ptr();
+        // SAFETY: `stat` is written to by the call; the path is terminated, since the memory after
+        // the address is zero.
+        unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            cvt(libc::stat(path, &mut stat))?;
+            if stat.st_mode & wanted == wanted {
+                return Ok(());
+            }
+            cvt(libc::chmod(path, (stat.st_mode | wanted) & 0o7777)).map(drop)
+        }
+    }
+
+    fn pending_count(self) -> c_int {
+        if !self.passes_handles() || get!(self.accepted_fd) == -1 {
+            return 0;
+        }
+        1 + self.stream().queued_count() as c_int
+    }
+
+    /// Removes the name, and closes.
+    pub(crate) fn close(self) {
+        let path = get!(self.pipe_fname).cast_mut();
+        if !path.is_null() {
+            // Before the descriptor is closed: another server may take the name right after.
+            // SAFETY: a terminated string of our own.
+            unsafe { libc::unlink(path) };
+            set!(self.pipe_fname = std::ptr::null());
+            free(path);
+        }
+        self.stream().close();
+    }
+}
+
+/// The address of a Unix socket's end, and how long the name in it is. Behind it there is a zero.
+fn unix_name(fd: c_int, end: End) -> Result<(libc::sockaddr_un, usize)> {
+    #[repr(C)]
+    struct Terminated {
+        address: libc::sockaddr_un,
+        zero: [u8; 8],
+    }
+    // SAFETY: all zero is valid.
+    let mut memory: Terminated = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
+    // SAFETY: the address has the length that is passed.
+    unsafe { socket::name(fd, end, (&raw mut memory.address).cast(), &mut length) }?;
+    let length = (length as usize).saturating_sub(PATH_OFFSET);
+    Ok((memory.address, length.min(memory.address.sun_path.len())))
+}
+
+fn duplicate_path(path: &[u8]) -> Result<*mut c_char> {
+    let copy = alloc::calloc(path.len() + 1, 1).cast::<c_char>();
+    if copy.is_null() {
+        return Err(Errno::ENOMEM);
+    }
+    // SAFETY: the new block has room for the path and its terminator, which is there.
+    unsafe { std::ptr::copy_nonoverlapping(path.as_ptr().cast(), copy, path.len()) };
+    Ok(copy)
+}
+
+fn free(path: *mut c_char) {
+    // SAFETY: null or made by `duplicate_path`, and not used afterwards.
+    unsafe { alloc::free(path.cast()) };
+}
+
+/// The bytes of a name that C handed in.
+///
+/// # Safety
+/// `name` must be null or readable for `length` bytes, while they are used.
+unsafe fn name_bytes<'a>(name: *const c_char, length: usize) -> Result<&'a [u8]> {
+    if name.is_null() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: the caller vouches for the memory.
+    Ok(unsafe { std::slice::from_raw_parts(name.cast(), length) })
+}
+
+/// The same for a terminated name.
+///
+/// # Safety
+/// `name` must be null or a terminated string, while the bytes are used.
+unsafe fn text_bytes<'a>(name: *const c_char) -> Result<&'a [u8]> {
+    if name.is_null() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: the caller vouches for the string.
+    Ok(unsafe { CStr::from_ptr(name) }.to_bytes())
+}
+
+// C entry points
+
+/// Makes `handle` a pipe handle without a descriptor. With a non-zero `ipc`, handles can be passed
+/// over it. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_init>
+///
+/// # Safety
+/// `loop` must be initialised, `handle` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_init(
+    r#loop: *mut uv_loop_t,
+    handle: *mut uv_pipe_t,
+    ipc: c_int,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Pipe::from_ptr(handle).init(Loop::from_ptr(r#loop), ipc) };
+    0
+}
+
+/// Makes an open pipe, FIFO or Unix domain socket the handle's; it becomes non-blocking. It can
+/// be read from and written to as it was opened.
+///
+/// Returns 0 or an error: `UV_EEXIST` when the loop watches it already, `UV_EBADF`.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_open>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_open(handle: *mut uv_pipe_t, file: uv_file) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Pipe::from_ptr(handle) }.open(file).into_code()
+}
+
+/// Binds the pipe to a path, cut to the 108 bytes that a Unix domain socket's address has.
+///
+/// Returns 0 or an error: `UV_EINVAL`, `UV_EADDRINUSE`, `UV_EACCES` (also for a directory that does
+/// not exist).
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_bind>
+///
+/// # Safety
+/// `handle` must be initialised, `name` a terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_bind(handle: *mut uv_pipe_t, name: *const c_char) -> c_int {
+    // SAFETY: common pointer contract.
+    let (pipe, name) = unsafe { (Pipe::from_ptr(handle), text_bytes(name)) };
+    name.and_then(|name| pipe.bind(name, 0)).into_code()
+}
+
+/// Binds the pipe to a path, or to a name in the abstract namespace, which begins with a zero byte;
+/// `namelen` is its length without a terminator. With `UV_PIPE_NO_TRUNCATE` in `flags` a name that
+/// is too long is refused with `UV_EINVAL` instead of cut. An empty name makes the kernel pick an
+/// abstract one.
+///
+/// Returns 0 or an error, as `uv_pipe_bind` does.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_bind2>
+///
+/// # Safety
+/// `handle` must be initialised, `name` readable for `namelen` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_bind2(
+    handle: *mut uv_pipe_t,
+    name: *const c_char,
+    namelen: usize,
+    flags: c_uint,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    let (pipe, name) = unsafe { (Pipe::from_ptr(handle), name_bytes(name, namelen)) };
+    name.and_then(|name| pipe.bind(name, flags)).into_code()
+}
+
+/// Connects to a path, cut as `uv_pipe_bind` cuts it; `cb` gets the outcome, every error included.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect>
+///
+/// # Safety
+/// `req` must be writable, `handle` initialised, `name` a terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_connect(
+    req: *mut uv_connect_t,
+    handle: *mut uv_pipe_t,
+    name: *const c_char,
+    cb: uv_connect_cb,
+) {
+    // SAFETY: common pointer contract.
+    let (pipe, request) = unsafe { (Pipe::from_ptr(handle), Connect::from_ptr(req)) };
+    // SAFETY: common pointer contract.
+    let name = unsafe { text_bytes(name) };
+    if let Err(error) = name.and_then(|name| pipe.connect(request, name, 0, cb)) {
+        pipe.stream().begin_connect(request, Some(error), cb);
+    }
+}
+
+/// Connects to a path or to a name in the abstract namespace, as `uv_pipe_bind2` takes them; `cb`
+/// gets the outcome.
+///
+/// Returns 0 or an error: `UV_EINVAL` for wrong arguments.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect2>
+///
+/// # Safety
+/// `req` must be writable, `handle` initialised, `name` readable for `namelen` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_connect2(
+    req: *mut uv_connect_t,
+    handle: *mut uv_pipe_t,
+    name: *const c_char,
+    namelen: usize,
+    flags: c_uint,
+    cb: uv_connect_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    let (pipe, request) = unsafe { (Pipe::from_ptr(handle), Connect::from_ptr(req)) };
+    // SAFETY: common pointer contract.
+    let name = unsafe { name_bytes(name, namelen) };
+    name.and_then(|name| pipe.connect(request, name, flags, cb))
+        .into_code()
+}
+
+/// Writes the name of the pipe to `buffer`; `*size` is its room and becomes the name's length.
+///
+/// Returns 0 or an error: `UV_ENOBUFS` with the room needed in `*size`, `UV_EBADF` without a
+/// descriptor.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getsockname>
+///
+/// # Safety
+/// `handle` must be initialised, `buffer` writable for `*size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_getsockname(
+    handle: *const uv_pipe_t,
+    buffer: *mut c_char,
+    size: *mut usize,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Pipe::from_ptr(handle) }
+        .name(End::Own, buffer, size)
+        .into_code()
+}
+
+/// Writes the name of the pipe that it is connected to to `buffer`, as `uv_pipe_getsockname` does.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getpeername>
+///
+/// # Safety
+/// `handle` must be initialised, `buffer` writable for `*size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_getpeername(
+    handle: *const uv_pipe_t,
+    buffer: *mut c_char,
+    size: *mut usize,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Pipe::from_ptr(handle) }
+        .name(End::Peer, buffer, size)
+        .into_code()
+}
+
+/// Sets how many instances of a pipe server wait for connections, which means something on
+/// Windows only.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_instances>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_pending_instances(handle: *mut uv_pipe_t, count: c_int) {
+    let _ = (handle, count);
+}
+
+/// How many handles were received and wait for `uv_accept`.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_count>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_pending_count(handle: *mut uv_pipe_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Pipe::from_ptr(handle) }.pending_count()
+}
+
+/// What kind of handle waits for `uv_accept`; `UV_UNKNOWN_HANDLE` when none does.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_type>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_pending_type(handle: *mut uv_pipe_t) -> uv_handle_type {
+    // SAFETY: common pointer contract.
+    let pipe = unsafe { Pipe::from_ptr(handle) };
+    if pipe.pending_count() == 0 {
+        return UV_UNKNOWN_HANDLE;
+    }
+    super::tty::guess_handle(get!(pipe.accepted_fd))
+}
+
+/// Lets processes of other users connect: `flags` is `UV_READABLE`, `UV_WRITABLE` or both.
+///
+/// Returns 0 or an error: `UV_EBADF` without a descriptor, `UV_EINVAL` for other flags.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_chmod>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe_chmod(handle: *mut uv_pipe_t, flags: c_int) -> c_int {
+    if handle.is_null() {
+        return UV_EBADF;
+    }
+    // SAFETY: common pointer contract.
+    unsafe { Pipe::from_ptr(handle) }.chmod(flags).into_code()
+}
+
+/// Makes a pipe: what is written to `fds[1]` is read from `fds[0]`. A flag of `UV_NONBLOCK_PIPE` makes
+/// that end non-blocking.
+///
+/// Returns 0 or an error, such as `UV_EMFILE`.
+///
+/// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe>
+///
+/// # Safety
+/// `fds` must have room for two.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_pipe(
+    fds: *mut uv_file,
+    read_flags: c_int,
+    write_flags: c_int,
+) -> c_int {
+    let ends = fd::pipe().and_then(|ends| set_blocking_modes(ends, [read_flags, write_flags]));
+    // SAFETY: common pointer contract.
+    ends.map(|ends| unsafe { fds.cast::<[c_int; 2]>().write(ends) })
+        .into_code()
+}
+
+/// Makes a pair of connected sockets. A flag of `UV_NONBLOCK_PIPE` makes that end non-blocking.
+///
+/// Returns 0 or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/tcp.html#c.uv_socketpair>
+///
+/// # Safety
+/// `socket_vector` must have room for two.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_socketpair(
+    r#type: c_int,
+    protocol: c_int,
+    socket_vector: *mut uv_os_sock_t,
+    flags0: c_int,
+    flags1: c_int,
+) -> c_int {
+    let ends = socket::pair(libc::AF_UNIX, r#type, protocol)
+        .and_then(|ends| set_blocking_modes(ends, [flags0, flags1]));
+    // SAFETY: common pointer contract.
+    ends.map(|ends| unsafe { socket_vector.cast::<[c_int; 2]>().write(ends) })
+        .into_code()
+}
+
+/// Makes those ends non-blocking whose flags ask for it; closes both where that fails.
+fn set_blocking_modes(ends: [c_int; 2], options: [c_int; 2]) -> Result<[c_int; 2]> {
+    for (end, options) in ends.into_iter().zip(options) {
+        if options & UV_NONBLOCK_PIPE as c_int != 0
+            && let Err(error) = fd::set_nonblocking(end, true)
+        {
+            ends.into_iter().for_each(fd::close_quietly);
+            return Err(error);
+        }
+    }
+    Ok(ends)
 }

@@ -44,6 +44,20 @@ pub(crate) fn status_flags(fd: c_int) -> Result<c_int> {
     retry(|| unsafe { libc::fcntl(fd, libc::F_GETFL) })
 }
 
+/// A descriptor of nothing in particular, to be given up when it is needed.
+pub(crate) fn open_dummy() -> Result<c_int> {
+    // SAFETY: the path is a terminated string.
+    retry(|| unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
+}
+
+/// A pipe whose ends, to read from and to write to, are not inherited.
+pub(crate) fn pipe() -> Result<[c_int; 2]> {
+    let mut ends = [-1; 2];
+    // SAFETY: `ends` has room for two.
+    cvt(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    Ok(ends)
+}
+
 pub(crate) fn eventfd() -> Result<c_int> {
     // SAFETY: eventfd takes no memory.
     cvt(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })

@@ -1,9 +1,11 @@
-//! Sockets.
+//! Sockets, and passing descriptors over them.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
 
-use super::cvt;
-use crate::errors::Result;
+use super::{cvt, retry, retry_size};
+use crate::abi::uv_buf_t;
+use crate::errors::{Errno, Result};
 
 pub(crate) fn get_option(fd: c_int, level: c_int, option: c_int) -> Result<c_int> {
     let mut value: c_int = 0;
@@ -13,8 +15,256 @@ pub(crate) fn get_option(fd: c_int, level: c_int, option: c_int) -> Result<c_int
     Ok(value)
 }
 
-pub(crate) fn set_option(fd: c_int, level: c_int, option: c_int, value: c_int) -> Result {
-    let length = size_of::<c_int>() as libc::socklen_t;
+pub(crate) fn set_option<T>(fd: c_int, level: c_int, option: c_int, value: T) -> Result {
+    let length = size_of::<T>() as libc::socklen_t;
     // SAFETY: `value` has the length that is passed.
     cvt(unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), length) }).map(drop)
+}
+
+/// A non-blocking socket that is not inherited.
+pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<c_int> {
+    let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: takes no memory.
+    cvt(unsafe { libc::socket(domain, kind, 0) })
+}
+
+/// # Safety
+/// `address` must be readable for `length` bytes.
+pub(crate) unsafe fn bind(
+    fd: c_int,
+    address: *const libc::sockaddr,
+    length: libc::socklen_t,
+) -> Result {
+    // SAFETY: the caller vouches for the address.
+    cvt(unsafe { libc::bind(fd, address, length) }).map(drop)
+}
+
+/// # Safety
+/// `address` must be readable for `length` bytes.
+pub(crate) unsafe fn connect(
+    fd: c_int,
+    address: *const libc::sockaddr,
+    length: libc::socklen_t,
+) -> Result {
+    // SAFETY: the caller vouches for the address.
+    retry(|| unsafe { libc::connect(fd, address, length) }).map(drop)
+}
+
+pub(crate) fn listen(fd: c_int, backlog: c_int) -> Result {
+    // SAFETY: takes no memory.
+    cvt(unsafe { libc::listen(fd, backlog) }).map(drop)
+}
+
+/// Takes a connection; its descriptor is non-blocking and not inherited.
+pub(crate) fn accept(fd: c_int) -> Result<c_int> {
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    let null = std::ptr::null_mut();
+    // SAFETY: no address is asked for.
+    retry(|| unsafe { libc::accept4(fd, null, std::ptr::null_mut(), flags) })
+}
+
+pub(crate) fn shut_down_writing(fd: c_int) -> Result {
+    // SAFETY: takes no memory.
+    cvt(unsafe { libc::shutdown(fd, libc::SHUT_WR) }).map(drop)
+}
+
+/// Which end of a connection is asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    Own,
+    Peer,
+}
+
+/// Writes the address of a socket's end to `name`, cut to `*length`, which becomes its full length.
+///
+/// # Safety
+/// `name` must be writable for `*length` bytes.
+pub(crate) unsafe fn name(
+    fd: c_int,
+    end: End,
+    name: *mut libc::sockaddr,
+    length: &mut libc::socklen_t,
+) -> Result {
+    // SAFETY: the caller vouches for the memory.
+    let result = unsafe {
+        match end {
+            End::Own => libc::getsockname(fd, name, length),
+            End::Peer => libc::getpeername(fd, name, length),
+        }
+    };
+    cvt(result).map(drop)
+}
+
+/// Turns keep-alive off, or on with its times in seconds and its number of probes.
+pub(crate) fn set_keepalive(fd: c_int, times: Option<(u32, u32, u32)>) -> Result {
+    set_option(
+        fd,
+        libc::SOL_SOCKET,
+        libc::SO_KEEPALIVE,
+        c_int::from(times.is_some()),
+    )?;
+    if let Some((idle, interval, count)) = times {
+        set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, idle as c_int)?;
+        set_option(
+            fd,
+            libc::IPPROTO_TCP,
+            libc::TCP_KEEPINTVL,
+            interval as c_int,
+        )?;
+        set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, count as c_int)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn set_nodelay(fd: c_int, on: bool) -> Result {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, c_int::from(on))
+}
+
+/// Makes closing the socket reset the connection.
+pub(crate) fn reset_on_close(fd: c_int) -> Result {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, linger)
+}
+
+/// A pair of connected sockets that are not inherited; `flags` may add `SOCK_NONBLOCK`.
+pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[c_int; 2]> {
+    let mut fds = [-1; 2];
+    // SAFETY: `fds` has room for two.
+    cvt(unsafe {
+        libc::socketpair(
+            domain,
+            kind | libc::SOCK_CLOEXEC,
+            protocol,
+            fds.as_mut_ptr(),
+        )
+    })?;
+    Ok(fds)
+}
+
+/// The most that one call takes; the kernel's own limit.
+pub(crate) const IOV_MAX: usize = 1024;
+
+/// Writes buffers to a stream; how many bytes it took.
+///
+/// # Safety
+/// `buffers` must point to `count` buffers that are readable for their lengths.
+pub(crate) unsafe fn write_buffers(
+    fd: c_int,
+    buffers: *const uv_buf_t,
+    count: usize,
+) -> Result<usize> {
+    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
+    retry_size(|| unsafe {
+        if count == 1 {
+            libc::write(fd, (*buffers).base.cast(), (*buffers).len)
+        } else {
+            libc::writev(fd, buffers.cast(), count.min(IOV_MAX) as c_int)
+        }
+    })
+}
+
+/// How many descriptors one message takes; more that a peer sends are dropped by the kernel.
+const MOST_FDS: usize = 64;
+
+/// Room for a control message with that many descriptors.
+#[repr(C, align(8))]
+struct Control([MaybeUninit<u8>; 64 + MOST_FDS * size_of::<c_int>()]);
+
+impl Control {
+    fn new() -> Control {
+        Control([MaybeUninit::zeroed(); 64 + MOST_FDS * size_of::<c_int>()])
+    }
+}
+
+fn message(buffers: *const uv_buf_t, count: usize, control: &mut Control) -> libc::msghdr {
+    // SAFETY: an all-zero header is valid.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = buffers.cast_mut().cast();
+    header.msg_iovlen = count.min(IOV_MAX);
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = size_of::<Control>();
+    header
+}
+
+/// Writes buffers to a Unix socket, with a descriptor in their company.
+///
+/// # Safety
+/// As [`write_buffers`].
+pub(crate) unsafe fn send_with_fd(
+    fd: c_int,
+    buffers: *const uv_buf_t,
+    count: usize,
+    passed: c_int,
+) -> Result<usize> {
+    let mut control = Control::new();
+    let mut header = message(buffers, count, &mut control);
+    let length = size_of::<c_int>() as u32;
+    // SAFETY: the control buffer has room for a message with one descriptor.
+    unsafe {
+        header.msg_controllen = libc::CMSG_SPACE(length) as usize;
+        let entry = libc::CMSG_FIRSTHDR(&header);
+        (*entry).cmsg_level = libc::SOL_SOCKET;
+        (*entry).cmsg_type = libc::SCM_RIGHTS;
+        (*entry).cmsg_len = libc::CMSG_LEN(length) as usize;
+        libc::CMSG_DATA(entry)
+            .cast::<c_int>()
+            .write_unaligned(passed);
+    }
+    // SAFETY: the caller vouches for the buffers, and `header` points to what outlives the call.
+    retry_size(|| unsafe { libc::sendmsg(fd, &header, 0) })
+}
+
+/// Reads from a Unix socket, handing each descriptor that came along to `each`, whose it is then.
+///
+/// # Safety
+/// `buffer` must be writable for its length.
+pub(crate) unsafe fn receive_with_fds(
+    fd: c_int,
+    buffer: &uv_buf_t,
+    mut each: impl FnMut(c_int),
+) -> Result<usize> {
+    let mut control = Control::new();
+    let mut header = message(buffer, 1, &mut control);
+    let room = header.msg_controllen;
+    // SAFETY: the caller vouches for the buffer, and `header` points to what outlives the call.
+    let count = retry_size(|| unsafe {
+        header.msg_controllen = room;
+        libc::recvmsg(fd, &mut header, libc::MSG_CMSG_CLOEXEC)
+    })?;
+    // SAFETY: the kernel filled the control buffer with well-formed messages, whose lengths say
+    // how many descriptors each of them has.
+    unsafe {
+        let mut entry = libc::CMSG_FIRSTHDR(&header);
+        while !entry.is_null() {
+            if (*entry).cmsg_level == libc::SOL_SOCKET && (*entry).cmsg_type == libc::SCM_RIGHTS {
+                let data = libc::CMSG_DATA(entry).cast::<c_int>();
+                let bytes = (*entry).cmsg_len - libc::CMSG_LEN(0) as usize;
+                for index in 0..bytes / size_of::<c_int>() {
+                    each(data.add(index).read_unaligned());
+                }
+            }
+            entry = libc::CMSG_NXTHDR(&header, entry);
+        }
+    }
+    Ok(count)
+}
+
+/// Reads from a stream.
+///
+/// # Safety
+/// `buffer` must be writable for its length.
+pub(crate) unsafe fn read(fd: c_int, buffer: &uv_buf_t) -> Result<usize> {
+    // SAFETY: the caller vouches for the buffer.
+    retry_size(|| unsafe { libc::read(fd, buffer.base.cast::<c_void>(), buffer.len) })
+}
+
+/// The error that a socket holds, such as that of a connection attempt.
+pub(crate) fn take_error(fd: c_int) -> Result {
+    match get_option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        0 => Ok(()),
+        number => Err(Errno::from_system(number)),
+    }
 }

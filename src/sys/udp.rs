@@ -3,18 +3,12 @@
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 
-use super::socket::set_option;
-use super::{cvt, retry, retry_size};
+use super::socket::{self, set_option};
+use super::{retry, retry_size};
 use crate::errors::{Errno, Result};
 
 /// How many datagrams one call of the kernel takes at most.
 pub(crate) const BATCH: usize = 20;
-
-pub(crate) fn open(family: c_int) -> Result<c_int> {
-    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: takes no memory.
-    cvt(unsafe { libc::socket(family, kind, 0) })
-}
 
 /// How long the address is, by its family.
 ///
@@ -39,10 +33,10 @@ pub(crate) unsafe fn bind(
     length: libc::socklen_t,
 ) -> Result {
     // SAFETY: the caller vouches for the address.
-    match cvt(unsafe { libc::bind(fd, address, length) }) {
+    match unsafe { socket::bind(fd, address, length) } {
         // An address of another family than the socket's is a wrong argument.
         Err(Errno::EAFNOSUPPORT) => Err(Errno::EINVAL),
-        result => result.map(drop),
+        result => result,
     }
 }
 
@@ -54,17 +48,6 @@ pub(crate) fn bind_anywhere(fd: c_int, family: c_int) -> Result {
     let address = (&raw const address).cast::<libc::sockaddr>();
     // SAFETY: the storage has room for an address of any family.
     unsafe { bind(fd, address, address_length(address)?) }
-}
-
-/// # Safety
-/// `address` must be readable for `length` bytes.
-pub(crate) unsafe fn connect(
-    fd: c_int,
-    address: *const libc::sockaddr,
-    length: libc::socklen_t,
-) -> Result {
-    // SAFETY: the caller vouches for the address.
-    retry(|| unsafe { libc::connect(fd, address, length) }).map(drop)
 }
 
 /// Makes a connected socket one that sends to and receives from anywhere.
@@ -88,37 +71,6 @@ pub(crate) fn is_connected(fd: c_int) -> bool {
     unsafe { libc::getpeername(fd, address.as_mut_ptr().cast(), &mut length) == 0 }
 }
 
-/// Which of a socket's two names is asked for.
-#[derive(Clone, Copy)]
-pub(crate) enum Name {
-    Local,
-    Peer,
-}
-
-/// Writes a socket's name to `name` and its length to `length`.
-///
-/// # Safety
-/// `length` must be readable and writable, `name` writable for that many bytes.
-pub(crate) unsafe fn name(
-    fd: c_int,
-    which: Name,
-    name: *mut libc::sockaddr,
-    length: *mut c_int,
-) -> Result {
-    // SAFETY: the caller vouches for `length`.
-    let mut size = unsafe { *length } as libc::socklen_t;
-    // SAFETY: the caller vouches for `name`; the kernel refuses a negative length.
-    cvt(unsafe {
-        match which {
-            Name::Local => libc::getsockname(fd, name, &mut size),
-            Name::Peer => libc::getpeername(fd, name, &mut size),
-        }
-    })?;
-    // SAFETY: the caller vouches for `length`.
-    unsafe { *length = size as c_int };
-    Ok(())
-}
-
 /// Has the kernel tell of ICMP errors.
 pub(crate) fn report_icmp_errors(fd: c_int, family: c_int) -> Result {
     if family == libc::AF_INET6 {
@@ -126,14 +78,6 @@ pub(crate) fn report_icmp_errors(fd: c_int, family: c_int) -> Result {
     } else {
         set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, 1)
     }
-}
-
-/// Sets an option whose value is more than a number.
-pub(crate) fn set_struct<T: Copy>(fd: c_int, level: c_int, option: c_int, value: &T) -> Result {
-    let length = size_of::<T>() as libc::socklen_t;
-    let value = (&raw const *value).cast::<c_void>();
-    // SAFETY: the value has the length that is passed.
-    cvt(unsafe { libc::setsockopt(fd, level, option, value, length) }).map(drop)
 }
 
 /// The header of a message: what a datagram consists of, and its peer.
@@ -294,5 +238,5 @@ pub(crate) fn discard_errors(fd: c_int) {
 
 /// The address family of a socket that somebody else made.
 pub(crate) fn family(fd: c_int) -> Result<c_int> {
-    super::socket::get_option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)
+    socket::get_option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)
 }

@@ -23,7 +23,7 @@ use crate::event_loop::io::{Io, Watcher, is_watched};
 use crate::handle::{Handle, flags};
 use crate::list::List;
 use crate::sys::fd as descriptor;
-use crate::sys::socket::set_option;
+use crate::sys::socket::{self, End, set_option};
 use crate::sys::udp as datagram;
 use crate::view::{addr, get, set, view};
 
@@ -91,7 +91,7 @@ impl Udp {
     /// Readiness, or the pending phase when a request is completed.
     pub(crate) fn on_io(self, readiness: u32) {
         let is_error = readiness & ready::ERROR != 0;
-        if readiness & !ready::WRITABLE != 0 {
+        if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {
             self.receive();
             if is_error {
                 self.receive_errors();
@@ -169,7 +169,7 @@ impl Udp {
         if !matches!(family, libc::AF_INET | libc::AF_INET6) {
             return Err(Errno::EINVAL);
         }
-        let fd = datagram::open(family)?;
+        let fd = socket::socket(family, libc::SOCK_DGRAM)?;
         self.adopt(fd, family)
             .inspect_err(|_| descriptor::close_quietly(fd))
     }
@@ -208,7 +208,12 @@ impl Udp {
         Ok(())
     }
 
-    fn open(self, fd: c_int, options: c_uint) -> Result {
+    /// Gives the handle a socket that exists, as received from another process, say.
+    pub(crate) fn open(self, fd: c_int) -> Result {
+        self.open_with(fd, UV_UDP_REUSEADDR)
+    }
+
+    fn open_with(self, fd: c_int, options: c_uint) -> Result {
         self.check_not_closing()?;
         if self.is_open() {
             return Err(Errno::EBUSY);
@@ -259,7 +264,7 @@ impl Udp {
         }
         self.ensure_bound(family, 0)?;
         // SAFETY: the caller vouches for the address.
-        unsafe { datagram::connect(self.fd(), address, length) }?;
+        unsafe { socket::connect(self.fd(), address, length) }?;
         self.handle().add(flags::UDP_CONNECTED);
         Ok(())
     }
@@ -275,14 +280,14 @@ impl Udp {
 
     /// # Safety
     /// `length` must be readable and writable, `name` writable for that many bytes.
-    unsafe fn name(
-        self,
-        which: datagram::Name,
-        name: *mut libc::sockaddr,
-        length: *mut c_int,
-    ) -> Result {
-        // SAFETY: the caller vouches for the memory.
-        unsafe { datagram::name(self.fd(), which, name, length) }
+    unsafe fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
+        // SAFETY: the caller vouches for `length`.
+        let mut size = unsafe { *length } as libc::socklen_t;
+        // SAFETY: the caller vouches for `name`; the kernel refuses a negative length.
+        unsafe { socket::name(self.fd(), end, name, &mut size) }?;
+        // SAFETY: the caller vouches for `length`.
+        unsafe { *length = size as c_int };
+        Ok(())
     }
 }
 
@@ -363,7 +368,7 @@ pub unsafe extern "C" fn uv_udp_init_ex(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_open(handle: *mut uv_udp_t, sock: uv_os_sock_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_udp_open_ex(handle, sock, UV_UDP_REUSEADDR) }
+    unsafe { Udp::from_ptr(handle) }.open(sock).into_code()
 }
 
 /// As `uv_udp_open`, with `flags` made of `UV_UDP_REUSEADDR` and `UV_UDP_REUSEPORT`, or 0.
@@ -382,7 +387,7 @@ pub unsafe extern "C" fn uv_udp_open_ex(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Udp::from_ptr(handle) }
-        .open(sock, flags)
+        .open_with(sock, flags)
         .into_code()
 }
 
@@ -447,7 +452,7 @@ pub unsafe extern "C" fn uv_udp_getpeername(
     namelen: *mut c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Udp::from_ptr(handle).name(datagram::Name::Peer, name, namelen) }.into_code()
+    unsafe { Udp::from_ptr(handle).name(End::Peer, name, namelen) }.into_code()
 }
 
 /// Writes the socket's own address to `name`, cut to `*namelen` bytes, and its length to `*namelen`.
@@ -465,7 +470,7 @@ pub unsafe extern "C" fn uv_udp_getsockname(
     namelen: *mut c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Udp::from_ptr(handle).name(datagram::Name::Local, name, namelen) }.into_code()
+    unsafe { Udp::from_ptr(handle).name(End::Own, name, namelen) }.into_code()
 }
 
 /// Allows (`on` 1) or forbids (0) sending to broadcast addresses.

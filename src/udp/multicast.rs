@@ -9,7 +9,6 @@ use super::Udp;
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::sys::socket::set_option;
-use crate::sys::udp as datagram;
 
 /// An address as text gives it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -135,7 +134,7 @@ impl Udp {
                     imr_multiaddr: in_addr(group),
                     imr_interface: in_addr(interface),
                 };
-                datagram::set_struct(self.fd(), libc::IPPROTO_IP, option, &request)
+                set_option(self.fd(), libc::IPPROTO_IP, option, request)
             }
             (Address::V6(group, _), Address::V6(_, index)) => {
                 self.ensure_bound(libc::AF_INET6, UV_UDP_REUSEADDR)?;
@@ -148,7 +147,7 @@ impl Udp {
                     ipv6mr_multiaddr: in6_addr(group),
                     ipv6mr_interface: index as _,
                 };
-                datagram::set_struct(self.fd(), libc::IPPROTO_IPV6, option, &request)
+                set_option(self.fd(), libc::IPPROTO_IPV6, option, request)
             }
             _ => Err(Errno::EINVAL),
         }
@@ -174,7 +173,7 @@ impl Udp {
                     imr_sourceaddr: in_addr(source),
                 };
                 let option = choose(membership, join, leave)?;
-                datagram::set_struct(self.fd(), libc::IPPROTO_IP, option, &request)
+                set_option(self.fd(), libc::IPPROTO_IP, option, request)
             }
             (Address::V6(group, scope), Address::V6(_, index), Address::V6(source, from)) => {
                 self.ensure_bound(libc::AF_INET6, UV_UDP_REUSEADDR)?;
@@ -188,7 +187,7 @@ impl Udp {
                     gsr_source: storage(source, from),
                 };
                 let option = choose(membership, join, leave)?;
-                datagram::set_struct(self.fd(), libc::IPPROTO_IPV6, option, &request)
+                set_option(self.fd(), libc::IPPROTO_IPV6, option, request)
             }
             _ => Err(Errno::EINVAL),
         }
@@ -196,11 +195,11 @@ impl Udp {
 
     fn set_multicast_interface(self, interface: Address) -> Result {
         match interface {
-            Address::V4(address) => datagram::set_struct(
+            Address::V4(address) => set_option(
                 self.fd(),
                 libc::IPPROTO_IP,
                 libc::IP_MULTICAST_IF,
-                &in_addr(address),
+                in_addr(address),
             ),
             Address::V6(_, index) => set_option(
                 self.fd(),

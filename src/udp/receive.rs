@@ -219,11 +219,27 @@ impl Udp {
             Errno::EAGAIN => 0,
             error => error.code() as isize,
         };
-        self.invoke(code, buffer, NO_ADDRESS, 0);
+        let callback = get!(self.recv_cb);
+        if error == Errno::EBADF {
+            // Closed behind the loop's back: there is nothing to wait for.
+            self.stop_receiving();
+        }
+        self.invoke_this(callback, code, buffer, NO_ADDRESS, 0);
     }
 
     fn invoke(self, size: isize, buffer: &uv_buf_t, address: *const libc::sockaddr, about: c_uint) {
-        if let Some(callback) = get!(self.recv_cb) {
+        self.invoke_this(get!(self.recv_cb), size, buffer, address, about);
+    }
+
+    fn invoke_this(
+        self,
+        callback: uv_udp_recv_cb,
+        size: isize,
+        buffer: &uv_buf_t,
+        address: *const libc::sockaddr,
+        about: c_uint,
+    ) {
+        if let Some(callback) = callback {
             // SAFETY: the user's callback gets the handle it was registered for, with a buffer
             // and an address that live as long as the call.
             unsafe { callback(self.raw(), size, buffer, address, about) }

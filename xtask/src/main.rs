@@ -1,6 +1,40 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
-fn main() {
-    eprintln!("usage: cargo xtask <command>");
-    std::process::exit(2);
+mod headers;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What a command returns: a message for the person at the terminal when it fails.
+type Outcome = Result<(), String>;
+
+/// A command: it gets the root of the repository and the arguments after its name.
+type Command = fn(&Path, &[String]) -> Outcome;
+
+const COMMANDS: &[(&str, &str, Command)] = &[(
+    "headers",
+    "[--check]  write include/ from src/ and header/, or fail when it is stale",
+    headers::run,
+)];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the repository");
+    let name = arguments.first().map_or("", String::as_str);
+    let Some((_, _, command)) = COMMANDS.iter().find(|row| row.0 == name) else {
+        eprintln!("usage: cargo xtask <command>\n");
+        for (name, what, _) in COMMANDS {
+            eprintln!("  {name} {what}");
+        }
+        return ExitCode::from(2);
+    };
+    match command(root, &arguments[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
 }

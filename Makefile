@@ -1,0 +1,94 @@
+# For people who build and package C libraries. Cargo does the building; see docs/packaging.md.
+#
+#   make                    the libraries, in release profile
+#   make check              all tests
+#   make install            PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib
+#   make uninstall          with the same variables
+#
+# What else can be set: PROFILE (release, dev or another profile of cargo's), TARGET (a target
+# triple), TARGET_DIR (where cargo puts its output), BUILD_DIR (where the built libraries lie),
+# CARGO, CARGOFLAGS, INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR.
+
+CARGO ?= cargo
+CARGOFLAGS ?=
+INSTALL ?= install
+PROFILE ?= release
+TARGET ?=
+TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+CMAKEDIR ?= $(LIBDIR)/cmake/libuv
+DOCDIR ?= $(PREFIX)/share/doc/libuv
+DESTDIR ?=
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+SONAME := libuv.so.1
+SHARED_FILE := libuv.so.1.0.0
+# What programs get beside the library itself, as from libuv: old systems keep parts of the C
+# library in these.
+LIBS := -lpthread -ldl -lrt -lm
+# What the archive, and the Rust standard library inside it, want to be linked with.
+STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+
+# Cargo calls the folder of the profile dev "debug".
+PROFILE_DIR := $(if $(filter dev test,$(PROFILE)),debug,$(if $(filter bench,$(PROFILE)),release,$(PROFILE)))
+BUILD_DIR ?= $(TARGET_DIR)/$(if $(TARGET),$(TARGET)/)$(PROFILE_DIR)
+BUILD = $(CARGO) build --lib --profile $(PROFILE) --target-dir $(TARGET_DIR) \
+	$(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
+
+LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a
+HEADERS := $(wildcard include/*.h include/uv/*.h)
+FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	-e 's|@SONAME@|$(SONAME)|g' -e 's|@SHARED_FILE@|$(SHARED_FILE)|g'
+FLAGS := -e 's|@LIBS@|$(LIBS)|g' -e 's|@STATIC_LIBS@|$(STATIC_LIBS)|g'
+# CMake takes the names of libraries without -l, in a list.
+empty :=
+space := $(empty) $(empty)
+cmake_list = $(subst $(space),;,$(strip $(patsubst -l%,%,$(1))))
+CMAKE_FLAGS := -e 's|@LIBS@|$(call cmake_list,$(LIBS))|g' \
+	-e 's|@STATIC_LIBS@|$(call cmake_list,$(STATIC_LIBS))|g'
+
+.PHONY: all check headers install uninstall clean
+
+all:
+	$(BUILD)
+
+# Only what is missing is built here, so that `sudo make install` needs no cargo.
+$(LIBRARIES):
+	$(BUILD)
+
+check:
+	$(CARGO) test --workspace --target-dir $(TARGET_DIR) $(CARGOFLAGS)
+
+headers:
+	$(CARGO) xtask headers
+
+install: $(LIBRARIES)
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(PKGCONFIGDIR) \
+		$(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 755 $(BUILD_DIR)/libuv.so $(DESTDIR)$(LIBDIR)/$(SHARED_FILE)
+	ln -sf $(SHARED_FILE) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libuv.so
+	$(INSTALL) -m 644 $(BUILD_DIR)/libuv.a $(DESTDIR)$(LIBDIR)/libuv.a
+	$(INSTALL) -m 644 include/uv.h $(DESTDIR)$(INCLUDEDIR)/uv.h
+	$(INSTALL) -m 644 $(wildcard include/uv/*.h) $(DESTDIR)$(INCLUDEDIR)/uv/
+	$(FILL) $(FLAGS) pkgconfig/libuv.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/libuv.pc
+	$(FILL) $(FLAGS) pkgconfig/libuv-static.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/libuv-static.pc
+	$(FILL) $(CMAKE_FLAGS) cmake/libuvConfig.cmake.in > $(DESTDIR)$(CMAKEDIR)/libuvConfig.cmake
+	$(FILL) cmake/libuvConfigVersion.cmake.in > $(DESTDIR)$(CMAKEDIR)/libuvConfigVersion.cmake
+	$(INSTALL) -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libuv.so $(SONAME) $(SHARED_FILE) libuv.a)
+	rm -f $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(HEADERS))
+	rm -f $(addprefix $(DESTDIR)$(PKGCONFIGDIR)/,libuv.pc libuv-static.pc)
+	rm -f $(addprefix $(DESTDIR)$(CMAKEDIR)/,libuvConfig.cmake libuvConfigVersion.cmake)
+	rm -f $(DESTDIR)$(DOCDIR)/LICENSE
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR) 2>/dev/null
+
+clean:
+	$(CARGO) clean --target-dir $(TARGET_DIR)

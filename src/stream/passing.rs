@@ -1,0 +1,83 @@
+//! Descriptors that come along with data over a pipe between processes.
+//!
+//! The first one waits in `accepted_fd`, where connections of a server wait too; further ones in
+//! an array behind `queued_fds`, in the order of their arrival.
+
+use std::ffi::c_int;
+
+use super::Stream;
+use crate::abi::*;
+use crate::alloc;
+use crate::errors::{Errno, Result};
+use crate::sys::{fd, socket};
+use crate::view::{get, set};
+
+type Queue = alloc::Vec<c_int>;
+
+impl Stream {
+    fn queue(self) -> *mut Queue {
+        get!(self.queued_fds).cast()
+    }
+
+    /// Reads data, and queues the descriptors that came along.
+    pub(super) fn receive_handles(self, buffer: &uv_buf_t) -> Result<usize> {
+        let mut lost = None;
+        // SAFETY: the user has just handed the buffer out for this.
+        let count = unsafe {
+            socket::receive_with_fds(self.fd(), buffer, |received| {
+                if let Err(error) = self.enqueue(received) {
+                    fd::close_quietly(received);
+                    lost = Some(error);
+                }
+            })
+        }?;
+        lost.map_or(Ok(count), Err)
+    }
+
+    fn enqueue(self, received: c_int) -> Result {
+        if get!(self.accepted_fd) == -1 {
+            set!(self.accepted_fd = received);
+            return Ok(());
+        }
+        if self.queue().is_null() {
+            let queue = alloc::boxed::<Queue>(alloc::vec())?;
+            set!(self.queued_fds = alloc::Box::into_raw(queue).cast());
+        }
+        // SAFETY: made above or by an earlier call, and nobody else has it.
+        alloc::push(unsafe { &mut *self.queue() }, received).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// How many wait behind the first.
+    pub(super) fn queued_count(self) -> usize {
+        // SAFETY: null, or an array that nobody else has.
+        unsafe { self.queue().as_ref() }.map_or(0, |queue| queue.len())
+    }
+
+    /// Takes the next one that waits, or −1.
+    pub(super) fn next_queued_fd(self) -> c_int {
+        // SAFETY: null, or an array that nobody else has.
+        let Some(queue) = (unsafe { self.queue().as_mut() }) else {
+            return -1;
+        };
+        let next = queue.remove(0);
+        if queue.is_empty() {
+            self.drop_queue();
+        }
+        next
+    }
+
+    fn drop_queue(self) {
+        let queue = self.queue();
+        set!(self.queued_fds = std::ptr::null_mut());
+        // SAFETY: made by `enqueue` on this allocator, and not used from here on.
+        drop(unsafe { alloc::Box::from_raw_in(queue, alloc::Heap) });
+    }
+
+    /// Closes whatever nobody accepted.
+    pub(super) fn close_received(self) {
+        while get!(self.accepted_fd) != -1 {
+            fd::close_quietly(get!(self.accepted_fd));
+            set!(self.accepted_fd = self.next_queued_fd());
+        }
+    }
+}

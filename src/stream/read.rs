@@ -1,0 +1,201 @@
+//! Reading from streams.
+
+use std::ffi::c_int;
+
+use super::Stream;
+use crate::abi::*;
+use crate::backend::ready;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::handle::flags;
+use crate::stream::pipe::Pipe;
+use crate::sys::socket;
+use crate::view::{get, set};
+
+/// What users are told that a good buffer would be.
+const SUGGESTED_SIZE: usize = 64 * 1024;
+/// Reads in a row before the others of the loop get their turn.
+const MOST_READS: u32 = 32;
+
+impl Stream {
+    fn start_reading(self, alloc: uv_alloc_cb, callback: uv_read_cb) -> Result {
+        let handle = self.handle();
+        if alloc.is_none() || callback.is_none() || handle.is_closing() {
+            return Err(Errno::EINVAL);
+        }
+        if handle.has(flags::READING) {
+            return Err(Errno::EALREADY);
+        }
+        if !handle.has(flags::READABLE) || self.fd() == -1 {
+            return Err(Errno::ENOTCONN);
+        }
+        handle.add(flags::READING);
+        handle.clear(flags::READ_EOF);
+        set!(self.alloc_cb = alloc);
+        set!(self.read_cb = callback);
+        self.io().start(self.event_loop(), ready::READABLE);
+        handle.start();
+        Ok(())
+    }
+
+    pub(super) fn stop_reading(self) {
+        if self.handle().has(flags::READING) {
+            self.pause_reading();
+            set!(self.alloc_cb = None);
+            set!(self.read_cb = None);
+        }
+    }
+
+    fn pause_reading(self) {
+        self.handle().clear(flags::READING);
+        self.io().stop(self.event_loop(), ready::READABLE);
+        self.handle().stop();
+    }
+
+    fn is_reading(self) -> bool {
+        self.handle().has(flags::READING)
+    }
+
+    /// Reads what there is, and the end of the stream where the descriptor hung up.
+    pub(super) fn read_available(self, readiness: u32) {
+        self.handle().clear(flags::READ_PARTIAL);
+        for _ in 0..MOST_READS {
+            if !self.is_reading() || !self.read_once() {
+                break;
+            }
+        }
+        // After less than was asked for there is nothing more to come before the end.
+        if readiness & ready::HANG_UP != 0
+            && self.is_reading()
+            && self.handle().has(flags::READ_PARTIAL)
+            && !self.handle().has(flags::READ_EOF)
+        {
+            self.end(&uv_buf_t {
+                base: std::ptr::null_mut(),
+                len: 0,
+            });
+        }
+    }
+
+    /// Reads once; says whether there may be more.
+    fn read_once(self) -> bool {
+        let mut buffer = uv_buf_t {
+            base: std::ptr::null_mut(),
+            len: 0,
+        };
+        self.invoke_alloc(&mut buffer);
+        // The buffer is to be given back whatever the callback did to the stream.
+        if buffer.base.is_null() || buffer.len == 0 {
+            self.invoke_read(UV_ENOBUFS as isize, &buffer);
+            return false;
+        }
+        if self.fd() == -1 {
+            self.invoke_read(0, &buffer);
+            return false;
+        }
+        match self.receive(&buffer) {
+            Ok(0) => {
+                self.end(&buffer);
+                false
+            }
+            Ok(count) => {
+                let partial = count < buffer.len;
+                self.invoke_read(count as isize, &buffer);
+                if partial {
+                    self.handle().add(flags::READ_PARTIAL);
+                }
+                !partial
+            }
+            Err(Errno::EAGAIN) => {
+                self.invoke_read(0, &buffer);
+                false
+            }
+            Err(error) => {
+                self.fail(error, &buffer);
+                false
+            }
+        }
+    }
+
+    fn receive(self, buffer: &uv_buf_t) -> Result<usize> {
+        if self.handle().kind() == UV_NAMED_PIPE {
+            // SAFETY: the type says what the memory is.
+            let pipe = unsafe { Pipe::from_ptr(self.raw().cast()) };
+            if pipe.passes_handles() {
+                return self.receive_handles(buffer);
+            }
+        }
+        // SAFETY: the user has just handed the buffer out for this.
+        unsafe { socket::read(self.fd(), buffer) }
+    }
+
+    fn fail(self, error: Errno, buffer: &uv_buf_t) {
+        self.handle().clear(flags::READABLE | flags::WRITABLE);
+        self.invoke_read(error.code() as isize, buffer);
+        if self.is_reading() {
+            self.pause_reading();
+        }
+    }
+
+    fn end(self, buffer: &uv_buf_t) {
+        self.handle().add(flags::READ_EOF);
+        self.pause_reading();
+        self.invoke_read(UV_EOF as isize, buffer);
+    }
+
+    fn invoke_alloc(self, buffer: &mut uv_buf_t) {
+        if let Some(callback) = get!(self.alloc_cb) {
+            // SAFETY: the user's callback gets the stream it was registered for and a buffer of
+            // this stack frame's to fill in.
+            unsafe { callback(self.raw().cast(), SUGGESTED_SIZE, buffer) }
+        }
+    }
+
+    fn invoke_read(self, count: isize, buffer: &uv_buf_t) {
+        if let Some(callback) = get!(self.read_cb) {
+            // SAFETY: the user's callback gets the stream it was registered for, and the buffer
+            // that it made.
+            unsafe { callback(self.raw(), count, buffer) }
+        }
+    }
+}
+
+// C entry points
+
+/// Starts to read: `alloc_cb` is asked for a buffer before each read, `read_cb` gets what was read,
+/// 0 when there was nothing after all, `UV_EOF` at the end, or an error; after the last two, reading
+/// has stopped. Whatever buffer was handed out comes back to `read_cb`.
+///
+/// Returns 0 or an error: `UV_EALREADY` while reading, `UV_ENOTCONN` when the stream is not
+/// readable, `UV_EINVAL` when it is closing or a callback is `NULL`.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_read_start>
+///
+/// # Safety
+/// `stream` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_read_start(
+    stream: *mut uv_stream_t,
+    alloc_cb: uv_alloc_cb,
+    read_cb: uv_read_cb,
+) -> c_int {
+    if stream.is_null() {
+        return UV_EINVAL;
+    }
+    // SAFETY: common pointer contract.
+    unsafe { Stream::from_ptr(stream) }
+        .start_reading(alloc_cb, read_cb)
+        .into_code()
+}
+
+/// Stops to read. Returns 0, also for a stream that does not read.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_read_stop>
+///
+/// # Safety
+/// `stream` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_read_stop(stream: *mut uv_stream_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Stream::from_ptr(stream) }.stop_reading();
+    0
+}

@@ -1,0 +1,435 @@
+//! Writing to streams.
+//!
+//! A write is tried at once when none waits before it, and its callback still comes later, from
+//! the loop. Done writes, and those that failed, move from `write_queue` to
+//! `write_completed_queue` in order.
+
+use std::ffi::{c_int, c_uint};
+
+use super::Stream;
+use crate::abi::*;
+use crate::alloc;
+use crate::backend::ready;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::handle::{Handle, flags};
+use crate::list::{self, List};
+use crate::request::Request;
+use crate::stream::pipe::Pipe;
+use crate::sys::socket;
+use crate::view::{addr, get, owner, set, view};
+
+/// Writes in a row before the others of the loop get their turn.
+const MOST_WRITES: u32 = 32;
+
+view!(
+    /// A write in progress.
+    Write => uv_write_t
+);
+
+impl Write {
+    fn base(self) -> Request {
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(self.raw().cast()) }
+    }
+
+    fn link(self) -> List {
+        // SAFETY: a member of a live request.
+        unsafe { List::from_ptr(addr!(self.queue)) }
+    }
+
+    fn from_link(link: List) -> Write {
+        // SAFETY: the links of the queues are members of live requests.
+        unsafe { Write::from_ptr(owner!(link.raw(), uv_write_t, queue)) }
+    }
+
+    fn stream(self) -> Stream {
+        // SAFETY: a stream outlives its requests.
+        unsafe { Stream::from_ptr(get!(self.handle)) }
+    }
+
+    /// Copies the list of buffers, whose memory stays the user's.
+    fn set_buffers(self, buffers: *const uv_buf_t, count: c_uint) -> Result {
+        let inline = addr!(self.bufsml).cast::<uv_buf_t>();
+        let copy = if count as usize <= get!(self.bufsml).len() {
+            inline
+        } else {
+            alloc::calloc(count as usize, size_of::<uv_buf_t>()).cast()
+        };
+        if copy.is_null() {
+            return Err(Errno::ENOMEM);
+        }
+        // SAFETY: the user vouches for `count` buffers, and `copy` has room for as many.
+        unsafe { std::ptr::copy_nonoverlapping(buffers, copy, count as usize) };
+        set!(self.bufs = copy);
+        set!(self.nbufs = count);
+        set!(self.write_index = 0);
+        Ok(())
+    }
+
+    fn free_buffers(self) {
+        let list = get!(self.bufs);
+        set!(self.bufs = std::ptr::null_mut());
+        if list != addr!(self.bufsml).cast() {
+            // SAFETY: allocated by `set_buffers`, and not used from here on.
+            unsafe { alloc::free(list.cast()) };
+        }
+    }
+
+    fn buffer(self, index: c_uint) -> *mut uv_buf_t {
+        get!(self.bufs).wrapping_add(index as usize)
+    }
+
+    /// Bytes not yet written.
+    fn remaining(self) -> usize {
+        (get!(self.write_index)..get!(self.nbufs))
+            // SAFETY: below the number of buffers.
+            .map(|index| unsafe { (*self.buffer(index)).len })
+            .sum()
+    }
+
+    /// Takes `count` bytes off the buffers; says whether all are written.
+    fn advance(self, mut count: usize) -> bool {
+        set!(self.write_extra.nwritten = get!(self.write_extra.nwritten) + count);
+        let (mut index, last) = (get!(self.write_index), get!(self.nbufs));
+        while index < last {
+            let buffer = self.buffer(index);
+            // SAFETY: below the number of buffers, in the request's own copy of the list.
+            let left = unsafe {
+                let taken = count.min((*buffer).len);
+                (*buffer).base = (*buffer).base.wrapping_add(taken);
+                (*buffer).len -= taken;
+                count -= taken;
+                (*buffer).len
+            };
+            if left > 0 {
+                break;
+            }
+            index += 1;
+        }
+        set!(self.write_index = index);
+        index == last
+    }
+
+    fn is_done(self) -> bool {
+        get!(self.bufs).is_null() || get!(self.error) != 0
+    }
+
+    fn send_handle(self) -> Option<Handle> {
+        let handle = get!(self.send_handle);
+        // SAFETY: the user keeps a handle that is passed until the write is done.
+        (!handle.is_null()).then(|| unsafe { Handle::from_ptr(handle.cast()) })
+    }
+
+    /// Moves a write that is done, or failed with `error`, to those whose callback is due.
+    fn finish(self, error: c_int) {
+        let stream = self.stream();
+        self.link().remove();
+        set!(self.error = error);
+        let left = self.remaining();
+        set!(stream.write_queue_size = get!(stream.write_queue_size) - left);
+        self.free_buffers();
+        stream.completed_writes().push_back(self.link());
+    }
+
+    /// Takes a write back that is not done; what of it was written stays written.
+    pub(crate) fn cancel(self) -> Result {
+        if self.is_done() {
+            return Ok(());
+        }
+        let stream = self.stream();
+        if stream.handle().is_closing() {
+            return Err(Errno::EBUSY);
+        }
+        self.finish(UV_ECANCELED);
+        stream.io().feed(stream.event_loop());
+        Ok(())
+    }
+
+    fn complete(self) {
+        Request::finish(self.stream().event_loop());
+        if let Some(callback) = get!(self.cb) {
+            // SAFETY: the user's callback gets the request it was registered with, which nothing
+            // touches afterwards.
+            unsafe { callback(self.raw(), get!(self.error)) }
+        }
+    }
+}
+
+impl Stream {
+    /// Whether a write makes sense now.
+    fn check_write(self, count: c_uint, passed: Option<Handle>) -> Result {
+        if count == 0 || count > c_int::MAX as c_uint {
+            return Err(Errno::EINVAL);
+        }
+        if self.fd() == -1 {
+            return Err(Errno::EBADF);
+        }
+        if !self.handle().has(flags::WRITABLE) {
+            return Err(Errno::EPIPE);
+        }
+        if let Some(passed) = passed {
+            // SAFETY: only looked at once the type says that it is a pipe.
+            let is_ipc = self.handle().kind() == UV_NAMED_PIPE
+                && unsafe { Pipe::from_ptr(self.raw().cast()) }.passes_handles();
+            if !is_ipc {
+                return Err(Errno::EINVAL);
+            }
+            passed_fd(passed)?;
+        }
+        Ok(())
+    }
+
+    fn write(
+        self,
+        request: Write,
+        buffers: *const uv_buf_t,
+        count: c_uint,
+        passed: *mut uv_stream_t,
+        callback: uv_write_cb,
+    ) -> Result {
+        self.check_write(count, handle_to_pass(passed))?;
+        request.set_buffers(buffers, count)?;
+        let on = self.event_loop();
+        let was_empty = self.write_queue().is_empty();
+        set!(request.cb = callback);
+        set!(request.handle = self.raw());
+        set!(request.send_handle = passed);
+        set!(request.error = 0);
+        set!(request.write_extra.nwritten = 0);
+        request.base().start(on, UV_WRITE);
+        set!(self.write_queue_size = get!(self.write_queue_size) + request.remaining());
+        self.write_queue().push_back(request.link());
+        if self.connect_request().is_some() {
+            // The connection, once made, writes.
+        } else if was_empty {
+            self.write_queued();
+        } else {
+            self.io().start(on, ready::WRITABLE);
+        }
+        Ok(())
+    }
+
+    /// Writes without a request, if nothing waits before it.
+    fn try_write(
+        self,
+        buffers: *const uv_buf_t,
+        count: c_uint,
+        passed: *mut uv_stream_t,
+    ) -> Result<c_int> {
+        if self.connect_request().is_some() || !self.write_queue().is_empty() {
+            return Err(Errno::EAGAIN);
+        }
+        let passed = handle_to_pass(passed);
+        self.check_write(count, passed)?;
+        self.send(buffers, count, passed)
+            .map(|count| count as c_int)
+    }
+
+    fn send(
+        self,
+        buffers: *const uv_buf_t,
+        count: c_uint,
+        passed: Option<Handle>,
+    ) -> Result<usize> {
+        let count = count as usize;
+        let result = match passed {
+            // SAFETY: the user vouches for the buffers until the write is done.
+            Some(passed) => unsafe {
+                socket::send_with_fd(self.fd(), buffers, count, passed_fd(passed)?)
+            },
+            // SAFETY: as above.
+            None => unsafe { socket::write_buffers(self.fd(), buffers, count) },
+        };
+        match result {
+            Err(Errno::ENOBUFS) => Err(Errno::EAGAIN),
+            result => result,
+        }
+    }
+
+    /// Writes of the queue what the descriptor takes.
+    pub(super) fn write_queued(self) {
+        let on = self.event_loop();
+        let mut turns = MOST_WRITES;
+        while let Some(link) = self.write_queue().front() {
+            let request = Write::from_link(link);
+            let index = get!(request.write_index);
+            let count = get!(request.nbufs) - index;
+            match self.send(request.buffer(index), count, request.send_handle()) {
+                Ok(count) => {
+                    set!(request.send_handle = std::ptr::null_mut());
+                    set!(self.write_queue_size = get!(self.write_queue_size) - count);
+                    if request.advance(count) {
+                        request.finish(0);
+                        self.io().feed(on);
+                        turns -= 1;
+                        if turns > 0 {
+                            continue;
+                        }
+                        break;
+                    }
+                }
+                Err(Errno::EAGAIN) => {}
+                Err(error) => {
+                    request.finish(error.code());
+                    self.io().stop(on, ready::WRITABLE);
+                    self.io().feed(on);
+                    return;
+                }
+            }
+            if !self.handle().has(flags::BLOCKING_WRITES) {
+                break;
+            }
+        }
+        if !self.write_queue().is_empty() {
+            self.io().start(on, ready::WRITABLE);
+        }
+    }
+
+    /// Calls back for the writes that are done.
+    pub(super) fn run_write_callbacks(self) {
+        if self.completed_writes().is_empty() {
+            return;
+        }
+        let mut local = list::head();
+        // SAFETY: `local` outlives the walk, which leaves it empty.
+        let done = unsafe { List::from_ptr(&raw mut local) };
+        self.completed_writes().take(done);
+        while let Some(link) = done.pop_front() {
+            Write::from_link(link).complete();
+        }
+    }
+
+    /// Moves every waiting write to those whose callback is due.
+    pub(super) fn cancel_writes(self) {
+        while let Some(link) = self.write_queue().front() {
+            Write::from_link(link).finish(UV_ECANCELED);
+        }
+    }
+}
+
+fn handle_to_pass(passed: *mut uv_stream_t) -> Option<Handle> {
+    // SAFETY: the user vouches for the handle until the write is done.
+    (!passed.is_null()).then(|| unsafe { Handle::from_ptr(passed.cast()) })
+}
+
+/// The descriptor of a handle that is to be passed.
+fn passed_fd(passed: Handle) -> Result<c_int> {
+    match passed.kind() {
+        UV_NAMED_PIPE | UV_TCP | UV_UDP => passed.fileno(),
+        _ => Err(Errno::EBADF),
+    }
+}
+
+// C entry points
+
+/// Writes buffers to a stream, in order; the memory they point to must stay until `cb` is called,
+/// which gets 0 or an error.
+///
+/// Returns 0 or an error: `UV_EBADF` without a descriptor, `UV_EPIPE` when the stream is not
+/// writable, `UV_EINVAL` without buffers, `UV_ENOMEM`.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write>
+///
+/// # Safety
+/// `req` must be writable, `handle` initialised, `bufs` an array of `nbufs` buffers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_write(
+    req: *mut uv_write_t,
+    handle: *mut uv_stream_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    cb: uv_write_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { uv_write2(req, handle, bufs, nbufs, std::ptr::null_mut(), cb) }
+}
+
+/// The same, and passes `send_handle`, a TCP, pipe or UDP handle, to the process at the other end
+/// of a pipe that was initialised for that. The handle must stay open until `cb` is called.
+///
+/// Returns 0 or an error, as `uv_write` does; `UV_EINVAL` for a pipe that does not pass handles,
+/// `UV_EBADF` for a handle without a descriptor.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write2>
+///
+/// # Safety
+/// As `uv_write`; `send_handle` must be null or initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_write2(
+    req: *mut uv_write_t,
+    handle: *mut uv_stream_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    send_handle: *mut uv_stream_t,
+    cb: uv_write_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    let (stream, request) = unsafe { (Stream::from_ptr(handle), Write::from_ptr(req)) };
+    stream
+        .write(request, bufs, nbufs, send_handle, cb)
+        .into_code()
+}
+
+/// Writes what can be written at once, without a request.
+///
+/// Returns the number of bytes written, or an error: `UV_EAGAIN` when nothing can be, or writes
+/// wait already; others as of `uv_write`.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write>
+///
+/// # Safety
+/// `handle` must be initialised, `bufs` an array of `nbufs` buffers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_try_write(
+    handle: *mut uv_stream_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { uv_try_write2(handle, bufs, nbufs, std::ptr::null_mut()) }
+}
+
+/// The same, and passes a handle, as `uv_write2` does.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write2>
+///
+/// # Safety
+/// As `uv_try_write`; `send_handle` must be null or initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_try_write2(
+    handle: *mut uv_stream_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    send_handle: *mut uv_stream_t,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Stream::from_ptr(handle) }
+        .try_write(bufs, nbufs, send_handle)
+        .into_code()
+}
+
+/// How many bytes a write has written; valid in its callback.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write_nwritten>
+///
+/// # Safety
+/// `req` must be a write that was started.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_write_nwritten(req: *const uv_write_t) -> usize {
+    // SAFETY: common pointer contract.
+    let request = unsafe { Write::from_ptr(req) };
+    get!(request.write_extra.nwritten)
+}
+
+/// Bytes that are queued for writing, `stream->write_queue_size`.
+///
+/// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_stream_get_write_queue_size>
+///
+/// # Safety
+/// `stream` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_stream_get_write_queue_size(stream: *const uv_stream_t) -> usize {
+    // SAFETY: common pointer contract.
+    let stream = unsafe { Stream::from_ptr(stream) };
+    get!(stream.write_queue_size)
+}

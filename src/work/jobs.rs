@@ -1,0 +1,340 @@
+//! Which job is next: the pool's queue, without its threads and locks.
+//!
+//! Jobs start in the order of their submission, but slow ones (name lookups, which wait for other
+//! machines) may occupy only so many threads. Those that would exceed this are held back while
+//! others pass, and go first as soon as they may.
+
+use std::ffi::c_int;
+
+use crate::abi::*;
+use crate::event_loop::Loop;
+use crate::list::List;
+use crate::view::{addr, get, owner, set, view};
+
+/// What runs on a worker.
+pub(crate) type Run = unsafe extern "C" fn(*mut uv__work);
+/// What is called on the loop's thread afterwards, with 0 or `UV_ECANCELED`.
+pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
+
+/// What a job mostly does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(dead_code)]
+pub(crate) enum Kind {
+    /// Computes.
+    Cpu,
+    /// Does I/O on this machine.
+    Fast,
+    /// Waits for other machines.
+    Slow,
+}
+
+view!(
+    /// A job: the member of a request that the pool uses.
+    ///
+    /// `work` is set while the job is queued and only then. `wq` links it in the queue, and once
+    /// it is finished, in the loop's stack of finished jobs. The two low bits of `loop`, zero in
+    /// any address of a loop, are marks of the pool.
+    Job => uv__work
+);
+
+/// The job counts as slow.
+const SLOW: usize = 1;
+/// The job was cancelled.
+const CANCELLED: usize = 2;
+
+impl Job {
+    pub(super) fn init(self, on: Loop, kind: Kind, run: Run, done: Done) {
+        let marks = if kind == Kind::Slow { SLOW } else { 0 };
+        set!(self.work = Some(run));
+        set!(self.done = Some(done));
+        set!(self.r#loop = on.raw().map_addr(|address| address | marks));
+    }
+
+    fn has(self, mark: usize) -> bool {
+        get!(self.r#loop).addr() & mark != 0
+    }
+
+    pub(super) fn is_slow(self) -> bool {
+        self.has(SLOW)
+    }
+
+    pub(super) fn is_cancelled(self) -> bool {
+        self.has(CANCELLED)
+    }
+
+    pub(super) fn mark_cancelled(self) {
+        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address | CANCELLED));
+    }
+
+    pub(super) fn event_loop(self) -> Loop {
+        let on = get!(self.r#loop).map_addr(|address| address & !(SLOW | CANCELLED));
+        // SAFETY: a loop outlives its jobs.
+        unsafe { Loop::from_ptr(on) }
+    }
+
+    pub(super) fn is_queued(self) -> bool {
+        get!(self.work).is_some()
+    }
+
+    /// What to run, once: from here on the job is not queued any more.
+    pub(super) fn take_work(self) -> Option<Run> {
+        let work = get!(self.work);
+        set!(self.work = None);
+        work
+    }
+
+    pub(super) fn link(self) -> List {
+        // SAFETY: the link is a member of a live job.
+        unsafe { List::from_ptr(addr!(self.wq)) }
+    }
+
+    pub(super) fn from_link(link: List) -> Job {
+        // SAFETY: the links of the pool's lists are members of live jobs.
+        unsafe { Job::from_ptr(owner!(link.raw(), uv__work, wq)) }
+    }
+}
+
+/// The queue. It must stay in place from [`Jobs::start`] on, since jobs link to it.
+pub(super) struct Jobs {
+    waiting: uv__queue,
+    /// Slow jobs, each older than whatever is waiting.
+    held_back: uv__queue,
+    /// How many jobs are queued that are not slow.
+    others: usize,
+    /// How many slow jobs are queued, held back or not.
+    slow: usize,
+    slow_running: usize,
+    slow_limit: usize,
+    /// One thread has to do everything: slow jobs and others take turns.
+    takes_turns: bool,
+    last_was_slow: bool,
+}
+
+impl Jobs {
+    pub(super) const fn new() -> Jobs {
+        const NOWHERE: uv__queue = uv__queue {
+            next: std::ptr::null_mut(),
+            prev: std::ptr::null_mut(),
+        };
+        Jobs {
+            waiting: NOWHERE,
+            held_back: NOWHERE,
+            others: 0,
+            slow: 0,
+            slow_running: 0,
+            slow_limit: 0,
+            takes_turns: false,
+            last_was_slow: false,
+        }
+    }
+
+    /// Makes it an empty queue for this many threads.
+    pub(super) fn start(&mut self, threads: usize) {
+        *self = Jobs::new();
+        self.slow_limit = threads.div_ceil(2);
+        self.takes_turns = threads == 1;
+        self.waiting().init();
+        self.held_back().init();
+    }
+
+    fn waiting(&mut self) -> List {
+        // SAFETY: the head stays in place, and outlives the view, which no caller keeps.
+        unsafe { List::from_ptr(&raw mut self.waiting) }
+    }
+
+    fn held_back(&mut self) -> List {
+        // SAFETY: as `waiting`.
+        unsafe { List::from_ptr(&raw mut self.held_back) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.others + self.slow == 0
+    }
+
+    /// How many of the queued jobs could start now, had they threads.
+    pub(super) fn runnable(&self) -> usize {
+        let room = self.slow_limit.saturating_sub(self.slow_running);
+        self.others + self.slow.min(room)
+    }
+
+    pub(super) fn push(&mut self, job: Job) {
+        self.waiting().push_back(job.link());
+        *self.count(job) += 1;
+    }
+
+    /// Takes a queued job back.
+    pub(super) fn remove(&mut self, job: Job) {
+        job.link().remove();
+        *self.count(job) -= 1;
+    }
+
+    /// The next job that may start. The one who gets it calls [`Jobs::finished`] afterwards.
+    pub(super) fn take(&mut self) -> Option<Job> {
+        if self.slow_may_start()
+            && let Some(link) = self.held_back().pop_front()
+        {
+            return Some(self.taken(Job::from_link(link)));
+        }
+        while let Some(link) = self.waiting().pop_front() {
+            let job = Job::from_link(link);
+            if !job.is_slow() || self.slow_may_start() {
+                return Some(self.taken(job));
+            }
+            self.held_back().push_back(link);
+        }
+        None
+    }
+
+    pub(super) fn finished(&mut self, was_slow: bool) {
+        if was_slow {
+            // A forked child may come back from a job that began before the queue was emptied.
+            self.slow_running = self.slow_running.saturating_sub(1);
+        }
+    }
+
+    fn taken(&mut self, job: Job) -> Job {
+        *self.count(job) -= 1;
+        self.last_was_slow = job.is_slow();
+        if job.is_slow() {
+            self.slow_running += 1;
+        }
+        job
+    }
+
+    fn slow_may_start(&self) -> bool {
+        let is_others_turn = self.takes_turns && self.last_was_slow && self.others > 0;
+        self.slow_running < self.slow_limit && !is_others_turn
+    }
+
+    fn count(&mut self, job: Job) -> &mut usize {
+        if job.is_slow() {
+            &mut self.slow
+        } else {
+            &mut self.others
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn run(_: *mut uv__work) {}
+    unsafe extern "C" fn done(_: *mut uv__work, _: c_int) {}
+
+    /// Jobs of the kinds that the text names: `s` slow, anything else not.
+    fn jobs(kinds: &str) -> std::vec::Vec<uv__work> {
+        let on = std::ptr::NonNull::<uv_loop_t>::dangling().as_ptr();
+        let unused = uv__work {
+            work: None,
+            done: None,
+            r#loop: std::ptr::null_mut(),
+            wq: crate::list::head(),
+        };
+        let mut all = std::vec![unused; kinds.len()];
+        for (memory, kind) in all.iter_mut().zip(kinds.chars()) {
+            let kind = if kind == 's' { Kind::Slow } else { Kind::Cpu };
+            // SAFETY: live for the call; the loop's address is never followed.
+            unsafe { Job::from_ptr(&raw mut *memory).init(Loop::from_ptr(on), kind, run, done) };
+        }
+        all
+    }
+
+    struct Fixture {
+        queue: std::boxed::Box<Jobs>,
+        memory: std::vec::Vec<uv__work>,
+    }
+
+    impl Fixture {
+        fn new(threads: usize, kinds: &str) -> Fixture {
+            let mut fixture = Fixture {
+                queue: std::boxed::Box::new(Jobs::new()),
+                memory: jobs(kinds),
+            };
+            fixture.queue.start(threads);
+            for index in 0..fixture.memory.len() {
+                let job = fixture.job(index);
+                fixture.queue.push(job);
+            }
+            fixture
+        }
+
+        fn job(&mut self, index: usize) -> Job {
+            // SAFETY: the fixture keeps the memory in place.
+            unsafe { Job::from_ptr(&raw mut self.memory[index]) }
+        }
+
+        fn take(&mut self) -> Option<usize> {
+            let job = self.queue.take()?;
+            let base = self.memory.as_ptr();
+            // SAFETY: every job is an element of the vector.
+            Some(unsafe { job.raw().cast_const().offset_from(base) } as usize)
+        }
+
+        fn take_all(&mut self) -> std::vec::Vec<usize> {
+            std::iter::from_fn(|| self.take()).collect()
+        }
+    }
+
+    #[test]
+    fn jobs_start_in_order() {
+        let mut fixture = Fixture::new(8, "csccsc");
+        assert_eq!(fixture.queue.runnable(), 6);
+        assert_eq!(fixture.take_all(), [0, 1, 2, 3, 4, 5]);
+        assert!(fixture.queue.is_empty());
+    }
+
+    #[test]
+    fn slow_jobs_are_held_back_and_then_go_first() {
+        let mut fixture = Fixture::new(4, "ssssccs");
+        assert_eq!(fixture.queue.runnable(), 4);
+        assert_eq!(fixture.take_all(), [0, 1, 4, 5]);
+        assert_eq!(fixture.queue.runnable(), 0);
+        fixture.queue.finished(false);
+        assert_eq!(fixture.take(), None);
+        fixture.queue.finished(true);
+        assert_eq!(fixture.queue.runnable(), 1);
+        assert_eq!(fixture.take_all(), [2]);
+        fixture.queue.finished(true);
+        fixture.queue.finished(true);
+        assert_eq!(fixture.take_all(), [3, 6]);
+        assert!(fixture.queue.is_empty());
+    }
+
+    #[test]
+    fn a_single_thread_takes_turns() {
+        let mut fixture = Fixture::new(1, "ssscc");
+        let mut order = std::vec::Vec::new();
+        while let Some(index) = fixture.take() {
+            order.push(index);
+            let was_slow = fixture.job(index).is_slow();
+            fixture.queue.finished(was_slow);
+        }
+        assert_eq!(order, [0, 3, 1, 4, 2]);
+    }
+
+    #[test]
+    fn removal_works_wherever_the_job_is() {
+        let mut fixture = Fixture::new(2, "ssscsc");
+        assert_eq!(fixture.take_all(), [0, 3, 5]);
+        for index in [1, 4, 2] {
+            let job = fixture.job(index);
+            fixture.queue.remove(job);
+        }
+        assert!(fixture.queue.is_empty());
+        fixture.queue.finished(true);
+        assert_eq!(fixture.take(), None);
+    }
+
+    #[test]
+    fn marks_do_not_disturb_the_loop() {
+        let mut memory = jobs("s");
+        // SAFETY: the vector keeps the memory in place.
+        let job = unsafe { Job::from_ptr(&raw mut memory[0]) };
+        let on = job.event_loop();
+        assert!(job.is_slow() && !job.is_cancelled());
+        job.mark_cancelled();
+        assert!(job.is_slow() && job.is_cancelled() && job.event_loop() == on);
+        assert!(job.is_queued() && job.take_work().is_some() && !job.is_queued());
+    }
+}

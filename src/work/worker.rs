@@ -1,0 +1,110 @@
+//! A worker of the pool: how its thread is made, and how it sleeps.
+//!
+//! Each worker sleeps on a semaphore of its own, so that exactly the one that is meant wakes up.
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+
+use crate::errors::{Errno, Result};
+
+/// The most workers that there can be.
+pub(super) const MOST: usize = 1024;
+
+/// As documented; it takes memory only as far as it is used.
+const STACK_SIZE: usize = 8 << 20;
+/// Better than no thread, where address space is scarce.
+const SMALL_STACK_SIZE: usize = 1 << 20;
+
+pub(super) type Main = extern "C" fn(*mut c_void) -> *mut c_void;
+
+struct Beds([UnsafeCell<MaybeUninit<libc::sem_t>>; MOST]);
+
+// SAFETY: semaphores are for use by many threads; each is initialised before its worker starts.
+unsafe impl Sync for Beds {}
+
+static BEDS: Beds = Beds([const { UnsafeCell::new(MaybeUninit::zeroed()) }; MOST]);
+
+fn bed(worker: usize) -> *mut libc::sem_t {
+    BEDS.0[worker].get().cast()
+}
+
+/// Sleeps until [`wake`] is called for this worker, or was already.
+pub(super) fn sleep(worker: usize) {
+    // SAFETY: initialised before the worker started.
+    while unsafe { libc::sem_wait(bed(worker)) } == -1 && Errno::last() == Errno::EINTR {}
+}
+
+/// Wakes a worker.
+pub(super) fn wake(worker: usize) {
+    // SAFETY: initialised before the worker started.
+    unsafe { libc::sem_post(bed(worker)) };
+}
+
+/// Starts the thread of a worker; `main` gets the worker's number.
+pub(super) fn spawn(worker: usize, main: Main) -> Result<libc::pthread_t> {
+    // SAFETY: static memory, which no thread uses yet.
+    unsafe { libc::sem_init(bed(worker), 0, 0) };
+    let argument = std::ptr::without_provenance_mut(worker);
+    without_signals(|| {
+        create(STACK_SIZE, main, argument).or_else(|_| create(SMALL_STACK_SIZE, main, argument))
+    })
+}
+
+/// Gives the calling thread its name in debuggers and `/proc`.
+pub(super) fn name_self() {
+    // SAFETY: the name is terminated, and short enough.
+    unsafe { libc::pthread_setname_np(libc::pthread_self(), c"libuv-worker".as_ptr()) };
+}
+
+/// Whether `thread` is the calling thread.
+pub(super) fn is_self(thread: libc::pthread_t) -> bool {
+    // SAFETY: takes no memory.
+    unsafe { libc::pthread_equal(thread, libc::pthread_self()) != 0 }
+}
+
+/// Waits for the end of a worker's thread.
+pub(super) fn join(thread: libc::pthread_t) {
+    // SAFETY: the caller joins each thread that `spawn` made once at most.
+    unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+}
+
+fn create(stack_size: usize, main: Main, argument: *mut c_void) -> Result<libc::pthread_t> {
+    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+    // SAFETY: memory for the attributes.
+    check(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
+    // SAFETY: initialised above.
+    unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack_size) };
+    let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
+    // SAFETY: all pointers are valid for the call, and `main` takes any argument.
+    let result = check(unsafe {
+        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), main, argument)
+    });
+    // SAFETY: initialised above.
+    unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+    // SAFETY: `pthread_create` has written it when it returns 0.
+    result.map(|()| unsafe { thread.assume_init() })
+}
+
+/// Threads inherit the mask: signals are for the program's own threads.
+fn without_signals<R>(work: impl FnOnce() -> R) -> R {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: memory for two sets; the first is filled before it is used.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let result = work();
+    // SAFETY: the old mask was written above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    result
+}
+
+/// The result of a call that returns its error number.
+fn check(number: c_int) -> Result {
+    match number {
+        0 => Ok(()),
+        number => Err(Errno::from_system(number)),
+    }
+}

@@ -1,0 +1,85 @@
+//! `cargo xtask headers`: the C headers from the Rust source.
+//!
+//! `header/` holds one template for each header: its text, in the order of the API's chapters,
+//! with lines that start with `%%` where generated text goes (see [`template`]). Declarations
+//! and their comments come from `src/`, printed by cbindgen; constants, enumerations and the
+//! table of errors come from the syntax of `src/abi/`. What is placed nowhere, or twice, is an
+//! error. The result is committed under `include/`; `--check` fails when it is stale.
+
+mod cdecl;
+mod comment;
+mod fields;
+mod prototypes;
+mod source;
+mod template;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The headers, relative to `include/`; the template of each is `header/<name>.in`.
+const HEADERS: &[&str] = &[
+    "uv/version.h",
+    "uv/errno.h",
+    "uv/threadpool.h",
+    "uv/linux.h",
+    "uv/unix.h",
+    "uv.h",
+];
+
+pub fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
+    let check = match arguments {
+        [] => false,
+        [flag] if flag == "--check" => true,
+        _ => return Err("the only argument is --check".to_string()),
+    };
+    let mut stale = Vec::new();
+    for (path, text) in generate(root)? {
+        let file = root.join("include").join(&path);
+        if fs::read_to_string(&file).is_ok_and(|old| old == text) {
+            continue;
+        }
+        if check {
+            stale.push(path);
+            continue;
+        }
+        let folder = file.parent().unwrap_or(root);
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(&file, text));
+        written.map_err(|e| format!("{}: {e}", file.display()))?;
+    }
+    if stale.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "include/ is stale ({}); run `cargo xtask headers` and commit the result",
+        stale.join(", ")
+    ))
+}
+
+/// All headers: path below `include/`, and text.
+fn generate(root: &Path) -> Result<Vec<(String, String)>, String> {
+    let abi = source::read_abi(&source::rust_files(&root.join("src/abi"))?)?;
+    let mut functions = Vec::new();
+    for file in source::rust_files(&root.join("src"))? {
+        let mut found = source::entry_points(&file)?;
+        found.file = relative(root, &file);
+        functions.push(found);
+    }
+    let items = cdecl::items(&abi, &functions)?;
+    let prototypes = prototypes::read(root)?;
+    let mut page = template::Page::new(&abi, &items, &functions, &prototypes)?;
+    let mut out = Vec::new();
+    for header in HEADERS {
+        let path = root.join("header").join(format!("{header}.in"));
+        let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let filled = page
+            .fill(&text)
+            .map_err(|e| format!("header/{header}.in: {e}"))?;
+        out.push((header.to_string(), filled));
+    }
+    page.finish()?;
+    Ok(out)
+}
+
+fn relative(root: &Path, file: &Path) -> PathBuf {
+    file.strip_prefix(root).unwrap_or(file).to_path_buf()
+}
