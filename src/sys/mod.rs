@@ -8,6 +8,7 @@ pub(crate) mod fd;
 pub(crate) mod interface;
 pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod udp;
 
 use std::ffi::c_int;
 
