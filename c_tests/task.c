@@ -115,7 +115,7 @@ pid_t start_helper(const char* name, int* number) {
   if (pid == 0) {
     close(ready[0]);
     snprintf(fd_text, sizeof(fd_text), "%d", ready[1]);
-    execl("/proc/self/exe", program, name, fd_text, (char*) NULL);
+    execl(program, program, name, fd_text, (char*) NULL);
     _exit(127);
   }
   close(ready[1]);
