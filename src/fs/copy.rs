@@ -247,31 +247,53 @@ impl Copy {
         self.is_new || matches!(kind(), Ok(SMB | CIFS | SMB2))
     }
 
-    /// Copies from the positions of both files to the end of the source, whatever size it is said
-    /// to have: those that the kernel makes up (/proc) are longer than that.
+    /// Copies from the positions of both files, as much as the source had when it was looked at.
+    /// Files without a size, such as those of /proc, are copied to their end; of devices, which
+    /// have none, nothing is.
     fn copy_data(&self) -> Result {
-        self.copy_by(|| file::copy_file_range(self.target, self.source, file::MOST_BYTES));
-        self.copy_by(|| file::sendfile(self.target, self.source, None, file::MOST_BYTES));
-        self.copy_by_hand()
+        let mut left = match self.is.st_size {
+            0 if !is_a(libc::S_IFREG, &self.is) && !is_a(libc::S_IFIFO, &self.is) => 0,
+            0 => u64::MAX,
+            size => size,
+        };
+        self.copy_by(&mut left, |most| {
+            file::copy_file_range(self.target, self.source, most)
+        });
+        self.copy_by(&mut left, |most| {
+            file::sendfile(self.target, self.source, None, most)
+        });
+        self.copy_by_hand(left)
     }
 
     /// As far as the kernel does it.
-    fn copy_by(&self, mut some: impl FnMut() -> Result<usize>) {
-        while let Ok(1..) = some() {}
+    fn copy_by(&self, left: &mut u64, some: impl Fn(usize) -> Result<usize>) {
+        while *left > 0 {
+            let most = usize::try_from(*left).unwrap_or(usize::MAX);
+            let Ok(count @ 1..) = some(most) else { return };
+            *left -= count as u64;
+        }
     }
 
     /// The rest, of which there is none as a rule.
-    fn copy_by_hand(&self) -> Result {
-        let mut memory = chunk(CHUNK)?;
-        loop {
-            let count = file::read_slice(self.source, &mut memory, None)?;
+    fn copy_by_hand(&self, mut left: u64) -> Result {
+        let mut memory = alloc::vec();
+        while left > 0 {
+            if memory.is_empty() {
+                memory = chunk(CHUNK)?;
+            }
+            let room = memory
+                .len()
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            let count = file::read_slice(self.source, &mut memory[..room], None)?;
             if count == 0 {
-                return Ok(());
+                break;
             }
             if send_all(self.target, &memory[..count], true)? < count {
                 return Err(Errno::EIO);
             }
+            left -= count as u64;
         }
+        Ok(())
     }
 }
 

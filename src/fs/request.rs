@@ -42,6 +42,8 @@ impl FsRequest {
         set!(self.new_path = std::ptr::null());
         set!(self.bufs = std::ptr::null_mut());
         set!(self.nbufs = 0);
+        // Nothing that `uv_cancel` could take back from the pool.
+        set!(self.work_req.work = None);
         set!(self.reserved = [std::ptr::null_mut(); 5]);
     }
 

@@ -8,7 +8,7 @@ use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
 
 /// The most bytes that one call moves; the kernel's own limit.
-pub(crate) const MOST_BYTES: usize = 0x7fff_f000;
+const MOST_BYTES: usize = 0x7fff_f000;
 
 /// Opens a file; the descriptor is not inherited by programs that are started.
 pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<c_int> {

@@ -9,8 +9,10 @@ pub(crate) mod fd;
 pub(crate) mod file;
 pub(crate) mod interface;
 pub(crate) mod path;
+pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod stat;
+pub(crate) mod udp;
 
 use std::ffi::c_int;
 
