@@ -18,18 +18,12 @@ static void on_receive(uv_udp_t* handle, ssize_t size, const uv_buf_t* buf,
   if (from != NULL) received++;
 }
 
-/* The address as text says, with the receiver's port. */
+/* The IPv4 address that the text says, with the receiver's port. */
 static struct sockaddr_storage to(const char* text) {
   struct sockaddr_storage name;
   int length = sizeof(name);
   ASSERT_OK(uv_udp_getsockname(&receiver, (struct sockaddr*) &name, &length));
-  if (name.ss_family == AF_INET) {
-    ASSERT_EQ(inet_pton(AF_INET, text, &((struct sockaddr_in*) &name)->sin_addr), 1);
-  } else {
-    struct sockaddr_in6* name6 = (struct sockaddr_in6*) &name;
-    ASSERT_EQ(inet_pton(AF_INET6, text, &name6->sin6_addr), 1);
-    name6->sin6_scope_id = 1;
-  }
+  ASSERT_EQ(inet_pton(AF_INET, text, &((struct sockaddr_in*) &name)->sin_addr), 1);
   return name;
 }
 
@@ -113,19 +107,30 @@ TEST_IMPL(members_of_a_source_receive_from_it_only) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(members_receive_by_ipv6) {
+/* Whether the loopback interface is a member of group6; it may not carry multicast itself. */
+static int lo_is_member(void) {
+  char line[256];
+  int found = 0;
+  FILE* list = fopen("/proc/net/igmp6", "r");
+  if (list == NULL) SKIP("no list of IPv6 multicast groups");
+  while (fgets(line, sizeof(line), list) != NULL)
+    if (strstr(line, " lo ") != NULL && strstr(line, "ff020000000000000000000042420001") != NULL)
+      found = 1;
+  fclose(list);
+  return found;
+}
+
+TEST_IMPL(groups_are_joined_by_ipv6) {
   start(AF_INET6);
   ASSERT_EQ(uv_udp_set_membership(&receiver, group6, "127.0.0.1", UV_JOIN_GROUP), UV_EINVAL);
   ASSERT_OK(uv_udp_set_membership(&receiver, group6, "::1%lo", UV_JOIN_GROUP));
-  if (send_to(group6) < 0) SKIP("no IPv6 multicast on the loopback interface");
-  expect(1);
+  ASSERT(lo_is_member());
   ASSERT_OK(uv_udp_set_membership(&receiver, group6, "::1%lo", UV_LEAVE_GROUP));
-  ASSERT_EQ(send_to(group6), 4);
-  expect(1);
+  ASSERT(!lo_is_member());
   ASSERT_OK(uv_udp_set_source_membership(&receiver, group6, "::1%lo", "::1", UV_JOIN_GROUP));
-  ASSERT_EQ(send_to(group6), 4);
-  expect(2);
+  ASSERT(lo_is_member());
   ASSERT_OK(uv_udp_set_source_membership(&receiver, group6, "::1%lo", "::1", UV_LEAVE_GROUP));
+  ASSERT(!lo_is_member());
   MAKE_SURE_NOTHING_LEAKED();
 }
 
