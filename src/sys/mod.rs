@@ -9,6 +9,7 @@ pub(crate) mod fd;
 pub(crate) mod file;
 pub(crate) mod interface;
 pub(crate) mod path;
+pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod stat;
