@@ -6,6 +6,7 @@
 pub(crate) mod clock;
 pub(crate) mod fd;
 pub(crate) mod interface;
+pub(crate) mod resolver;
 pub(crate) mod socket;
 
 use std::ffi::c_int;
