@@ -4,9 +4,13 @@
 //! callback is done at once, on the calling thread, and needs no loop. An address lookup keeps
 //! copies of its arguments in one block of memory, which goes before the callback.
 //!
+//! What needs nobody's help (numbers for numbers) does not go through the pool, where it could
+//! stand behind lookups that wait for a server; the callback is called from the loop all the same.
+//!
 //! <https://docs.libuv.org/en/v1.x/dns.html>
 
 use std::ffi::{CStr, c_char, c_int};
+use std::net::IpAddr;
 use std::ptr;
 
 use crate::abi::*;
@@ -47,6 +51,12 @@ struct Query<'a> {
 unsafe fn text<'a>(text: *const c_char) -> Option<&'a CStr> {
     // SAFETY: the caller vouches for the text.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}
+
+/// Whether it is an IPv4 or IPv6 address in its usual form.
+fn is_address(node: &CStr) -> bool {
+    node.to_str()
+        .is_ok_and(|node| node.parse::<IpAddr>().is_ok())
 }
 
 /// Copies a terminated text, and says where it is now; null of no bytes at all.
@@ -148,6 +158,17 @@ impl AddressLookup {
         };
     }
 
+    /// Whether the answer is in the question.
+    fn is_numeric(self) -> bool {
+        // SAFETY: null or a copy made by `copy`.
+        let (node, service) = unsafe { (text(get!(self.hostname)), text(get!(self.service))) };
+        let has_number = service.is_none_or(|service| {
+            let digits = service.to_bytes();
+            !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+        });
+        has_number && node.is_some_and(is_address)
+    }
+
     fn wait(self) -> Result {
         self.request().init(UV_GETADDRINFO);
         self.run();
@@ -214,8 +235,16 @@ impl NameLookup {
         self.request().start(on, UV_GETNAMEINFO);
         set!(self.r#loop = on.raw());
         set!(self.getnameinfo_cb = callback);
+        const NUMBERS: c_int = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
+        let job = addr!(self.work_req);
         // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe { pool::submit(on, addr!(self.work_req), Kind::Slow, run_names, done_names) };
+        unsafe {
+            if get!(self.flags) & NUMBERS == NUMBERS {
+                pool::run_at_once(on, job, run_names, done_names);
+            } else {
+                pool::submit(on, job, Kind::Slow, run_names, done_names);
+            }
+        }
     }
 
     fn wait(self) -> Result {

@@ -388,6 +388,18 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
     }
 }
 
+/// Runs a job that cannot block here and now; the rest is as if a worker had run it.
+///
+/// # Safety
+/// As `submit`.
+pub(crate) unsafe fn run_at_once(on: Loop, work: *mut uv__work, run: Run, done: Done) {
+    // SAFETY: the caller vouches for the pointer.
+    let job = unsafe { Job::from_ptr(work) };
+    job.init(on, Kind::Fast, run, done);
+    let run = job.take_work();
+    perform(job, run);
+}
+
 /// Takes a job back that no worker has begun with: `done` will be called with `UV_ECANCELED`.
 /// `UV_EBUSY` when a worker has. To cancel again before that call has no effect.
 ///
