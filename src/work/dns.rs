@@ -146,16 +146,15 @@ impl AddressLookup {
         self.request().start(on, UV_GETADDRINFO);
         set!(self.r#loop = on.raw());
         set!(self.cb = callback);
+        let job = addr!(self.work_req);
         // SAFETY: the request stays in place until its callback, and so does its member.
         unsafe {
-            pool::submit(
-                on,
-                addr!(self.work_req),
-                Kind::Slow,
-                run_addresses,
-                done_addresses,
-            )
-        };
+            if self.is_numeric() {
+                pool::run_at_once(on, job, run_addresses, done_addresses);
+            } else {
+                pool::submit(on, job, Kind::Slow, run_addresses, done_addresses);
+            }
+        }
     }
 
     /// Whether the answer is in the question.
