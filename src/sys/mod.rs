@@ -10,6 +10,7 @@ pub(crate) mod file;
 pub(crate) mod interface;
 pub(crate) mod path;
 pub(crate) mod process;
+pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod stat;

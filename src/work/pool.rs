@@ -282,7 +282,7 @@ unsafe extern "C" fn on_wakeup(handle: *mut uv_async_t) {
     on.metrics().count_events(count.saturating_sub(1));
     while let Some(link) = todo.pop_front() {
         let job = Job::from_link(link);
-        let status = if job.is_cancelled() { UV_ECANCELED } else { 0 };
+        let status = if job.end_cancelled() { UV_ECANCELED } else { 0 };
         invoke_done(job, status);
     }
 }
@@ -388,8 +388,20 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
     }
 }
 
+/// Runs a job that cannot block here and now; the rest is as if a worker had run it.
+///
+/// # Safety
+/// As `submit`.
+pub(crate) unsafe fn run_at_once(on: Loop, work: *mut uv__work, run: Run, done: Done) {
+    // SAFETY: the caller vouches for the pointer.
+    let job = unsafe { Job::from_ptr(work) };
+    job.init(on, Kind::Fast, run, done);
+    let run = job.take_work();
+    perform(job, run);
+}
+
 /// Takes a job back that no worker has begun with: `done` will be called with `UV_ECANCELED`.
-/// `UV_EBUSY` when a worker has.
+/// `UV_EBUSY` when a worker has. To cancel again before that call has no effect.
 ///
 /// # Safety
 /// `work` must have been submitted, and its request not been released.
@@ -398,6 +410,9 @@ pub(crate) unsafe fn cancel(_on: Loop, work: *mut uv__work) -> Result {
     let job = unsafe { Job::from_ptr(work) };
     {
         let mut pool = Guard::lock();
+        if job.is_cancelled() {
+            return Ok(());
+        }
         if !job.is_queued() {
             return Err(Errno::EBUSY);
         }
