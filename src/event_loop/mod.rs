@@ -411,12 +411,11 @@ unsafe extern "C" {
 }
 
 fn stream_or_stderr(stream: *mut libc::FILE) -> *mut libc::FILE {
-    // SAFETY: libc initialises `stderr` before any code runs.
-    if stream.is_null() {
-        unsafe { stderr }
-    } else {
-        stream
+    if !stream.is_null() {
+        return stream;
     }
+    // SAFETY: libc initialises `stderr` before any code runs.
+    unsafe { stderr }
 }
 
 // C entry points
@@ -530,10 +529,7 @@ pub unsafe extern "C" fn uv_loop_alive(r#loop: *const uv_loop_t) -> c_int {
     unsafe { Loop::from_ptr(r#loop) }.is_alive().into()
 }
 
-/// Sets an option of the loop; C sees it as `(loop, option, ...)`.
-///
-/// Every option that takes an argument takes one `int`, which the processors below pass alike to
-/// a variadic and to this function.
+/// Sets an option of the loop.
 ///
 /// - `UV_LOOP_BLOCK_SIGNAL`: block a signal while polling; only `SIGPROF`, else `UV_EINVAL`
 /// - `UV_METRICS_IDLE_TIME`: measure the time spent waiting for events
@@ -551,6 +547,7 @@ pub unsafe extern "C" fn uv_loop_configure(
     option: uv_loop_option,
     argument: c_int,
 ) -> c_int {
+    // C calls it as a variadic, with one `int` or none: these processors pass that alike.
     #[cfg(not(any(
         target_arch = "x86_64",
         all(target_arch = "aarch64", not(target_vendor = "apple"))
