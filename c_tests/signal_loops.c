@@ -121,31 +121,31 @@ TEST_IMPL(every_thread_with_a_loop_is_told) {
 }
 
 static void* start_and_stop(void* arg) {
-  uv_loop_t loop;
+  uv_loop_t* loop = arg;
   uv_signal_t handle;
-  (void) arg;
-  ASSERT_OK(uv_loop_init(&loop));
-  ASSERT_OK(uv_signal_init(&loop, &handle));
+  ASSERT_OK(uv_loop_init(loop));
+  ASSERT_OK(uv_signal_init(loop, &handle));
   while (!__atomic_load_n(&should_end, __ATOMIC_SEQ_CST)) {
     ASSERT_OK(uv_signal_start(&handle, on_signal, SIGUSR2));
-    uv_run(&loop, UV_RUN_NOWAIT);
+    uv_run(loop, UV_RUN_NOWAIT);
     ASSERT_OK(uv_signal_start_oneshot(&handle, on_signal, SIGUSR1));
     ASSERT_OK(uv_signal_stop(&handle));
     __atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
   }
-  close_loop(&loop);
+  close_loop(loop);
   return NULL;
 }
 
 /* Handlers run on threads that change the registry, in the middle of it. */
 TEST_IMPL(signals_while_threads_start_and_stop) {
+  static uv_loop_t loops[3];
   pthread_t threads[3];
   uv_signal_t handles[2];
   int i;
   /* Whatever the threads stop: the default actions would end the test. */
   start(uv_default_loop(), &handles[0], on_signal, SIGUSR1);
   start(uv_default_loop(), &handles[1], on_signal, SIGUSR2);
-  for (i = 0; i < 3; i++) ASSERT_OK(pthread_create(&threads[i], NULL, start_and_stop, NULL));
+  for (i = 0; i < 3; i++) ASSERT_OK(pthread_create(&threads[i], NULL, start_and_stop, &loops[i]));
   while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) < 3000) {
     for (i = 0; i < 3; i++) {
       ASSERT_OK(pthread_kill(threads[i], SIGUSR1));
@@ -244,13 +244,14 @@ TEST_IMPL(a_forked_child_may_use_a_loop_of_its_own) {
 
 /* A child has the parent's handles, but not the thread that was in the middle of starting one. */
 TEST_IMPL(forks_while_a_thread_starts_and_stops) {
+  static uv_loop_t threads_loop;
   uv_loop_t* loop = uv_default_loop();
   uv_signal_t handles[2];
   pthread_t thread;
   int i;
   start(loop, &handles[0], on_signal, SIGUSR1);
   start(loop, &handles[1], on_signal, SIGUSR2);
-  ASSERT_OK(pthread_create(&thread, NULL, start_and_stop, NULL));
+  ASSERT_OK(pthread_create(&thread, NULL, start_and_stop, &threads_loop));
   for (i = 0; i < 50; i++) {
     pid_t pid = fork();
     if (pid == 0) {

@@ -106,7 +106,7 @@ pub const UV_INHERIT_STREAM: uv_stdio_flags = 4;
 pub const UV_READABLE_PIPE: uv_stdio_flags = 16;
 /// With `UV_CREATE_PIPE`: the child can write.
 pub const UV_WRITABLE_PIPE: uv_stdio_flags = 32;
-/// With `UV_CREATE_PIPE`: the child's end does not block.
+/// With `UV_CREATE_PIPE`: the child's end need not block. A hint, without effect on Unix.
 pub const UV_NONBLOCK_PIPE: uv_stdio_flags = 64;
 /// Older name of [`UV_NONBLOCK_PIPE`].
 pub const UV_OVERLAPPED_PIPE: uv_stdio_flags = 64;
