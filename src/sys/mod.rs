@@ -5,6 +5,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod fd;
+pub(crate) mod inotify;
 pub(crate) mod interface;
 pub(crate) mod socket;
 pub(crate) mod udp;
