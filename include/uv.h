@@ -516,10 +516,7 @@ UV_EXTERN size_t uv_loop_size(void);
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
 
-/* Sets an option of the loop; C sees it as (loop, option, ...).
- *
- * Every option that takes an argument takes one int, which the processors
- * below pass alike to a variadic and to this function.
+/* Sets an option of the loop.
  *
  * - UV_LOOP_BLOCK_SIGNAL: block a signal while polling; only SIGPROF, else
  *   UV_EINVAL

@@ -212,22 +212,16 @@ impl Handle {
     /// runs, after which the memory is the caller's.
     pub(crate) fn finish_close(self) {
         let raw = self.raw();
-        if self.kind() == UV_SIGNAL {
-            // SAFETY: the type says what the memory is.
-            let signal = unsafe { Signal::from_ptr(raw.cast()) };
-            if !signal.may_finish_close() {
-                self.close_soon();
-                return;
-            }
-        }
         self.add(flags::CLOSED);
-        // SAFETY: in each arm the type says what the memory is.
         match self.kind() {
             UV_NAMED_PIPE | UV_TCP | UV_TTY => {
-                unsafe { Stream::from_ptr(raw.cast()) }.finish_close()
+                // SAFETY: the type says what the memory is.
+                unsafe { Stream::from_ptr(raw.cast()) }.finish_close();
             }
-            // SAFETY: the type says what the memory is.
-            UV_UDP => unsafe { Udp::from_ptr(raw.cast()) }.finish_close(),
+            UV_UDP => {
+                // SAFETY: the type says what the memory is.
+                unsafe { Udp::from_ptr(raw.cast()) }.finish_close();
+            }
             _ => {}
         }
         self.unreference();

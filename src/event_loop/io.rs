@@ -280,6 +280,11 @@ impl Io {
         }
     }
 
+    /// Whether any of `interest` is wanted.
+    pub(crate) fn wants(self, interest: u32) -> bool {
+        get!(self.pevents) & interest != 0
+    }
+
     pub(super) fn is_signal(self) -> bool {
         get!(self.bits) == Watcher::Signal as usize
     }

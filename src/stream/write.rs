@@ -120,15 +120,15 @@ impl Write {
         (!handle.is_null()).then(|| unsafe { Handle::from_ptr(handle.cast()) })
     }
 
-    /// Moves a write that is done, or failed with `error`, to those whose callback is due.
+    /// Moves a write that is done, or failed with `error`, to those whose callback is due. What of
+    /// a failed one was not written counts as queued until then.
     fn finish(self, error: c_int) {
-        let stream = self.stream();
         self.link().remove();
         set!(self.error = error);
-        let left = self.remaining();
-        set!(stream.write_queue_size = get!(stream.write_queue_size) - left);
-        self.free_buffers();
-        stream.completed_writes().push_back(self.link());
+        if error == 0 {
+            self.free_buffers();
+        }
+        self.stream().completed_writes().push_back(self.link());
     }
 
     /// Takes a write back that is not done; what of it was written stays written.
@@ -146,7 +146,12 @@ impl Write {
     }
 
     fn complete(self) {
-        Request::finish(self.stream().event_loop());
+        let stream = self.stream();
+        if !get!(self.bufs).is_null() {
+            set!(stream.write_queue_size = get!(stream.write_queue_size) - self.remaining());
+            self.free_buffers();
+        }
+        Request::finish(stream.event_loop());
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was registered with, which nothing
             // touches afterwards.

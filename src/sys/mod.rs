@@ -4,10 +4,16 @@
 //! sanitizers interpose those, and a drop-in must stay interposable.
 
 pub(crate) mod clock;
+pub(crate) mod dir;
 pub(crate) mod fd;
+pub(crate) mod file;
 pub(crate) mod interface;
+pub(crate) mod path;
 pub(crate) mod resolver;
+pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod stat;
+pub(crate) mod udp;
 
 use std::ffi::c_int;
 

@@ -1,19 +1,509 @@
-//! UDP sockets.
+//! UDP sockets: making, binding and connecting them, and their options.
+//!
+//! A handle has no descriptor (−1) until it is bound, opened or, where that is documented, used.
+//! It is active while it receives and while requests of its are not yet called back. Closing
+//! closes the descriptor at once; requests that are still queued get their callbacks with
+//! `UV_ECANCELED` right before the close callback.
+//!
+//! Sending is in `send`, receiving in `receive`, multicast in `multicast`.
+//!
+//! <https://docs.libuv.org/en/v1.x/udp.html>
+
+mod multicast;
+mod receive;
+mod send;
+
+use std::ffi::{c_int, c_uint};
 
 use crate::abi::*;
-use crate::view::view;
+use crate::backend::ready;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::event_loop::io::{Io, Watcher, is_watched};
+use crate::handle::{Handle, flags};
+use crate::list::List;
+use crate::sys::fd as descriptor;
+use crate::sys::socket::{self, End, set_option};
+use crate::sys::udp as datagram;
+use crate::view::{addr, get, set, view};
 
 view!(
     /// A UDP socket.
     Udp => uv_udp_t
 );
 
+// What the other parts build on.
 impl Udp {
-    pub(crate) fn close(self) {}
-    /// Gives the handle its socket.
-    pub(crate) fn open(self, _fd: std::ffi::c_int) -> crate::errors::Result {
+    fn handle(self) -> Handle {
+        // SAFETY: begins with the fields of a handle.
+        unsafe { Handle::from_ptr(self.raw().cast()) }
+    }
+
+    fn io(self) -> Io {
+        // SAFETY: a member of a live handle.
+        unsafe { Io::from_ptr(addr!(self.io_watcher)) }
+    }
+
+    fn fd(self) -> c_int {
+        self.io().fd()
+    }
+
+    fn event_loop(self) -> Loop {
+        self.handle().event_loop()
+    }
+
+    fn is_open(self) -> bool {
+        self.fd() != -1
+    }
+
+    fn is_connected(self) -> bool {
+        self.handle().has(flags::UDP_CONNECTED)
+    }
+
+    fn is_ipv6(self) -> bool {
+        self.handle().has(flags::IPV6)
+    }
+
+    /// Requests whose datagrams are not sent.
+    fn unsent(self) -> List {
+        // SAFETY: a member of a live handle.
+        unsafe { List::from_ptr(addr!(self.write_queue)) }
+    }
+
+    /// Requests whose callback is due.
+    fn completed(self) -> List {
+        // SAFETY: a member of a live handle.
+        unsafe { List::from_ptr(addr!(self.write_completed_queue)) }
+    }
+
+    /// Whether requests wait for being sent or for their callback.
+    fn has_requests(self) -> bool {
+        get!(self.send_queue_count) != 0
+    }
+
+    /// Makes the handle inactive once there is nothing that it does.
+    fn settle(self) {
+        if !self.is_receiving() && !self.has_requests() {
+            self.handle().stop();
+        }
+    }
+
+    /// Readiness, or the pending phase when a request is completed.
+    pub(crate) fn on_io(self, readiness: u32) {
+        let is_error = readiness & ready::ERROR != 0;
+        if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {
+            self.receive();
+            if is_error {
+                self.receive_errors();
+            }
+        }
+        if readiness & (ready::WRITABLE | ready::ERROR) != 0 && self.is_open() {
+            self.send_unsent();
+            if is_error && !self.is_receiving() && !self.unsent().is_empty() {
+                // Nobody asks for them, and the poller would report them for ever.
+                datagram::discard_errors(self.fd());
+            }
+            self.call_back();
+        }
+    }
+
+    pub(crate) fn close(self) {
+        self.io().close(self.event_loop());
+        self.handle().stop();
+        if self.is_open() {
+            descriptor::close_quietly(self.fd());
+            set!(self.io_watcher.fd = -1);
+        }
+    }
+
+    pub(crate) fn finish_close(self) {
+        self.cancel_unsent();
+        self.call_back();
+        set!(self.recv_cb = None);
+        set!(self.alloc_cb = None);
+    }
+}
+
+// Making, binding and connecting.
+impl Udp {
+    fn init(self, on: Loop, options: c_uint) -> Result {
+        let family = (options & 0xff) as c_int;
+        let options = options & !0xff;
+        if !matches!(family, libc::AF_UNSPEC | libc::AF_INET | libc::AF_INET6)
+            || options & !UV_UDP_RECVMMSG != 0
+        {
+            return Err(Errno::EINVAL);
+        }
+        let handle = self.handle();
+        handle.init(on, UV_UDP);
+        set!(self.send_queue_size = 0);
+        set!(self.send_queue_count = 0);
+        set!(self.alloc_cb = None);
+        set!(self.recv_cb = None);
+        self.io().init(Watcher::Udp, -1);
+        self.unsent().init();
+        self.completed().init();
+        if options & UV_UDP_RECVMMSG != 0 {
+            handle.add(flags::UDP_RECVMMSG);
+        }
+        if family != libc::AF_UNSPEC {
+            self.ensure_socket(family)
+                .inspect_err(|_| handle.uninit())?;
+        }
         Ok(())
     }
-    pub(crate) fn on_io(self, _readiness: u32) {}
-    pub(crate) fn finish_close(self) {}
+
+    fn adopt(self, fd: c_int, family: c_int) -> Result {
+        self.io().set_fd(self.event_loop(), fd)?;
+        if family == libc::AF_INET6 {
+            self.handle().add(flags::IPV6);
+        }
+        Ok(())
+    }
+
+    /// Makes the socket, unless there is one.
+    fn ensure_socket(self, family: c_int) -> Result {
+        if self.is_open() {
+            return Ok(());
+        }
+        if !matches!(family, libc::AF_INET | libc::AF_INET6) {
+            return Err(Errno::EINVAL);
+        }
+        let fd = socket::socket(family, libc::SOCK_DGRAM)?;
+        self.adopt(fd, family)
+            .inspect_err(|_| descriptor::close_quietly(fd))
+    }
+
+    /// What is not to be done with a handle that is closing.
+    fn check_not_closing(self) -> Result {
+        if self.handle().is_closing() {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    }
+
+    /// Binds to any address of the family and a free port, unless there is a socket already.
+    fn ensure_bound(self, family: c_int, options: c_uint) -> Result {
+        if self.is_open() {
+            return Ok(());
+        }
+        self.prepare(family, options)?;
+        datagram::bind_anywhere(self.fd(), family)?;
+        self.handle().add(flags::BOUND);
+        Ok(())
+    }
+
+    /// Makes the socket and sets what must be set before it is bound.
+    fn prepare(self, family: c_int, options: c_uint) -> Result {
+        self.check_not_closing()?;
+        self.ensure_socket(family)?;
+        let fd = self.fd();
+        if options & UV_UDP_LINUX_RECVERR != 0 {
+            datagram::report_icmp_errors(fd, family)?;
+        }
+        set_reuse(fd, options)?;
+        if options & UV_UDP_IPV6ONLY != 0 {
+            set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the handle a socket that exists, as received from another process, say.
+    pub(crate) fn open(self, fd: c_int) -> Result {
+        self.open_with(fd, UV_UDP_REUSEADDR)
+    }
+
+    fn open_with(self, fd: c_int, options: c_uint) -> Result {
+        self.check_not_closing()?;
+        if self.is_open() {
+            return Err(Errno::EBUSY);
+        }
+        if options & !(UV_UDP_REUSEADDR | UV_UDP_REUSEPORT) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let on = self.event_loop();
+        if is_watched(on, fd) {
+            return Err(Errno::EEXIST);
+        }
+        descriptor::set_nonblocking(fd, true)?;
+        set_reuse(fd, options)?;
+        self.adopt(fd, datagram::family(fd).unwrap_or(libc::AF_UNSPEC))?;
+        if datagram::is_connected(fd) {
+            self.handle().add(flags::UDP_CONNECTED);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `address` must point to an address, as long as its family says.
+    unsafe fn bind(self, address: *const libc::sockaddr, options: c_uint) -> Result {
+        const KNOWN: c_uint =
+            UV_UDP_IPV6ONLY | UV_UDP_REUSEADDR | UV_UDP_REUSEPORT | UV_UDP_LINUX_RECVERR;
+        // SAFETY: the caller vouches for the address.
+        let (family, length) = unsafe { ip_address(address) }?;
+        if options & !KNOWN != 0 || options & UV_UDP_IPV6ONLY != 0 && family != libc::AF_INET6 {
+            return Err(Errno::EINVAL);
+        }
+        self.prepare(family, options)?;
+        // SAFETY: the caller vouches for the address.
+        unsafe { datagram::bind(self.fd(), address, length) }?;
+        if family == libc::AF_INET6 {
+            self.handle().add(flags::IPV6);
+        }
+        self.handle().add(flags::BOUND);
+        Ok(())
+    }
+
+    /// # Safety
+    /// `address` must point to an address, as long as its family says.
+    unsafe fn connect(self, address: *const libc::sockaddr) -> Result {
+        // SAFETY: the caller vouches for the address.
+        let (family, length) = unsafe { ip_address(address) }?;
+        if self.is_connected() {
+            return Err(Errno::EISCONN);
+        }
+        self.ensure_bound(family, 0)?;
+        // SAFETY: the caller vouches for the address.
+        unsafe { socket::connect(self.fd(), address, length) }?;
+        self.handle().add(flags::UDP_CONNECTED);
+        Ok(())
+    }
+
+    fn disconnect(self) -> Result {
+        if !self.is_connected() {
+            return Err(Errno::ENOTCONN);
+        }
+        datagram::disconnect(self.fd())?;
+        self.handle().clear(flags::UDP_CONNECTED);
+        Ok(())
+    }
+
+    /// # Safety
+    /// `length` must be readable and writable, `name` writable for that many bytes.
+    unsafe fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
+        // SAFETY: the caller vouches for `length`.
+        let room = libc::socklen_t::try_from(unsafe { *length });
+        let mut size = room.map_err(|_| Errno::EINVAL)?;
+        // SAFETY: the caller vouches for `name`.
+        unsafe { socket::name(self.fd(), end, name, &mut size) }?;
+        // SAFETY: the caller vouches for `length`.
+        unsafe { *length = size as c_int };
+        Ok(())
+    }
+}
+
+/// Family and length of an IP address.
+///
+/// # Safety
+/// `address` must point to an address, as long as its family says.
+unsafe fn ip_address(address: *const libc::sockaddr) -> Result<(c_int, libc::socklen_t)> {
+    if address.is_null() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: the caller vouches for the address.
+    let family = c_int::from(unsafe { (*address).sa_family });
+    match family {
+        // SAFETY: the caller vouches for the address.
+        libc::AF_INET | libc::AF_INET6 => {
+            Ok((family, unsafe { datagram::address_length(address) }?))
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn set_reuse(fd: c_int, options: c_uint) -> Result {
+    if options & UV_UDP_REUSEADDR != 0 {
+        set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    }
+    if options & UV_UDP_REUSEPORT != 0 {
+        set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    }
+    Ok(())
+}
+
+// C entry points
+
+/// Makes `handle` a UDP socket, which is created when it is first needed. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_init>
+///
+/// # Safety
+/// `loop` must be initialised, `handle` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_init(r#loop: *mut uv_loop_t, handle: *mut uv_udp_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { uv_udp_init_ex(r#loop, handle, libc::AF_UNSPEC as c_uint) }
+}
+
+/// Makes `handle` a UDP socket. The low eight bits of `flags` are an address family: `AF_INET` or
+/// `AF_INET6` create the socket at once, `AF_UNSPEC` when it is first needed. `UV_UDP_RECVMMSG` may
+/// be added: several datagrams are received at a time, if the buffers are multiples of 64 KiB.
+///
+/// Returns 0 or an error: `UV_EINVAL` for other families and flags, `UV_EMFILE`, `UV_ENFILE`,
+/// `UV_ENOMEM`, `UV_EAFNOSUPPORT`.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_init_ex>
+///
+/// # Safety
+/// As `uv_udp_init`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_init_ex(
+    r#loop: *mut uv_loop_t,
+    handle: *mut uv_udp_t,
+    flags: c_uint,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle).init(Loop::from_ptr(r#loop), flags) }.into_code()
+}
+
+/// Gives the handle a datagram socket that exists, which becomes non-blocking. `SO_REUSEADDR` is
+/// set on it; `uv_udp_open_ex` leaves that to the caller. The socket is the handle's from then on.
+///
+/// Returns 0 or an error: `UV_EBUSY` when the handle has a socket, `UV_EEXIST` when the loop
+/// watches `sock` already, `UV_EBADF`, `UV_ENOTSOCK`.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_open>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_open(handle: *mut uv_udp_t, sock: uv_os_sock_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle) }.open(sock).into_code()
+}
+
+/// As `uv_udp_open`, with `flags` made of `UV_UDP_REUSEADDR` and `UV_UDP_REUSEPORT`, or 0.
+///
+/// Returns 0 or an error: also `UV_EINVAL` for other flags.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_open_ex>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_open_ex(
+    handle: *mut uv_udp_t,
+    sock: uv_os_sock_t,
+    flags: c_uint,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle) }
+        .open_with(sock, flags)
+        .into_code()
+}
+
+/// Binds the socket to an IPv4 or IPv6 address. `flags`: `UV_UDP_IPV6ONLY`, `UV_UDP_REUSEADDR`
+/// (several sockets that all set it may bind to the address; the last one receives, except that
+/// multicast reaches all of them), `UV_UDP_REUSEPORT` (they share what is received) and
+/// `UV_UDP_LINUX_RECVERR` (ICMP errors are reported to the receive callback).
+///
+/// Returns 0 or an error: `UV_EINVAL` for a bound socket, another family or other flags,
+/// `UV_EADDRINUSE`, `UV_EADDRNOTAVAIL`, `UV_EACCES`.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_bind>
+///
+/// # Safety
+/// `handle` must be initialised, `addr` point to a `sockaddr_in` or `sockaddr_in6`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_bind(
+    handle: *mut uv_udp_t,
+    addr: *const libc::sockaddr,
+    flags: c_uint,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle).bind(addr, flags) }.into_code()
+}
+
+/// Ties the socket to one peer: what is sent goes there, and nothing else is received. With `addr`
+/// `NULL`, unties it.
+///
+/// Returns 0 or an error: `UV_EISCONN` when it is connected already, `UV_ENOTCONN` when it is to be
+/// disconnected and is not connected, `UV_EINVAL` for another address family.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_connect>
+///
+/// # Safety
+/// `handle` must be initialised, `addr` `NULL` or point to a `sockaddr_in` or `sockaddr_in6`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_connect(
+    handle: *mut uv_udp_t,
+    addr: *const libc::sockaddr,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    let udp = unsafe { Udp::from_ptr(handle) };
+    if addr.is_null() {
+        return udp.disconnect().into_code();
+    }
+    // SAFETY: common pointer contract.
+    unsafe { udp.connect(addr) }.into_code()
+}
+
+/// Writes the peer's address to `name`, cut to `*namelen` bytes, and its length to `*namelen`.
+///
+/// Returns 0 or an error: `UV_ENOTCONN` when not connected, `UV_EBADF` without a socket.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_getpeername>
+///
+/// # Safety
+/// `handle` must be initialised, `name` writable for `*namelen` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_getpeername(
+    handle: *const uv_udp_t,
+    name: *mut libc::sockaddr,
+    namelen: *mut c_int,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle).name(End::Peer, name, namelen) }.into_code()
+}
+
+/// Writes the socket's own address to `name`, cut to `*namelen` bytes, and its length to `*namelen`.
+///
+/// Returns 0 or an error: `UV_EBADF` without a socket.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_getsockname>
+///
+/// # Safety
+/// `handle` must be initialised, `name` writable for `*namelen` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_getsockname(
+    handle: *const uv_udp_t,
+    name: *mut libc::sockaddr,
+    namelen: *mut c_int,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle).name(End::Own, name, namelen) }.into_code()
+}
+
+/// Allows (`on` 1) or forbids (0) sending to broadcast addresses.
+///
+/// Returns 0 or an error: `UV_EBADF` without a socket.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_broadcast>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_set_broadcast(handle: *mut uv_udp_t, on: c_int) -> c_int {
+    // SAFETY: common pointer contract.
+    let fd = unsafe { Udp::from_ptr(handle) }.fd();
+    set_option(fd, libc::SOL_SOCKET, libc::SO_BROADCAST, on).into_code()
+}
+
+/// Sets the time to live of what is sent, 1 to 255 hops.
+///
+/// Returns 0 or an error: `UV_EINVAL` for another value, `UV_EBADF` without a socket.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_ttl>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_set_ttl(handle: *mut uv_udp_t, ttl: c_int) -> c_int {
+    // SAFETY: common pointer contract.
+    let udp = unsafe { Udp::from_ptr(handle) };
+    if !(1..=255).contains(&ttl) {
+        return UV_EINVAL;
+    }
+    udp.set_ip_option(libc::IP_TTL, libc::IPV6_UNICAST_HOPS, ttl)
+        .into_code()
 }

@@ -1,0 +1,242 @@
+//! Datagram sockets.
+
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+
+use super::socket::{self, set_option};
+use super::{retry, retry_size};
+use crate::errors::{Errno, Result};
+
+/// How many datagrams one call of the kernel takes at most.
+pub(crate) const BATCH: usize = 20;
+
+/// How long the address is, by its family.
+///
+/// # Safety
+/// `address` must point to an address, as long as its family says.
+pub(crate) unsafe fn address_length(address: *const libc::sockaddr) -> Result<libc::socklen_t> {
+    // SAFETY: the caller vouches for the address.
+    let length = match c_int::from(unsafe { (*address).sa_family }) {
+        libc::AF_INET => size_of::<libc::sockaddr_in>(),
+        libc::AF_INET6 => size_of::<libc::sockaddr_in6>(),
+        libc::AF_UNIX => size_of::<libc::sockaddr_un>(),
+        _ => return Err(Errno::EINVAL),
+    };
+    Ok(length as libc::socklen_t)
+}
+
+/// # Safety
+/// `address` must be readable for `length` bytes.
+pub(crate) unsafe fn bind(
+    fd: c_int,
+    address: *const libc::sockaddr,
+    length: libc::socklen_t,
+) -> Result {
+    // SAFETY: the caller vouches for the address.
+    match unsafe { socket::bind(fd, address, length) } {
+        // An address of another family than the socket's is a wrong argument.
+        Err(Errno::EAFNOSUPPORT) => Err(Errno::EINVAL),
+        result => result,
+    }
+}
+
+/// Binds to any address of the family and a free port.
+pub(crate) fn bind_anywhere(fd: c_int, family: c_int) -> Result {
+    // SAFETY: all-zero is the unspecified address of any family.
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    address.ss_family = family as libc::sa_family_t;
+    let address = (&raw const address).cast::<libc::sockaddr>();
+    // SAFETY: the storage has room for an address of any family.
+    unsafe { bind(fd, address, address_length(address)?) }
+}
+
+/// Makes a connected socket one that sends to and receives from anywhere.
+pub(crate) fn disconnect(fd: c_int) -> Result {
+    // SAFETY: all-zero is an address of no family.
+    let mut address: libc::sockaddr = unsafe { std::mem::zeroed() };
+    address.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: `address` has the length that is passed.
+    match retry(|| unsafe { libc::connect(fd, &address, length) }) {
+        // Some systems say so although they have done it.
+        Err(Errno::EAFNOSUPPORT) => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+pub(crate) fn is_connected(fd: c_int) -> bool {
+    let mut address = MaybeUninit::<libc::sockaddr_storage>::uninit();
+    let mut length = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: `address` has the length that is passed.
+    unsafe { libc::getpeername(fd, address.as_mut_ptr().cast(), &mut length) == 0 }
+}
+
+/// Has the kernel tell of ICMP errors.
+pub(crate) fn report_icmp_errors(fd: c_int, family: c_int) -> Result {
+    if family == libc::AF_INET6 {
+        set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)
+    } else {
+        set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, 1)
+    }
+}
+
+/// The header of a message: what a datagram consists of, and its peer.
+pub(crate) fn header(
+    name: *mut c_void,
+    name_length: libc::socklen_t,
+    parts: *mut libc::iovec,
+    part_count: usize,
+) -> libc::msghdr {
+    // SAFETY: all-zero is an empty header; libc's has padding fields on some systems.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_name = name;
+    header.msg_namelen = name_length;
+    header.msg_iov = parts;
+    header.msg_iovlen = part_count as _;
+    header
+}
+
+/// What comes of a send that cannot be done now: also the lack of room in the kernel passes.
+fn not_now(error: Errno) -> Errno {
+    if error == Errno::ENOBUFS {
+        Errno::EAGAIN
+    } else {
+        error
+    }
+}
+
+/// Sends one datagram.
+///
+/// # Safety
+/// What the header points to must be readable.
+pub(crate) unsafe fn send(fd: c_int, header: &libc::msghdr) -> Result<usize> {
+    // SAFETY: the caller vouches for the header.
+    retry_size(|| unsafe { libc::sendmsg(fd, header, 0) }).map_err(not_now)
+}
+
+/// Sends datagrams, and says how many of the leading ones were sent: at least one.
+///
+/// # Safety
+/// What the headers point to must be readable.
+pub(crate) unsafe fn send_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
+    if let [only] = headers {
+        // SAFETY: the caller vouches for the header.
+        return unsafe { send(fd, &only.msg_hdr) }.map(|_| 1);
+    }
+    let count = headers.len() as _;
+    // SAFETY: the caller vouches for the headers.
+    retry(|| unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), count, 0) })
+        .map(|sent| sent as usize)
+        .map_err(not_now)
+}
+
+/// Receives one datagram, or with `MSG_ERRQUEUE` one error.
+///
+/// # Safety
+/// What the header points to must be writable.
+pub(crate) unsafe fn receive(fd: c_int, header: &mut libc::msghdr, flags: c_int) -> Result<usize> {
+    // SAFETY: the caller vouches for the header.
+    retry_size(|| unsafe { libc::recvmsg(fd, header, flags) })
+}
+
+/// Receives up to as many datagrams as there are headers.
+///
+/// # Safety
+/// What the headers point to must be writable.
+pub(crate) unsafe fn receive_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
+    let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
+    // SAFETY: the caller vouches for the headers.
+    retry(|| unsafe { libc::recvmmsg(fd, list, count, 0, std::ptr::null_mut()) })
+        .map(|received| received as usize)
+}
+
+/// An error that the network reported.
+pub(crate) struct Reported {
+    pub(crate) error: Errno,
+    /// Who reported it, of the family of IP addresses that the error came by.
+    pub(crate) offender: libc::sockaddr_storage,
+}
+
+/// Memory for what comes along with an error; the kernel wants it aligned.
+#[repr(C, align(8))]
+pub(crate) struct Control([MaybeUninit<u8>; 512]);
+
+impl Control {
+    pub(crate) fn new() -> Control {
+        Control([MaybeUninit::uninit(); 512])
+    }
+
+    pub(crate) fn attach(&mut self, header: &mut libc::msghdr) {
+        header.msg_control = self.0.as_mut_ptr().cast();
+        header.msg_controllen = self.0.len() as _;
+    }
+}
+
+/// The error that came along with a received header, if it is one of the network's.
+///
+/// # Safety
+/// The header must be as [`receive`] left it, and what it points to alive.
+pub(crate) unsafe fn reported_error(header: &libc::msghdr) -> Option<Reported> {
+    // SAFETY: the kernel filled the header's control part, and the macros stay within it.
+    let mut at = unsafe { libc::CMSG_FIRSTHDR(header).as_ref() };
+    while let Some(part) = at {
+        let kind = (part.cmsg_level, part.cmsg_type);
+        if kind == (libc::IPPROTO_IP, libc::IP_RECVERR)
+            || kind == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
+        {
+            // SAFETY: a part of this kind has such a record for its data.
+            return unsafe { read_error(part) };
+        }
+        // SAFETY: as above.
+        at = unsafe { libc::CMSG_NXTHDR(header, part).as_ref() };
+    }
+    None
+}
+
+/// # Safety
+/// `part` must be a control part with a `sock_extended_err` and the offender's address.
+unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
+    // SAFETY: the caller vouches for the part.
+    let data = unsafe { libc::CMSG_DATA(part) };
+    // SAFETY: as above; the record may be less aligned than its type.
+    let record = unsafe { data.cast::<libc::sock_extended_err>().read_unaligned() };
+    let is_error = matches!(
+        record.ee_origin,
+        libc::SO_EE_ORIGIN_LOCAL | libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6
+    );
+    let number = c_int::try_from(record.ee_errno).unwrap_or(0);
+    if !is_error || number == 0 {
+        return None;
+    }
+    // SAFETY: all-zero is an address of no family.
+    let mut offender: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let skip = size_of::<libc::sock_extended_err>();
+    // SAFETY: CMSG_LEN does arithmetic only.
+    let before = unsafe { libc::CMSG_LEN(skip as u32) } as usize;
+    let length = (part.cmsg_len as usize).saturating_sub(before);
+    let length = length.min(size_of_val(&offender));
+    // SAFETY: so many bytes of the part lie behind the record, and fit the storage.
+    unsafe {
+        std::ptr::copy_nonoverlapping(data.add(skip), (&raw mut offender).cast::<u8>(), length);
+    }
+    Some(Reported {
+        error: Errno::from_system(number),
+        offender,
+    })
+}
+
+/// Throws away the errors that the kernel keeps for a socket.
+pub(crate) fn discard_errors(fd: c_int) {
+    for _ in 0..BATCH {
+        let mut header = header(std::ptr::null_mut(), 0, std::ptr::null_mut(), 0);
+        // SAFETY: the header points to nothing.
+        if unsafe { receive(fd, &mut header, libc::MSG_ERRQUEUE) }.is_err() {
+            return;
+        }
+    }
+}
+
+/// The address family of a socket that somebody else made.
+pub(crate) fn family(fd: c_int) -> Result<c_int> {
+    socket::get_option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)
+}

@@ -1,0 +1,323 @@
+//! UDP: receiving.
+//!
+//! Before each receipt the program is asked for a buffer, which is handed back to it in the receive
+//! callback whatever came of it. With `UV_UDP_RECVMMSG` one buffer takes several datagrams, a chunk
+//! of it each (`UV_UDP_MMSG_CHUNK`), and is handed back by a last callback (`UV_UDP_MMSG_FREE`).
+//!
+//! Every callback may stop the receiving, start it anew with other callbacks, or close the handle,
+//! so what it left is looked at after each one. Stopping in the middle of a buffer's chunks ends
+//! the callbacks there, and the buffer is the program's; closing ends the datagrams, but the buffer
+//! is still handed back.
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::mem::MaybeUninit;
+
+use super::Udp;
+use crate::abi::*;
+use crate::backend::ready;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::handle::flags;
+use crate::sys::udp::{self as datagram, BATCH};
+use crate::view::{get, set};
+
+/// The largest datagram there is, and so the size of a chunk.
+const CHUNK: usize = 64 * 1024;
+/// How many datagrams are received before others get their turn.
+const RECEIVE_BUDGET: usize = 32;
+
+const NO_ADDRESS: *const libc::sockaddr = std::ptr::null();
+
+/// Memory that the kernel writes a sender's address to.
+type Peer = MaybeUninit<libc::sockaddr_storage>;
+
+/// The sender of a received datagram, if it has one.
+fn sender(header: &libc::msghdr) -> *const libc::sockaddr {
+    if header.msg_namelen == 0 {
+        NO_ADDRESS
+    } else {
+        header.msg_name.cast_const().cast()
+    }
+}
+
+fn partial(header: &libc::msghdr) -> c_uint {
+    if header.msg_flags & libc::MSG_TRUNC != 0 {
+        UV_UDP_PARTIAL
+    } else {
+        0
+    }
+}
+
+impl Udp {
+    pub(super) fn is_receiving(self) -> bool {
+        get!(self.recv_cb).is_some() && !self.handle().is_closing()
+    }
+
+    fn start_receiving(self, alloc: uv_alloc_cb, callback: uv_udp_recv_cb) -> Result {
+        if alloc.is_none() || callback.is_none() {
+            return Err(Errno::EINVAL);
+        }
+        self.check_not_closing()?;
+        if self.is_receiving() {
+            return Err(Errno::EALREADY);
+        }
+        self.ensure_bound(libc::AF_INET, 0)?;
+        set!(self.alloc_cb = alloc);
+        set!(self.recv_cb = callback);
+        self.io().start(self.event_loop(), ready::READABLE);
+        self.handle().start();
+        Ok(())
+    }
+
+    fn stop_receiving(self) {
+        self.io().stop(self.event_loop(), ready::READABLE);
+        set!(self.alloc_cb = None);
+        set!(self.recv_cb = None);
+        if !self.handle().is_closing() {
+            self.settle();
+        }
+    }
+
+    /// Receives what is there, within the budget.
+    pub(super) fn receive(self) {
+        let mut budget = RECEIVE_BUDGET;
+        while budget > 0 && self.is_receiving() {
+            let Some(buffer) = self.allocate() else {
+                return;
+            };
+            let received = if self.handle().has(flags::UDP_RECVMMSG) {
+                self.receive_chunks(buffer, budget)
+            } else {
+                self.receive_one(buffer)
+            };
+            match received {
+                Some(count) => budget = budget.saturating_sub(count),
+                None => return,
+            }
+        }
+    }
+
+    /// Asks the program for a buffer. Without one, or if it stopped or closed meanwhile, that is
+    /// the end of it.
+    fn allocate(self) -> Option<uv_buf_t> {
+        let mut buffer = uv_buf_t {
+            base: std::ptr::null_mut(),
+            len: 0,
+        };
+        if let Some(callback) = get!(self.alloc_cb) {
+            // SAFETY: the user's callback gets the handle it was registered for, and a buffer to
+            // fill in.
+            unsafe { callback(self.raw().cast(), CHUNK, &mut buffer) };
+        }
+        let has_room = !buffer.base.is_null() && buffer.len != 0;
+        match (has_room, self.is_receiving()) {
+            (true, true) => return Some(buffer),
+            (true, false) => self.invoke(0, &buffer, NO_ADDRESS, 0),
+            (false, true) => self.invoke(UV_ENOBUFS as isize, &buffer, NO_ADDRESS, 0),
+            (false, false) => {}
+        }
+        None
+    }
+
+    fn receive_one(self, buffer: uv_buf_t) -> Option<usize> {
+        let mut peer = Peer::uninit();
+        let mut part = to_iovec(&buffer);
+        let mut header = header_for(&mut peer, &mut part);
+        // SAFETY: the header points to `peer` and to the user's buffer.
+        let size = match unsafe { datagram::receive(self.fd(), &mut header, 0) } {
+            Ok(size) => size,
+            Err(error) => {
+                self.report(&buffer, error);
+                return None;
+            }
+        };
+        self.invoke(size as isize, &buffer, sender(&header), partial(&header));
+        Some(1)
+    }
+
+    /// Receives datagrams into the chunks of one buffer.
+    fn receive_chunks(self, buffer: uv_buf_t, budget: usize) -> Option<usize> {
+        let chunks = (buffer.len / CHUNK).min(BATCH).min(budget);
+        if chunks == 0 {
+            self.invoke(UV_EINVAL as isize, &buffer, NO_ADDRESS, 0);
+            return None;
+        }
+        let mut peers = [Peer::uninit(); BATCH];
+        let mut parts = [to_iovec(&buffer); BATCH];
+        let mut headers = [libc::mmsghdr {
+            msg_hdr: datagram::header(std::ptr::null_mut(), 0, std::ptr::null_mut(), 0),
+            msg_len: 0,
+        }; BATCH];
+        for at in 0..chunks {
+            parts[at] = to_iovec(&chunk(&buffer, at));
+            headers[at].msg_hdr = header_for(&mut peers[at], &mut parts[at]);
+        }
+        let headers = &mut headers[..chunks];
+        // SAFETY: the headers point to `peers` and to the chunks of the user's buffer.
+        let count = match unsafe { datagram::receive_many(self.fd(), headers) } {
+            Ok(0) => {
+                self.report(&buffer, Errno::EAGAIN);
+                return None;
+            }
+            Ok(count) => count.min(chunks),
+            Err(error) => {
+                self.report(&buffer, error);
+                return None;
+            }
+        };
+        for (at, message) in headers[..count].iter().enumerate() {
+            if !self.is_receiving() {
+                break;
+            }
+            let (header, size) = (&message.msg_hdr, message.msg_len as isize);
+            let about = UV_UDP_MMSG_CHUNK | partial(header);
+            self.invoke(size, &chunk(&buffer, at), sender(header), about);
+        }
+        self.invoke(0, &buffer, NO_ADDRESS, UV_UDP_MMSG_FREE);
+        Some(count)
+    }
+
+    /// Receives the errors that the network reported (`UV_UDP_LINUX_RECVERR`).
+    pub(super) fn receive_errors(self) {
+        for _ in 0..RECEIVE_BUDGET {
+            if !self.is_receiving() {
+                return;
+            }
+            let Some(buffer) = self.allocate() else {
+                return;
+            };
+            let mut peer = Peer::uninit();
+            let mut part = to_iovec(&buffer);
+            let mut control = datagram::Control::new();
+            let mut header = header_for(&mut peer, &mut part);
+            control.attach(&mut header);
+            // SAFETY: the header points to `peer`, `control` and to the user's buffer.
+            let result = unsafe { datagram::receive(self.fd(), &mut header, libc::MSG_ERRQUEUE) };
+            if let Err(error) = result {
+                self.report(&buffer, error);
+                return;
+            }
+            // SAFETY: as the kernel left it.
+            let Some(reported) = (unsafe { datagram::reported_error(&header) }) else {
+                // A time stamp, say: nothing for this callback but the unused buffer.
+                self.report(&buffer, Errno::EAGAIN);
+                continue;
+            };
+            let offender = (&raw const reported.offender).cast::<libc::sockaddr>();
+            let address = if c_int::from(reported.offender.ss_family) == libc::AF_UNSPEC {
+                sender(&header)
+            } else {
+                offender
+            };
+            let code = reported.error.code() as isize;
+            self.invoke(code, &buffer, address, UV_UDP_LINUX_RECVERR);
+        }
+    }
+
+    /// Hands a buffer back that nothing was received into: 0 says that there is nothing more.
+    fn report(self, buffer: &uv_buf_t, error: Errno) {
+        let code = match error {
+            Errno::EAGAIN => 0,
+            error => error.code() as isize,
+        };
+        let callback = get!(self.recv_cb);
+        if error == Errno::EBADF {
+            // Closed behind the loop's back: there is nothing to wait for.
+            self.stop_receiving();
+        }
+        self.invoke_this(callback, code, buffer, NO_ADDRESS, 0);
+    }
+
+    fn invoke(self, size: isize, buffer: &uv_buf_t, address: *const libc::sockaddr, about: c_uint) {
+        self.invoke_this(get!(self.recv_cb), size, buffer, address, about);
+    }
+
+    fn invoke_this(
+        self,
+        callback: uv_udp_recv_cb,
+        size: isize,
+        buffer: &uv_buf_t,
+        address: *const libc::sockaddr,
+        about: c_uint,
+    ) {
+        if let Some(callback) = callback {
+            // SAFETY: the user's callback gets the handle it was registered for, with a buffer
+            // and an address that live as long as the call.
+            unsafe { callback(self.raw(), size, buffer, address, about) }
+        }
+    }
+}
+
+fn to_iovec(buffer: &uv_buf_t) -> libc::iovec {
+    libc::iovec {
+        iov_base: buffer.base.cast::<c_void>(),
+        iov_len: buffer.len,
+    }
+}
+
+/// The part of a buffer for the datagram of that number.
+fn chunk(buffer: &uv_buf_t, at: usize) -> uv_buf_t {
+    uv_buf_t {
+        base: buffer.base.wrapping_add(at * CHUNK),
+        len: CHUNK,
+    }
+}
+
+fn header_for(peer: &mut Peer, part: &mut libc::iovec) -> libc::msghdr {
+    let room = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    datagram::header(peer.as_mut_ptr().cast(), room, part, 1)
+}
+
+// C entry points
+
+/// Starts to receive. Before each receipt `alloc_cb` is asked for a buffer; `recv_cb` gets what was
+/// received, the sender, and flags: `UV_UDP_PARTIAL` (the buffer was too small, the rest is lost),
+/// `UV_UDP_MMSG_CHUNK`, `UV_UDP_MMSG_FREE`, `UV_UDP_LINUX_RECVERR`. A size of 0 means an empty
+/// datagram if there is a sender, and otherwise that there is nothing more to read; a negative one
+/// is an error, `UV_ENOBUFS` when there was no buffer. With `UV_UDP_RECVMMSG`, a buffer below 64 KiB
+/// is refused with `UV_EINVAL`. A handle without a socket is bound to any address and a free port
+/// first.
+///
+/// Returns 0 or an error: `UV_EALREADY` when it receives already, `UV_EINVAL` without callbacks.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_start>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_recv_start(
+    handle: *mut uv_udp_t,
+    alloc_cb: uv_alloc_cb,
+    recv_cb: uv_udp_recv_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle) }
+        .start_receiving(alloc_cb, recv_cb)
+        .into_code()
+}
+
+/// Non-zero when several datagrams are received at a time: the handle was made with
+/// `UV_UDP_RECVMMSG`, and the system can do it.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_using_recvmmsg>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_using_recvmmsg(handle: *const uv_udp_t) -> c_int {
+    // SAFETY: common pointer contract.
+    let udp = unsafe { Udp::from_ptr(handle) };
+    udp.handle().has(flags::UDP_RECVMMSG).into()
+}
+
+/// Stops receiving: neither callback is called any more. Returns 0, also if it did not receive.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_stop>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_recv_stop(handle: *mut uv_udp_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle) }.stop_receiving();
+    0
+}

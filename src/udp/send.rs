@@ -1,0 +1,518 @@
+//! UDP: sending.
+//!
+//! A request goes through two queues of its handle: `write_queue` until its datagram is sent, then
+//! `write_completed_queue` until the pending phase calls it back. The first one is sent in the call;
+//! those that follow before it has been called back wait for the pending phase, which sends what
+//! has gathered in batches. Whatever the kernel does not take waits for the socket to be writable.
+//!
+//! The request and its copy of the list of buffers are the handle's until the callback.
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::mem::MaybeUninit;
+
+use super::Udp;
+use crate::abi::*;
+use crate::alloc;
+use crate::backend::ready;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::list::{self, List};
+use crate::request::Request;
+use crate::sys::udp::{self as datagram, BATCH};
+use crate::view::{addr, get, owner, set, view};
+
+// Buffers are handed to the kernel as they are.
+const _: () = assert!(
+    size_of::<uv_buf_t>() == size_of::<libc::iovec>()
+        && std::mem::offset_of!(uv_buf_t, base) == std::mem::offset_of!(libc::iovec, iov_base)
+        && std::mem::offset_of!(uv_buf_t, len) == std::mem::offset_of!(libc::iovec, iov_len)
+);
+
+view!(
+    /// A datagram being sent.
+    SendRequest => uv_udp_send_t
+);
+
+impl SendRequest {
+    fn link(self) -> List {
+        // SAFETY: a member of a live request.
+        unsafe { List::from_ptr(addr!(self.queue)) }
+    }
+
+    fn from_link(link: List) -> SendRequest {
+        // SAFETY: the links of both queues are members of live requests.
+        unsafe { SendRequest::from_ptr(owner!(link.raw(), uv_udp_send_t, queue)) }
+    }
+
+    /// Copies the list of buffers, not what is in them.
+    ///
+    /// # Safety
+    /// `bufs` must be readable for `count` buffers.
+    unsafe fn keep_buffers(self, bufs: *const uv_buf_t, count: c_uint) -> Result {
+        let own = addr!(self.bufsml).cast::<uv_buf_t>();
+        let count_here = count as usize;
+        let list = if count_here <= get!(self.bufsml).len() {
+            own
+        } else {
+            alloc::calloc(count_here, size_of::<uv_buf_t>()).cast()
+        };
+        if list.is_null() {
+            return Err(Errno::ENOMEM);
+        }
+        // SAFETY: the caller vouches for `bufs`, and `list` has room for as many.
+        unsafe { std::ptr::copy_nonoverlapping(bufs, list, count_here) };
+        set!(self.bufs = list);
+        set!(self.nbufs = count);
+        Ok(())
+    }
+
+    fn release_buffers(self) {
+        let list = get!(self.bufs);
+        if list != addr!(self.bufsml).cast() {
+            // SAFETY: made by `keep_buffers`.
+            unsafe { alloc::free(list.cast()) };
+        }
+        set!(self.bufs = std::ptr::null_mut());
+    }
+
+    fn size(self) -> usize {
+        // SAFETY: the list made by `keep_buffers`.
+        unsafe { size_of_buffers(get!(self.bufs), get!(self.nbufs)) }
+    }
+
+    /// # Safety
+    /// `address` must be null or readable for `length` bytes.
+    unsafe fn keep_address(self, address: *const libc::sockaddr, length: libc::socklen_t) {
+        let kept = addr!(self.u.storage);
+        if address.is_null() {
+            // SAFETY: a member of a live request.
+            unsafe { (*kept).ss_family = libc::AF_UNSPEC as libc::sa_family_t };
+            return;
+        }
+        // SAFETY: the caller vouches for the address, and the storage has room for every kind.
+        unsafe {
+            std::ptr::copy_nonoverlapping(address.cast::<u8>(), kept.cast::<u8>(), length as usize);
+        }
+    }
+
+    fn header(self) -> libc::msghdr {
+        let address = addr!(self.u.addr);
+        // SAFETY: `keep_address` left an address of a known family, or of none.
+        let (name, length) = match unsafe { datagram::address_length(address) } {
+            Ok(length) => (address.cast::<c_void>(), length),
+            Err(_) => (std::ptr::null_mut(), 0),
+        };
+        datagram::header(
+            name,
+            length,
+            get!(self.bufs).cast(),
+            get!(self.nbufs) as usize,
+        )
+    }
+
+    fn invoke(self, status: c_int) {
+        if let Some(callback) = get!(self.send_cb) {
+            // SAFETY: the user's callback gets the request it was given for, which nothing here
+            // touches afterwards.
+            unsafe { callback(self.raw(), status) }
+        }
+    }
+}
+
+/// # Safety
+/// `bufs` must be readable for `count` buffers.
+unsafe fn size_of_buffers(bufs: *const uv_buf_t, count: c_uint) -> usize {
+    // SAFETY: the caller vouches for the list.
+    (0..count as usize).fold(0, |all, at| {
+        all.wrapping_add(unsafe { (*bufs.add(at)).len })
+    })
+}
+
+fn check_count(nbufs: c_uint) -> Result {
+    // Negative numbers of careless callers arrive as large ones.
+    if nbufs == 0 || nbufs > c_int::MAX as c_uint {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
+/// A datagram to be sent at once, whose parts are the caller's.
+struct Outgoing {
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    address: *const libc::sockaddr,
+    length: libc::socklen_t,
+}
+
+impl Outgoing {
+    fn header(&self) -> libc::msghdr {
+        datagram::header(
+            self.address.cast_mut().cast(),
+            self.length,
+            self.bufs.cast_mut().cast(),
+            self.nbufs as usize,
+        )
+    }
+}
+
+fn empty_headers() -> [MaybeUninit<libc::mmsghdr>; BATCH] {
+    [MaybeUninit::uninit(); BATCH]
+}
+
+/// # Safety
+/// The first `count` headers must be written.
+unsafe fn written(
+    headers: &mut [MaybeUninit<libc::mmsghdr>; BATCH],
+    count: usize,
+) -> &mut [libc::mmsghdr] {
+    let first = headers.as_mut_ptr().cast::<libc::mmsghdr>();
+    // SAFETY: the caller vouches for the first `count`, which are no more than there are.
+    unsafe { std::slice::from_raw_parts_mut(first, count.min(BATCH)) }
+}
+
+fn message(header: libc::msghdr) -> MaybeUninit<libc::mmsghdr> {
+    MaybeUninit::new(libc::mmsghdr {
+        msg_hdr: header,
+        msg_len: 0,
+    })
+}
+
+impl Udp {
+    /// Whether a datagram may go to `address`, and how long that is.
+    ///
+    /// # Safety
+    /// `address` must be null or point to an address, as long as its family says.
+    unsafe fn check_destination(self, address: *const libc::sockaddr) -> Result<libc::socklen_t> {
+        self.check_not_closing()?;
+        if address.is_null() {
+            return if self.is_connected() {
+                Ok(0)
+            } else {
+                Err(Errno::EDESTADDRREQ)
+            };
+        }
+        if self.is_connected() {
+            return Err(Errno::EISCONN);
+        }
+        // SAFETY: the caller vouches for the address.
+        unsafe { datagram::address_length(address) }
+    }
+
+    /// Checks the destination and makes sure that there is a socket to send from.
+    ///
+    /// # Safety
+    /// `address` must be null or point to an address, as long as its family says.
+    unsafe fn aim(self, address: *const libc::sockaddr) -> Result<libc::socklen_t> {
+        // SAFETY: the caller vouches for the address.
+        let length = unsafe { self.check_destination(address) }?;
+        if !address.is_null() {
+            // SAFETY: the caller vouches for the address.
+            self.ensure_bound(c_int::from(unsafe { (*address).sa_family }), 0)?;
+        }
+        Ok(length)
+    }
+
+    /// # Safety
+    /// The request must be writable, `bufs` readable for `nbufs` buffers, `address` null or point to
+    /// an address.
+    unsafe fn send(
+        self,
+        request: SendRequest,
+        bufs: *const uv_buf_t,
+        nbufs: c_uint,
+        address: *const libc::sockaddr,
+        callback: uv_udp_send_cb,
+    ) -> Result {
+        check_count(nbufs)?;
+        // SAFETY: the caller vouches for the address.
+        let length = unsafe { self.aim(address) }?;
+        // SAFETY: the caller vouches for the buffers.
+        unsafe { request.keep_buffers(bufs, nbufs) }?;
+        // SAFETY: the caller vouches for the address.
+        unsafe { request.keep_address(address, length) };
+        set!(request.handle = self.raw());
+        set!(request.send_cb = callback);
+        set!(request.status = 0);
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(request.raw().cast()) }.start(self.event_loop(), UV_UDP_SEND);
+
+        let is_first = !self.has_requests();
+        set!(self.send_queue_size = get!(self.send_queue_size).wrapping_add(request.size()));
+        set!(self.send_queue_count = get!(self.send_queue_count) + 1);
+        self.unsent().push_back(request.link());
+        self.handle().start();
+        if is_first {
+            self.send_unsent();
+        }
+        if !self.io().wants(ready::WRITABLE) {
+            self.io().feed(self.event_loop());
+        }
+        Ok(())
+    }
+
+    /// Sends what the kernel takes, and has the rest wait for it to take more.
+    pub(super) fn send_unsent(self) {
+        while !self.unsent().is_empty() {
+            match self.send_batch() {
+                Ok(count) => (0..count).for_each(|_| self.complete_first(0)),
+                Err(Errno::EAGAIN) => break,
+                Err(error) => self.complete_first(error.code()),
+            }
+        }
+        if self.unsent().is_empty() {
+            self.io().stop(self.event_loop(), ready::WRITABLE);
+        } else {
+            self.io().start(self.event_loop(), ready::WRITABLE);
+        }
+    }
+
+    fn send_batch(self) -> Result<usize> {
+        let mut headers = empty_headers();
+        let mut count = 0;
+        let mut next = self.unsent().front();
+        while let Some(link) = next.filter(|_| count < BATCH) {
+            headers[count] = message(SendRequest::from_link(link).header());
+            count += 1;
+            next = self.unsent().after(link);
+        }
+        // SAFETY: that many were written above, for live requests.
+        unsafe { datagram::send_many(self.fd(), written(&mut headers, count)) }
+    }
+
+    fn complete_first(self, status: c_int) {
+        if let Some(link) = self.unsent().pop_front() {
+            let request = SendRequest::from_link(link);
+            set!(request.status = status as isize);
+            self.completed().push_back(link);
+        }
+    }
+
+    pub(super) fn cancel_unsent(self) {
+        while !self.unsent().is_empty() {
+            self.complete_first(UV_ECANCELED);
+        }
+    }
+
+    /// Calls back the requests that are completed. Those that callbacks add wait for the next
+    /// pending phase: nobody keeps the loop to himself by sending from the callback.
+    pub(super) fn call_back(self) {
+        let on = self.event_loop();
+        let mut local = list::head();
+        // SAFETY: `local` outlives the walk, which leaves it empty.
+        let due = unsafe { List::from_ptr(&raw mut local) };
+        self.completed().take(due);
+        while let Some(link) = due.pop_front() {
+            let request = SendRequest::from_link(link);
+            set!(self.send_queue_size = get!(self.send_queue_size).wrapping_sub(request.size()));
+            set!(self.send_queue_count = get!(self.send_queue_count) - 1);
+            request.release_buffers();
+            Request::finish(on);
+            request.invoke(get!(request.status) as c_int);
+        }
+        self.settle();
+    }
+
+    /// # Safety
+    /// `bufs` must be readable for `nbufs` buffers, `address` null or point to an address.
+    unsafe fn try_send(
+        self,
+        bufs: *const uv_buf_t,
+        nbufs: c_uint,
+        address: *const libc::sockaddr,
+    ) -> Result<c_int> {
+        check_count(nbufs)?;
+        // SAFETY: the caller vouches for the address.
+        let length = unsafe { self.aim(address) }?;
+        if self.has_requests() {
+            return Err(Errno::EAGAIN);
+        }
+        let outgoing = Outgoing {
+            bufs,
+            nbufs,
+            address,
+            length,
+        };
+        // SAFETY: the caller vouches for buffers and address.
+        let size = unsafe { datagram::send(self.fd(), &outgoing.header()) }?;
+        Ok(size as c_int)
+    }
+
+    /// # Safety
+    /// The arrays must be readable for `all.count` elements, and those as `try_send` wants them;
+    /// `all.addresses` may be null.
+    unsafe fn try_send_many(self, all: &Datagrams) -> Result<c_int> {
+        self.check_not_closing()?;
+        if !self.is_open() {
+            return Err(Errno::EINVAL);
+        }
+        for at in 0..all.count {
+            // SAFETY: the caller vouches for the arrays.
+            unsafe { all.get(self, at) }?;
+        }
+        if self.has_requests() {
+            return Err(Errno::EAGAIN);
+        }
+        let mut sent = 0;
+        while sent < all.count {
+            let batch = (all.count - sent).min(BATCH);
+            let mut headers = empty_headers();
+            for (at, header) in headers.iter_mut().take(batch).enumerate() {
+                // SAFETY: the caller vouches for the arrays.
+                *header = message(unsafe { all.get(self, sent + at) }?.header());
+            }
+            // SAFETY: the first `batch` were written; the caller vouches for what they point to.
+            match unsafe { datagram::send_many(self.fd(), written(&mut headers, batch)) } {
+                Ok(count) => {
+                    sent += count;
+                    if count < batch {
+                        break;
+                    }
+                }
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(sent as c_int)
+    }
+}
+
+/// The arrays that `uv_udp_try_send2` takes.
+struct Datagrams {
+    count: usize,
+    bufs: *mut *mut uv_buf_t,
+    nbufs: *mut c_uint,
+    addresses: *mut *mut libc::sockaddr,
+}
+
+impl Datagrams {
+    /// # Safety
+    /// `at` must be below the count, the arrays as `try_send_many` wants them.
+    unsafe fn get(&self, from: Udp, at: usize) -> Result<Outgoing> {
+        // SAFETY: the caller vouches for the arrays.
+        let (bufs, nbufs) = unsafe { (*self.bufs.add(at), *self.nbufs.add(at)) };
+        let address = if self.addresses.is_null() {
+            std::ptr::null_mut()
+        } else {
+            // SAFETY: the caller vouches for the array.
+            unsafe { *self.addresses.add(at) }
+        };
+        // SAFETY: the caller vouches for the address.
+        let length = unsafe { from.check_destination(address) }?;
+        check_count(nbufs)?;
+        Ok(Outgoing {
+            bufs,
+            nbufs,
+            address,
+            length,
+        })
+    }
+}
+
+// C entry points
+
+/// Sends the buffers as one datagram to `addr`, or, if the handle is connected, to its peer (`addr`
+/// is `NULL` then). A handle without a socket is bound to any address and a free port first. The
+/// list of buffers is copied; what is in them must stay until `send_cb`, which gets the outcome.
+///
+/// Returns 0 or an error, and then `send_cb` is not called: `UV_EDESTADDRREQ` without an address
+/// when not connected, `UV_EISCONN` with one when connected, `UV_EINVAL` for no buffers or another
+/// address family, `UV_ENOMEM`.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_send>
+///
+/// # Safety
+/// `handle` must be initialised, `req` writable and in place until the callback, `bufs` readable for
+/// `nbufs` buffers, `addr` `NULL` or an address.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_send(
+    req: *mut uv_udp_send_t,
+    handle: *mut uv_udp_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    addr: *const libc::sockaddr,
+    send_cb: uv_udp_send_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle).send(SendRequest::from_ptr(req), bufs, nbufs, addr, send_cb) }
+        .into_code()
+}
+
+/// As `uv_udp_send`, but sends at once or not at all.
+///
+/// Returns the number of bytes sent, or an error: `UV_EAGAIN` when it cannot be sent now, or
+/// requests of `uv_udp_send` are before it; `UV_EMSGSIZE`; and those of `uv_udp_send`.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send>
+///
+/// # Safety
+/// `handle` must be initialised, `bufs` readable for `nbufs` buffers, `addr` `NULL` or an address.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_try_send(
+    handle: *mut uv_udp_t,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    addr: *const libc::sockaddr,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle).try_send(bufs, nbufs, addr) }.into_code()
+}
+
+/// As `uv_udp_try_send` for `count` datagrams, in order: the one at index i consists of the `nbufs[i]`
+/// buffers at `bufs[i]` and goes to `addrs[i]`. The handle must be bound; `flags` must be 0.
+///
+/// Returns how many of the leading datagrams were sent: 0 only if `count` is 0. Or an error, and
+/// then none was: `UV_EAGAIN`, `UV_EINVAL`, and those of `uv_udp_try_send`.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send2>
+///
+/// # Safety
+/// `handle` must be initialised; the arrays must have `count` elements, and those be as
+/// `uv_udp_try_send` wants them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_try_send2(
+    handle: *mut uv_udp_t,
+    count: c_uint,
+    bufs: *mut *mut uv_buf_t,
+    nbufs: *mut c_uint,
+    addrs: *mut *mut libc::sockaddr,
+    flags: c_uint,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    let udp = unsafe { Udp::from_ptr(handle) };
+    if flags != 0 || count > c_int::MAX as c_uint {
+        return UV_EINVAL;
+    }
+    let all = Datagrams {
+        count: count as usize,
+        bufs,
+        nbufs,
+        addresses: addrs,
+    };
+    // SAFETY: common pointer contract.
+    unsafe { udp.try_send_many(&all) }.into_code()
+}
+
+/// How many bytes of requests are not yet called back, `handle->send_queue_size`.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_size>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_get_send_queue_size(handle: *const uv_udp_t) -> usize {
+    // SAFETY: common pointer contract.
+    let udp = unsafe { Udp::from_ptr(handle) };
+    get!(udp.send_queue_size)
+}
+
+/// How many requests are not yet called back, `handle->send_queue_count`.
+///
+/// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_count>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_udp_get_send_queue_count(handle: *const uv_udp_t) -> usize {
+    // SAFETY: common pointer contract.
+    let udp = unsafe { Udp::from_ptr(handle) };
+    get!(udp.send_queue_count)
+}
