@@ -132,16 +132,11 @@ fn own_kernel_id() -> libc::id_t {
     unsafe { libc::syscall(libc::SYS_gettid) as libc::id_t }
 }
 
-/// The nice value that each of libuv's five thread priorities stands for.
+/// The nice value that one of the five thread priorities stands for.
 fn nice_of(priority: c_int) -> Option<c_int> {
-    match priority {
-        UV_THREAD_PRIORITY_HIGHEST => Some(-20),
-        UV_THREAD_PRIORITY_ABOVE_NORMAL => Some(-10),
-        UV_THREAD_PRIORITY_NORMAL => Some(0),
-        UV_THREAD_PRIORITY_BELOW_NORMAL => Some(10),
-        UV_THREAD_PRIORITY_LOWEST => Some(19),
-        _ => None,
-    }
+    (UV_THREAD_PRIORITY_LOWEST..=UV_THREAD_PRIORITY_HIGHEST)
+        .contains(&priority)
+        .then_some(-2 * priority)
 }
 
 fn get_priority(thread: uv_thread_t) -> Result<c_int> {

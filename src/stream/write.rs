@@ -21,6 +21,9 @@ use crate::view::{addr, get, owner, set, view};
 /// Writes in a row before the others of the loop get their turn.
 const MOST_WRITES: u32 = 32;
 
+/// The most that Linux transfers in one call, and so the most that one write takes.
+const MOST_BYTES: usize = 0x7fff_f000;
+
 view!(
     /// A write in progress.
     Write => uv_write_t
@@ -162,8 +165,13 @@ impl Write {
 
 impl Stream {
     /// Whether a write makes sense now.
-    fn check_write(self, count: c_uint, passed: Option<Handle>) -> Result {
-        if count == 0 || count > c_int::MAX as c_uint {
+    fn check_write(
+        self,
+        buffers: *const uv_buf_t,
+        count: c_uint,
+        passed: Option<Handle>,
+    ) -> Result {
+        if count == 0 || count > c_int::MAX as c_uint || total(buffers, count) > MOST_BYTES {
             return Err(Errno::EINVAL);
         }
         if self.fd() == -1 {
@@ -192,7 +200,7 @@ impl Stream {
         passed: *mut uv_stream_t,
         callback: uv_write_cb,
     ) -> Result {
-        self.check_write(count, handle_to_pass(passed))?;
+        self.check_write(buffers, count, handle_to_pass(passed))?;
         request.set_buffers(buffers, count)?;
         let on = self.event_loop();
         let was_empty = self.write_queue().is_empty();
@@ -225,7 +233,7 @@ impl Stream {
             return Err(Errno::EAGAIN);
         }
         let passed = handle_to_pass(passed);
-        self.check_write(count, passed)?;
+        self.check_write(buffers, count, passed)?;
         self.send(buffers, count, passed)
             .map(|count| count as c_int)
     }
@@ -312,6 +320,14 @@ impl Stream {
     }
 }
 
+/// The bytes of all buffers.
+fn total(buffers: *const uv_buf_t, count: c_uint) -> usize {
+    (0..count as usize)
+        // SAFETY: the user vouches for `count` buffers.
+        .map(|index| unsafe { (*buffers.wrapping_add(index)).len })
+        .fold(0, usize::saturating_add)
+}
+
 fn handle_to_pass(passed: *mut uv_stream_t) -> Option<Handle> {
     // SAFETY: the user vouches for the handle until the write is done.
     (!passed.is_null()).then(|| unsafe { Handle::from_ptr(passed.cast()) })
@@ -331,7 +347,7 @@ fn passed_fd(passed: Handle) -> Result<c_int> {
 /// which gets 0 or an error.
 ///
 /// Returns 0 or an error: `UV_EBADF` without a descriptor, `UV_EPIPE` when the stream is not
-/// writable, `UV_EINVAL` without buffers, `UV_ENOMEM`.
+/// writable, `UV_EINVAL` without buffers or for more than 0x7ffff000 bytes, `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write>
 ///

@@ -9,6 +9,7 @@ pub(crate) mod fd;
 pub(crate) mod file;
 pub(crate) mod interface;
 pub(crate) mod path;
+pub(crate) mod process;
 pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod socket;
