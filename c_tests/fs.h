@@ -35,7 +35,9 @@ static inline int64_t fs_end(int returned) {
   ASSERT_EQ(fs_req.type, UV_FS);
   ASSERT_PTR_EQ(fs_req.data, &fs_req);
   if (!fs_is_async) {
-    ASSERT_EQ(fs_req.result, returned);
+    /* In libuv, the result says nothing of an operation that was not even started. */
+    if (getenv("OXUV_TEST_OTHER") == NULL || returned != UV_EINVAL)
+      ASSERT_EQ(fs_req.result, returned);
     return returned;
   }
   if (returned != 0) {
