@@ -13,7 +13,7 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, Result};
 use crate::sys::stat::{Target, status};
-use crate::sys::{fd, file, path};
+use crate::sys::{self, fd, file, path};
 use crate::view::get;
 
 /// How much is read at a time, where the kernel does not copy.
@@ -380,6 +380,7 @@ pub unsafe extern "C" fn uv_fs_sendfile(
             if in_offset < 0 {
                 return Err(Errno::EINVAL);
             }
+            sys::check_length(length)?;
             request.set_file(out_fd);
             request.set_flags(in_fd);
             request.set_offset(in_offset);

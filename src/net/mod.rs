@@ -1,3 +1,4 @@
 //! Addresses, names and encodings.
 
+mod address;
 pub(crate) mod sockaddr;

@@ -37,7 +37,7 @@ impl Signal {
         unsafe { Handle::from_ptr(self.raw().cast()) }
     }
 
-    fn event_loop(self) -> Loop {
+    pub(crate) fn event_loop(self) -> Loop {
         self.handle().event_loop()
     }
 
@@ -96,6 +96,11 @@ impl Signal {
             self.handle().stop();
         }
         set!(self.signum = 0);
+    }
+
+    /// What was caught until now is not told.
+    pub(crate) fn forget_caught(self) {
+        registry::forget(self);
     }
 
     pub(crate) fn close(self) {

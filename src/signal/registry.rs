@@ -20,15 +20,15 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_uint};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 
 use super::Signal;
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::list::{self, List};
-use crate::sys::fd;
 use crate::sys::signal::{self, AllBlocked, LAST, Lock, keeping_errno};
+use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set};
 
 /// A loop's handles for which something was caught that they have not been called for.
@@ -268,7 +268,7 @@ impl Signal {
     }
 
     /// What was caught and not told yet is not going to be told.
-    fn forget_caught(self) {
+    fn drop_due(self) {
         self.event_loop().remove_due(self.due() as usize);
         set!(self.dispatched_signals = get!(self.caught_signals));
         self.caught_link().remove();
@@ -314,7 +314,8 @@ pub(super) fn loop_init(on: Loop) {
 
 /// Has the handle told of a signal; the first time only, if it `is_one_shot`.
 pub(super) fn add(signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
-    watch_forks()?;
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    process::call_in_forks(&REGISTERED, forget_parent)?;
     locked(|table| table.add(signal, signum, is_one_shot))
 }
 
@@ -322,8 +323,13 @@ pub(super) fn add(signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
 pub(super) fn remove(signal: Signal, signum: c_int) {
     locked(|table| {
         table.remove(signal, signum);
-        signal.forget_caught();
+        signal.drop_due();
     });
+}
+
+/// What was caught is not told; the handle stays as it is.
+pub(super) fn forget(signal: Signal) {
+    locked(|_| signal.drop_due());
 }
 
 /// How many calls are due for handles of the loop.
@@ -363,21 +369,7 @@ pub(super) fn add_again(signal: Signal, signum: c_int, is_one_shot: bool) -> Res
     })
 }
 
-/// Has [`forget_parent`] called in children; the registration is inherited by them.
-fn watch_forks() -> Result {
-    static REGISTERED: AtomicBool = AtomicBool::new(false);
-    if REGISTERED.load(Relaxed) {
-        return Ok(());
-    }
-    // Doing so twice, should two threads come here at once, has the effect of once.
-    // SAFETY: the function does what may be done in the child of a fork.
-    match unsafe { libc::pthread_atfork(None, None, Some(forget_parent)) } {
-        0 => REGISTERED.store(true, Relaxed),
-        number => return Err(Errno::from_system(number)),
-    }
-    Ok(())
-}
-
+/// In a child that was forked, by whatever thread.
 unsafe extern "C" fn forget_parent() {
     REGISTRY.lock.reset();
     locked(Table::forget_handles);

@@ -1,1 +1,4 @@
 //! The machine, the process and its user.
+
+mod clock;
+mod memory;

@@ -282,8 +282,9 @@ impl Udp {
     /// `length` must be readable and writable, `name` writable for that many bytes.
     unsafe fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
         // SAFETY: the caller vouches for `length`.
-        let mut size = unsafe { *length } as libc::socklen_t;
-        // SAFETY: the caller vouches for `name`; the kernel refuses a negative length.
+        let room = libc::socklen_t::try_from(unsafe { *length });
+        let mut size = room.map_err(|_| Errno::EINVAL)?;
+        // SAFETY: the caller vouches for `name`.
         unsafe { socket::name(self.fd(), end, name, &mut size) }?;
         // SAFETY: the caller vouches for `length`.
         unsafe { *length = size as c_int };
