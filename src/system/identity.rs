@@ -44,10 +44,7 @@ fn with_user<R>(uid: uv_uid_t, work: impl FnOnce(&libc::passwd) -> Result<R>) ->
 pub(super) fn with_home(work: impl FnOnce(&[u8]) -> Result) -> Result {
     // SAFETY: takes no memory.
     let uid = unsafe { libc::geteuid() };
-    // SAFETY: the database's entries have terminated strings.
-    with_user(uid, |user| {
-        work(unsafe { CStr::from_ptr(user.pw_dir) }.to_bytes())
-    })
+    with_user(uid, |user| work(text(user.pw_dir).to_bytes()))
 }
 
 /// Puts strings into one block, one after the other.

@@ -8,7 +8,6 @@ use std::ffi::{CStr, c_int};
 
 use super::cgroup::{Cgroup, Version};
 use super::proc::{field_of, number, read_small};
-use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 
 /// What version 1 says where there is no limit: as many whole pages as a signed number counts.
@@ -33,11 +32,11 @@ fn sysinfo(pick: impl FnOnce(&libc::sysinfo) -> u64) -> u64 {
 }
 
 fn total() -> u64 {
-    meminfo(b"MemTotal:").unwrap_or_else(|| sysinfo(|info| info.totalram as u64))
+    meminfo(b"MemTotal:").unwrap_or_else(|| sysinfo(|info| info.totalram))
 }
 
 fn free() -> u64 {
-    meminfo(b"MemAvailable:").unwrap_or_else(|| sysinfo(|info| info.freeram as u64))
+    meminfo(b"MemAvailable:").unwrap_or_else(|| sysinfo(|info| info.freeram))
 }
 
 /// The limit that this process's group and those above set; `None` when it is not known, the
@@ -47,7 +46,11 @@ fn limit(group: &Cgroup) -> Option<u64> {
         Version::Two => [c"memory.max", c"memory.high"],
         Version::One => [c"memory.limit_in_bytes", c"memory.soft_limit_in_bytes"],
     };
-    names.into_iter().filter_map(|name| group.least(name)).min()
+    let least = names
+        .into_iter()
+        .filter_map(|name| group.least(name))
+        .min()?;
+    Some(if least >= NO_LIMIT { u64::MAX } else { least })
 }
 
 /// The limit, if it is less than no limit at all.
