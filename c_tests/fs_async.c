@@ -366,7 +366,8 @@ TEST_IMPL(what_is_done_or_cancelled_is_not_cancelled) {
   close_gate(loop, &work);
   ASSERT_OK(uv_fs_stat(loop, &req, "/", on_stat));
   ASSERT_OK(uv_cancel((uv_req_t*) &req));
-  ASSERT_EQ(uv_cancel((uv_req_t*) &req), UV_EBUSY);
+  /* Again has no effect: it is reported once. */
+  ASSERT_OK(uv_cancel((uv_req_t*) &req));
   open_gate();
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
   ASSERT_EQ(calls, 1);
