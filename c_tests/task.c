@@ -6,8 +6,10 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/un.h>
+#include <time.h>
 
 static struct task* tasks;
 static char* program;
@@ -115,7 +117,7 @@ pid_t start_helper(const char* name, int* number) {
   if (pid == 0) {
     close(ready[0]);
     snprintf(fd_text, sizeof(fd_text), "%d", ready[1]);
-    execl("/proc/self/exe", program, name, fd_text, (char*) NULL);
+    execl(program, program, name, fd_text, (char*) NULL);
     _exit(127);
   }
   close(ready[1]);
@@ -213,6 +215,36 @@ void start_pipe_echo_server(const char* path) {
   start_helper("pipe_echo_server", NULL);
 }
 
+/* --- The order of events ------------------------------------------------------------------- */
+
+static char noted[1 << 16];
+static size_t noted_size;
+
+void note(const char* format, ...) {
+  va_list arguments;
+  size_t left = sizeof(noted) - noted_size;
+  int size;
+
+  if (noted_size > 0) {
+    noted[noted_size++] = ' ';
+    left--;
+  }
+  va_start(arguments, format);
+  size = vsnprintf(noted + noted_size, left, format, arguments);
+  va_end(arguments);
+  ASSERT_LT(size, left);
+  noted_size += (size_t) size;
+}
+
+const char* notes(void) {
+  return noted;
+}
+
+void clear_notes(void) {
+  noted[0] = '\0';
+  noted_size = 0;
+}
+
 /* --- Helpers of tests ---------------------------------------------------------------------- */
 
 static int count_entries(const char* path) {
@@ -290,6 +322,17 @@ void run_until(uv_loop_t* loop, const int* flag, int value) {
   if (*flag < value) FAIL("waited in vain: %d of %d", *flag, value);
   uv_close((uv_handle_t*) timer, (uv_close_cb) (void (*)(void)) free);
   uv_run(loop, UV_RUN_NOWAIT);
+}
+
+static uint64_t nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
+}
+
+void spin(uint64_t milliseconds) {
+  uint64_t end = nanoseconds() + milliseconds * 1000000;
+  while (nanoseconds() < end) continue;
 }
 
 struct sockaddr_in loopback(int port) {

@@ -139,6 +139,21 @@ void end_helper(pid_t pid);
     if ((a) == NULL) FAIL("assertion failed: %s is not NULL", #a);                                 \
   } while (0)
 
+/* --- The order of events ------------------------------------------------------------------- */
+
+/* Adds a word to the notes of this test, as printf does; words are set apart by a blank. */
+__attribute__((format(printf, 1, 2))) void note(const char* format, ...);
+/* The notes so far. */
+const char* notes(void);
+void clear_notes(void);
+
+/* Asserts what was noted since the last time, and starts anew. */
+#define ASSERT_NOTES(expected)                                                                     \
+  do {                                                                                             \
+    ASSERT_STR_EQ(notes(), expected);                                                              \
+    clear_notes();                                                                                 \
+  } while (0)
+
 /* --- Helpers of tests ---------------------------------------------------------------------- */
 
 /* How many descriptors this process has open. */
@@ -158,11 +173,13 @@ const char* test_path(const char* name);
 void write_file(const char* path, const void* data, size_t size);
 /* Runs the loop until *flag is at least `value`; fails the test after 20 seconds. */
 void run_until(uv_loop_t* loop, const int* flag, int value);
+/* Keeps the thread busy for so many milliseconds. */
+void spin(uint64_t milliseconds);
 /* 127.0.0.1 with a port, 0 for any. */
 struct sockaddr_in loopback(int port);
 /* The port that a TCP handle is bound to. */
 int port_of(uv_tcp_t* handle);
-/* Does nothing; for callbacks that only need to be there. */
+/* Hands out always the same memory: for readers that are done with it in the callback. */
 void alloc_static(uv_handle_t* handle, size_t suggested, uv_buf_t* buf);
 /* Starts an echo server in a process of its own: on TCP (returns the port), or on a Unix socket. */
 int start_tcp_echo_server(void);

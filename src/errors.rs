@@ -34,6 +34,7 @@ impl Errno {
     pub(crate) const EINVAL: Errno = Errno(UV_EINVAL);
     pub(crate) const EIO: Errno = Errno(UV_EIO);
     pub(crate) const EISCONN: Errno = Errno(UV_EISCONN);
+    pub(crate) const EISDIR: Errno = Errno(UV_EISDIR);
     pub(crate) const ELOOP: Errno = Errno(UV_ELOOP);
     pub(crate) const EMFILE: Errno = Errno(UV_EMFILE);
     pub(crate) const EMSGSIZE: Errno = Errno(UV_EMSGSIZE);
@@ -54,6 +55,7 @@ impl Errno {
     pub(crate) const EPIPE: Errno = Errno(UV_EPIPE);
     pub(crate) const EPROTONOSUPPORT: Errno = Errno(UV_EPROTONOSUPPORT);
     pub(crate) const ERANGE: Errno = Errno(UV_ERANGE);
+    pub(crate) const ESPIPE: Errno = Errno(UV_ESPIPE);
     pub(crate) const ESRCH: Errno = Errno(UV_ESRCH);
     pub(crate) const ETIMEDOUT: Errno = Errno(UV_ETIMEDOUT);
     pub(crate) const EXDEV: Errno = Errno(UV_EXDEV);

@@ -212,22 +212,16 @@ impl Handle {
     /// runs, after which the memory is the caller's.
     pub(crate) fn finish_close(self) {
         let raw = self.raw();
-        if self.kind() == UV_SIGNAL {
-            // SAFETY: the type says what the memory is.
-            let signal = unsafe { Signal::from_ptr(raw.cast()) };
-            if !signal.may_finish_close() {
-                self.close_soon();
-                return;
-            }
-        }
         self.add(flags::CLOSED);
-        // SAFETY: in each arm the type says what the memory is.
         match self.kind() {
             UV_NAMED_PIPE | UV_TCP | UV_TTY => {
-                unsafe { Stream::from_ptr(raw.cast()) }.finish_close()
+                // SAFETY: the type says what the memory is.
+                unsafe { Stream::from_ptr(raw.cast()) }.finish_close();
             }
-            // SAFETY: the type says what the memory is.
-            UV_UDP => unsafe { Udp::from_ptr(raw.cast()) }.finish_close(),
+            UV_UDP => {
+                // SAFETY: the type says what the memory is.
+                unsafe { Udp::from_ptr(raw.cast()) }.finish_close();
+            }
             _ => {}
         }
         self.unreference();
@@ -479,7 +473,7 @@ pub unsafe extern "C" fn uv_fileno(handle: *const uv_handle_t, fd: *mut uv_os_fd
 /// Reads (where `*value` is 0) or sets the size in bytes of a socket's send buffer. Linux answers
 /// with twice the size that was set.
 ///
-/// Returns 0 or an error: `UV_EINVAL` without `value`, `UV_ENOTSUP` for handles without a socket,
+/// Returns 0 or an error: `UV_EINVAL` without a handle or `value`, `UV_ENOTSUP` for handles without a socket,
 /// `UV_EBADF` without a descriptor.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_send_buffer_size>
@@ -488,12 +482,16 @@ pub unsafe extern "C" fn uv_fileno(handle: *const uv_handle_t, fd: *mut uv_os_fd
 /// `handle` must be initialised, `value` null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_send_buffer_size(handle: *mut uv_handle_t, value: *mut c_int) -> c_int {
+    if handle.is_null() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    match (unsafe { Handle::from_ptr(handle) }, unsafe {
-        value.as_mut()
-    }) {
-        (_, None) => UV_EINVAL,
-        (handle, Some(value)) => handle.buffer_size(libc::SO_SNDBUF, value).into_code(),
+    match unsafe { value.as_mut() } {
+        None => UV_EINVAL,
+        // SAFETY: common pointer contract.
+        Some(value) => unsafe { Handle::from_ptr(handle) }
+            .buffer_size(libc::SO_SNDBUF, value)
+            .into_code(),
     }
 }
 
@@ -508,11 +506,15 @@ pub unsafe extern "C" fn uv_send_buffer_size(handle: *mut uv_handle_t, value: *m
 /// `handle` must be initialised, `value` null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_recv_buffer_size(handle: *mut uv_handle_t, value: *mut c_int) -> c_int {
+    if handle.is_null() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    match (unsafe { Handle::from_ptr(handle) }, unsafe {
-        value.as_mut()
-    }) {
-        (_, None) => UV_EINVAL,
-        (handle, Some(value)) => handle.buffer_size(libc::SO_RCVBUF, value).into_code(),
+    match unsafe { value.as_mut() } {
+        None => UV_EINVAL,
+        // SAFETY: common pointer contract.
+        Some(value) => unsafe { Handle::from_ptr(handle) }
+            .buffer_size(libc::SO_RCVBUF, value)
+            .into_code(),
     }
 }

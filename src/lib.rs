@@ -1,4 +1,5 @@
 //! libuv, rebuilt in Rust behind the same C ABI.
+#![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_macros))]
 
 pub mod abi;
 mod alloc;

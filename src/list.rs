@@ -131,7 +131,7 @@ impl List {
 
 /// Memory for a local head.
 #[inline]
-pub(crate) fn head() -> uv__queue {
+pub(crate) const fn head() -> uv__queue {
     uv__queue {
         next: std::ptr::null_mut(),
         prev: std::ptr::null_mut(),

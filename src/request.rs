@@ -69,6 +69,10 @@ impl Request {
                 UV_WRITE => return Write::from_ptr(raw.cast()).cancel(),
                 _ => return Err(Errno::EINVAL),
             };
+            if on.is_null() {
+                // A file operation without a callback: done.
+                return Err(Errno::EBUSY);
+            }
             pool::cancel(Loop::from_ptr(on), work)
         }
     }

@@ -1,1 +1,537 @@
-//! Threads.
+//! Threads and thread-local keys.
+//!
+//! <https://docs.libuv.org/en/v1.x/threading.html>
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use crate::abi::*;
+use crate::alloc;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::panic::misuse;
+
+/// What glibc gives a thread when the limit says "unlimited".
+const DEFAULT_STACK: usize = 2 << 20;
+/// Room for a thread's name with its terminator.
+const NAME_ROOM: usize = 16;
+
+fn check(result: c_int) -> Result {
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(Errno::from_system(result))
+    }
+}
+
+fn page_size() -> usize {
+    // SAFETY: takes no memory.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// The least stack that a thread is given.
+fn least_stack() -> usize {
+    libc::PTHREAD_STACK_MIN.max(8192)
+}
+
+/// The stack that a thread gets when nobody asks for one: what the limit allows, as the main
+/// thread has.
+fn default_stack() -> usize {
+    // SAFETY: all zero is valid, and the call fills it.
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: writes one rlimit.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0;
+    if known && limit.rlim_cur != libc::RLIM_INFINITY {
+        let size = limit.rlim_cur as usize / page_size() * page_size();
+        if size >= least_stack() {
+            return size;
+        }
+    }
+    DEFAULT_STACK
+}
+
+fn stack_size(asked: usize) -> usize {
+    if asked == 0 {
+        return default_stack();
+    }
+    asked
+        .checked_next_multiple_of(page_size())
+        .unwrap_or(asked)
+        .max(least_stack())
+}
+
+/// A thread's function and what it gets, on the heap until the thread has begun.
+struct Start {
+    entry: unsafe extern "C" fn(*mut c_void),
+    argument: *mut c_void,
+}
+
+extern "C" fn begin(start: *mut c_void) -> *mut c_void {
+    // SAFETY: made by `create` for this thread alone.
+    let start = unsafe { alloc::Box::from_raw_in(start.cast::<Start>(), alloc::Heap) };
+    let Start { entry, argument } = *start;
+    drop(start);
+    // SAFETY: the user's function gets the argument it was registered with.
+    unsafe { entry(argument) };
+    std::ptr::null_mut()
+}
+
+fn create(thread: *mut uv_thread_t, stack: usize, start: Start) -> Result {
+    let start = alloc::Box::into_raw(alloc::boxed(start)?);
+    // SAFETY: the attributes are initialised before they are used, and destroyed after; `thread`
+    // is the caller's to vouch for.
+    let result = unsafe {
+        let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
+        check(libc::pthread_attr_init(&mut attributes)).and_then(|()| {
+            let result =
+                check(libc::pthread_attr_setstacksize(&mut attributes, stack)).and_then(|()| {
+                    check(libc::pthread_create(
+                        thread,
+                        &attributes,
+                        begin,
+                        start.cast(),
+                    ))
+                });
+            libc::pthread_attr_destroy(&mut attributes);
+            result
+        })
+    };
+    if result.is_err() {
+        // SAFETY: made above, and no thread has it.
+        drop(unsafe { alloc::Box::from_raw_in(start, alloc::Heap) });
+    }
+    result
+}
+
+/// How many bytes of `name` fit into `room`, without cutting a character of UTF-8 in two.
+fn fitting(name: &[u8], room: usize) -> usize {
+    if name.len() <= room {
+        return name.len();
+    }
+    // A byte that begins with the bits 10 goes on with a character.
+    (0..=room)
+        .rev()
+        .find(|end| name[*end] & 0xc0 != 0x80)
+        .unwrap_or(0)
+}
+
+fn scheduling(thread: uv_thread_t) -> Result<(c_int, libc::sched_param)> {
+    let mut policy = 0;
+    // SAFETY: all zero is valid, and the call fills it.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: writes both; the thread is the caller's to vouch for.
+    check(unsafe { libc::pthread_getschedparam(thread, &mut policy, &mut parameters) })?;
+    Ok((policy, parameters))
+}
+
+fn is_self(thread: uv_thread_t) -> bool {
+    // SAFETY: compares two thread ids.
+    unsafe { libc::pthread_equal(thread, libc::pthread_self()) != 0 }
+}
+
+fn own_kernel_id() -> libc::id_t {
+    // SAFETY: takes no memory.
+    unsafe { libc::syscall(libc::SYS_gettid) as libc::id_t }
+}
+
+/// The nice value that one of the five thread priorities stands for.
+fn nice_of(priority: c_int) -> Option<c_int> {
+    (UV_THREAD_PRIORITY_LOWEST..=UV_THREAD_PRIORITY_HIGHEST)
+        .contains(&priority)
+        .then_some(-2 * priority)
+}
+
+fn get_priority(thread: uv_thread_t) -> Result<c_int> {
+    let (policy, parameters) = scheduling(thread)?;
+    if policy == libc::SCHED_OTHER && is_self(thread) {
+        // SAFETY: the calling thread's own id.
+        return Ok(unsafe { libc::getpriority(libc::PRIO_PROCESS, own_kernel_id()) });
+    }
+    Ok(parameters.sched_priority)
+}
+
+fn set_priority(thread: uv_thread_t, priority: c_int) -> Result {
+    let nice = nice_of(priority).ok_or(Errno::EINVAL)?;
+    let (policy, mut parameters) = scheduling(thread)?;
+    // SAFETY: take no memory.
+    let (least, most) = unsafe {
+        (
+            libc::sched_get_priority_min(policy),
+            libc::sched_get_priority_max(policy),
+        )
+    };
+    if policy == libc::SCHED_OTHER && is_self(thread) {
+        // SAFETY: the calling thread's own id.
+        return crate::sys::cvt(unsafe {
+            libc::setpriority(libc::PRIO_PROCESS, own_kernel_id(), nice)
+        })
+        .map(drop);
+    }
+    // The five spread evenly over what the policy has.
+    parameters.sched_priority = least + (most - least) * (priority - UV_THREAD_PRIORITY_LOWEST) / 4;
+    // SAFETY: reads the parameters; the thread is the caller's to vouch for.
+    check(unsafe { libc::pthread_setschedparam(thread, policy, &parameters) })
+}
+
+fn mask_size() -> usize {
+    libc::CPU_SETSIZE as usize
+}
+
+// C entry points
+
+/// Starts a thread that runs `entry` with `arg`, with a stack as large as the main thread's limit.
+///
+/// Returns 0 or an error, such as `UV_EAGAIN` or `UV_ENOMEM`.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_create>
+///
+/// # Safety
+/// `tid` must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_create(
+    tid: *mut uv_thread_t,
+    entry: uv_thread_cb,
+    arg: *mut c_void,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { uv_thread_create_ex(tid, std::ptr::null(), entry, arg) }
+}
+
+/// The same with options: with `UV_THREAD_HAS_STACK_SIZE` in `params->flags`, the stack has
+/// `params->stack_size` bytes, rounded up to pages and to the least that the system takes; 0 means
+/// the default.
+///
+/// Returns 0 or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_create_ex>
+///
+/// # Safety
+/// `tid` must be writable, `params` null or readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_create_ex(
+    tid: *mut uv_thread_t,
+    params: *const uv_thread_options_t,
+    entry: uv_thread_cb,
+    arg: *mut c_void,
+) -> c_int {
+    let Some(entry) = entry else {
+        return UV_EINVAL;
+    };
+    // SAFETY: common pointer contract.
+    let asked = match unsafe { params.as_ref() } {
+        Some(options) if options.flags & UV_THREAD_HAS_STACK_SIZE != 0 => options.stack_size,
+        _ => 0,
+    };
+    create(
+        tid,
+        stack_size(asked),
+        Start {
+            entry,
+            argument: arg,
+        },
+    )
+    .into_code()
+}
+
+/// Lets a thread run only on the processors that are marked in `cpumask`, a byte for each; the mask
+/// before is written to `oldmask`, if that is not `NULL`.
+///
+/// Returns 0 or an error: `UV_EINVAL` when `mask_size` is less than `uv_cpumask_size()`.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setaffinity>
+///
+/// # Safety
+/// `tid` must be a running thread; the masks must have `mask_size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_setaffinity(
+    tid: *mut uv_thread_t,
+    cpumask: *mut c_char,
+    oldmask: *mut c_char,
+    mask_size: usize,
+) -> c_int {
+    if mask_size < self::mask_size() {
+        return UV_EINVAL;
+    }
+    if !oldmask.is_null() {
+        // SAFETY: common pointer contract.
+        let result = unsafe { uv_thread_getaffinity(tid, oldmask, mask_size) };
+        if result < 0 {
+            return result;
+        }
+    }
+    // SAFETY: the set is within its size; common pointer contract.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        for cpu in 0..self::mask_size() {
+            if *cpumask.add(cpu) != 0 {
+                libc::CPU_SET(cpu, &mut set);
+            }
+        }
+        check(libc::pthread_setaffinity_np(
+            *tid,
+            size_of::<libc::cpu_set_t>(),
+            &set,
+        ))
+        .into_code()
+    }
+}
+
+/// Marks in `cpumask` the processors that a thread may run on, a byte for each.
+///
+/// Returns 0 or an error: `UV_EINVAL` when `mask_size` is less than `uv_cpumask_size()`.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getaffinity>
+///
+/// # Safety
+/// `tid` must be a running thread; the mask must have `mask_size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_getaffinity(
+    tid: *mut uv_thread_t,
+    cpumask: *mut c_char,
+    mask_size: usize,
+) -> c_int {
+    if mask_size < self::mask_size() {
+        return UV_EINVAL;
+    }
+    // SAFETY: the set is within its size; common pointer contract.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let result = libc::pthread_getaffinity_np(*tid, size_of::<libc::cpu_set_t>(), &mut set);
+        if result != 0 {
+            return Errno::from_system(result).code();
+        }
+        for cpu in 0..self::mask_size() {
+            *cpumask.add(cpu) = c_char::from(libc::CPU_ISSET(cpu, &set));
+        }
+    }
+    0
+}
+
+/// The processor that the calling thread runs on, or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getcpu>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_thread_getcpu() -> c_int {
+    // SAFETY: takes no memory.
+    crate::sys::cvt(unsafe { libc::sched_getcpu() }).into_code()
+}
+
+/// How many bytes a processor mask has.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpumask_size>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_cpumask_size() -> c_int {
+    mask_size() as c_int
+}
+
+/// The calling thread.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_self>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_thread_self() -> uv_thread_t {
+    // SAFETY: takes no memory.
+    unsafe { libc::pthread_self() }
+}
+
+/// Waits for a thread to end. Returns 0 or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_join>
+///
+/// # Safety
+/// `tid` must be a thread that nobody has joined or detached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_join(tid: *mut uv_thread_t) -> c_int {
+    // SAFETY: common pointer contract.
+    check(unsafe { libc::pthread_join(*tid, std::ptr::null_mut()) }).into_code()
+}
+
+/// Lets a thread go on without anybody joining it. Returns 0 or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_detach>
+///
+/// # Safety
+/// `tid` must be a thread that nobody has joined or detached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_detach(tid: *mut uv_thread_t) -> c_int {
+    // SAFETY: common pointer contract.
+    check(unsafe { libc::pthread_detach(*tid) }).into_code()
+}
+
+/// Non-zero when both are the same thread.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_equal>
+///
+/// # Safety
+/// Both must be readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_equal(t1: *const uv_thread_t, t2: *const uv_thread_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { libc::pthread_equal(*t1, *t2) }
+}
+
+/// Names the calling thread; the name is cut to 15 bytes, between characters.
+///
+/// Returns 0 or an error: `UV_EINVAL` for a `NULL` name.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setname>
+///
+/// # Safety
+/// `name` must be null or a terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_setname(name: *const c_char) -> c_int {
+    if name.is_null() {
+        return UV_EINVAL;
+    }
+    // SAFETY: common pointer contract.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    let mut cut = [0u8; NAME_ROOM];
+    let length = fitting(name, NAME_ROOM - 1);
+    cut[..length].copy_from_slice(&name[..length]);
+    // SAFETY: the name is terminated.
+    check(unsafe { libc::pthread_setname_np(libc::pthread_self(), cut.as_ptr().cast()) })
+        .into_code()
+}
+
+/// Writes a thread's name to `name`, cut to `size` bytes with its terminator.
+///
+/// Returns 0 or an error: `UV_EINVAL` for a `NULL` name or no room.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getname>
+///
+/// # Safety
+/// `tid` must be a running thread, `name` null or writable for `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_getname(
+    tid: *mut uv_thread_t,
+    name: *mut c_char,
+    size: usize,
+) -> c_int {
+    if name.is_null() || size == 0 {
+        return UV_EINVAL;
+    }
+    let mut full = [0u8; NAME_ROOM];
+    // SAFETY: the buffer has the length that is passed; common pointer contract.
+    let result = unsafe { libc::pthread_getname_np(*tid, full.as_mut_ptr().cast(), full.len()) };
+    if result != 0 {
+        return Errno::from_system(result).code();
+    }
+    let length = full
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(full.len())
+        .min(size - 1);
+    // SAFETY: `length + 1 <= size`; common pointer contract.
+    unsafe {
+        std::ptr::copy_nonoverlapping(full.as_ptr().cast(), name, length);
+        *name.add(length) = 0;
+    }
+    0
+}
+
+/// Sets a thread's priority to one of the five `UV_THREAD_PRIORITY_…`. For a thread of the ordinary
+/// scheduling class this works on the calling thread.
+///
+/// Returns 0 or an error: `UV_EINVAL` for another number, `UV_EPERM`, `UV_EACCES`.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setpriority>
+///
+/// # Safety
+/// `tid` must be a running thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_setpriority(tid: uv_thread_t, priority: c_int) -> c_int {
+    set_priority(tid, priority).into_code()
+}
+
+/// Writes a thread's priority, as the system counts it, to `priority`.
+///
+/// Returns 0 or an error: `UV_EINVAL` for a `NULL` pointer, `UV_ESRCH`.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getpriority>
+///
+/// # Safety
+/// `tid` must be a running thread, `priority` null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_thread_getpriority(tid: uv_thread_t, priority: *mut c_int) -> c_int {
+    if priority.is_null() {
+        return UV_EINVAL;
+    }
+    // SAFETY: common pointer contract.
+    get_priority(tid)
+        .map(|value| unsafe { priority.write(value) })
+        .into_code()
+}
+
+/// Makes a key under which each thread keeps a pointer of its own, `NULL` to begin with.
+///
+/// Returns 0 or an error, such as `UV_EAGAIN`.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_create>
+///
+/// # Safety
+/// `key` must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_key_create(key: *mut uv_key_t) -> c_int {
+    // SAFETY: common pointer contract.
+    check(unsafe { libc::pthread_key_create(key, None) }).into_code()
+}
+
+/// Deletes a key.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_delete>
+///
+/// # Safety
+/// `key` must have been made.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_key_delete(key: *mut uv_key_t) {
+    // SAFETY: common pointer contract.
+    if unsafe { libc::pthread_key_delete(*key) } != 0 {
+        misuse("not a key");
+    }
+}
+
+/// The calling thread's pointer under a key.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_get>
+///
+/// # Safety
+/// `key` must have been made.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_key_get(key: *mut uv_key_t) -> *mut c_void {
+    // SAFETY: common pointer contract.
+    unsafe { libc::pthread_getspecific(*key) }
+}
+
+/// Sets the calling thread's pointer under a key.
+///
+/// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_set>
+///
+/// # Safety
+/// `key` must have been made.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_key_set(key: *mut uv_key_t, value: *mut c_void) {
+    // SAFETY: common pointer contract.
+    if unsafe { libc::pthread_setspecific(*key, value) } != 0 {
+        misuse("not a key");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        assert_eq!(fitting(b"short", 15), 5);
+        assert_eq!(fitting(b"exactly fifteen", 15), 15);
+        assert_eq!(fitting(b"more than fifteen", 15), 15);
+        // Three bytes each: five fit, a sixth would be cut.
+        assert_eq!(fitting("€€€€€€".as_bytes(), 15), 15);
+        assert_eq!(fitting("a€€€€€".as_bytes(), 15), 13);
+    }
+
+    #[test]
+    fn stacks_are_whole_pages_and_large_enough() {
+        assert_eq!(stack_size(1), least_stack());
+        assert_eq!(stack_size(1 << 20), 1 << 20);
+        assert_eq!(stack_size((1 << 20) + 1), (1 << 20) + page_size());
+        assert!(stack_size(0) >= least_stack());
+    }
+}

@@ -19,7 +19,7 @@ use crate::fs_event;
 use crate::handle::{self, Handle, flags};
 use crate::list::{self, List};
 use crate::process;
-use crate::signal;
+use crate::signal::{self, Caught};
 use crate::sys::clock;
 use crate::timer::Timers;
 use crate::view::{addr, get, set, view};
@@ -31,6 +31,7 @@ pub(crate) struct Internals {
     descriptors: Descriptors,
     timers: Timers,
     asyncs: AsyncState,
+    caught: Caught,
     metrics: Metrics,
     options: c_uint,
 }
@@ -80,6 +81,12 @@ impl Loop {
     pub(crate) fn asyncs<'a>(self) -> &'a AsyncState {
         // SAFETY: lives as long as the loop, and nobody has it mutably.
         unsafe { &(*self.internals()).asyncs }
+    }
+
+    /// What the signal handler tells the loop; protected by the signal registry's lock.
+    pub(crate) fn caught(self) -> *mut Caught {
+        // SAFETY: an initialised loop has its internals; no reference is made.
+        unsafe { &raw mut (*self.internals()).caught }
     }
 
     pub(crate) fn metrics<'a>(self) -> &'a Metrics {
@@ -193,7 +200,6 @@ impl Loop {
         self.list(addr!(self.async_handles))
     }
 
-    #[allow(dead_code, reason = "for processes")]
     pub(crate) fn process_handles(self) -> List {
         self.list(addr!(self.process_handles))
     }
@@ -221,6 +227,7 @@ impl Loop {
             descriptors: Descriptors::new()?,
             timers: Timers::new(),
             asyncs: AsyncState::new(),
+            caught: Caught::new(),
             metrics: Metrics::default(),
             options: 0,
         })?;
@@ -273,7 +280,7 @@ impl Loop {
 
     fn init_parts(self) -> Result {
         async_handle::loop_init(self);
-        signal::loop_init(self)?;
+        signal::loop_init(self);
         process::loop_init(self)
             .and_then(|()| pool::loop_init(self))
             .inspect_err(|_| {
@@ -404,12 +411,11 @@ unsafe extern "C" {
 }
 
 fn stream_or_stderr(stream: *mut libc::FILE) -> *mut libc::FILE {
-    // SAFETY: libc initialises `stderr` before any code runs.
-    if stream.is_null() {
-        unsafe { stderr }
-    } else {
-        stream
+    if !stream.is_null() {
+        return stream;
     }
+    // SAFETY: libc initialises `stderr` before any code runs.
+    unsafe { stderr }
 }
 
 // C entry points
@@ -523,10 +529,7 @@ pub unsafe extern "C" fn uv_loop_alive(r#loop: *const uv_loop_t) -> c_int {
     unsafe { Loop::from_ptr(r#loop) }.is_alive().into()
 }
 
-/// Sets an option of the loop; C sees it as `(loop, option, ...)`.
-///
-/// Every option that takes an argument takes one `int`, which the processors below pass alike to
-/// a variadic and to this function.
+/// Sets an option of the loop.
 ///
 /// - `UV_LOOP_BLOCK_SIGNAL`: block a signal while polling; only `SIGPROF`, else `UV_EINVAL`
 /// - `UV_METRICS_IDLE_TIME`: measure the time spent waiting for events
@@ -544,6 +547,7 @@ pub unsafe extern "C" fn uv_loop_configure(
     option: uv_loop_option,
     argument: c_int,
 ) -> c_int {
+    // C calls it as a variadic, with one `int` or none: these processors pass that alike.
     #[cfg(not(any(
         target_arch = "x86_64",
         all(target_arch = "aarch64", not(target_vendor = "apple"))

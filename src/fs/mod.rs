@@ -1,1 +1,30 @@
 //! File system operations.
+//!
+//! An operation is a request that is filled in by its entry point, performed by the function of
+//! its type, and told by `result`, `ptr`, `path` and `statbuf`:
+//!
+//! ```text
+//! uv_fs_rename              names.rs      what the arguments mean
+//!   dispatch::start         dispatch.rs   NULL checks; here or on the pool: decided in one place
+//!     FsRequest::init       request.rs    the fields, and who owns what they point to
+//!     dispatch::perform     dispatch.rs   the operation of the request's type
+//!       names::rename       names.rs
+//!         sys::path::rename
+//! ```
+//!
+//! Without a callback the operation is done before the call returns, in the calling thread and
+//! with the caller's own strings; no loop is needed, and any thread may call. With one it is done
+//! on a thread of the pool with copies of the strings, and the request is the library's until the
+//! callback. `uv_fs_req_cleanup` releases what a request owns.
+//!
+//! <https://docs.libuv.org/en/v1.x/fs.html>
+
+mod attributes;
+mod copy;
+mod directories;
+mod dispatch;
+mod files;
+mod names;
+mod request;
+mod status;
+mod times;

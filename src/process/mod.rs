@@ -1,19 +1,350 @@
-//! Child processes.
+//! Child processes: starting, signalling, and hearing how they ended.
+//!
+//! A handle is active while its process runs. When the process has ended, `SIGCHLD` brings the
+//! loop's internal signal handle `child_watcher` to ask for each process of the loop in turn
+//! whether it has; children that the program made by other means are not touched. Closing the
+//! handle of a running process leaves the process alone, and leaves it to the program to wait for.
+//!
+//! | file | |
+//! |---|---|
+//! | `mod.rs` | the handle, its process's end, the entry points |
+//! | `program.rs` | where the program is looked for |
+//! | `stdio.rs` | what the child's descriptors are |
+//! | `launch.rs` | making the child without copying memory |
+//! | `child.rs` | what the child does until it executes the program |
+//!
+//! <https://docs.libuv.org/en/v1.x/process.html>
+
+mod child;
+mod launch;
+mod program;
+mod stdio;
+
+use std::ffi::{CStr, c_char, c_int, c_uint};
+use std::sync::atomic::{AtomicBool, AtomicI32};
 
 use crate::abi::*;
-use crate::errors::Result;
+use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
-use crate::view::view;
+use crate::handle::{Handle, flags};
+use crate::list::{self, List};
+use crate::signal::Signal;
+use crate::sys::{fd, process};
+use crate::view::{addr, get, owner, set, view};
+use child::{Plan, Report};
+use program::Candidates;
+use stdio::Stdio;
 
 view!(
     /// A child process.
     Process => uv_process_t
 );
 
-impl Process {
-    pub(crate) fn close(self) {}
+/// All flags there are; those of Windows have no effect elsewhere.
+const KNOWN_FLAGS: c_uint = UV_PROCESS_SETUID
+    | UV_PROCESS_SETGID
+    | UV_PROCESS_DETACHED
+    | UV_PROCESS_WINDOWS_VERBATIM_ARGUMENTS
+    | UV_PROCESS_WINDOWS_HIDE
+    | UV_PROCESS_WINDOWS_HIDE_CONSOLE
+    | UV_PROCESS_WINDOWS_HIDE_GUI
+    | UV_PROCESS_WINDOWS_FILE_PATH_EXACT_NAME;
+
+unsafe extern "C" {
+    /// The process's environment.
+    static environ: *const *const c_char;
 }
 
-pub(crate) fn loop_init(_on: Loop) -> Result {
+impl Process {
+    fn handle(self) -> Handle {
+        // SAFETY: begins with the fields of a handle.
+        unsafe { Handle::from_ptr(self.raw().cast()) }
+    }
+
+    fn link(self) -> List {
+        // SAFETY: the link is a member of a live handle.
+        unsafe { List::from_ptr(addr!(self.queue)) }
+    }
+
+    fn from_link(link: List) -> Process {
+        // SAFETY: the links of a loop's list of processes are members of live handles.
+        unsafe { Process::from_ptr(owner!(link.raw(), uv_process_t, queue)) }
+    }
+
+    /// Makes the handle one that can be closed, whether or not a process is started.
+    fn init(self, on: Loop, exit_cb: uv_exit_cb) {
+        self.handle().init(on, UV_PROCESS);
+        set!(self.exit_cb = exit_cb);
+        set!(self.pid = 0);
+        set!(self.status = 0);
+        self.link().init();
+    }
+
+    /// # Safety
+    /// The options must be valid, as `uv_spawn` demands.
+    unsafe fn spawn(self, on: Loop, options: &uv_process_options_t) -> Result {
+        self.init(on, options.exit_cb);
+        // SAFETY: the caller vouches for the options.
+        match unsafe { start_process(on, options) } {
+            Ok(pid) => {
+                set!(self.pid = pid);
+                on.process_handles().push_back(self.link());
+                self.handle().start();
+                Ok(())
+            }
+            Err(error) => {
+                // Closing it works all the same; not closing it is forgiven.
+                self.handle().uninit();
+                stop_watching_if_idle(on);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn close(self) {
+        let on = self.handle().event_loop();
+        self.link().remove();
+        self.handle().stop();
+        stop_watching_if_idle(on);
+    }
+
+    /// Its number may be somebody else's once the process has been waited for.
+    fn kill(self, signum: c_int) -> Result {
+        if get!(self.pid) == 0 || self.handle().has(flags::PROCESS_REAP) {
+            return Err(Errno::ESRCH);
+        }
+        process::kill(get!(self.pid), signum)
+    }
+
+    /// The process has ended, with this status as `waitpid` puts it.
+    fn has_ended(self, status: c_int) {
+        set!(self.status = status);
+        self.handle().add(flags::PROCESS_REAP);
+        self.handle().stop();
+    }
+
+    fn invoke_exit(self, status: c_int) {
+        let Some(callback) = get!(self.exit_cb) else {
+            return;
+        };
+        let (mut exit_status, mut signum) = (0, 0);
+        if status < 0 {
+            exit_status = status.into();
+        } else if libc::WIFEXITED(status) {
+            exit_status = libc::WEXITSTATUS(status).into();
+        } else if libc::WIFSIGNALED(status) {
+            signum = libc::WTERMSIG(status);
+        }
+        // SAFETY: the user's callback gets the handle it was registered for, which nothing here
+        // touches afterwards.
+        unsafe { callback(self.raw(), exit_status, signum) }
+    }
+}
+
+/// Starts the process; its id.
+///
+/// # Safety
+/// As [`Process::spawn`].
+unsafe fn start_process(on: Loop, options: &uv_process_options_t) -> Result<libc::pid_t> {
+    if options.file.is_null() || options.args.is_null() || options.flags & !KNOWN_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let count = usize::try_from(options.stdio_count).unwrap_or(0);
+    let containers = match (count, options.stdio.is_null()) {
+        (0, _) => &[][..],
+        (_, true) => return Err(Errno::EINVAL),
+        // SAFETY: the caller vouches for the array, which nothing changes meanwhile.
+        (_, false) => unsafe { std::slice::from_raw_parts(options.stdio, count) },
+    };
+    let environment = if options.env.is_null() {
+        // SAFETY: nobody may change the environment while it is read, which C demands as well.
+        unsafe { environ }
+    } else {
+        options.env.cast_const().cast()
+    };
+    // SAFETY: the caller vouches for the string and the array.
+    let candidates = unsafe { Candidates::new(CStr::from_ptr(options.file), environment) }?;
+    let mut stdio = Stdio::new(containers)?;
+    start_watching(on)?;
+    let (descriptors, descriptor_count) = stdio.descriptors();
+    let started = launch::launch(&Plan {
+        paths: candidates.as_ptr(),
+        path_count: candidates.count,
+        arguments: options.args.cast_const().cast(),
+        environment,
+        cwd: options.cwd,
+        is_detached: options.flags & UV_PROCESS_DETACHED != 0,
+        uid: (options.flags & UV_PROCESS_SETUID != 0).then_some(options.uid),
+        gid: (options.flags & UV_PROCESS_SETGID != 0).then_some(options.gid),
+        descriptors,
+        descriptor_count,
+        report: Report {
+            has_begun: AtomicBool::new(false),
+            error: AtomicI32::new(0),
+            pipe: AtomicI32::new(-1),
+        },
+    });
+    // Even if it failed: programs (node is one) read from the pipes of a process that could not
+    // be started, and expect them to end.
+    let opened = stdio.open_streams();
+    let pid = started?;
+    opened.map(|()| pid).inspect_err(|_| {
+        let _ = process::kill(pid, libc::SIGKILL);
+        process::wait(pid);
+    })
+}
+
+// Hearing how processes ended.
+
+fn child_watcher(on: Loop) -> Signal {
+    // SAFETY: a member of the loop.
+    unsafe { Signal::from_ptr(addr!(on.child_watcher)) }
+}
+
+pub(crate) fn loop_init(on: Loop) -> Result {
+    child_watcher(on).init_internal(on);
     Ok(())
+}
+
+fn start_watching(on: Loop) -> Result {
+    child_watcher(on).start(Some(on_child_signal), libc::SIGCHLD, false)
+}
+
+fn stop_watching_if_idle(on: Loop) {
+    if on.process_handles().is_empty() {
+        child_watcher(on).stop();
+    }
+}
+
+unsafe extern "C" fn on_child_signal(watcher: *mut uv_signal_t, _signum: c_int) {
+    // SAFETY: the loop's own handle, from the loop.
+    let watcher = unsafe { Signal::from_ptr(watcher) };
+    // One look is enough for however many signals came before it.
+    watcher.forget_caught();
+    call_back_ended(watcher.event_loop());
+}
+
+fn call_back_ended(on: Loop) {
+    let mut local = list::head();
+    // SAFETY: `local` outlives the walk, which leaves it empty.
+    let ended = unsafe { List::from_ptr(&raw mut local) };
+    ended.init();
+    collect_ended(on, ended);
+    while let Some(link) = ended.pop_front() {
+        let process = Process::from_link(link);
+        process.invoke_exit(get!(process.status));
+    }
+}
+
+/// Moves the processes that have ended to a list.
+fn collect_ended(on: Loop, ended: List) {
+    let mut next = on.process_handles().front();
+    while let Some(link) = next {
+        next = on.process_handles().after(link);
+        let process = Process::from_link(link);
+        match process::try_wait(get!(process.pid)) {
+            Ok(None) => continue,
+            Ok(Some(status)) => process.has_ended(status),
+            // Somebody else has waited for it: it has ended, no telling how.
+            Err(error) => process.has_ended(error.code()),
+        }
+        link.remove();
+        ended.push_back(link);
+    }
+}
+
+/// Makes open descriptors, standard ones included, such as are not inherited.
+fn disable_inheritance() {
+    if process::close_all_on_exec().is_ok() {
+        return;
+    }
+    // Descriptors are handed out from below, so a gap above the first ones is likely the end.
+    let mut fd = 0;
+    while fd::set_cloexec(fd).is_ok() || fd <= 15 {
+        fd += 1;
+    }
+}
+
+// C entry points
+
+/// Starts a process. `options` says what to run, and how; unused members are zero.
+///
+/// - `file`, `args`: the program, looked for in the child's `PATH` unless there is a slash in it;
+///   its arguments, the first of which is the program's name
+/// - `env`, `cwd`: environment and working folder, or `NULL` for this process's
+/// - `stdio`, `stdio_count`: the child's descriptors from 0 on; those of the first three that are
+///   not given are opened on `/dev/null`
+/// - `flags`, `uid`, `gid`: see `uv_process_flags`
+/// - `exit_cb`: called when the process has ended. An exit status below 0 is an error code: somebody
+///   else has waited for the process
+///
+/// All signals have their default actions in the child, and none is blocked.
+///
+/// Returns 0, or what kept the program from being executed: `UV_ENOENT`, `UV_EACCES`, `UV_EPERM` (for
+/// another user or group), `UV_EAGAIN`, `UV_ENOMEM`, `UV_EMFILE`, …; `UV_EINVAL` for options that make no
+/// sense. In either case the handle has to be closed before its memory is released.
+///
+/// <https://docs.libuv.org/en/v1.x/process.html#c.uv_spawn>
+///
+/// # Safety
+/// `loop` must be initialised, `handle` writable; the strings, arrays and streams of the options must
+/// be valid during the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_spawn(
+    r#loop: *mut uv_loop_t,
+    handle: *mut uv_process_t,
+    options: *const uv_process_options_t,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Process::from_ptr(handle).spawn(Loop::from_ptr(r#loop), &*options) }.into_code()
+}
+
+/// Sends a signal to the process; 0 only asks whether it is there.
+///
+/// Returns 0 or an error: `UV_EINVAL` for what is no signal, `UV_ESRCH` when the process has ended or
+/// was never started, `UV_EPERM`.
+///
+/// <https://docs.libuv.org/en/v1.x/process.html#c.uv_process_kill>
+///
+/// # Safety
+/// `handle` must have been passed to `uv_spawn`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_process_kill(handle: *mut uv_process_t, signum: c_int) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Process::from_ptr(handle) }
+        .kill(signum)
+        .into_code()
+}
+
+/// Sends a signal to any process, as `kill()` does; 0 only asks whether it is there.
+///
+/// Returns 0 or an error: `UV_EINVAL` for what is no signal, `UV_ESRCH`, `UV_EPERM`.
+///
+/// <https://docs.libuv.org/en/v1.x/process.html#c.uv_kill>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_kill(pid: c_int, signum: c_int) -> c_int {
+    process::kill(pid, signum).into_code()
+}
+
+/// The process's id; 0 when none was started. Kept after its end, when the number may be another
+/// process's.
+///
+/// <https://docs.libuv.org/en/v1.x/process.html#c.uv_process_get_pid>
+///
+/// # Safety
+/// `handle` must have been passed to `uv_spawn`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_process_get_pid(handle: *const uv_process_t) -> uv_pid_t {
+    // SAFETY: common pointer contract.
+    let process = unsafe { Process::from_ptr(handle) };
+    get!(process.pid)
+}
+
+/// Keeps all descriptors that are open now from being inherited by children, the standard ones
+/// included. Call it early, before descriptors are opened that are meant to be inherited.
+///
+/// <https://docs.libuv.org/en/v1.x/process.html#c.uv_disable_stdio_inheritance>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_disable_stdio_inheritance() {
+    disable_inheritance();
 }

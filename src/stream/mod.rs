@@ -146,12 +146,15 @@ impl Stream {
         if self.handle().is_closing() {
             return Err(Errno::EINVAL);
         }
+        let raw = self.raw();
         match self.handle().kind() {
-            // SAFETY: the type says what the memory is.
-            UV_TCP => unsafe { tcp::Tcp::from_ptr(self.raw().cast()) }.prepare_to_listen()?,
-            // SAFETY: the type says what the memory is.
+            UV_TCP => {
+                // SAFETY: the type says what the memory is.
+                unsafe { tcp::Tcp::from_ptr(raw.cast()) }.prepare_to_listen()?;
+            }
             UV_NAMED_PIPE => {
-                unsafe { pipe::Pipe::from_ptr(self.raw().cast()) }.prepare_to_listen()?
+                // SAFETY: the type says what the memory is.
+                unsafe { pipe::Pipe::from_ptr(raw.cast()) }.prepare_to_listen()?;
             }
             _ => return Err(Errno::EINVAL),
         }

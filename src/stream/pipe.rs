@@ -23,9 +23,11 @@ view!(
     Pipe => uv_pipe_t
 );
 
-/// The address of a Unix domain socket.
+/// The address of a Unix domain socket, with a terminator behind a path that fills it.
+#[repr(C)]
 struct Name {
     address: libc::sockaddr_un,
+    terminator: c_char,
     length: libc::socklen_t,
 }
 
@@ -58,6 +60,7 @@ impl Name {
         };
         Ok(Name {
             address,
+            terminator: 0,
             length: length as libc::socklen_t,
         })
     }

@@ -15,7 +15,7 @@ use crate::handle::{Handle, flags};
 use crate::list::{self, List};
 use crate::request::Request;
 use crate::stream::pipe::Pipe;
-use crate::sys::socket;
+use crate::sys::{self, socket};
 use crate::view::{addr, get, owner, set, view};
 
 /// Writes in a row before the others of the loop get their turn.
@@ -120,15 +120,15 @@ impl Write {
         (!handle.is_null()).then(|| unsafe { Handle::from_ptr(handle.cast()) })
     }
 
-    /// Moves a write that is done, or failed with `error`, to those whose callback is due.
+    /// Moves a write that is done, or failed with `error`, to those whose callback is due. What of
+    /// a failed one was not written counts as queued until then.
     fn finish(self, error: c_int) {
-        let stream = self.stream();
         self.link().remove();
         set!(self.error = error);
-        let left = self.remaining();
-        set!(stream.write_queue_size = get!(stream.write_queue_size) - left);
-        self.free_buffers();
-        stream.completed_writes().push_back(self.link());
+        if error == 0 {
+            self.free_buffers();
+        }
+        self.stream().completed_writes().push_back(self.link());
     }
 
     /// Takes a write back that is not done; what of it was written stays written.
@@ -146,7 +146,12 @@ impl Write {
     }
 
     fn complete(self) {
-        Request::finish(self.stream().event_loop());
+        let stream = self.stream();
+        if !get!(self.bufs).is_null() {
+            set!(stream.write_queue_size = get!(stream.write_queue_size) - self.remaining());
+            self.free_buffers();
+        }
+        Request::finish(stream.event_loop());
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was registered with, which nothing
             // touches afterwards.
@@ -157,10 +162,17 @@ impl Write {
 
 impl Stream {
     /// Whether a write makes sense now.
-    fn check_write(self, count: c_uint, passed: Option<Handle>) -> Result {
+    fn check_write(
+        self,
+        buffers: *const uv_buf_t,
+        count: c_uint,
+        passed: Option<Handle>,
+    ) -> Result {
         if count == 0 || count > c_int::MAX as c_uint {
             return Err(Errno::EINVAL);
         }
+        // SAFETY: the user vouches for `count` buffers.
+        unsafe { sys::check_total(buffers, count) }?;
         if self.fd() == -1 {
             return Err(Errno::EBADF);
         }
@@ -187,7 +199,7 @@ impl Stream {
         passed: *mut uv_stream_t,
         callback: uv_write_cb,
     ) -> Result {
-        self.check_write(count, handle_to_pass(passed))?;
+        self.check_write(buffers, count, handle_to_pass(passed))?;
         request.set_buffers(buffers, count)?;
         let on = self.event_loop();
         let was_empty = self.write_queue().is_empty();
@@ -220,7 +232,7 @@ impl Stream {
             return Err(Errno::EAGAIN);
         }
         let passed = handle_to_pass(passed);
-        self.check_write(count, passed)?;
+        self.check_write(buffers, count, passed)?;
         self.send(buffers, count, passed)
             .map(|count| count as c_int)
     }
@@ -326,7 +338,7 @@ fn passed_fd(passed: Handle) -> Result<c_int> {
 /// which gets 0 or an error.
 ///
 /// Returns 0 or an error: `UV_EBADF` without a descriptor, `UV_EPIPE` when the stream is not
-/// writable, `UV_EINVAL` without buffers, `UV_ENOMEM`.
+/// writable, `UV_EINVAL` without buffers or for more than 0x7ffff000 bytes, `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write>
 ///

@@ -66,6 +66,13 @@ impl Job {
         set!(self.r#loop = get!(self.r#loop).map_addr(|address| address | CANCELLED));
     }
 
+    /// Whether it was cancelled; a finished job is not cancelled any more.
+    pub(super) fn end_cancelled(self) -> bool {
+        let was_cancelled = self.is_cancelled();
+        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address & !CANCELLED));
+        was_cancelled
+    }
+
     pub(super) fn event_loop(self) -> Loop {
         let on = get!(self.r#loop).map_addr(|address| address & !(SLOW | CANCELLED));
         // SAFETY: a loop outlives its jobs.
@@ -335,6 +342,7 @@ mod tests {
         assert!(job.is_slow() && !job.is_cancelled());
         job.mark_cancelled();
         assert!(job.is_slow() && job.is_cancelled() && job.event_loop() == on);
+        assert!(job.end_cancelled() && !job.is_cancelled() && job.is_slow());
         assert!(job.is_queued() && job.take_work().is_some() && !job.is_queued());
     }
 }

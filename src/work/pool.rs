@@ -1,8 +1,8 @@
 //! The thread pool: one for the process, shared by all loops.
 //!
-//! It starts with the first job, and its threads start when there are jobs for them, up to
-//! `UV_THREADPOOL_SIZE`. A submission wakes at most one worker, the one that fell asleep last,
-//! and none when enough are on their way already. Threads stay until the process exits.
+//! It starts with the first job, and its threads start one with each job, up to
+//! `UV_THREADPOOL_SIZE`. A submission wakes at most one worker, mostly the one that fell asleep
+//! last, and none when enough are on their way already. Threads stay until the process exits.
 //!
 //! A finished job goes on a lock-free stack of its loop, and the loop is woken by its `wq_async`;
 //! the loop calls the jobs' `done` in the order in which they were finished.
@@ -30,6 +30,8 @@ use super::worker;
 
 pub(crate) use super::jobs::Kind;
 
+/// Every so many wake-ups the worker that has slept longest gets its turn.
+const FAIR_WAKE: u32 = 8;
 /// Threads unless the environment says otherwise.
 const DEFAULT_SIZE: usize = 4;
 
@@ -44,6 +46,8 @@ struct State {
     /// The workers that sleep, the one that fell asleep last at the end.
     asleep: [u16; worker::MOST],
     asleep_count: usize,
+    /// How many were woken so far.
+    woken: u32,
     /// Workers that were started or woken and have not looked for a job yet.
     coming: usize,
     /// The system refused a thread; not asked again until a worker has nothing to do.
@@ -120,6 +124,7 @@ impl State {
             handles: [0; worker::MOST],
             asleep: [0; worker::MOST],
             asleep_count: 0,
+            woken: 0,
             coming: 0,
             refused: false,
             stopping: false,
@@ -149,13 +154,14 @@ impl State {
         if self.coming >= self.jobs.runnable() {
             return Next::Nothing;
         }
-        if self.asleep_count > 0 {
-            self.asleep_count -= 1;
-            self.coming += 1;
-            return Next::Wake(self.asleep[self.asleep_count].into());
+        // A new thread rather than one that sleeps: programs expect as many as the size says
+        // once they have given the pool as many jobs.
+        if self.threads < self.size && !self.refused && self.start_thread() {
+            return Next::Nothing;
         }
-        if self.threads < self.size && !self.refused {
-            self.start_thread();
+        if self.asleep_count > 0 {
+            self.coming += 1;
+            return Next::Wake(self.pick_sleeper());
         }
         if self.threads == 0 {
             Next::LetTheLoopDoIt
@@ -164,8 +170,22 @@ impl State {
         }
     }
 
-    fn start_thread(&mut self) {
-        match worker::spawn(self.threads, work) {
+    /// The worker that fell asleep last, whose memory is still in the caches; now and then the one
+    /// that has slept longest, so that none is left out for ever.
+    fn pick_sleeper(&mut self) -> usize {
+        self.asleep_count -= 1;
+        self.woken = self.woken.wrapping_add(1);
+        if !self.woken.is_multiple_of(FAIR_WAKE) {
+            return self.asleep[self.asleep_count].into();
+        }
+        let longest = self.asleep[0];
+        self.asleep.copy_within(1..=self.asleep_count, 0);
+        longest.into()
+    }
+
+    fn start_thread(&mut self) -> bool {
+        let spawned = worker::spawn(self.threads, work);
+        match spawned {
             Ok(thread) => {
                 self.handles[self.threads] = thread;
                 self.threads += 1;
@@ -174,6 +194,7 @@ impl State {
             // With no thread at all each job is a reason to try again.
             Err(_) => self.refused = self.threads > 0,
         }
+        spawned.is_ok()
     }
 
     fn fall_asleep(&mut self, worker: usize) {
@@ -282,7 +303,7 @@ unsafe extern "C" fn on_wakeup(handle: *mut uv_async_t) {
     on.metrics().count_events(count.saturating_sub(1));
     while let Some(link) = todo.pop_front() {
         let job = Job::from_link(link);
-        let status = if job.is_cancelled() { UV_ECANCELED } else { 0 };
+        let status = if job.end_cancelled() { UV_ECANCELED } else { 0 };
         invoke_done(job, status);
     }
 }
@@ -388,8 +409,20 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
     }
 }
 
+/// Runs a job that cannot block here and now; the rest is as if a worker had run it.
+///
+/// # Safety
+/// As `submit`.
+pub(crate) unsafe fn run_at_once(on: Loop, work: *mut uv__work, run: Run, done: Done) {
+    // SAFETY: the caller vouches for the pointer.
+    let job = unsafe { Job::from_ptr(work) };
+    job.init(on, Kind::Fast, run, done);
+    let run = job.take_work();
+    perform(job, run);
+}
+
 /// Takes a job back that no worker has begun with: `done` will be called with `UV_ECANCELED`.
-/// `UV_EBUSY` when a worker has.
+/// `UV_EBUSY` when a worker has. To cancel again before that call has no effect.
 ///
 /// # Safety
 /// `work` must have been submitted, and its request not been released.
@@ -398,6 +431,9 @@ pub(crate) unsafe fn cancel(_on: Loop, work: *mut uv__work) -> Result {
     let job = unsafe { Job::from_ptr(work) };
     {
         let mut pool = Guard::lock();
+        if job.is_cancelled() {
+            return Ok(());
+        }
         if !job.is_queued() {
             return Err(Errno::EBUSY);
         }

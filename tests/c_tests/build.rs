@@ -91,15 +91,20 @@ impl Suite {
 
 /// The files of `c_tests/` that are programs.
 fn sources() -> Result<Vec<PathBuf>> {
-    let folder = root().join("c_tests");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .map_err(|error| format!("{}: {error}", folder.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
+    let mut files: Vec<PathBuf> = files_in(&root().join("c_tests"))?
+        .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
         .filter(|path| path.file_name().is_some_and(|name| name != COMMON))
         .collect();
     files.sort();
     Ok(files)
+}
+
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(std::fs::read_dir(folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect())
 }
 
 /// Does all jobs, as many at a time as there are processors; the results come in order.
@@ -165,16 +170,17 @@ impl Setup {
         let suffix = if link == Link::Static { "-static" } else { "" };
         let path = self.output.join(format!("{name}{suffix}"));
         let command = self.compile_command(source, link, &path);
-        let inputs = [
+        let mut inputs = vec![
             source.to_path_buf(),
             root().join("c_tests").join(COMMON),
             root().join("c_tests/task.h"),
+            root().join("c_tests/fs.h"),
             self.include.join("uv.h"),
-            match link {
-                Link::Shared => source.to_path_buf(),
-                Link::Static => self.library.join("libuv.a"),
-            },
         ];
+        inputs.extend(files_in(&self.include.join("uv"))?);
+        if link == Link::Static {
+            inputs.push(self.library.join("libuv.a"));
+        }
         if !is_up_to_date(&path, &command, &inputs) {
             compile(&command, &path)?;
         }
@@ -196,6 +202,8 @@ impl Setup {
         if let Some(sanitizer) = env("OXUV_TEST_SANITIZER") {
             command.push(format!("-fsanitize={sanitizer}"));
         }
+        let more = env("OXUV_TEST_CFLAGS").unwrap_or_default();
+        command.extend(more.split_whitespace().map(String::from));
         command.push(format!("-I{}", self.include.display()));
         command.extend([
             text(source.to_path_buf()),

@@ -8,6 +8,7 @@
 //! - `OXUV_TEST_WRAPPER="valgrind …"` is put before every test's command; time limits are ten times
 //!   as long then.
 //! - `OXUV_TEST_SANITIZER=address` (or `thread`) instruments the Rust and the C side.
+//! - `OXUV_TEST_CFLAGS="…"` is added to the C compiler's flags.
 //! - `OXUV_TEST_RELEASE=1` tests the release build.
 //! - `OXUV_TEST_STATIC=0` leaves the tests of the archive out.
 

@@ -40,7 +40,10 @@ pub fn run(program: &Program, test: &Test) -> Outcome {
     let mut text = Vec::new();
     let _ = output.rewind();
     let _ = output.read_to_end(&mut text);
-    judge(status, &String::from_utf8_lossy(&text))
+    match judge(status, &String::from_utf8_lossy(&text)) {
+        Outcome::Failed(what) => Outcome::Failed(format!("{what}\nto run it alone: {command:?}")),
+        outcome => outcome,
+    }
 }
 
 fn wrapper() -> Option<String> {
@@ -125,12 +128,24 @@ fn judge(status: Option<ExitStatus>, output: &str) -> Outcome {
 }
 
 fn name(signal: i32) -> String {
-    match signal {
-        libc::SIGABRT => "SIGABRT".into(),
-        libc::SIGSEGV => "SIGSEGV".into(),
-        libc::SIGBUS => "SIGBUS".into(),
-        libc::SIGPIPE => "SIGPIPE".into(),
-        libc::SIGKILL => "SIGKILL".into(),
-        other => format!("signal {other}"),
-    }
+    let known = match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGILL => "SIGILL",
+        libc::SIGINT => "SIGINT",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGPROF => "SIGPROF",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGUSR2 => "SIGUSR2",
+        _ => return format!("signal {signal}"),
+    };
+    known.into()
 }

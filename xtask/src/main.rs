@@ -1,6 +1,8 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
+mod demo;
 mod headers;
+mod tools;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,11 +13,18 @@ type Outcome = Result<(), String>;
 /// A command: it gets the root of the repository and the arguments after its name.
 type Command = fn(&Path, &[String]) -> Outcome;
 
-const COMMANDS: &[(&str, &str, Command)] = &[(
-    "headers",
-    "[--check]  write include/ from src/ and header/, or fail when it is stale",
-    headers::run,
-)];
+const COMMANDS: &[(&str, &str, Command)] = &[
+    (
+        "demo",
+        "[--portable-poller]  build the library and run C programs on it",
+        demo::run,
+    ),
+    (
+        "headers",
+        "[--check]  write include/ from src/ and header/, or fail when it is stale",
+        headers::run,
+    ),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,0 +1,194 @@
+//! Who may do what with files: permissions and owners.
+
+use std::ffi::{c_char, c_int};
+
+use super::dispatch::start;
+use super::request::FsRequest;
+use crate::abi::*;
+use crate::errors::Result;
+use crate::sys::{file, path};
+use crate::view::get;
+
+pub(super) fn access(request: FsRequest) -> Result<usize> {
+    path::access(request.path(), get!(request.flags)).map(|()| 0)
+}
+
+pub(super) fn chmod(request: FsRequest) -> Result<usize> {
+    path::chmod(request.path(), get!(request.mode)).map(|()| 0)
+}
+
+pub(super) fn fchmod(request: FsRequest) -> Result<usize> {
+    file::fchmod(get!(request.file), get!(request.mode)).map(|()| 0)
+}
+
+pub(super) fn chown(request: FsRequest) -> Result<usize> {
+    path::chown(request.path(), get!(request.uid), get!(request.gid)).map(|()| 0)
+}
+
+pub(super) fn fchown(request: FsRequest) -> Result<usize> {
+    file::fchown(get!(request.file), get!(request.uid), get!(request.gid)).map(|()| 0)
+}
+
+pub(super) fn lchown(request: FsRequest) -> Result<usize> {
+    path::lchown(request.path(), get!(request.uid), get!(request.gid)).map(|()| 0)
+}
+
+// C entry points
+
+/// Tests whether the process may use a file, with its real user and group, as access(2) does.
+/// `mode` is `F_OK` (exists) or a combination of `R_OK`, `W_OK` and `X_OK`.
+///
+/// Returns 0, or an error such as `UV_EACCES` or `UV_ENOENT`; with a callback only what kept it
+/// from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_access>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_access(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    mode: c_int,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_ACCESS, cb, |request| {
+            request.set_flags(mode);
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Sets the permissions of a file, as chmod(2) does.
+///
+/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chmod>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_chmod(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    mode: c_int,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_CHMOD, cb, |request| {
+            request.set_mode(mode);
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Sets the permissions of an open file, as fchmod(2) does.
+///
+/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchmod>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_fchmod(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    mode: c_int,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_FCHMOD, cb, |request| {
+            request.set_file(file);
+            request.set_mode(mode);
+            Ok(())
+        })
+    }
+}
+
+/// Sets the user and the group that a file belongs to, as chown(2) does; an id of -1 leaves it
+/// as it is.
+///
+/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chown>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_chown(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    uid: uv_uid_t,
+    gid: uv_gid_t,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_CHOWN, cb, |request| {
+            request.set_owner(uid, gid);
+            request.keep_path(path)
+        })
+    }
+}
+
+/// The same as `uv_fs_chown` for an open file.
+///
+/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchown>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_fchown(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    uid: uv_uid_t,
+    gid: uv_gid_t,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_FCHOWN, cb, |request| {
+            request.set_file(file);
+            request.set_owner(uid, gid);
+            Ok(())
+        })
+    }
+}
+
+/// The same as `uv_fs_chown`, but for a symbolic link sets the owner of the link itself.
+///
+/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lchown>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_lchown(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    uid: uv_uid_t,
+    gid: uv_gid_t,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_LCHOWN, cb, |request| {
+            request.set_owner(uid, gid);
+            request.keep_path(path)
+        })
+    }
+}

@@ -1,0 +1,435 @@
+//! Folders: making and removing them, and reading what is in them, at once (`uv_fs_scandir`) or
+//! bit by bit (`uv_fs_opendir`, `uv_fs_readdir`, `uv_fs_closedir`).
+//!
+//! A `uv_dir_t` is the caller's from `uv_fs_opendir` until `uv_fs_closedir` has released it; a
+//! close that was cancelled leaves it open.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use super::dispatch::start;
+use super::request::{FsRequest, into_block};
+use crate::abi::*;
+use crate::alloc::{self, Heap};
+use crate::errors::{Errno, IntoCode, Result};
+use crate::sys::dir::{Directory, Entry};
+use crate::sys::path;
+use crate::view::{get, set, view};
+
+pub(super) fn mkdir(request: FsRequest) -> Result<usize> {
+    path::mkdir(request.path(), get!(request.mode)).map(|()| 0)
+}
+
+pub(super) fn mkdtemp(request: FsRequest) -> Result<usize> {
+    // SAFETY: the request's own copy of the template.
+    unsafe { path::mkdtemp(get!(request.path).cast_mut()) }.map(|()| 0)
+}
+
+pub(super) fn rmdir(request: FsRequest) -> Result<usize> {
+    path::rmdir(request.path()).map(|()| 0)
+}
+
+/// What `uv_fs_scandir` found, in order; `req->ptr` points to it.
+pub(super) struct Listing {
+    /// The names, terminated, one after the other.
+    names: alloc::Vec<u8>,
+    /// Where each name begins, and what it names.
+    entries: alloc::Vec<(usize, uv_dirent_type_t)>,
+}
+
+impl Listing {
+    fn read(path: &CStr) -> Result<Listing> {
+        let mut listing = Listing {
+            names: alloc::vec(),
+            entries: alloc::vec(),
+        };
+        let mut directory = Directory::open(path)?;
+        while let Some(entry) = directory.next()? {
+            alloc::push(&mut listing.entries, (listing.names.len(), entry.kind))?;
+            append(&mut listing.names, &entry)?;
+        }
+        listing.sort();
+        Ok(listing)
+    }
+
+    /// By the bytes of the names, so that the order does not depend on the locale.
+    fn sort(&mut self) {
+        let names = &self.names;
+        self.entries
+            .sort_unstable_by(|a, b| name_at(names, a.0).cmp(name_at(names, b.0)));
+    }
+
+    fn entry(&self, index: usize) -> Option<uv_dirent_t> {
+        let (start, kind) = *self.entries.get(index)?;
+        Some(uv_dirent_t {
+            name: self.names[start..].as_ptr().cast(),
+            r#type: kind,
+        })
+    }
+
+    /// # Safety
+    /// `listing` must be null or what `scandir` left in `req->ptr`, not used afterwards.
+    pub(super) unsafe fn free(listing: *mut c_void) {
+        if !listing.is_null() {
+            // SAFETY: `scandir` made it of such a box.
+            drop(unsafe { alloc::Box::from_raw_in(listing.cast::<Listing>(), Heap) });
+        }
+    }
+}
+
+fn name_at(names: &[u8], start: usize) -> &[u8] {
+    let rest = &names[start..];
+    rest.split(|byte| *byte == 0).next().unwrap_or(rest)
+}
+
+fn append(names: &mut alloc::Vec<u8>, entry: &Entry<'_>) -> Result {
+    let name = entry.name.to_bytes_with_nul();
+    names.try_reserve(name.len()).map_err(|_| Errno::ENOMEM)?;
+    names.extend_from_slice(name);
+    Ok(())
+}
+
+pub(super) fn scandir(request: FsRequest) -> Result<usize> {
+    let listing = Listing::read(request.path())?;
+    let count = listing.entries.len();
+    if count > 0 {
+        set!(request.ptr = alloc::Box::into_raw(alloc::boxed(listing)?).cast());
+    }
+    Ok(count)
+}
+
+impl FsRequest {
+    /// The next entry that `uv_fs_scandir` found. Its end releases them all.
+    fn next_entry(self) -> Result<uv_dirent_t> {
+        if self.kind() != UV_FS_SCANDIR {
+            return Err(Errno::EINVAL);
+        }
+        let result = get!(self.result);
+        if result < 0 {
+            return Err(Errno::from_code(result as c_int));
+        }
+        let listing = get!(self.ptr).cast::<Listing>();
+        if listing.is_null() {
+            return Err(Errno::EOF);
+        }
+        // The operation has no buffers: their number tells how far the caller is.
+        let index = get!(self.nbufs);
+        // SAFETY: `ptr` is what `scandir` left there.
+        let next = unsafe { (*listing).entry(index as usize) };
+        let Some(entry) = next else {
+            // SAFETY: as above, and forgotten right away.
+            unsafe { Listing::free(listing.cast()) };
+            set!(self.ptr = std::ptr::null_mut());
+            return Err(Errno::EOF);
+        };
+        set!(self.nbufs = index + 1);
+        Ok(entry)
+    }
+}
+
+view!(
+    /// A folder that is being read.
+    Dir => uv_dir_t
+);
+
+impl Dir {
+    fn stream(self) -> Result<NonNull<libc::DIR>> {
+        NonNull::new(get!(self.dir)).ok_or(Errno::EINVAL)
+    }
+
+    /// Fills the caller's array; returns how many entries that were, and their names, terminated,
+    /// one after the other.
+    fn read(self) -> Result<(usize, alloc::Vec<u8>)> {
+        let (room, entries) = (get!(self.nentries), get!(self.dirents));
+        // SAFETY: came from `opendir`, and stays open.
+        let mut directory = ManuallyDrop::new(unsafe { Directory::from_raw(self.stream()?) });
+        let mut names = alloc::vec();
+        let mut count = 0;
+        while count < room {
+            let Some(entry) = directory.next()? else {
+                break;
+            };
+            append(&mut names, &entry)?;
+            // SAFETY: the caller promised an array of that many.
+            unsafe { (*entries.add(count)).r#type = entry.kind };
+            count += 1;
+        }
+        Ok((count, names))
+    }
+
+    /// Points the first `count` entries of the caller's array to their names.
+    ///
+    /// # Safety
+    /// `names` must be that many terminated strings, one after the other.
+    unsafe fn set_names(self, count: usize, names: *const c_char) {
+        let entries = get!(self.dirents);
+        let mut name = names;
+        for index in 0..count {
+            // SAFETY: the caller of the operation promised an array of that many, and this
+            // function's caller that many names.
+            unsafe {
+                (*entries.add(index)).name = name;
+                name = name.add(CStr::from_ptr(name).count_bytes() + 1);
+            }
+        }
+    }
+}
+
+impl FsRequest {
+    /// Keeps the folder that an operation is about.
+    ///
+    /// # Safety
+    /// `dir` must be null or an open folder.
+    unsafe fn keep_dir(self, dir: *mut uv_dir_t) -> Result {
+        if dir.is_null() {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: the caller vouches for the pointer.
+        unsafe { Dir::from_ptr(dir) }.stream()?;
+        set!(self.ptr = dir.cast());
+        Ok(())
+    }
+
+    fn dir(self) -> Dir {
+        // SAFETY: kept by `keep_dir`; that it stays open is the caller's promise.
+        unsafe { Dir::from_ptr(get!(self.ptr).cast()) }
+    }
+}
+
+pub(super) fn opendir(request: FsRequest) -> Result<usize> {
+    let directory = Directory::open(request.path())?;
+    let memory = alloc::calloc(1, size_of::<uv_dir_t>()).cast::<uv_dir_t>();
+    if memory.is_null() {
+        return Err(Errno::ENOMEM);
+    }
+    // SAFETY: new memory of this type.
+    unsafe { (*memory).dir = directory.into_raw() };
+    set!(request.ptr = memory.cast());
+    Ok(0)
+}
+
+pub(super) fn readdir(request: FsRequest) -> Result<usize> {
+    let dir = request.dir();
+    let (count, names) = dir.read()?;
+    let block = request.own(into_block(names));
+    // SAFETY: `read` made one name for each entry.
+    unsafe { dir.set_names(count, block.cast()) };
+    Ok(count)
+}
+
+pub(super) fn closedir(request: FsRequest) -> Result<usize> {
+    let dir = request.dir();
+    // SAFETY: came from `opendir`, and is not used afterwards.
+    drop(unsafe { Directory::from_raw(dir.stream()?) });
+    set!(request.ptr = std::ptr::null_mut());
+    // SAFETY: allocated by `opendir`.
+    unsafe { alloc::free(dir.raw().cast()) };
+    Ok(0)
+}
+
+// C entry points
+
+/// Makes a folder, as mkdir(2) does.
+///
+/// Returns 0, or an error such as `UV_EEXIST`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkdir>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_mkdir(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    mode: c_int,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_MKDIR, cb, |request| {
+            request.set_mode(mode);
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Makes a new folder that only its owner may use, as mkdtemp(3) does: `tpl` ends with `XXXXXX`,
+/// in place of which characters are put that make the name unique. The name is the string
+/// `req->path` until `uv_fs_req_cleanup`.
+///
+/// Returns 0, or an error: `UV_EINVAL` for another template, `UV_ENOENT`; with a callback only
+/// what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkdtemp>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_mkdtemp(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    tpl: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_MKDTEMP, cb, |request| {
+            request.keep_template(tpl)
+        })
+    }
+}
+
+/// Removes an empty folder, as rmdir(2) does.
+///
+/// Returns 0, or an error such as `UV_ENOTEMPTY` or `UV_ENOTDIR`; with a callback only what kept
+/// it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rmdir>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_rmdir(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_RMDIR, cb, |request| {
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Reads all of a folder but `.` and `..`. `uv_fs_scandir_next` then gives the entries one by one,
+/// sorted by the bytes of their names. `flags` have no meaning yet.
+///
+/// Returns how many entries there are, or an error such as `UV_ENOTDIR`; with a callback only what
+/// kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_scandir>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_scandir(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    flags: c_int,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_SCANDIR, cb, |request| {
+            request.set_flags(flags);
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Gives the next entry that `uv_fs_scandir` found. Its name stays valid until there are no more
+/// entries or `uv_fs_req_cleanup` is called. The type is `UV_DIRENT_UNKNOWN` where the file system
+/// does not tell.
+///
+/// Returns 0, `UV_EOF` when there are no more entries, or the error of the request.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_scandir_next>
+///
+/// # Safety
+/// `req` must have been given to `uv_fs_scandir`, and be done; `ent` must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_scandir_next(req: *mut uv_fs_t, ent: *mut uv_dirent_t) -> c_int {
+    if req.is_null() || ent.is_null() {
+        return UV_EINVAL;
+    }
+    // SAFETY: common pointer contract.
+    unsafe {
+        FsRequest::from_ptr(req)
+            .next_entry()
+            .map(|entry| ent.write(entry))
+    }
+    .into_code()
+}
+
+/// Opens a folder for reading it bit by bit. `req->ptr` is a new `uv_dir_t`, which
+/// `uv_fs_closedir` releases (`uv_fs_req_cleanup` does not).
+///
+/// Returns 0, or an error such as `UV_ENOTDIR`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_opendir>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_opendir(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_OPENDIR, cb, |request| {
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Reads the next entries of a folder but `.` and `..`, in no order, into the caller's array
+/// `dir->dirents` with room for `dir->nentries`. Their names stay valid until `uv_fs_req_cleanup`,
+/// which must be called before the folder is closed.
+///
+/// Returns how many entries were read, 0 at the end, or an error: `UV_EINVAL` when `dir` is no open
+/// folder or has no array; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readdir>
+///
+/// # Safety
+/// As `uv_fs_open`. `dir` must be open, its array in place until the callback, and no other
+/// operation on it under way.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_readdir(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    dir: *mut uv_dir_t,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_READDIR, cb, |request| {
+            request.keep_dir(dir)?;
+            match (*dir).dirents.is_null() {
+                true => Err(Errno::EINVAL),
+                false => Ok(()),
+            }
+        })
+    }
+}
+
+/// Closes a folder and releases the `uv_dir_t`.
+///
+/// Returns 0, or `UV_EINVAL` when `dir` is no open folder.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_closedir>
+///
+/// # Safety
+/// As `uv_fs_open`. `dir` must be open, and no other operation on it under way.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_closedir(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    dir: *mut uv_dir_t,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_CLOSEDIR, cb, |request| {
+            request.keep_dir(dir)
+        })
+    }
+}

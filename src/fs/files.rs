@@ -1,0 +1,411 @@
+//! Open files: opening and closing, reading and writing, sizes.
+
+use std::ffi::{c_char, c_int, c_uint};
+
+use super::dispatch::start;
+use super::request::FsRequest;
+use crate::abi::*;
+use crate::errors::Result;
+use crate::sys::{self, fd, file};
+use crate::view::get;
+
+pub(super) fn open(request: FsRequest) -> Result<usize> {
+    let (flags, mode) = (get!(request.flags), get!(request.mode));
+    file::open(request.path(), flags, mode).map(|fd| fd as usize)
+}
+
+pub(super) fn close(request: FsRequest) -> Result<usize> {
+    fd::close(get!(request.file)).map(|()| 0)
+}
+
+pub(super) fn mkstemp(request: FsRequest) -> Result<usize> {
+    let template = get!(request.path).cast_mut();
+    // SAFETY: the request's own copy of the template.
+    let result = unsafe { file::mkstemp(template) };
+    if result.is_err() {
+        // The name of no file.
+        // SAFETY: as above, at least one byte long.
+        unsafe { template.write(0) };
+    }
+    result.map(|fd| fd as usize)
+}
+
+/// The file's own position is meant by any negative number.
+fn offset(request: FsRequest) -> Option<i64> {
+    Some(get!(request.off)).filter(|offset| *offset >= 0)
+}
+
+pub(super) fn read(request: FsRequest) -> Result<usize> {
+    let (bufs, count) = (get!(request.bufs), get!(request.nbufs) as usize);
+    // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
+    unsafe { file::read(get!(request.file), bufs, count, offset(request)) }
+}
+
+pub(super) fn write(request: FsRequest) -> Result<usize> {
+    let (file, start) = (get!(request.file), offset(request));
+    let mut rest = Rest {
+        next: get!(request.bufs),
+        count: get!(request.nbufs) as usize,
+        done: 0,
+    };
+    let mut total = 0;
+    loop {
+        let at = start.map(|start| start.saturating_add_unsigned(total as u64));
+        // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
+        match unsafe { rest.write_some(file, at) } {
+            Ok(written) => {
+                total += written;
+                // SAFETY: as above.
+                let moved = unsafe { rest.advance(written) };
+                if rest.count == 0 || !moved {
+                    return Ok(total);
+                }
+            }
+            // What was written counts; the error will come again.
+            Err(_) if total > 0 => return Ok(total),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Buffers that are still to be written.
+struct Rest {
+    next: *const uv_buf_t,
+    count: usize,
+    /// How much of the first one is written.
+    done: usize,
+}
+
+impl Rest {
+    /// # Safety
+    /// The buffers must be readable.
+    unsafe fn write_some(&self, file: c_int, at: Option<i64>) -> Result<usize> {
+        if self.done == 0 {
+            // SAFETY: the caller vouches for the buffers.
+            return unsafe { file::write(file, self.next, self.count, at) };
+        }
+        // The caller's array is not changed: what is left of a buffer is written by itself.
+        // SAFETY: as above; less than the buffer's length is done.
+        unsafe {
+            let first = *self.next;
+            let left = uv_buf_t {
+                base: first.base.add(self.done),
+                len: first.len - self.done,
+            };
+            file::write(file, &raw const left, 1, at)
+        }
+    }
+
+    /// Passes over what was written, and over empty buffers; whether that changed anything.
+    ///
+    /// # Safety
+    /// The buffers must be readable, `written` not be more than they hold.
+    unsafe fn advance(&mut self, written: usize) -> bool {
+        let before = (self.count, self.done);
+        self.done += written;
+        while self.count > 0 {
+            // SAFETY: the caller vouches for the buffers.
+            let length = unsafe { (*self.next).len };
+            if self.done < length {
+                break;
+            }
+            self.done -= length;
+            // SAFETY: the end of the array at most.
+            self.next = unsafe { self.next.add(1) };
+            self.count -= 1;
+        }
+        (self.count, self.done) != before
+    }
+}
+
+pub(super) fn fsync(request: FsRequest) -> Result<usize> {
+    file::fsync(get!(request.file)).map(|()| 0)
+}
+
+pub(super) fn fdatasync(request: FsRequest) -> Result<usize> {
+    file::fdatasync(get!(request.file)).map(|()| 0)
+}
+
+pub(super) fn ftruncate(request: FsRequest) -> Result<usize> {
+    file::ftruncate(get!(request.file), get!(request.off)).map(|()| 0)
+}
+
+// C entry points
+
+/// Closes a file, as close(2) does. The descriptor is gone also when it is reported that data
+/// could not be written.
+///
+/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_close>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_close(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_CLOSE, cb, |request| {
+            request.set_file(file);
+            Ok(())
+        })
+    }
+}
+
+/// Opens a file, as open(2) does; `flags` are `UV_FS_O_…`, `mode` the permissions of a file that
+/// is made. The descriptor, in `req->result`, is not inherited by programs that are started.
+///
+/// Like all of these operations, it is done before the call returns when `cb` is `NULL` (`loop`
+/// may be `NULL` then, in any thread), and on the thread pool otherwise. In both cases call
+/// `uv_fs_req_cleanup` on the request in the end. An operation that the pool has not begun with
+/// can be taken back with `uv_cancel`; its result is `UV_ECANCELED` then.
+///
+/// Returns the descriptor, or an error such as `UV_ENOENT`; with a callback 0, or what kept it
+/// from starting: `UV_EINVAL` (a `NULL` pointer) or `UV_ENOMEM`.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_open>
+///
+/// # Safety
+/// With a callback `loop` must be initialised, and `req` stay in place until the callback. Strings
+/// must be terminated; they and arrays are needed only during the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_open(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    flags: c_int,
+    mode: c_int,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_OPEN, cb, |request| {
+            request.set_flags(flags);
+            request.set_mode(mode);
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Reads into `nbufs` buffers, as preadv(2) does, or as readv(2) with an `offset` of -1, which
+/// uses and moves the file's own position. At most 1024 buffers are filled by one call.
+///
+/// Returns how many bytes were read, 0 at the end of the file, or an error such as `UV_EISDIR`,
+/// or `UV_EINTR` when a signal came before any data; with a callback only what kept it from
+/// starting, such as `UV_EINVAL` without buffers.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_read>
+///
+/// # Safety
+/// As `uv_fs_open`. The memory of the buffers must stay in place until the callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_read(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    offset: i64,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_READ, cb, |request| {
+            request.set_file(file);
+            request.set_offset(offset);
+            request.keep_buffers(bufs, nbufs)
+        })
+    }
+}
+
+/// Writes `nbufs` buffers, as pwritev(2) does, or as writev(2) with an `offset` of -1, which uses
+/// and moves the file's own position. It goes on until all is written or an error occurs.
+///
+/// Returns how many bytes were written, which with an error is less than there were, or an error
+/// when nothing was; with a callback only what kept it from starting, such as `UV_EINVAL` without
+/// buffers or for more than 0x7ffff000 bytes.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_write>
+///
+/// # Safety
+/// As `uv_fs_open`. The memory of the buffers must stay in place until the callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_write(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    bufs: *const uv_buf_t,
+    nbufs: c_uint,
+    offset: i64,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_WRITE, cb, |request| {
+            request.set_file(file);
+            request.set_offset(offset);
+            request.keep_buffers(bufs, nbufs)?;
+            sys::check_total(bufs, nbufs).inspect_err(|_| request.release_buffers())
+        })
+    }
+}
+
+/// Makes and opens a new file, as mkstemp(3) does: `tpl` ends with `XXXXXX`, in place of which
+/// characters are put that make the name unique. The name is the string `req->path` until
+/// `uv_fs_req_cleanup`, the descriptor is `req->result`.
+///
+/// Returns the descriptor, or an error: `UV_EINVAL` for another template, `UV_ENOENT`; with a
+/// callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkstemp>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_mkstemp(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    tpl: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_MKSTEMP, cb, |request| {
+            request.keep_template(tpl)
+        })
+    }
+}
+
+/// Waits until a file's data and attributes are on the disk, as fsync(2) does.
+///
+/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fsync>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_fsync(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_FSYNC, cb, |request| {
+            request.set_file(file);
+            Ok(())
+        })
+    }
+}
+
+/// Waits until a file's data is on the disk, as fdatasync(2) does.
+///
+/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fdatasync>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_fdatasync(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_FDATASYNC, cb, |request| {
+            request.set_file(file);
+            Ok(())
+        })
+    }
+}
+
+/// Cuts a file, or makes it longer with zeros, to `offset` bytes, as ftruncate(2) does.
+///
+/// Returns 0, or an error such as `UV_EINVAL`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_ftruncate>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_ftruncate(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    offset: i64,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_FTRUNCATE, cb, |request| {
+            request.set_file(file);
+            request.set_offset(offset);
+            Ok(())
+        })
+    }
+}
+
+/// The system's handle of a C library's descriptor; on this system the two are the same.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_get_osfhandle>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_get_osfhandle(fd: c_int) -> uv_os_fd_t {
+    fd
+}
+
+/// A C library's descriptor for a handle of the system; on this system the two are the same.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_open_osfhandle>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_open_osfhandle(os_fd: uv_os_fd_t) -> c_int {
+    os_fd
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest(lengths: &[usize]) -> (std::vec::Vec<uv_buf_t>, Rest) {
+        let base = std::ptr::null_mut();
+        let bufs: std::vec::Vec<_> = lengths.iter().map(|&len| uv_buf_t { base, len }).collect();
+        let rest = Rest {
+            next: bufs.as_ptr(),
+            count: bufs.len(),
+            done: 0,
+        };
+        (bufs, rest)
+    }
+
+    #[test]
+    fn what_is_written_is_passed_over() {
+        let (_bufs, mut rest) = rest(&[0, 3, 0, 4, 0, 0]);
+        // SAFETY: the array lives; only lengths are read.
+        unsafe {
+            assert!(rest.advance(2));
+            assert_eq!((rest.count, rest.done), (5, 2));
+            assert!(rest.advance(1));
+            assert_eq!((rest.count, rest.done), (3, 0));
+            assert!(!rest.advance(0));
+            assert!(rest.advance(4));
+        }
+        assert_eq!((rest.count, rest.done), (0, 0));
+    }
+
+    #[test]
+    fn empty_buffers_alone_are_done_at_once() {
+        let (_bufs, mut rest) = rest(&[0, 0]);
+        // SAFETY: the array lives; only lengths are read.
+        assert!(unsafe { rest.advance(0) });
+        assert_eq!(rest.count, 0);
+    }
+}

@@ -1,0 +1,188 @@
+//! What files are called: links, renaming, and paths.
+
+use std::ffi::{c_char, c_int};
+
+use super::dispatch::start;
+use super::request::{FsRequest, into_block};
+use crate::abi::*;
+use crate::errors::Result;
+use crate::sys::path;
+use crate::view::set;
+
+pub(super) fn unlink(request: FsRequest) -> Result<usize> {
+    path::unlink(request.path()).map(|()| 0)
+}
+
+pub(super) fn rename(request: FsRequest) -> Result<usize> {
+    path::rename(request.path(), request.new_path()).map(|()| 0)
+}
+
+pub(super) fn link(request: FsRequest) -> Result<usize> {
+    path::link(request.path(), request.new_path()).map(|()| 0)
+}
+
+pub(super) fn symlink(request: FsRequest) -> Result<usize> {
+    path::symlink(request.path(), request.new_path()).map(|()| 0)
+}
+
+pub(super) fn readlink(request: FsRequest) -> Result<usize> {
+    let text = path::readlink(request.path())?;
+    set!(request.ptr = into_block(text).cast());
+    Ok(0)
+}
+
+pub(super) fn realpath(request: FsRequest) -> Result<usize> {
+    set!(request.ptr = path::realpath(request.path())?.cast());
+    Ok(0)
+}
+
+// C entry points
+
+/// Removes a file, or a symbolic link itself, as unlink(2) does.
+///
+/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_unlink>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_unlink(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_UNLINK, cb, |request| {
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Gives a file another name, as rename(2) does; a file of that name is replaced.
+///
+/// Returns 0, or an error such as `UV_ENOENT` or `UV_EXDEV`; with a callback only what kept it
+/// from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rename>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_rename(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    new_path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_RENAME, cb, |request| {
+            request.keep_paths(path, new_path)
+        })
+    }
+}
+
+/// Gives the file `path` the additional name `new_path`, as link(2) does.
+///
+/// Returns 0, or an error such as `UV_EEXIST`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_link>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_link(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    new_path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_LINK, cb, |request| {
+            request.keep_paths(path, new_path)
+        })
+    }
+}
+
+/// Makes `new_path` a symbolic link that says `path`, as symlink(2) does. The flags
+/// `UV_FS_SYMLINK_DIR` and `UV_FS_SYMLINK_JUNCTION` have an effect on Windows only.
+///
+/// Returns 0, or an error such as `UV_EEXIST`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_symlink>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_symlink(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    new_path: *const c_char,
+    flags: c_int,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_SYMLINK, cb, |request| {
+            request.set_flags(flags);
+            request.keep_paths(path, new_path)
+        })
+    }
+}
+
+/// Reads what a symbolic link says, as readlink(2) does, into the string `req->ptr`, which
+/// `uv_fs_req_cleanup` releases.
+///
+/// Returns 0, or an error: `UV_EINVAL` when `path` is no symbolic link, `UV_ENOENT`; with a
+/// callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readlink>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_readlink(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_READLINK, cb, |request| {
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Finds the absolute path of an existing file, without symbolic links, `.` and `..`, as
+/// realpath(3) does. It is the string `req->ptr`, which `uv_fs_req_cleanup` releases.
+///
+/// Returns 0, or an error such as `UV_ENOENT` or `UV_ELOOP`; with a callback only what kept it
+/// from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_realpath>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_realpath(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_REALPATH, cb, |request| {
+            request.keep_path(path)
+        })
+    }
+}

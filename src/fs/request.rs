@@ -1,0 +1,379 @@
+//! The request of a file system operation: its fields, and what it owns.
+//!
+//! A request owns at most two blocks of memory besides a copy of its buffers: what `ptr` points
+//! to, for the operations that allocate their result, and the *block*, a copy of its path or paths
+//! or (`uv_fs_readdir`) the names of the entries that were read. Both are released by
+//! `uv_fs_req_cleanup`; the copy of the buffers as soon as the operation is done.
+
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::mem::ManuallyDrop;
+
+use super::directories::Listing;
+use crate::abi::*;
+use crate::alloc;
+use crate::errors::{Errno, Result};
+use crate::event_loop::Loop;
+use crate::request::Request;
+use crate::view::{addr, get, set, view};
+
+view!(
+    /// A file system request.
+    FsRequest => uv_fs_t
+);
+
+/// How many buffers a request has room for.
+const FEW: usize = 4;
+
+impl FsRequest {
+    fn request(self) -> Request {
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(self.raw().cast()) }
+    }
+
+    /// Makes caller's memory, whatever it holds, a request without arguments. `data` stays.
+    pub(super) fn init(self, on: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {
+        self.request().init(UV_FS);
+        set!(self.fs_type = kind);
+        set!(self.r#loop = on);
+        set!(self.cb = callback);
+        set!(self.result = 0);
+        set!(self.ptr = std::ptr::null_mut());
+        set!(self.path = std::ptr::null());
+        set!(self.new_path = std::ptr::null());
+        set!(self.bufs = std::ptr::null_mut());
+        set!(self.nbufs = 0);
+        // Nothing that `uv_cancel` could take back from the pool.
+        set!(self.work_req.work = None);
+        set!(self.reserved = [std::ptr::null_mut(); 5]);
+    }
+
+    pub(super) fn is_synchronous(self) -> bool {
+        get!(self.cb).is_none()
+    }
+
+    /// From here on it keeps its loop alive; only for requests with a callback.
+    pub(super) fn activate(self) -> Loop {
+        // SAFETY: an asynchronous request has a loop, which outlives it.
+        let on = unsafe { Loop::from_ptr(get!(self.r#loop)) };
+        self.request().start(on, UV_FS);
+        on
+    }
+
+    /// The end of an asynchronous request.
+    pub(super) fn finish(self) {
+        self.release_buffers();
+        // SAFETY: as above.
+        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
+        self.invoke();
+    }
+
+    fn invoke(self) {
+        if let Some(callback) = get!(self.cb) {
+            // SAFETY: the user's callback gets the request it was given for, which nothing here
+            // touches afterwards.
+            unsafe { callback(self.raw()) }
+        }
+    }
+
+    pub(super) fn kind(self) -> uv_fs_type {
+        get!(self.fs_type)
+    }
+
+    pub(super) fn set_result(self, outcome: Result<usize>) {
+        set!(
+            self.result = match outcome {
+                Ok(value) => value as isize,
+                Err(error) => error.code() as isize,
+            }
+        );
+    }
+
+    /// What a synchronous call returns.
+    pub(super) fn result_code(self) -> c_int {
+        get!(self.result).min(c_int::MAX as isize) as c_int
+    }
+
+    pub(super) fn set_file(self, file: uv_file) {
+        set!(self.file = file);
+    }
+
+    pub(super) fn set_flags(self, flags: c_int) {
+        set!(self.flags = flags);
+    }
+
+    pub(super) fn set_mode(self, mode: c_int) {
+        set!(self.mode = mode as libc::mode_t);
+    }
+
+    pub(super) fn set_offset(self, offset: i64) {
+        set!(self.off = offset);
+    }
+
+    pub(super) fn set_owner(self, user: uv_uid_t, group: uv_gid_t) {
+        set!(self.uid = user);
+        set!(self.gid = group);
+    }
+
+    pub(super) fn set_times(self, access: f64, modification: f64) {
+        set!(self.atime = access);
+        set!(self.mtime = modification);
+    }
+
+    /// How much to copy, for which the request has no member: an operation without buffers.
+    pub(super) fn set_length(self, length: usize) {
+        let base = std::ptr::null_mut();
+        set!(self.bufsml = [uv_buf_t { base, len: length }; FEW]);
+    }
+
+    pub(super) fn length(self) -> usize {
+        get!(self.bufsml[0].len)
+    }
+
+    /// Keeps a path for the operation.
+    ///
+    /// # Safety
+    /// `path` must be null or a terminated string that stays in place during the call.
+    pub(super) unsafe fn keep_path(self, path: *const c_char) -> Result {
+        // SAFETY: the caller vouches for the string.
+        let text = unsafe { given(path)? };
+        if self.is_synchronous() {
+            set!(self.path = path);
+        } else {
+            set!(self.path = self.own(alloc::duplicate(text)?));
+        }
+        Ok(())
+    }
+
+    /// Keeps both paths; one block has room for their copies.
+    ///
+    /// # Safety
+    /// As [`FsRequest::keep_path`], for both.
+    pub(super) unsafe fn keep_paths(self, path: *const c_char, new_path: *const c_char) -> Result {
+        // SAFETY: the caller vouches for the strings.
+        let (text, new_text) = unsafe { (given(path)?, given(new_path)?) };
+        if self.is_synchronous() {
+            set!(self.path = path);
+            set!(self.new_path = new_path);
+            return Ok(());
+        }
+        let (first, second) = (text.to_bytes_with_nul(), new_text.to_bytes_with_nul());
+        let mut both = alloc::vec();
+        both.try_reserve_exact(first.len() + second.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        both.extend_from_slice(first);
+        both.extend_from_slice(second);
+        let block: *mut c_char = self.own(into_block(both).cast());
+        set!(self.path = block);
+        set!(self.new_path = block.wrapping_add(first.len()));
+        Ok(())
+    }
+
+    /// Keeps a copy of a path that the operation changes.
+    ///
+    /// # Safety
+    /// As [`FsRequest::keep_path`].
+    pub(super) unsafe fn keep_template(self, path: *const c_char) -> Result {
+        // SAFETY: the caller vouches for the string.
+        let text = unsafe { given(path)? };
+        set!(self.path = self.own(alloc::duplicate(text)?));
+        Ok(())
+    }
+
+    /// Keeps the array of buffers; what they point to stays the caller's.
+    ///
+    /// # Safety
+    /// `buffers` must be null or point to `count` buffers that stay in place during the call.
+    pub(super) unsafe fn keep_buffers(self, buffers: *const uv_buf_t, count: c_uint) -> Result {
+        // More than an int holds would be a mistake in counting, such as a negative number.
+        if buffers.is_null() || count == 0 || c_int::try_from(count).is_err() {
+            return Err(Errno::EINVAL);
+        }
+        let length = count as usize;
+        let kept = if self.is_synchronous() {
+            buffers.cast_mut()
+        } else if length <= FEW {
+            self.own_buffers()
+        } else {
+            let copy = alloc::calloc(length, size_of::<uv_buf_t>());
+            if copy.is_null() {
+                return Err(Errno::ENOMEM);
+            }
+            copy.cast()
+        };
+        if !self.is_synchronous() {
+            // SAFETY: `kept` is this request's memory with room for as many.
+            unsafe { std::ptr::copy_nonoverlapping(buffers, kept, length) };
+        }
+        set!(self.bufs = kept);
+        set!(self.nbufs = count);
+        Ok(())
+    }
+
+    /// The array within the request, with room for [`FEW`] buffers.
+    fn own_buffers(self) -> *mut uv_buf_t {
+        addr!(self.bufsml).cast()
+    }
+
+    /// The buffers are needed no more.
+    pub(super) fn release_buffers(self) {
+        let buffers = get!(self.bufs);
+        if !self.is_synchronous() && buffers != self.own_buffers() {
+            // SAFETY: null or a copy made by `keep_buffers`, which is forgotten below.
+            unsafe { alloc::free(buffers.cast()) };
+        }
+        set!(self.bufs = std::ptr::null_mut());
+        set!(self.nbufs = 0);
+    }
+
+    /// Makes `block` the request's own.
+    pub(super) fn own<T>(self, block: *mut T) -> *mut T {
+        let null = std::ptr::null_mut();
+        set!(self.reserved = [block.cast::<c_void>(), null, null, null, null]);
+        block
+    }
+
+    /// The path that was kept, for as long as the operation runs.
+    pub(super) fn path<'a>(self) -> &'a CStr {
+        // SAFETY: operations with a path begin with keeping one: a copy of the request's own, or
+        // a string that stays in place during the call.
+        unsafe { CStr::from_ptr(get!(self.path)) }
+    }
+
+    /// The second path that was kept, for as long as the operation runs.
+    pub(super) fn new_path<'a>(self) -> &'a CStr {
+        // SAFETY: as above.
+        unsafe { CStr::from_ptr(get!(self.new_path)) }
+    }
+
+    fn clean_up(self) {
+        let ptr = get!(self.ptr);
+        // SAFETY: what the request owns, by its type; it is forgotten below.
+        unsafe {
+            match self.kind() {
+                UV_FS_SCANDIR => Listing::free(ptr),
+                UV_FS_READLINK | UV_FS_REALPATH | UV_FS_STATFS => alloc::free(ptr),
+                // The request itself, or a folder that is the caller's until it is closed.
+                _ => {}
+            }
+            alloc::free(get!(self.reserved[0]));
+        }
+        self.own(std::ptr::null_mut::<c_void>());
+        set!(self.ptr = std::ptr::null_mut());
+        set!(self.path = std::ptr::null());
+        set!(self.new_path = std::ptr::null());
+    }
+}
+
+/// # Safety
+/// `path` must be null or a terminated string.
+unsafe fn given<'a>(path: *const c_char) -> Result<&'a CStr> {
+    if path.is_null() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: the caller vouches for the string.
+    Ok(unsafe { CStr::from_ptr(path) })
+}
+
+/// The memory of an array, to be released with `alloc::free`; null for an empty one.
+pub(super) fn into_block<T>(array: alloc::Vec<T>) -> *mut T {
+    if array.is_empty() {
+        return std::ptr::null_mut();
+    }
+    ManuallyDrop::new(array).as_mut_ptr()
+}
+
+// C entry points
+
+/// Releases the memory that a request took. Call it once the request is done, with or without
+/// success; `req->path` and `req->ptr` and what they pointed to are gone afterwards, `req->result`
+/// stays. Calling it again, or with `NULL`, has no effect.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_req_cleanup>
+///
+/// # Safety
+/// `req` must be `NULL` or a request that was given to one of the `uv_fs_…` functions and is not
+/// being worked on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_req_cleanup(req: *mut uv_fs_t) {
+    if !req.is_null() {
+        // SAFETY: common pointer contract.
+        unsafe { FsRequest::from_ptr(req) }.clean_up();
+    }
+}
+
+/// The operation of a request, `req->fs_type`.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_type>
+///
+/// # Safety
+/// `req` must be a request that was given to one of the `uv_fs_…` functions.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_get_type(req: *const uv_fs_t) -> uv_fs_type {
+    // SAFETY: common pointer contract.
+    unsafe { FsRequest::from_ptr(req) }.kind()
+}
+
+/// The outcome of a request, `req->result`: a count, a descriptor or 0, or a `UV_E…` code.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_result>
+///
+/// # Safety
+/// As `uv_fs_get_type`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_get_result(req: *const uv_fs_t) -> isize {
+    // SAFETY: common pointer contract.
+    let request = unsafe { FsRequest::from_ptr(req) };
+    get!(request.result)
+}
+
+/// The system's own number for the error in `req->result`: `errno`, a positive number.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_system_error>
+///
+/// # Safety
+/// As `uv_fs_get_type`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_get_system_error(req: *const uv_fs_t) -> c_int {
+    // SAFETY: common pointer contract.
+    let request = unsafe { FsRequest::from_ptr(req) };
+    (get!(request.result) as c_int).wrapping_neg()
+}
+
+/// What a request found, `req->ptr`.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_ptr>
+///
+/// # Safety
+/// As `uv_fs_get_type`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_get_ptr(req: *const uv_fs_t) -> *mut c_void {
+    // SAFETY: common pointer contract.
+    let request = unsafe { FsRequest::from_ptr(req) };
+    get!(request.ptr)
+}
+
+/// The path of a request, `req->path`.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_path>
+///
+/// # Safety
+/// As `uv_fs_get_type`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_get_path(req: *const uv_fs_t) -> *const c_char {
+    // SAFETY: common pointer contract.
+    let request = unsafe { FsRequest::from_ptr(req) };
+    get!(request.path)
+}
+
+/// What `uv_fs_stat`, `uv_fs_lstat` or `uv_fs_fstat` found, `&req->statbuf`.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_statbuf>
+///
+/// # Safety
+/// As `uv_fs_get_type`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_get_statbuf(req: *mut uv_fs_t) -> *mut uv_stat_t {
+    // SAFETY: common pointer contract.
+    let request = unsafe { FsRequest::from_ptr(req) };
+    addr!(request.statbuf)
+}

@@ -1,0 +1,151 @@
+//! What files and file systems are: the stat family.
+
+use std::ffi::{c_char, c_int};
+
+use super::dispatch::start;
+use super::request::FsRequest;
+use crate::abi::*;
+use crate::alloc;
+use crate::errors::{Errno, Result};
+use crate::sys::path;
+use crate::sys::stat::{self, Target};
+use crate::view::{addr, get, set};
+
+pub(super) fn stat(request: FsRequest) -> Result<usize> {
+    look_at(request, Target::Path(request.path()))
+}
+
+pub(super) fn lstat(request: FsRequest) -> Result<usize> {
+    look_at(request, Target::Link(request.path()))
+}
+
+pub(super) fn fstat(request: FsRequest) -> Result<usize> {
+    look_at(request, Target::Descriptor(get!(request.file)))
+}
+
+fn look_at(request: FsRequest, target: Target<'_>) -> Result<usize> {
+    set!(request.statbuf = stat::status(target)?);
+    set!(request.ptr = addr!(request.statbuf).cast());
+    Ok(0)
+}
+
+pub(super) fn statfs(request: FsRequest) -> Result<usize> {
+    let found = path::statfs(request.path())?;
+    let memory = alloc::malloc(size_of::<uv_statfs_t>()).cast::<uv_statfs_t>();
+    if memory.is_null() {
+        return Err(Errno::ENOMEM);
+    }
+    let told = uv_statfs_t {
+        f_type: found.f_type as u64,
+        f_bsize: found.f_bsize as u64,
+        f_blocks: found.f_blocks,
+        f_bfree: found.f_bfree,
+        f_bavail: found.f_bavail,
+        f_files: found.f_files,
+        f_ffree: found.f_ffree,
+        f_frsize: found.f_frsize as u64,
+        f_spare: [0; 3],
+    };
+    // SAFETY: new memory of this type.
+    unsafe { memory.write(told) };
+    set!(request.ptr = memory.cast());
+    Ok(0)
+}
+
+// C entry points
+
+/// Looks at a file, following symbolic links, as stat(2) does. What it found is in
+/// `req->statbuf`, which `req->ptr` points to. `st_birthtim` is 0 where the file system does not
+/// keep it.
+///
+/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_stat>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_stat(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_STAT, cb, |request| {
+            request.keep_path(path)
+        })
+    }
+}
+
+/// The same as `uv_fs_stat` for an open file.
+///
+/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fstat>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_fstat(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    file: uv_file,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_FSTAT, cb, |request| {
+            request.set_file(file);
+            Ok(())
+        })
+    }
+}
+
+/// The same as `uv_fs_stat`, but for a symbolic link looks at the link itself.
+///
+/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lstat>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_lstat(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_LSTAT, cb, |request| {
+            request.keep_path(path)
+        })
+    }
+}
+
+/// Looks at the file system that a path is in, as statfs(2) does. What it found is the
+/// `uv_statfs_t` that `req->ptr` points to, which `uv_fs_req_cleanup` releases.
+///
+/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+///
+/// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_statfs>
+///
+/// # Safety
+/// As `uv_fs_open`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_statfs(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    cb: uv_fs_cb,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        start(r#loop, req, UV_FS_STATFS, cb, |request| {
+            request.keep_path(path)
+        })
+    }
+}

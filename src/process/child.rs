@@ -1,0 +1,251 @@
+//! A child between its making and the program that it executes.
+//!
+//! **Async-signal-safe zone.** The child shares its parent's memory while the parent's other
+//! threads go on, in the middle of whatever they do; or it has a copy of it, in that state.
+//! Allowed here: reading the plan, atomic stores to it, the stack, and the calls `rt_sigaction`,
+//! `pthread_sigmask`, `setsid`, `fcntl`, `dup2`, `open`, `close`, `chdir`, `setgroups`, `setgid`,
+//! `setuid`, `execve`, `write`, `_exit`. No allocation, no lock, no formatting, no indexing, no
+//! `unwrap`; `errno` is the parent thread's, who restores it.
+//!
+//! Descriptors, working folder, user, group, mask and dispositions are the child's own, so that
+//! nothing has to be undone.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+
+use crate::errors::{Errno, Result};
+use crate::sys::cvt;
+
+/// What the child is to do. All pointers are valid until the child has executed the program.
+pub(super) struct Plan {
+    /// Paths to try to execute, each with its terminator, one after the other.
+    pub(super) paths: *const c_char,
+    pub(super) path_count: usize,
+    pub(super) arguments: *const *const c_char,
+    pub(super) environment: *const *const c_char,
+    /// Null for the parent's.
+    pub(super) cwd: *const c_char,
+    pub(super) is_detached: bool,
+    pub(super) uid: Option<libc::uid_t>,
+    pub(super) gid: Option<libc::gid_t>,
+    /// The parent's descriptor for each of the child's, or −1. The child changes them.
+    pub(super) descriptors: *mut c_int,
+    pub(super) descriptor_count: c_int,
+    pub(super) report: Report,
+}
+
+/// How the parent hears from the child.
+pub(super) struct Report {
+    /// Set at once: tells whether memory is shared.
+    pub(super) has_begun: AtomicBool,
+    /// The code of what kept the child from executing a program, or 0.
+    pub(super) error: AtomicI32,
+    /// A pipe to write the code to, or −1 where memory is known to be shared.
+    pub(super) pipe: AtomicI32,
+}
+
+/// The child's main function.
+pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
+    // SAFETY: the parent passes its plan, which stays in place.
+    let plan = unsafe { &*plan.cast::<Plan>() };
+    plan.report.has_begun.store(true, SeqCst);
+    let error = match plan.set_up() {
+        Ok(()) => plan.execute(),
+        Err(error) => error,
+    };
+    plan.report.tell(error);
+    // SAFETY: nothing of the parent's runs at exit.
+    unsafe { libc::_exit(127) }
+}
+
+impl Report {
+    fn tell(&self, error: Errno) {
+        let code = error.code();
+        self.error.store(code, SeqCst);
+        let pipe = self.pipe.load(SeqCst);
+        if pipe != -1 {
+            // SAFETY: writes the bytes of `code`.
+            unsafe { libc::write(pipe, (&raw const code).cast(), size_of::<c_int>()) };
+        }
+    }
+}
+
+impl Plan {
+    fn set_up(&self) -> Result {
+        reset_signals();
+        if self.is_detached {
+            // SAFETY: takes no arguments.
+            cvt(unsafe { libc::setsid() })?;
+        }
+        self.move_low_descriptors()?;
+        self.place_descriptors()?;
+        if !self.cwd.is_null() {
+            // SAFETY: the plan has a terminated string.
+            cvt(unsafe { libc::chdir(self.cwd) })?;
+        }
+        self.change_identity()?;
+        unblock_signals();
+        Ok(())
+    }
+
+    fn source(&self, target: c_int) -> *mut c_int {
+        self.descriptors.wrapping_add(target as usize)
+    }
+
+    /// Moves those descriptors that would be overwritten before their turn.
+    fn move_low_descriptors(&self) -> Result {
+        let count = self.descriptor_count;
+        for target in 0..count {
+            let source = self.source(target);
+            // SAFETY: the plan has a descriptor for each target.
+            let fd = unsafe { *source };
+            if fd >= 0 && fd < count && fd != target {
+                // SAFETY: takes and gives numbers.
+                let moved = cvt(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, count) })?;
+                // SAFETY: as above.
+                unsafe { *source = moved };
+            }
+        }
+        Ok(())
+    }
+
+    fn place_descriptors(&self) -> Result {
+        for target in 0..self.descriptor_count {
+            // SAFETY: the plan has a descriptor for each target.
+            let fd = unsafe { *self.source(target) };
+            let is_standard = target <= libc::STDERR_FILENO;
+            if fd < 0 {
+                if is_standard {
+                    open_null(target)?;
+                }
+                continue;
+            }
+            place(fd, target)?;
+            if is_standard {
+                // Programs do not expect their standard descriptors to be non-blocking.
+                make_blocking(target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// First what needs the rights that are given up last.
+    ///
+    /// Not by libc's functions, which would have all threads of the parent follow.
+    fn change_identity(&self) -> Result {
+        if self.uid.is_none() && self.gid.is_none() {
+            return Ok(());
+        }
+        // The supplementary groups are the parent's. Whoever is not allowed to give them up is
+        // not allowed to change the user either, or will be told.
+        // SAFETY: no groups are read.
+        unsafe { libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()) };
+        if let Some(gid) = self.gid {
+            // SAFETY: takes a number.
+            cvt(unsafe { libc::syscall(libc::SYS_setgid, gid) } as c_int)?;
+        }
+        if let Some(uid) = self.uid {
+            // SAFETY: takes a number.
+            cvt(unsafe { libc::syscall(libc::SYS_setuid, uid) } as c_int)?;
+        }
+        Ok(())
+    }
+
+    /// Executes the first path that can be executed; returns only to say why none can.
+    fn execute(&self) -> Errno {
+        let mut path = self.paths;
+        let mut outcome = Errno::ENOENT;
+        for _ in 0..self.path_count {
+            // SAFETY: the plan has terminated strings, and arrays of them that end in null.
+            unsafe { libc::execve(path, self.arguments, self.environment) };
+            match Errno::last() {
+                // Somebody has such a program, though not for us: worth knowing, if no other.
+                Errno::EACCES => outcome = Errno::EACCES,
+                error if !is_not_there(error) => return error,
+                error if outcome != Errno::EACCES => outcome = error,
+                _ => {}
+            }
+            // SAFETY: a terminated string, with the next path behind it.
+            path = unsafe { path.add(libc::strlen(path) + 1) };
+        }
+        outcome
+    }
+}
+
+/// Errors that say that a program is to be looked for elsewhere.
+fn is_not_there(error: Errno) -> bool {
+    const NOT_THERE: [Errno; 4] = [
+        Errno::ENOENT,
+        Errno::ENOTDIR,
+        Errno::ENODEV,
+        Errno::from_system(libc::ESTALE),
+    ];
+    NOT_THERE.contains(&error)
+}
+
+/// Puts a descriptor in its place, to be kept by the program.
+fn place(fd: c_int, target: c_int) -> Result {
+    let result = if fd == target {
+        // SAFETY: takes numbers.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
+    } else {
+        // SAFETY: takes numbers.
+        unsafe { libc::dup2(fd, target) }
+    };
+    cvt(result).map(drop)
+}
+
+fn open_null(target: c_int) -> Result {
+    let mode = if target == libc::STDIN_FILENO {
+        libc::O_RDONLY
+    } else {
+        libc::O_RDWR
+    };
+    // SAFETY: a terminated string.
+    let fd = cvt(unsafe { libc::open(c"/dev/null".as_ptr(), mode) })?;
+    if fd != target {
+        place(fd, target)?;
+        // SAFETY: opened above.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}
+
+fn make_blocking(fd: c_int) -> Result {
+    // SAFETY: takes and gives numbers.
+    let flags = cvt(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    if flags & libc::O_NONBLOCK != 0 {
+        // SAFETY: takes numbers.
+        cvt(unsafe { libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) })?;
+    }
+    Ok(())
+}
+
+/// Every signal gets its default action, ignored ones too. Straight to the kernel: libc keeps
+/// some signals for itself.
+fn reset_signals() {
+    /// As large as the kernel's `struct sigaction` is anywhere; all zeros stand for the default.
+    static DEFAULT_ACTION: [u64; 8] = [0; 8];
+    const SET_SIZE: usize = 8;
+    for signum in 1..=crate::sys::signal::LAST as c_int {
+        // SAFETY: reads one action. What cannot be changed (SIGKILL, SIGSTOP) needs no change.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signum,
+                DEFAULT_ACTION.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                SET_SIZE,
+            )
+        };
+    }
+}
+
+fn unblock_signals() {
+    let mut none = std::mem::MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the set before it is read.
+    unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+}

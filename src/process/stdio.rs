@@ -1,0 +1,179 @@
+//! The descriptors that a child begins with.
+
+use std::ffi::{c_int, c_uint};
+
+use crate::abi::*;
+use crate::alloc;
+use crate::errors::{Errno, Result};
+use crate::handle::flags;
+use crate::stream::Stream;
+use crate::sys::{fd, socket};
+
+/// A child has at least these, opened on `/dev/null` if nothing else.
+const STANDARD: usize = 3;
+
+/// What a container's flags can ask for; they ask for one of these, or nothing.
+const WHAT: uv_stdio_flags = UV_CREATE_PIPE | UV_INHERIT_FD | UV_INHERIT_STREAM;
+
+/// The least that a pipe's buffers hold: as much as those of a pipe of the kernel's.
+const BUFFER_SIZE: c_int = 64 << 10;
+
+/// A pipe made for the child. An end that is still here when this is dropped is closed.
+struct Pipe {
+    childs_end: c_int,
+    parents_end: c_int,
+    stream: Stream,
+    /// What the parent can do.
+    directions: c_uint,
+}
+
+impl Pipe {
+    /// A pair of sockets serves both directions, and descriptors can be sent over it.
+    ///
+    /// The child's end blocks even if the user has no objection to one that does not: on Unix libuv
+    /// takes `UV_NONBLOCK_PIPE` for a hint without effect, and programs (node is one) rely on that.
+    fn new(stream: Stream, wanted: uv_stdio_flags) -> Result<Pipe> {
+        // What the child reads the parent writes.
+        let mut directions = 0;
+        if wanted & UV_READABLE_PIPE != 0 {
+            directions |= flags::WRITABLE;
+        }
+        if wanted & UV_WRITABLE_PIPE != 0 {
+            directions |= flags::READABLE;
+        }
+        let [parents_end, childs_end] = socket::pair(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
+        let mut pipe = Pipe {
+            childs_end,
+            parents_end,
+            stream,
+            directions,
+        };
+        pipe.parents_end = fd::move_above_standard(parents_end)?;
+        fd::set_nonblocking(pipe.parents_end, true)?;
+        enlarge_buffers(pipe.parents_end);
+        enlarge_buffers(pipe.childs_end);
+        Ok(pipe)
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        close(&mut self.childs_end);
+        close(&mut self.parents_end);
+    }
+}
+
+pub(super) struct Stdio {
+    /// The parent's descriptor for each of the child's, or −1 for none.
+    descriptors: alloc::Vec<c_int>,
+    pipes: alloc::Vec<Pipe>,
+}
+
+impl Stdio {
+    pub(super) fn new(containers: &[uv_stdio_container_t]) -> Result<Stdio> {
+        let mut stdio = Stdio {
+            descriptors: alloc::vec(),
+            pipes: alloc::vec(),
+        };
+        let count = containers.len().max(STANDARD);
+        let reserved = stdio.descriptors.try_reserve(count);
+        reserved.map_err(|_| Errno::ENOMEM)?;
+        for container in containers {
+            let fd = stdio.source(container)?;
+            stdio.descriptors.push(fd);
+        }
+        stdio.descriptors.resize(count, -1);
+        Ok(stdio)
+    }
+
+    /// The parent's descriptor that a container stands for.
+    fn source(&mut self, container: &uv_stdio_container_t) -> Result<c_int> {
+        // SAFETY: the flags say which member is there.
+        unsafe {
+            match container.flags & WHAT {
+                UV_IGNORE => Ok(-1),
+                UV_CREATE_PIPE => self.create_pipe(container.data.stream, container.flags),
+                UV_INHERIT_FD => valid(container.data.fd),
+                UV_INHERIT_STREAM => valid(descriptor_of(container.data.stream)?),
+                _ => Err(Errno::EINVAL),
+            }
+        }
+    }
+
+    /// # Safety
+    /// `stream` must be null or point to a handle.
+    unsafe fn create_pipe(
+        &mut self,
+        stream: *mut uv_stream_t,
+        wanted: uv_stdio_flags,
+    ) -> Result<c_int> {
+        if stream.is_null() {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: the caller vouches for the pointer.
+        let stream = unsafe { Stream::from_ptr(stream) };
+        if stream.handle().kind() != UV_NAMED_PIPE || stream.handle().is_closing() {
+            return Err(Errno::EINVAL);
+        }
+        if stream.fd() != -1 {
+            return Err(Errno::EBUSY);
+        }
+        self.pipes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let pipe = Pipe::new(stream, wanted)?;
+        let childs_end = pipe.childs_end;
+        self.pipes.push(pipe);
+        Ok(childs_end)
+    }
+
+    pub(super) fn descriptors(&mut self) -> (*mut c_int, c_int) {
+        let count = self.descriptors.len() as c_int;
+        (self.descriptors.as_mut_ptr(), count)
+    }
+
+    /// The child has its ends; makes the parent's ends open streams.
+    pub(super) fn open_streams(&mut self) -> Result {
+        for pipe in &mut self.pipes {
+            close(&mut pipe.childs_end);
+        }
+        for pipe in &mut self.pipes {
+            pipe.stream.open(pipe.parents_end, pipe.directions)?;
+            pipe.parents_end = -1;
+        }
+        Ok(())
+    }
+}
+
+fn close(end: &mut c_int) {
+    if *end != -1 {
+        fd::close_quietly(*end);
+        *end = -1;
+    }
+}
+
+fn valid(fd: c_int) -> Result<c_int> {
+    if fd < 0 { Err(Errno::EINVAL) } else { Ok(fd) }
+}
+
+/// # Safety
+/// `stream` must be null or point to a handle.
+unsafe fn descriptor_of(stream: *mut uv_stream_t) -> Result<c_int> {
+    if stream.is_null() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: the caller vouches for the pointer.
+    let stream = unsafe { Stream::from_ptr(stream) };
+    match stream.handle().kind() {
+        UV_TCP | UV_NAMED_PIPE | UV_TTY => Ok(stream.fd()),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// As far as the system lets us: smaller buffers work as well.
+fn enlarge_buffers(fd: c_int) {
+    for option in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
+        let size = socket::get_option(fd, libc::SOL_SOCKET, option);
+        if size.is_ok_and(|size| size < BUFFER_SIZE) {
+            let _ = socket::set_option(fd, libc::SOL_SOCKET, option, BUFFER_SIZE);
+        }
+    }
+}

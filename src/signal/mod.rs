@@ -1,0 +1,294 @@
+//! Signal handles: being told of signals from the loop.
+//!
+//! A started handle is in the process's registry ([`registry`]), whose signal handler counts what
+//! it catches and wakes the loops that are interested; each loop then calls its handles once for
+//! each time. Any number of handles, in any number of loops, may wait for the same signal. When
+//! none is left that does, the signal's default action is restored.
+//!
+//! A loop is woken through an eventfd, which it opens with its first signal handle. It is not a
+//! handle, so it does not keep the loop alive.
+//!
+//! <https://docs.libuv.org/en/v1.x/signal.html>
+
+mod registry;
+
+use std::ffi::c_int;
+
+use crate::abi::*;
+use crate::backend::ready;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::event_loop::io::{Io, Watcher};
+use crate::handle::{Handle, flags};
+use crate::sys::fd;
+use crate::sys::signal::LAST;
+use crate::view::{addr, get, set, view};
+
+pub(crate) use registry::Caught;
+
+view!(
+    /// A signal handle.
+    Signal => uv_signal_t
+);
+
+impl Signal {
+    fn handle(self) -> Handle {
+        // SAFETY: begins with the fields of a handle.
+        unsafe { Handle::from_ptr(self.raw().cast()) }
+    }
+
+    pub(crate) fn event_loop(self) -> Loop {
+        self.handle().event_loop()
+    }
+
+    fn init(self, on: Loop) -> Result {
+        open_wakeup(on)?;
+        self.init_handle(on);
+        Ok(())
+    }
+
+    fn init_handle(self, on: Loop) {
+        self.handle().init(on, UV_SIGNAL);
+        set!(self.signum = 0);
+        set!(self.signal_cb = None);
+        registry::init(self);
+    }
+
+    /// For the library's own handle: not shown, not keeping the loop alive, and making no
+    /// descriptor before it is started.
+    pub(crate) fn init_internal(self, on: Loop) {
+        self.init_handle(on);
+        self.handle().unreference();
+        self.handle().add(flags::INTERNAL);
+    }
+
+    pub(crate) fn start(self, callback: uv_signal_cb, signum: c_int, is_one_shot: bool) -> Result {
+        let handle = self.handle();
+        if handle.is_closing() || !(1..=LAST as c_int).contains(&signum) {
+            return Err(Errno::EINVAL);
+        }
+        let is_same = get!(self.signum) == signum && self.is_one_shot() == is_one_shot;
+        if handle.is_active() && is_same {
+            // What was caught already is told to the new callback.
+            set!(self.signal_cb = callback);
+            return Ok(());
+        }
+        self.stop();
+        open_wakeup(self.event_loop())?;
+        registry::add(self, signum, is_one_shot)?;
+        handle.clear(flags::SIGNAL_ONE_SHOT);
+        if is_one_shot {
+            handle.add(flags::SIGNAL_ONE_SHOT);
+        }
+        set!(self.signum = signum);
+        set!(self.signal_cb = callback);
+        handle.start();
+        Ok(())
+    }
+
+    fn is_one_shot(self) -> bool {
+        self.handle().has(flags::SIGNAL_ONE_SHOT)
+    }
+
+    pub(crate) fn stop(self) {
+        if self.handle().is_active() {
+            registry::remove(self, get!(self.signum));
+            self.handle().stop();
+        }
+        set!(self.signum = 0);
+    }
+
+    /// What was caught until now is not told.
+    pub(crate) fn forget_caught(self) {
+        registry::forget(self);
+    }
+
+    pub(crate) fn close(self) {
+        self.stop();
+    }
+
+    fn deliver(self) {
+        let signum = get!(self.signum);
+        if self.is_one_shot() {
+            // The registry let go of it when the signal came.
+            self.handle().stop();
+        }
+        self.invoke(signum);
+    }
+
+    fn invoke(self, signum: c_int) {
+        if let Some(callback) = get!(self.signal_cb) {
+            // SAFETY: the user's callback gets the handle it was registered for, which nothing
+            // here touches afterwards.
+            unsafe { callback(self.raw(), signum) }
+        }
+    }
+}
+
+fn watcher(on: Loop) -> Io {
+    // SAFETY: a member of the loop.
+    unsafe { Io::from_ptr(addr!(on.signal_io_watcher)) }
+}
+
+/// The loop's signal handles.
+fn for_each(on: Loop, mut work: impl FnMut(Signal)) {
+    let mut link = on.handles().front();
+    while let Some(at) = link {
+        link = on.handles().after(at);
+        let handle = Handle::from_link(at);
+        if handle.kind() == UV_SIGNAL {
+            // SAFETY: the type says what the memory is.
+            work(unsafe { Signal::from_ptr(handle.raw().cast()) });
+        }
+    }
+}
+
+/// Before the loop has any signal handle.
+pub(crate) fn loop_init(on: Loop) {
+    registry::loop_init(on);
+    set!(on.signal_pipefd = [-1, -1]);
+    watcher(on).init(Watcher::Signal, -1);
+}
+
+/// Opens the loop's eventfd, unless it is open.
+fn open_wakeup(on: Loop) -> Result {
+    let io = watcher(on);
+    if io.fd() != -1 {
+        return Ok(());
+    }
+    let wakeup = fd::eventfd()?;
+    if let Err(error) = io.set_fd(on, wakeup) {
+        fd::close_quietly(wakeup);
+        return Err(error);
+    }
+    set!(on.signal_pipefd = [wakeup, wakeup]);
+    io.start(on, ready::READABLE);
+    Ok(())
+}
+
+fn close_wakeup(on: Loop) {
+    let io = watcher(on);
+    let wakeup = io.fd();
+    if wakeup != -1 {
+        set!(on.signal_pipefd = [-1, -1]);
+        io.close(on);
+        io.init(Watcher::Signal, -1);
+        fd::close_quietly(wakeup);
+    }
+}
+
+/// The loop is about to end; only handles of the library's own can be left.
+pub(crate) fn loop_cleanup(on: Loop) {
+    for_each(on, Signal::stop);
+    close_wakeup(on);
+}
+
+/// In a forked child: signals that the parent caught are the parent's, and the eventfd is shared
+/// with it.
+pub(crate) fn loop_fork(on: Loop) -> Result {
+    if watcher(on).fd() == -1 {
+        return Ok(());
+    }
+    close_wakeup(on);
+    open_wakeup(on)?;
+    registry::forget_all_caught(on);
+    let mut result = Ok(());
+    for_each(on, |signal| {
+        if signal.handle().is_active() {
+            let added = registry::add_again(signal, get!(signal.signum), signal.is_one_shot());
+            result = result.and(added);
+        }
+    });
+    result
+}
+
+/// The loop's eventfd is readable: calls the handles for what was caught until now.
+pub(crate) fn on_readable(on: Loop) {
+    fd::eventfd_drain(watcher(on).fd());
+    for _ in 0..registry::calls_due(on) {
+        let Some(signal) = registry::next(on) else {
+            return;
+        };
+        signal.deliver();
+    }
+    // Caught meanwhile, perhaps with no need to wake the loop: it was awake.
+    if registry::calls_due(on) > 0 {
+        fd::eventfd_signal(watcher(on).fd());
+    }
+}
+
+// C entry points
+
+/// Makes `handle` a signal handle; it is not started.
+///
+/// Returns 0 or an error, such as `UV_EMFILE`.
+///
+/// <https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_init>
+///
+/// # Safety
+/// `loop` must be initialised, `handle` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_signal_init(r#loop: *mut uv_loop_t, handle: *mut uv_signal_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Signal::from_ptr(handle).init(Loop::from_ptr(r#loop)) }.into_code()
+}
+
+/// Starts to watch for the signal `signum`: `signal_cb` is called from the loop each time it is
+/// caught. A started handle is stopped first; but when it watches for the same signal already,
+/// only the callback changes.
+///
+/// Returns 0, or `UV_EINVAL` for what is no signal or cannot be caught (`SIGKILL`, `SIGSTOP`).
+///
+/// <https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_start>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_signal_start(
+    handle: *mut uv_signal_t,
+    signal_cb: uv_signal_cb,
+    signum: c_int,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Signal::from_ptr(handle) }
+        .start(signal_cb, signum, false)
+        .into_code()
+}
+
+/// The same as `uv_signal_start`, except that the handle is stopped when the signal has been
+/// caught once. If no other handle watches for the signal, its default action is restored the
+/// moment it is caught.
+///
+/// Returns 0 or `UV_EINVAL`, as `uv_signal_start` does.
+///
+/// <https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_start_oneshot>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_signal_start_oneshot(
+    handle: *mut uv_signal_t,
+    signal_cb: uv_signal_cb,
+    signum: c_int,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Signal::from_ptr(handle) }
+        .start(signal_cb, signum, true)
+        .into_code()
+}
+
+/// Stops watching: the callback is not called any more, not even for a signal that was caught
+/// already. The signal's default action is restored when no other handle watches for it.
+///
+/// Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_stop>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_signal_stop(handle: *mut uv_signal_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Signal::from_ptr(handle) }.stop();
+    0
+}

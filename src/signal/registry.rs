@@ -1,0 +1,376 @@
+//! Which handles wait for which signal, and the handler that tells them.
+//!
+//! **Async-signal-safe zone.** Everything under the lock runs in a signal handler or keeps one
+//! waiting. Allowed here: atomic operations, reading and writing handles and loops, `sigaction`,
+//! `write` to an eventfd, the `futex` call of the lock; `errno` is kept. No allocation, no other
+//! lock (not even one hidden in libc), no formatting, no indexing, no `unwrap`.
+//!
+//! The registry has a list of handles for each signal; the handler goes through the list, and
+//! each handle counts what was caught for it and joins its loop's list of handles to be called.
+//! A handle that is stopped leaves both lists, so nothing of it is left behind when its memory is
+//! released. Nothing is lost, however much is caught before a loop gets to look.
+//!
+//! All of this, the fields of handles and loops included that are named here, is protected by one
+//! lock. Who takes it outside the handler has all signals blocked. A handle's links are kept in
+//! `tree_entry` (registry) and `u.reserved` (loop).
+//!
+//! A forked child starts with an empty registry: another thread of the parent may have been in
+//! the middle of changing it. Each handle remembers the generation of the registry that it is in,
+//! and `uv_loop_fork` registers a loop's handles again.
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_uint};
+use std::sync::atomic::AtomicBool;
+
+use super::Signal;
+use crate::abi::*;
+use crate::errors::{Errno, Result};
+use crate::event_loop::Loop;
+use crate::list::{self, List};
+use crate::sys::signal::{self, AllBlocked, LAST, Lock, keeping_errno};
+use crate::sys::{fd, process};
+use crate::view::{addr, get, owner, set};
+
+/// A loop's handles for which something was caught that they have not been called for.
+pub(crate) struct Caught {
+    handles: uv__queue,
+    /// How many calls are due.
+    count: usize,
+}
+
+impl Caught {
+    pub(crate) fn new() -> Caught {
+        Caught {
+            handles: list::head(),
+            count: 0,
+        }
+    }
+}
+
+/// What the kernel was told to do with a signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Default,
+    CatchOnce,
+    Catch,
+}
+
+/// A signal, and who waits for it.
+#[derive(Clone, Copy)]
+struct Watched {
+    /// The head of the list; null links stand for an empty one.
+    handles: uv__queue,
+    /// How many of the handles stay after the signal came.
+    lasting: usize,
+    action: Action,
+}
+
+struct Table {
+    signals: [Watched; LAST],
+    generation: usize,
+}
+
+struct Registry {
+    lock: Lock,
+    table: UnsafeCell<Table>,
+}
+
+// SAFETY: the table is used under the lock.
+unsafe impl Sync for Registry {}
+
+static REGISTRY: Registry = Registry {
+    lock: Lock::new(),
+    table: UnsafeCell::new(Table {
+        signals: [Watched {
+            handles: list::head(),
+            lasting: 0,
+            action: Action::Default,
+        }; LAST],
+        generation: 1,
+    }),
+};
+
+fn locked<R>(work: impl FnOnce(&mut Table) -> R) -> R {
+    let _blocked = AllBlocked::new();
+    REGISTRY.lock.acquire();
+    // SAFETY: under the lock, and `work` does not come back here since it does not leave this file.
+    let result = work(unsafe { &mut *REGISTRY.table.get() });
+    REGISTRY.lock.release();
+    result
+}
+
+/// Called by the kernel, on any thread, with all signals blocked.
+extern "C" fn on_signal(signum: c_int) {
+    keeping_errno(|| {
+        REGISTRY.lock.acquire();
+        // SAFETY: under the lock.
+        unsafe { &mut *REGISTRY.table.get() }.catch(signum);
+        REGISTRY.lock.release();
+    });
+}
+
+impl Table {
+    fn watched(&mut self, signum: c_int) -> Result<&mut Watched> {
+        let index = usize::try_from(signum).ok().and_then(|n| n.checked_sub(1));
+        index
+            .and_then(|index| self.signals.get_mut(index))
+            .ok_or(Errno::EINVAL)
+    }
+
+    fn add(&mut self, signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
+        let generation = self.generation;
+        let watched = self.watched(signum)?;
+        signal.enter(generation, is_one_shot);
+        watched.list().push_back(signal.link());
+        watched.lasting += usize::from(!is_one_shot);
+        watched
+            .settle(signum)
+            .inspect_err(|_| self.remove(signal, signum))
+    }
+
+    fn remove(&mut self, signal: Signal, signum: c_int) {
+        if signal.generation() != self.generation {
+            signal.link().init();
+            return;
+        }
+        let Ok(watched) = self.watched(signum) else {
+            return;
+        };
+        if !signal.link().is_empty() {
+            signal.link().remove();
+            watched.lasting -= usize::from(!signal.leaves_when_caught());
+        }
+        // The default action of a signal that could be caught can be restored.
+        let _ = watched.settle(signum);
+    }
+
+    fn catch(&mut self, signum: c_int) {
+        let Ok(watched) = self.watched(signum) else {
+            return;
+        };
+        if watched.action == Action::CatchOnce {
+            // As the kernel did, unless it was asked to catch the signal again meanwhile.
+            let _ = signal::set_default(signum);
+            watched.action = Action::Default;
+        }
+        let list = watched.list();
+        let mut next = list.front();
+        while let Some(link) = next {
+            next = list.after(link);
+            let signal = Signal::from_link(link);
+            if signal.leaves_when_caught() {
+                link.remove();
+            }
+            signal.note_caught();
+        }
+    }
+
+    /// For a forked child. What the kernel was told holds there as well.
+    fn forget_handles(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        for watched in &mut self.signals {
+            watched.handles = list::head();
+            watched.lasting = 0;
+        }
+    }
+}
+
+impl Watched {
+    fn list(&mut self) -> List {
+        // SAFETY: the table stays in place, and the links in the list are those of live handles.
+        let list = unsafe { List::from_ptr(&raw mut self.handles) };
+        if self.handles.next.is_null() {
+            list.init();
+        }
+        list
+    }
+
+    /// Tells the kernel what the handles that are left want.
+    fn settle(&mut self, signum: c_int) -> Result {
+        let action = if self.list().is_empty() {
+            Action::Default
+        } else if self.lasting == 0 {
+            Action::CatchOnce
+        } else {
+            Action::Catch
+        };
+        if action == self.action {
+            return Ok(());
+        }
+        match action {
+            Action::Default => signal::set_default(signum),
+            Action::CatchOnce => signal::catch(signum, on_signal, true),
+            Action::Catch => signal::catch(signum, on_signal, false),
+        }?;
+        self.action = action;
+        Ok(())
+    }
+}
+
+// What the registry keeps in a handle.
+impl Signal {
+    fn link(self) -> List {
+        const {
+            use std::mem::offset_of;
+            assert!(offset_of!(uv__signal_tree, rbe_left) == offset_of!(uv__queue, next));
+            assert!(offset_of!(uv__signal_tree, rbe_right) == offset_of!(uv__queue, prev));
+        };
+        // SAFETY: two pointers of a live handle, laid out like a link.
+        unsafe { List::from_ptr(addr!(self.tree_entry).cast()) }
+    }
+
+    fn from_link(link: List) -> Signal {
+        // SAFETY: the links in the registry are members of live handles.
+        unsafe { Signal::from_ptr(owner!(link.raw(), uv_signal_t, tree_entry)) }
+    }
+
+    fn enter(self, generation: usize, is_one_shot: bool) {
+        set!(self.tree_entry.rbe_parent = std::ptr::without_provenance_mut(generation));
+        set!(self.tree_entry.rbe_color = is_one_shot.into());
+        self.link().init();
+    }
+
+    fn generation(self) -> usize {
+        get!(self.tree_entry.rbe_parent).addr()
+    }
+
+    fn leaves_when_caught(self) -> bool {
+        get!(self.tree_entry.rbe_color) != 0
+    }
+
+    /// The link in the loop's list of handles to be called.
+    fn caught_link(self) -> List {
+        // SAFETY: two pointers of a live handle, laid out like a link.
+        unsafe { List::from_ptr(addr!(self.u.reserved).cast()) }
+    }
+
+    fn from_caught_link(link: List) -> Signal {
+        // SAFETY: the links in a loop's list are members of live handles.
+        unsafe { Signal::from_ptr(owner!(link.raw(), uv_signal_t, u)) }
+    }
+
+    fn due(self) -> c_uint {
+        get!(self.caught_signals).wrapping_sub(get!(self.dispatched_signals))
+    }
+
+    fn note_caught(self) {
+        let on = self.event_loop();
+        set!(self.caught_signals = get!(self.caught_signals).wrapping_add(1));
+        let handles = on.caught_handles();
+        on.add_due(1);
+        if !self.caught_link().is_empty() {
+            return;
+        }
+        if handles.is_empty() {
+            fd::eventfd_signal(get!(on.signal_pipefd[1]));
+        }
+        handles.push_back(self.caught_link());
+    }
+
+    /// What was caught and not told yet is not going to be told.
+    fn drop_due(self) {
+        self.event_loop().remove_due(self.due() as usize);
+        set!(self.dispatched_signals = get!(self.caught_signals));
+        self.caught_link().remove();
+    }
+}
+
+// What the registry keeps in a loop.
+impl Loop {
+    fn caught_handles(self) -> List {
+        // SAFETY: lives as long as the loop.
+        unsafe { List::from_ptr(&raw mut (*self.caught()).handles) }
+    }
+
+    fn due(self) -> usize {
+        // SAFETY: lives as long as the loop, and is used under the lock.
+        unsafe { (*self.caught()).count }
+    }
+
+    fn add_due(self, count: usize) {
+        // SAFETY: as above.
+        unsafe { (*self.caught()).count = self.due().wrapping_add(count) };
+    }
+
+    fn remove_due(self, count: usize) {
+        // SAFETY: as above.
+        unsafe { (*self.caught()).count = self.due().saturating_sub(count) };
+    }
+}
+
+// What the rest of the chapter calls, with no lock held.
+
+/// Makes the fields of a handle's that belong to the registry those of one that waits for nothing.
+pub(super) fn init(signal: Signal) {
+    set!(signal.caught_signals = 0);
+    set!(signal.dispatched_signals = 0);
+    signal.enter(0, false);
+    signal.caught_link().init();
+}
+
+pub(super) fn loop_init(on: Loop) {
+    on.caught_handles().init();
+}
+
+/// Has the handle told of a signal; the first time only, if it `is_one_shot`.
+pub(super) fn add(signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    process::call_in_forks(&REGISTERED, forget_parent)?;
+    locked(|table| table.add(signal, signum, is_one_shot))
+}
+
+/// Has the handle not told of it any more, whether or not it was caught already.
+pub(super) fn remove(signal: Signal, signum: c_int) {
+    locked(|table| {
+        table.remove(signal, signum);
+        signal.drop_due();
+    });
+}
+
+/// What was caught is not told; the handle stays as it is.
+pub(super) fn forget(signal: Signal) {
+    locked(|_| signal.drop_due());
+}
+
+/// How many calls are due for handles of the loop.
+pub(super) fn calls_due(on: Loop) -> usize {
+    locked(|_| on.due())
+}
+
+/// Takes the handle that is to be called next.
+pub(super) fn next(on: Loop) -> Option<Signal> {
+    locked(|_| {
+        let link = on.caught_handles().pop_front()?;
+        let signal = Signal::from_caught_link(link);
+        set!(signal.dispatched_signals = get!(signal.dispatched_signals).wrapping_add(1));
+        on.remove_due(1);
+        if signal.due() != 0 {
+            on.caught_handles().push_back(link);
+        }
+        Some(signal)
+    })
+}
+
+/// In a forked child: what was caught in the parent is for the parent.
+pub(super) fn forget_all_caught(on: Loop) {
+    locked(|_| {
+        on.caught_handles().init();
+        on.remove_due(on.due());
+    });
+}
+
+/// In a forked child: as one that was just started.
+pub(super) fn add_again(signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
+    locked(|table| {
+        signal.caught_link().init();
+        set!(signal.dispatched_signals = get!(signal.caught_signals));
+        table.remove(signal, signum);
+        table.add(signal, signum, is_one_shot)
+    })
+}
+
+/// In a child that was forked, by whatever thread.
+unsafe extern "C" fn forget_parent() {
+    REGISTRY.lock.reset();
+    locked(Table::forget_handles);
+}

@@ -1,0 +1,85 @@
+//! Reading folders.
+
+use std::ffi::CStr;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use crate::abi::*;
+use crate::errors::{Errno, Result};
+
+/// An open folder.
+pub(crate) struct Directory(NonNull<libc::DIR>);
+
+/// One entry, which stays valid until the next one is read.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a CStr,
+    pub(crate) kind: uv_dirent_type_t,
+}
+
+impl Directory {
+    pub(crate) fn open(path: &CStr) -> Result<Directory> {
+        // SAFETY: the path is terminated.
+        let stream = unsafe { libc::opendir(path.as_ptr()) };
+        NonNull::new(stream).map(Directory).ok_or_else(Errno::last)
+    }
+
+    /// The folder in C's hands, to be had back with [`Directory::from_raw`].
+    pub(crate) fn into_raw(self) -> *mut libc::DIR {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// # Safety
+    /// `stream` must come from [`Directory::into_raw`], and have no other owner.
+    pub(crate) unsafe fn from_raw(stream: NonNull<libc::DIR>) -> Directory {
+        Directory(stream)
+    }
+
+    /// The next entry but `.` and `..`; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry<'_>>> {
+        loop {
+            // The end and an error look alike but for errno.
+            // SAFETY: the location is this thread's own.
+            unsafe { *libc::__errno_location() = 0 };
+            // SAFETY: an open stream, that nobody else uses at the same time.
+            let entry = unsafe { libc::readdir(self.0.as_ptr()) };
+            if entry.is_null() {
+                return match Errno::last() {
+                    error if error.code() == 0 => Ok(None),
+                    error => Err(error),
+                };
+            }
+            // SAFETY: valid until the next call on this stream, which needs `self`; the name is
+            // terminated, and may be longer than its declaration says.
+            let (name, kind) = unsafe {
+                let name = CStr::from_ptr((&raw const (*entry).d_name).cast());
+                (name, (*entry).d_type)
+            };
+            if name != c"." && name != c".." {
+                return Ok(Some(Entry {
+                    name,
+                    kind: to_uv(kind),
+                }));
+            }
+        }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // SAFETY: an open stream, not used afterwards.
+        unsafe { libc::closedir(self.0.as_ptr()) };
+    }
+}
+
+fn to_uv(kind: u8) -> uv_dirent_type_t {
+    match kind {
+        libc::DT_REG => UV_DIRENT_FILE,
+        libc::DT_DIR => UV_DIRENT_DIR,
+        libc::DT_LNK => UV_DIRENT_LINK,
+        libc::DT_FIFO => UV_DIRENT_FIFO,
+        libc::DT_SOCK => UV_DIRENT_SOCKET,
+        libc::DT_CHR => UV_DIRENT_CHAR,
+        libc::DT_BLK => UV_DIRENT_BLOCK,
+        _ => UV_DIRENT_UNKNOWN,
+    }
+}

@@ -1,0 +1,172 @@
+//! Files by descriptor: opening, reading, writing, copying.
+
+use std::ffi::{CStr, c_char, c_int};
+
+use super::socket::IOV_MAX;
+use super::{cvt, cvt_size, retry, retry_size};
+use crate::abi::uv_buf_t;
+use crate::errors::{Errno, Result};
+
+/// The most bytes that one call moves; the kernel's own limit.
+const MOST_BYTES: usize = 0x7fff_f000;
+
+/// Opens a file; the descriptor is not inherited by programs that are started.
+pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<c_int> {
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) })
+}
+
+/// Makes and opens a file of its own; its name replaces the `XXXXXX` that `template` ends with.
+///
+/// # Safety
+/// `template` must be a terminated string in writable memory.
+pub(crate) unsafe fn mkstemp(template: *mut c_char) -> Result<c_int> {
+    // Not made again when interrupted: the template has been written to by then.
+    // SAFETY: the caller vouches for the template.
+    cvt(unsafe { libc::mkostemp(template, libc::O_CLOEXEC) })
+}
+
+/// Reads into buffers, at the file's own position without an offset. A signal that interrupts the
+/// call before there is data makes it fail with `EINTR`.
+///
+/// # Safety
+/// `buffers` must point to `count` buffers that are writable for their lengths.
+pub(crate) unsafe fn read(
+    fd: c_int,
+    buffers: *const uv_buf_t,
+    count: usize,
+    offset: Option<i64>,
+) -> Result<usize> {
+    let vectors = buffers.cast::<libc::iovec>();
+    let some = count.min(IOV_MAX) as c_int;
+    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
+    cvt_size(unsafe {
+        match offset {
+            None if count == 1 => libc::read(fd, (*buffers).base.cast(), (*buffers).len),
+            None => libc::readv(fd, vectors, some),
+            Some(at) if count == 1 => libc::pread(fd, (*buffers).base.cast(), (*buffers).len, at),
+            Some(at) => libc::preadv(fd, vectors, some, at),
+        }
+    })
+}
+
+/// Writes buffers, at the file's own position without an offset; how many bytes it took.
+///
+/// # Safety
+/// `buffers` must point to `count` buffers that are readable for their lengths.
+pub(crate) unsafe fn write(
+    fd: c_int,
+    buffers: *const uv_buf_t,
+    count: usize,
+    offset: Option<i64>,
+) -> Result<usize> {
+    let vectors = buffers.cast::<libc::iovec>();
+    let some = count.min(IOV_MAX) as c_int;
+    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
+    retry_size(|| unsafe {
+        match offset {
+            None if count == 1 => libc::write(fd, (*buffers).base.cast(), (*buffers).len),
+            None => libc::writev(fd, vectors, some),
+            Some(at) if count == 1 => libc::pwrite(fd, (*buffers).base.cast(), (*buffers).len, at),
+            Some(at) => libc::pwritev(fd, vectors, some, at),
+        }
+    })
+}
+
+/// Reads into memory of this library's, at the file's own position without an offset.
+pub(crate) fn read_slice(fd: c_int, into: &mut [u8], offset: Option<i64>) -> Result<usize> {
+    let buffer = uv_buf_t {
+        base: into.as_mut_ptr().cast(),
+        len: into.len(),
+    };
+    loop {
+        // SAFETY: the buffer describes the slice.
+        match unsafe { read(fd, &raw const buffer, 1, offset) } {
+            Err(Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Writes memory of this library's at the file's own position.
+pub(crate) fn write_slice(fd: c_int, from: &[u8]) -> Result<usize> {
+    let buffer = uv_buf_t {
+        base: from.as_ptr().cast_mut().cast(),
+        len: from.len(),
+    };
+    // SAFETY: the buffer describes the slice, which is only read.
+    unsafe { write(fd, &raw const buffer, 1, None) }
+}
+
+/// Waits until a non-blocking descriptor takes data, or will report an error.
+pub(crate) fn wait_until_writable(fd: c_int) -> Result {
+    let mut watched = libc::pollfd {
+        fd,
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: one watched descriptor.
+    retry(|| unsafe { libc::poll(&mut watched, 1, -1) }).map(drop)
+}
+
+/// Has the kernel copy bytes to `out`; from `offset`, or from and on `from`'s own position.
+pub(crate) fn sendfile(
+    out: c_int,
+    from: c_int,
+    offset: Option<i64>,
+    count: usize,
+) -> Result<usize> {
+    let mut at = offset.unwrap_or(0);
+    let offset = match offset {
+        Some(_) => &raw mut at,
+        None => std::ptr::null_mut(),
+    };
+    // SAFETY: the offset is null or an integer of this function's.
+    retry_size(|| unsafe { libc::sendfile(out, from, offset, count.min(MOST_BYTES)) })
+}
+
+/// Has the file system copy bytes from `from`'s position to that of `out`.
+pub(crate) fn copy_file_range(out: c_int, from: c_int, count: usize) -> Result<usize> {
+    let null = std::ptr::null_mut;
+    // SAFETY: no offsets are given.
+    retry_size(|| unsafe {
+        libc::copy_file_range(from, null(), out, null(), count.min(MOST_BYTES), 0)
+    })
+}
+
+/// Makes `out` share the data of `from` until one of them changes.
+pub(crate) fn clone(out: c_int, from: c_int) -> Result {
+    // SAFETY: FICLONE takes a descriptor.
+    retry(|| unsafe { libc::ioctl(out, libc::FICLONE, from) }).map(drop)
+}
+
+pub(crate) fn fsync(fd: c_int) -> Result {
+    // SAFETY: takes no memory.
+    retry(|| unsafe { libc::fsync(fd) }).map(drop)
+}
+
+pub(crate) fn fdatasync(fd: c_int) -> Result {
+    // SAFETY: takes no memory.
+    retry(|| unsafe { libc::fdatasync(fd) }).map(drop)
+}
+
+pub(crate) fn ftruncate(fd: c_int, length: i64) -> Result {
+    // SAFETY: takes no memory.
+    retry(|| unsafe { libc::ftruncate(fd, length) }).map(drop)
+}
+
+pub(crate) fn fchmod(fd: c_int, mode: libc::mode_t) -> Result {
+    // SAFETY: takes no memory.
+    retry(|| unsafe { libc::fchmod(fd, mode) }).map(drop)
+}
+
+pub(crate) fn fchown(fd: c_int, user: libc::uid_t, group: libc::gid_t) -> Result {
+    // SAFETY: takes no memory.
+    retry(|| unsafe { libc::fchown(fd, user, group) }).map(drop)
+}
+
+/// Sets the times of last access and of last modification.
+pub(crate) fn futimens(fd: c_int, times: &[libc::timespec; 2]) -> Result {
+    // SAFETY: two times are read.
+    retry(|| unsafe { libc::futimens(fd, times.as_ptr()) }).map(drop)
+}

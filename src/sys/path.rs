@@ -1,0 +1,131 @@
+//! Files by name: links, folders, permissions, owners, times.
+
+use std::ffi::{CStr, c_char, c_int};
+
+use super::{cvt, retry, retry_size};
+use crate::alloc;
+use crate::errors::{Errno, Result};
+
+pub(crate) fn access(path: &CStr, mode: c_int) -> Result {
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::access(path.as_ptr(), mode) }).map(drop)
+}
+
+pub(crate) fn chmod(path: &CStr, mode: libc::mode_t) -> Result {
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::chmod(path.as_ptr(), mode) }).map(drop)
+}
+
+pub(crate) fn chown(path: &CStr, user: libc::uid_t, group: libc::gid_t) -> Result {
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::chown(path.as_ptr(), user, group) }).map(drop)
+}
+
+pub(crate) fn lchown(path: &CStr, user: libc::uid_t, group: libc::gid_t) -> Result {
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::lchown(path.as_ptr(), user, group) }).map(drop)
+}
+
+/// Sets the times of last access and of last modification, of a symbolic link itself with
+/// `AT_SYMLINK_NOFOLLOW`.
+pub(crate) fn utimensat(path: &CStr, times: &[libc::timespec; 2], flags: c_int) -> Result {
+    // SAFETY: the path is terminated, and two times are read.
+    retry(|| unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), flags) })
+        .map(drop)
+}
+
+pub(crate) fn mkdir(path: &CStr, mode: libc::mode_t) -> Result {
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::mkdir(path.as_ptr(), mode) }).map(drop)
+}
+
+/// Makes a folder of its own; its name replaces the `XXXXXX` that `template` ends with.
+///
+/// # Safety
+/// `template` must be a terminated string in writable memory.
+pub(crate) unsafe fn mkdtemp(template: *mut c_char) -> Result {
+    // SAFETY: the caller vouches for the template.
+    if unsafe { libc::mkdtemp(template) }.is_null() {
+        return Err(Errno::last());
+    }
+    Ok(())
+}
+
+pub(crate) fn rmdir(path: &CStr) -> Result {
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::rmdir(path.as_ptr()) }).map(drop)
+}
+
+pub(crate) fn unlink(path: &CStr) -> Result {
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::unlink(path.as_ptr()) }).map(drop)
+}
+
+pub(crate) fn rename(path: &CStr, new_path: &CStr) -> Result {
+    // SAFETY: the paths are terminated.
+    retry(|| unsafe { libc::rename(path.as_ptr(), new_path.as_ptr()) }).map(drop)
+}
+
+pub(crate) fn link(path: &CStr, new_path: &CStr) -> Result {
+    // SAFETY: the paths are terminated.
+    retry(|| unsafe { libc::link(path.as_ptr(), new_path.as_ptr()) }).map(drop)
+}
+
+pub(crate) fn symlink(target: &CStr, path: &CStr) -> Result {
+    // SAFETY: the paths are terminated.
+    retry(|| unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }).map(drop)
+}
+
+/// What a symbolic link points to, as a terminated string of any length.
+pub(crate) fn readlink(path: &CStr) -> Result<alloc::Vec<u8>> {
+    let mut text: alloc::Vec<u8> = alloc::vec();
+    let mut room = 256;
+    loop {
+        text.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
+        let memory = text.as_mut_ptr();
+        // SAFETY: the path is terminated, and `memory` has the room that is passed.
+        let count = retry_size(|| unsafe { libc::readlink(path.as_ptr(), memory.cast(), room) })?;
+        // A full buffer may hold only the beginning, and has no room for the terminator.
+        if count < room {
+            // SAFETY: there is room for one byte more than the kernel wrote.
+            unsafe {
+                memory.add(count).write(0);
+                text.set_len(count + 1);
+            }
+            return Ok(text);
+        }
+        room *= 2;
+    }
+}
+
+/// The absolute path without links, as a terminated string in memory of `crate::alloc`.
+pub(crate) fn realpath(path: &CStr) -> Result<*mut c_char> {
+    // SAFETY: the path is terminated; libc takes the memory for the result.
+    let found = unsafe { libc::realpath(path.as_ptr(), std::ptr::null_mut()) };
+    if found.is_null() {
+        return Err(Errno::last());
+    }
+    // SAFETY: a terminated string.
+    let copy = alloc::duplicate(unsafe { CStr::from_ptr(found) });
+    // SAFETY: came from libc's malloc, and is not used afterwards.
+    unsafe { libc::free(found.cast()) };
+    copy
+}
+
+/// What the kernel knows of the file system that a path is in.
+pub(crate) fn statfs(path: &CStr) -> Result<libc::statfs> {
+    // SAFETY: all-zero is valid.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the path is terminated.
+    retry(|| unsafe { libc::statfs(path.as_ptr(), &mut found) })?;
+    Ok(found)
+}
+
+/// The type of the file system that an open file is in.
+pub(crate) fn file_system_type(fd: c_int) -> Result<u64> {
+    // SAFETY: all-zero is valid.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: writes what it is given memory for.
+    cvt(unsafe { libc::fstatfs(fd, &mut found) })?;
+    Ok(found.f_type as u64)
+}

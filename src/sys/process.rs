@@ -1,0 +1,199 @@
+//! Processes: making them without copying memory, waiting for them, signalling them.
+
+use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::signal::Lock;
+use super::{cvt, retry};
+use crate::errors::{Errno, Result};
+
+/// A stack for a child that shares this process's memory.
+pub(crate) struct Stack {
+    base: *mut c_void,
+}
+
+impl Stack {
+    /// Ample for the child's own code, which needs a page or two; what interposes `execve` runs
+    /// on it as well.
+    const SIZE: usize = 256 << 10;
+    /// Never touched: overflowing the stack faults there, on the largest pages there are too.
+    const GUARD: usize = 64 << 10;
+
+    pub(crate) fn new() -> Result<Stack> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
+        // SAFETY: a new mapping, wherever there is room.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                Self::GUARD + Self::SIZE,
+                libc::PROT_NONE,
+                flags | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        let stack = Stack { base };
+        let usable = base.wrapping_byte_add(Self::GUARD);
+        // SAFETY: the upper part of the mapping that was just made.
+        cvt(unsafe { libc::mprotect(usable, Self::SIZE, libc::PROT_READ | libc::PROT_WRITE) })?;
+        Ok(stack)
+    }
+
+    fn top(&self) -> *mut c_void {
+        self.base.wrapping_byte_add(Self::GUARD + Self::SIZE)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this value's own, and no child runs on it any more.
+        unsafe { libc::munmap(self.base, Self::GUARD + Self::SIZE) };
+    }
+}
+
+/// What a child does with its parent's memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It uses it, while the calling thread waits for it to execute a program or end.
+    Shared,
+    /// It gets a copy, and both go on.
+    Copied,
+}
+
+/// Makes a child that calls `entry`; no `pthread_atfork` function runs.
+///
+/// # Safety
+/// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for
+/// it. All signals must be blocked. With copied memory, the child must not outlive its use of the
+/// stack, which it has a copy of.
+pub(crate) unsafe fn clone(
+    memory: Memory,
+    stack: &Stack,
+    entry: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> Result<libc::pid_t> {
+    let flags = match memory {
+        Memory::Shared => libc::CLONE_VM | libc::CLONE_VFORK,
+        Memory::Copied => 0,
+    };
+    // SAFETY: the stack is large enough and unused; the caller vouches for the rest.
+    cvt(unsafe { libc::clone(entry, stack.top(), flags | libc::SIGCHLD, argument) })
+}
+
+/// Waits until a child has ended; somebody else may have heard of it already.
+pub(crate) fn wait(pid: libc::pid_t) {
+    // SAFETY: no status is asked for.
+    let _ = retry(|| unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) });
+}
+
+/// How a child has ended, if it has.
+pub(crate) fn try_wait(pid: libc::pid_t) -> Result<Option<c_int>> {
+    let mut status = 0;
+    // SAFETY: writes one int.
+    match retry(|| unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) })? {
+        0 => Ok(None),
+        _ => Ok(Some(status)),
+    }
+}
+
+pub(crate) fn kill(pid: libc::pid_t, signum: c_int) -> Result {
+    // SAFETY: takes no memory.
+    cvt(unsafe { libc::kill(pid, signum) }).map(drop)
+}
+
+/// Makes every open descriptor one that is closed when a program is executed; `UV_ENOSYS` where the
+/// kernel cannot do that at once.
+pub(crate) fn close_all_on_exec() -> Result {
+    let (first, last) = (0u32, u32::MAX);
+    // SAFETY: takes numbers.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            last,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    cvt(result as c_int).map(drop)
+}
+
+/// Has `function` called in children made by `fork()`, as soon as they run.
+///
+/// `registered` says whether it was asked for already, in which case nothing is done; to ask twice
+/// at once is harmless if `function` may be called twice.
+pub(crate) fn call_in_forks(registered: &AtomicBool, function: unsafe extern "C" fn()) -> Result {
+    if registered.load(Relaxed) {
+        return Ok(());
+    }
+    // SAFETY: the caller gives a function for the child of a fork.
+    match unsafe { libc::pthread_atfork(None, None, Some(function)) } {
+        0 => registered.store(true, Relaxed),
+        number => return Err(Errno::from_system(number)),
+    }
+    Ok(())
+}
+
+/// While this lives, a child may change its user and group though it shares memory.
+///
+/// The kernel then marks the memory as not to be dumped or traced, so that nobody with the child's
+/// new rights gets at the parent's memory by way of the child, and leaves the mark in place. The
+/// last such child gone, the mark is taken off again.
+pub(crate) struct ChangingIdentity(());
+
+struct Dumpable {
+    lock: Lock,
+    /// How many [`ChangingIdentity`] there are, and whether memory was dumpable before the first.
+    state: std::cell::UnsafeCell<(u32, bool)>,
+}
+
+// SAFETY: the state is used under the lock.
+unsafe impl Sync for Dumpable {}
+
+static DUMPABLE: Dumpable = Dumpable {
+    lock: Lock::new(),
+    state: std::cell::UnsafeCell::new((0, false)),
+};
+
+impl ChangingIdentity {
+    /// All signals must be blocked as long as it lives.
+    pub(crate) fn begin() -> ChangingIdentity {
+        DUMPABLE.change(|(count, was_dumpable)| {
+            if *count == 0 {
+                // SAFETY: asks for a number.
+                *was_dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
+            }
+            *count += 1;
+        });
+        ChangingIdentity(())
+    }
+
+    /// In a forked child, which does not have the threads that have begun.
+    pub(crate) fn forget_parent() {
+        DUMPABLE.lock.reset();
+        DUMPABLE.change(|(count, _)| *count = 0);
+    }
+}
+
+impl Drop for ChangingIdentity {
+    fn drop(&mut self) {
+        DUMPABLE.change(|(count, was_dumpable)| {
+            *count = count.saturating_sub(1);
+            if *count == 0 && *was_dumpable {
+                // SAFETY: sets a flag of the process.
+                unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+            }
+        });
+    }
+}
+
+impl Dumpable {
+    fn change(&self, work: impl FnOnce(&mut (u32, bool))) {
+        self.lock.acquire();
+        // SAFETY: under the lock.
+        work(unsafe { &mut *self.state.get() });
+        self.lock.release();
+    }
+}

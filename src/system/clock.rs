@@ -1,0 +1,198 @@
+//! Clocks, load and resource usage.
+//!
+//! <https://docs.libuv.org/en/v1.x/misc.html>
+
+use std::ffi::{c_int, c_long, c_uint};
+
+use crate::abi::*;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::sys::{clock, cvt};
+
+fn read_clock(id: uv_clock_id) -> Result<libc::timespec> {
+    let id = match id {
+        UV_CLOCK_MONOTONIC => libc::CLOCK_MONOTONIC,
+        UV_CLOCK_REALTIME => libc::CLOCK_REALTIME,
+        _ => return Err(Errno::EINVAL),
+    };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes one timespec.
+    cvt(unsafe { libc::clock_gettime(id, &mut time) })?;
+    Ok(time)
+}
+
+fn usage(who: c_int) -> Result<uv_rusage_t> {
+    // SAFETY: all zero is valid, and the call fills it.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: writes one rusage.
+    cvt(unsafe { libc::getrusage(who, &mut usage) })?;
+    let time = |time: libc::timeval| uv_timeval_t {
+        tv_sec: time.tv_sec as c_long,
+        tv_usec: time.tv_usec as c_long,
+    };
+    Ok(uv_rusage_t {
+        ru_utime: time(usage.ru_utime),
+        ru_stime: time(usage.ru_stime),
+        ru_maxrss: usage.ru_maxrss as u64,
+        ru_ixrss: usage.ru_ixrss as u64,
+        ru_idrss: usage.ru_idrss as u64,
+        ru_isrss: usage.ru_isrss as u64,
+        ru_minflt: usage.ru_minflt as u64,
+        ru_majflt: usage.ru_majflt as u64,
+        ru_nswap: usage.ru_nswap as u64,
+        ru_inblock: usage.ru_inblock as u64,
+        ru_oublock: usage.ru_oublock as u64,
+        ru_msgsnd: usage.ru_msgsnd as u64,
+        ru_msgrcv: usage.ru_msgrcv as u64,
+        ru_nsignals: usage.ru_nsignals as u64,
+        ru_nvcsw: usage.ru_nvcsw as u64,
+        ru_nivcsw: usage.ru_nivcsw as u64,
+    })
+}
+
+// C entry points
+
+/// Nanoseconds of a clock that only goes forward, from some moment in the past.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_hrtime>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_hrtime() -> u64 {
+    clock::monotonic_ns()
+}
+
+/// Reads a clock. Returns 0, `UV_EINVAL` for an unknown one, or `UV_EFAULT` for a `NULL` pointer.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_clock_gettime>
+///
+/// # Safety
+/// `ts` must be null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_clock_gettime(
+    clock_id: uv_clock_id,
+    ts: *mut uv_timespec64_t,
+) -> c_int {
+    if ts.is_null() {
+        return UV_EFAULT;
+    }
+    match read_clock(clock_id) {
+        Ok(time) => {
+            let time = uv_timespec64_t {
+                tv_sec: time.tv_sec,
+                tv_nsec: time.tv_nsec as i32,
+            };
+            // SAFETY: common pointer contract.
+            unsafe { ts.write(time) };
+            0
+        }
+        Err(error) => error.code(),
+    }
+}
+
+/// The time of day. Returns 0, or `UV_EINVAL` for a `NULL` pointer.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_gettimeofday>
+///
+/// # Safety
+/// `tv` must be null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_gettimeofday(tv: *mut uv_timeval64_t) -> c_int {
+    if tv.is_null() {
+        return UV_EINVAL;
+    }
+    match read_clock(UV_CLOCK_REALTIME) {
+        Ok(time) => {
+            let time = uv_timeval64_t {
+                tv_sec: time.tv_sec,
+                tv_usec: (time.tv_nsec / 1000) as i32,
+            };
+            // SAFETY: common pointer contract.
+            unsafe { tv.write(time) };
+            0
+        }
+        Err(error) => error.code(),
+    }
+}
+
+/// Sleeps for some milliseconds, all of them, whatever signals come.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_sleep>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_sleep(msec: c_uint) {
+    let mut left = libc::timespec {
+        tv_sec: (msec / 1000) as libc::time_t,
+        tv_nsec: (msec % 1000 * 1_000_000) as _,
+    };
+    // SAFETY: reads the first and writes the second, which may be the same.
+    while cvt(unsafe { libc::nanosleep(&left, &raw mut left) }) == Err(Errno::EINTR) {}
+}
+
+/// Seconds that the system has been up, the time that it slept included. Returns 0 or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_uptime>
+///
+/// # Safety
+/// `uptime` must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_uptime(uptime: *mut f64) -> c_int {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes one timespec.
+    let result = cvt(unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) });
+    // SAFETY: common pointer contract.
+    result
+        .map(|_| unsafe { uptime.write(time.tv_sec as f64) })
+        .into_code()
+}
+
+/// The load of the last 1, 5 and 15 minutes; zeros where it is not known.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_loadavg>
+///
+/// # Safety
+/// `avg` must have room for three.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_loadavg(avg: *mut f64) {
+    let mut loads = [0.0; 3];
+    // SAFETY: writes at most three.
+    if unsafe { libc::getloadavg(loads.as_mut_ptr(), 3) } != 3 {
+        loads = [0.0; 3];
+    }
+    // SAFETY: common pointer contract.
+    unsafe { avg.cast::<[f64; 3]>().write_unaligned(loads) };
+}
+
+/// What the process has used: processor time, memory (`ru_maxrss` in KiB), faults and so on.
+///
+/// Returns 0 or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_getrusage>
+///
+/// # Safety
+/// `rusage` must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_getrusage(rusage: *mut uv_rusage_t) -> c_int {
+    // SAFETY: common pointer contract.
+    usage(libc::RUSAGE_SELF)
+        .map(|usage| unsafe { rusage.write(usage) })
+        .into_code()
+}
+
+/// What the calling thread has used.
+///
+/// Returns 0 or an error; `UV_ENOTSUP` on systems that do not count by thread.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_getrusage_thread>
+///
+/// # Safety
+/// `rusage` must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_getrusage_thread(rusage: *mut uv_rusage_t) -> c_int {
+    // SAFETY: common pointer contract.
+    usage(libc::RUSAGE_THREAD)
+        .map(|usage| unsafe { rusage.write(usage) })
+        .into_code()
+}

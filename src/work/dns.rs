@@ -1,0 +1,412 @@
+//! Looking up names: `getaddrinfo` and `getnameinfo` on the thread pool.
+//!
+//! A request with a callback is the pool's until the callback is about to run. One without a
+//! callback is done at once, on the calling thread, and needs no loop. An address lookup keeps
+//! copies of its arguments in one block of memory, which goes before the callback.
+//!
+//! What needs nobody's help (numbers for numbers) does not go through the pool, where it could
+//! stand behind lookups that wait for a server; the callback is called from the loop all the same.
+//!
+//! <https://docs.libuv.org/en/v1.x/dns.html>
+
+use std::ffi::{CStr, c_char, c_int};
+use std::net::IpAddr;
+use std::ptr;
+
+use crate::abi::*;
+use crate::alloc;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::net::sockaddr::Address;
+use crate::request::Request;
+use crate::sys::resolver;
+use crate::view::{addr, get, owner, set, view};
+
+use super::pool::{self, Kind};
+
+/// The longest name of a host, with its terminator. Longer ones are refused: a cut name would be
+/// another host's.
+const HOST_SIZE: usize = 256;
+
+view!(
+    /// A name being looked up.
+    AddressLookup => uv_getaddrinfo_t
+);
+
+view!(
+    /// An address being looked up.
+    NameLookup => uv_getnameinfo_t
+);
+
+/// What to look up, as the caller gave it.
+#[derive(Clone, Copy)]
+struct Query<'a> {
+    node: Option<&'a CStr>,
+    service: Option<&'a CStr>,
+    hints: Option<&'a libc::addrinfo>,
+}
+
+/// # Safety
+/// `text` must be null or terminated, and live as long as the result is used.
+unsafe fn text<'a>(text: *const c_char) -> Option<&'a CStr> {
+    // SAFETY: the caller vouches for the text.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}
+
+/// Whether it is an IPv4 or IPv6 address in its usual form.
+fn is_address(node: &CStr) -> bool {
+    node.to_str()
+        .is_ok_and(|node| node.parse::<IpAddr>().is_ok())
+}
+
+/// Copies a terminated text, and says where it is now; null of no bytes at all.
+///
+/// # Safety
+/// `at` must be writable for as many bytes.
+unsafe fn put(text: &[u8], at: *mut u8) -> *mut c_char {
+    if text.is_empty() {
+        return ptr::null_mut();
+    }
+    // SAFETY: the caller vouches for the room, which is not the text's.
+    unsafe { ptr::copy_nonoverlapping(text.as_ptr(), at, text.len()) };
+    at.cast()
+}
+
+impl AddressLookup {
+    fn request(self) -> Request {
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(self.raw().cast()) }
+    }
+
+    /// Sets the request up with copies of what to look up.
+    fn init(self, query: Query) -> Result {
+        if query.node.is_none() && query.service.is_none() {
+            return Err(Errno::EINVAL);
+        }
+        let mut buffer = [0u8; HOST_SIZE];
+        let node = match query.node {
+            Some(node) => to_ascii(node.to_bytes(), &mut buffer)?,
+            None => &[],
+        };
+        let service = query.service.map_or(&[][..], CStr::to_bytes_with_nul);
+        self.copy(query.hints, node, service)?;
+        set!(self.addrinfo = ptr::null_mut());
+        set!(self.retcode = 0);
+        Ok(())
+    }
+
+    /// Copies to one block the hints, the node and the service, which are terminated or absent.
+    fn copy(self, hints: Option<&libc::addrinfo>, node: &[u8], service: &[u8]) -> Result {
+        let hints_size = hints.map_or(0, size_of_val);
+        let block = alloc::malloc(hints_size + node.len() + service.len()).cast::<u8>();
+        if block.is_null() {
+            return Err(Errno::ENOMEM);
+        }
+        set!(self.hints = ptr::null_mut());
+        if let Some(hints) = hints {
+            set!(self.hints = block.cast());
+            // SAFETY: the block begins with room for them, aligned by malloc.
+            unsafe { get!(self.hints).write(*hints) };
+        }
+        let node_at = block.wrapping_add(hints_size);
+        // SAFETY: the three parts make up the block.
+        set!(self.hostname = unsafe { put(node, node_at) });
+        // SAFETY: as above.
+        set!(self.service = unsafe { put(service, node_at.wrapping_add(node.len())) });
+        Ok(())
+    }
+
+    fn free_copies(self) {
+        let parts = [
+            get!(self.hints).cast(),
+            get!(self.hostname),
+            get!(self.service),
+        ];
+        set!(self.hints = ptr::null_mut());
+        set!(self.hostname = ptr::null_mut());
+        set!(self.service = ptr::null_mut());
+        // The block begins with the first part there is.
+        if let Some(block) = parts.into_iter().find(|part| !part.is_null()) {
+            // SAFETY: taken by `copy`, and nothing refers to it any more.
+            unsafe { alloc::free(block.cast()) };
+        }
+    }
+
+    /// Looks up, waiting for the answer.
+    fn run(self) {
+        let (node, service) = (get!(self.hostname), get!(self.service));
+        // SAFETY: the arguments are null or copies made by `copy`.
+        match unsafe { resolver::addresses(node, service, get!(self.hints)) } {
+            Ok(list) => set!(self.addrinfo = list),
+            Err(error) => set!(self.retcode = error.code()),
+        }
+    }
+
+    fn start(self, on: Loop, callback: uv_getaddrinfo_cb) {
+        self.request().start(on, UV_GETADDRINFO);
+        set!(self.r#loop = on.raw());
+        set!(self.cb = callback);
+        let job = addr!(self.work_req);
+        // SAFETY: the request stays in place until its callback, and so does its member.
+        unsafe {
+            if self.is_numeric() {
+                pool::run_at_once(on, job, run_addresses, done_addresses);
+            } else {
+                pool::submit(on, job, Kind::Slow, run_addresses, done_addresses);
+            }
+        }
+    }
+
+    /// Whether the answer is in the question.
+    fn is_numeric(self) -> bool {
+        // SAFETY: null or a copy made by `copy`.
+        let (node, service) = unsafe { (text(get!(self.hostname)), text(get!(self.service))) };
+        let has_number = service.is_none_or(|service| {
+            let digits = service.to_bytes();
+            !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+        });
+        has_number && node.is_some_and(is_address)
+    }
+
+    fn wait(self) -> Result {
+        self.request().init(UV_GETADDRINFO);
+        self.run();
+        self.free_copies();
+        match get!(self.retcode) {
+            0 => Ok(()),
+            code => Err(Errno::from_code(code)),
+        }
+    }
+
+    fn finish(self, status: c_int) {
+        // SAFETY: a loop outlives its requests.
+        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
+        self.free_copies();
+        if status == UV_ECANCELED {
+            set!(self.retcode = UV_EAI_CANCELED);
+        }
+        self.invoke(get!(self.retcode), get!(self.addrinfo));
+    }
+
+    fn invoke(self, status: c_int, list: *mut libc::addrinfo) {
+        if let Some(callback) = get!(self.cb) {
+            // SAFETY: the user's callback gets the request it was given for, which nothing here
+            // touches afterwards.
+            unsafe { callback(self.raw(), status, list) }
+        }
+    }
+}
+
+impl NameLookup {
+    fn request(self) -> Request {
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(self.raw().cast()) }
+    }
+
+    fn init(self, address: Address, flags: c_int) {
+        // SAFETY: an address of a known family fits the storage, which is writable.
+        unsafe {
+            ptr::copy_nonoverlapping(
+                address.as_ptr().cast::<u8>(),
+                addr!(self.storage).cast::<u8>(),
+                address.length() as usize,
+            );
+        }
+        set!(self.flags = flags);
+        set!(self.retcode = 0);
+    }
+
+    /// Looks up, waiting for the answer.
+    fn run(self) {
+        let (host, service) = (addr!(self.host), addr!(self.service));
+        // SAFETY: the storage holds an address as long as its family says, and the buffers are
+        // members of the request.
+        let result = unsafe {
+            Address::from_ptr(addr!(self.storage).cast()).and_then(|address| {
+                let flags = get!(self.flags);
+                resolver::names(address.as_ptr(), address.length(), host, service, flags)
+            })
+        };
+        set!(self.retcode = result.into_code());
+    }
+
+    fn start(self, on: Loop, callback: uv_getnameinfo_cb) {
+        self.request().start(on, UV_GETNAMEINFO);
+        set!(self.r#loop = on.raw());
+        set!(self.getnameinfo_cb = callback);
+        const NUMBERS: c_int = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
+        let job = addr!(self.work_req);
+        // SAFETY: the request stays in place until its callback, and so does its member.
+        unsafe {
+            if get!(self.flags) & NUMBERS == NUMBERS {
+                pool::run_at_once(on, job, run_names, done_names);
+            } else {
+                pool::submit(on, job, Kind::Slow, run_names, done_names);
+            }
+        }
+    }
+
+    fn wait(self) -> Result {
+        self.request().init(UV_GETNAMEINFO);
+        self.run();
+        match get!(self.retcode) {
+            0 => Ok(()),
+            code => Err(Errno::from_code(code)),
+        }
+    }
+
+    fn finish(self, status: c_int) {
+        // SAFETY: a loop outlives its requests.
+        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
+        if status == UV_ECANCELED {
+            set!(self.retcode = UV_EAI_CANCELED);
+        }
+        match get!(self.retcode) {
+            0 => self.invoke(0, addr!(self.host).cast(), addr!(self.service).cast()),
+            code => self.invoke(code, ptr::null(), ptr::null()),
+        }
+    }
+
+    fn invoke(self, status: c_int, host: *const c_char, service: *const c_char) {
+        if let Some(callback) = get!(self.getnameinfo_cb) {
+            // SAFETY: the user's callback gets the request it was given for, which nothing here
+            // touches afterwards.
+            unsafe { callback(self.raw(), status, host, service) }
+        }
+    }
+}
+
+/// On a worker.
+unsafe extern "C" fn run_addresses(job: *mut uv__work) {
+    // SAFETY: submitted as that member of a live request.
+    unsafe { AddressLookup::from_ptr(owner!(job, uv_getaddrinfo_t, work_req)) }.run();
+}
+
+/// On the loop's thread.
+unsafe extern "C" fn done_addresses(job: *mut uv__work, status: c_int) {
+    // SAFETY: submitted as that member of a live request.
+    unsafe { AddressLookup::from_ptr(owner!(job, uv_getaddrinfo_t, work_req)) }.finish(status);
+}
+
+/// On a worker.
+unsafe extern "C" fn run_names(job: *mut uv__work) {
+    // SAFETY: submitted as that member of a live request.
+    unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.run();
+}
+
+/// On the loop's thread.
+unsafe extern "C" fn done_names(job: *mut uv__work, status: c_int) {
+    // SAFETY: submitted as that member of a live request.
+    unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.finish(status);
+}
+
+/// The host's name as the resolver wants it, terminated.
+fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_SIZE]) -> Result<&'a [u8]> {
+    if name.is_empty() || name.len() >= HOST_SIZE || !name.is_ascii() {
+        return Err(Errno::EINVAL);
+    }
+    buffer[..name.len()].copy_from_slice(name);
+    Ok(&buffer[..=name.len()])
+}
+
+// C entry points
+
+/// Looks up the addresses of `node`, the port of `service`, or both; either may be `NULL`.
+/// `hints`, which may be `NULL`, narrows the answer, as for `getaddrinfo(3)`. A name with letters
+/// beyond ASCII is looked up in its IDNA form.
+///
+/// `getaddrinfo_cb` is called with 0 and a list to be freed with `uv_freeaddrinfo`, or with one of
+/// the `UV_EAI_…` codes (`UV_EAI_CANCELED` after `uv_cancel`) and `NULL`. When it is `NULL`, the
+/// call waits for the answer, which it leaves in `req->addrinfo`; `loop` is not used then.
+///
+/// Returns 0 or an error: `UV_EINVAL` when there is nothing to look up or `node` is no valid name,
+/// `UV_ENOMEM`, and those above when waiting.
+///
+/// <https://docs.libuv.org/en/v1.x/dns.html#c.uv_getaddrinfo>
+///
+/// # Safety
+/// `loop` must be initialised, unless the callback is `NULL`; `req` must stay in place until the
+/// callback; the other arguments are only used by the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_getaddrinfo(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_getaddrinfo_t,
+    getaddrinfo_cb: uv_getaddrinfo_cb,
+    node: *const c_char,
+    service: *const c_char,
+    hints: *const libc::addrinfo,
+) -> c_int {
+    if req.is_null() {
+        return UV_EINVAL;
+    }
+    // SAFETY: common pointer contract.
+    let (lookup, query) = unsafe {
+        let query = Query {
+            node: text(node),
+            service: text(service),
+            hints: hints.as_ref(),
+        };
+        (AddressLookup::from_ptr(req), query)
+    };
+    if let Err(error) = lookup.init(query) {
+        return error.code();
+    }
+    if getaddrinfo_cb.is_none() {
+        return lookup.wait().into_code();
+    }
+    // SAFETY: common pointer contract.
+    lookup.start(unsafe { Loop::from_ptr(r#loop) }, getaddrinfo_cb);
+    0
+}
+
+/// Frees a list of addresses; `NULL` is allowed.
+///
+/// <https://docs.libuv.org/en/v1.x/dns.html#c.uv_freeaddrinfo>
+///
+/// # Safety
+/// `ai` must be `NULL` or come from `uv_getaddrinfo`, and not be used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_freeaddrinfo(ai: *mut libc::addrinfo) {
+    // SAFETY: common pointer contract.
+    unsafe { resolver::free_addresses(ai) }
+}
+
+/// Looks up the names of the host and the service that an IPv4 or IPv6 address belongs to.
+/// `flags` are those of `getnameinfo(3)`.
+///
+/// `getnameinfo_cb` is called with 0 and the two names, which are `req->host` and `req->service`,
+/// or with one of the `UV_EAI_…` codes (`UV_EAI_CANCELED` after `uv_cancel`) and `NULL`s. When it is
+/// `NULL`, the call waits for the answer; `loop` is not used then.
+///
+/// Returns 0 or an error: `UV_EINVAL` for other kinds of addresses, and those above when waiting.
+///
+/// <https://docs.libuv.org/en/v1.x/dns.html#c.uv_getnameinfo>
+///
+/// # Safety
+/// `loop` must be initialised, unless the callback is `NULL`; `req` must stay in place until the
+/// callback; `addr` must be as long as its family says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_getnameinfo(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_getnameinfo_t,
+    getnameinfo_cb: uv_getnameinfo_cb,
+    addr: *const libc::sockaddr,
+    flags: c_int,
+) -> c_int {
+    if req.is_null() {
+        return UV_EINVAL;
+    }
+    // SAFETY: common pointer contract.
+    let (lookup, address) = match unsafe { Address::from_ptr(addr) } {
+        // SAFETY: common pointer contract.
+        Ok(address) => (unsafe { NameLookup::from_ptr(req) }, address),
+        Err(error) => return error.code(),
+    };
+    lookup.init(address, flags);
+    if getnameinfo_cb.is_none() {
+        return lookup.wait().into_code();
+    }
+    // SAFETY: common pointer contract.
+    lookup.start(unsafe { Loop::from_ptr(r#loop) }, getnameinfo_cb);
+    0
+}

@@ -1,0 +1,128 @@
+//! Random bytes for the program, from the system's generator.
+//!
+//! A request with a callback is the pool's until the callback is about to run, since the generator
+//! may have to wait for entropy. One without a callback is served at once and needs neither loop
+//! nor request.
+//!
+//! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_random>
+
+use std::ffi::{c_int, c_uint, c_void};
+
+use crate::abi::*;
+use crate::errors::{IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::request::Request;
+use crate::view::{addr, get, owner, set, view};
+
+use super::pool::{self, Kind};
+
+view!(
+    /// A request for random bytes.
+    Random => uv_random_t
+);
+
+impl Random {
+    fn request(self) -> Request {
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(self.raw().cast()) }
+    }
+
+    fn start(self, on: Loop, buffer: *mut c_void, length: usize, callback: uv_random_cb) {
+        self.request().start(on, UV_RANDOM);
+        set!(self.r#loop = on.raw());
+        set!(self.status = 0);
+        set!(self.buf = buffer);
+        set!(self.buflen = length);
+        set!(self.cb = callback);
+        // SAFETY: the request stays in place until its callback, and so does its member.
+        unsafe { pool::submit(on, addr!(self.work_req), Kind::Fast, run, done) };
+    }
+
+    fn finish(self, status: c_int) {
+        // SAFETY: a loop outlives its requests.
+        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
+        if status != 0 {
+            set!(self.status = status);
+        }
+        self.invoke(get!(self.status), get!(self.buf), get!(self.buflen));
+    }
+
+    fn invoke(self, status: c_int, buffer: *mut c_void, length: usize) {
+        if let Some(callback) = get!(self.cb) {
+            // SAFETY: the user's callback gets the request and the buffer it was given for, which
+            // nothing here touches afterwards.
+            unsafe { callback(self.raw(), status, buffer, length) }
+        }
+    }
+}
+
+/// On a worker.
+unsafe extern "C" fn run(job: *mut uv__work) {
+    // SAFETY: submitted as that member of a live request.
+    let request = unsafe { Random::from_ptr(owner!(job, uv_random_t, work_req)) };
+    // SAFETY: the user lends the buffer until the callback.
+    let result = unsafe { fill(get!(request.buf), get!(request.buflen)) };
+    set!(request.status = result.into_code());
+}
+
+/// On the loop's thread.
+unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
+    // SAFETY: submitted as that member of a live request.
+    unsafe { Random::from_ptr(owner!(job, uv_random_t, work_req)) }.finish(status);
+}
+
+/// # Safety
+/// `buffer` must be writable for `length` bytes.
+unsafe fn fill(buffer: *mut c_void, length: usize) -> Result {
+    let mut filled = 0;
+    while filled < length {
+        // SAFETY: the rest of the buffer, for which the caller vouches.
+        let count = crate::sys::retry_size(|| unsafe {
+            libc::getrandom(buffer.byte_add(filled), length - filled, 0)
+        })?;
+        filled += count;
+    }
+    Ok(())
+}
+
+// C entry points
+
+/// Fills `buf` with `buflen` bytes from the system's generator of strong random numbers. `flags`
+/// must be 0.
+///
+/// `cb` is called with 0, `UV_ECANCELED` after `uv_cancel` or another error, and with the buffer.
+/// When it is `NULL`, the call does the work itself, and neither `loop` nor `req` is used; in either
+/// case it may take for ever when the system has not gathered entropy since it was started.
+///
+/// Returns 0 or an error: `UV_E2BIG` when `buflen` is larger than 0x7FFFFFFF, `UV_EINVAL` for other
+/// flags, and those of the system when `cb` is `NULL`.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_random>
+///
+/// # Safety
+/// `buf` must be writable for `buflen` bytes; unless `cb` is `NULL`, `loop` must be initialised, and
+/// `req` and `buf` must stay in place until the callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_random(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_random_t,
+    buf: *mut c_void,
+    buflen: usize,
+    flags: c_uint,
+    cb: uv_random_cb,
+) -> c_int {
+    if buflen > c_int::MAX as usize {
+        return UV_E2BIG;
+    }
+    if flags != 0 {
+        return UV_EINVAL;
+    }
+    if cb.is_none() {
+        // SAFETY: common pointer contract.
+        return unsafe { fill(buf, buflen) }.into_code();
+    }
+    // SAFETY: common pointer contract.
+    let (on, request) = unsafe { (Loop::from_ptr(r#loop), Random::from_ptr(req)) };
+    request.start(on, buf, buflen, cb);
+    0
+}

@@ -1,0 +1,126 @@
+//! What the commands share: building the library, compiling C programs against it, and looking at
+//! which library a process has mapped.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::Outcome;
+
+/// The release build of the library, and the folder to point `LD_LIBRARY_PATH` at.
+pub struct Library {
+    pub folder: PathBuf,
+    pub include: PathBuf,
+}
+
+impl Library {
+    /// Builds the library in release profile, on the portable poller if asked for.
+    pub fn build(root: &Path, portable: bool) -> Result<Library, String> {
+        let name = if portable {
+            "target/portable"
+        } else {
+            "target"
+        };
+        let target = root.join(name);
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo
+            .current_dir(root)
+            .args(["build", "--release", "--lib", "--quiet"]);
+        cargo.arg("--target-dir").arg(&target);
+        if portable {
+            cargo.args(["--features", "portable-poller"]);
+        }
+        run(&mut cargo)?;
+        Ok(Library {
+            folder: target.join("release"),
+            include: root.join("include"),
+        })
+    }
+
+    /// The file that a program maps when it loads this library.
+    pub fn file(&self) -> Result<PathBuf, String> {
+        let link = self.folder.join("libuv.so.1");
+        link.canonicalize()
+            .map_err(|error| format!("{}: {error}", link.display()))
+    }
+
+    /// Compiles one C file with the system's compiler, `-I` on the headers and `-luv`.
+    pub fn compile(&self, source: &Path, program: &Path) -> Outcome {
+        run(Command::new("cc")
+            .args(["-O2", "-Wall", "-o"])
+            .arg(program)
+            .arg(source)
+            .arg(format!("-I{}", self.include.display()))
+            .arg(format!("-L{}", self.folder.display()))
+            .arg("-luv"))
+        .map(drop)
+    }
+
+    /// A command that loads this library wherever it asks for `libuv.so.1`.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env("LD_LIBRARY_PATH", &self.folder);
+        command
+    }
+}
+
+/// Runs a command to its end; what it printed, or why it failed.
+pub fn run(command: &mut Command) -> Result<Output, String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    Err(format!(
+        "{}: {}\n{}{}",
+        command.get_program().to_string_lossy(),
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+/// The `libuv.so` that a running process has mapped.
+pub fn mapped_library(pid: u32) -> Result<PathBuf, String> {
+    let path = format!("/proc/{pid}/maps");
+    let maps = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    find_library(&maps).ok_or_else(|| format!("{path}: no libuv"))
+}
+
+/// The `libuv.so` of the lines of a `/proc/PID/maps`.
+pub fn find_library(maps: &str) -> Option<PathBuf> {
+    let is_ours = |path: &&str| path.contains("/libuv.so") || path.contains("/libuv-");
+    maps.lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .find(is_ours)
+        .map(PathBuf::from)
+}
+
+/// Makes sure that programs are there: each is a name on the path and the Debian package that
+/// brings it. Root gets them installed, others are told.
+pub fn need(programs: &[(&str, &str)]) -> Outcome {
+    let is_missing = |name: &str| {
+        !std::env::var_os("PATH")
+            .is_some_and(|paths| std::env::split_paths(&paths).any(|dir| dir.join(name).exists()))
+    };
+    let packages: Vec<&str> = programs
+        .iter()
+        .filter(|(name, _)| is_missing(name))
+        .map(|(_, package)| *package)
+        .collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let list = packages.join(" ");
+    println!("  installing {list}");
+    let install = || -> Outcome {
+        run(Command::new("apt-get").args(["update", "-qq"]))?;
+        run(Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(&packages))
+        .map(drop)
+    };
+    install().map_err(|_| format!("missing programs: apt-get install {list}"))
+}
