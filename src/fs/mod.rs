@@ -28,3 +28,6 @@ mod names;
 mod request;
 mod status;
 mod times;
+
+pub(crate) use request::uv_fs_req_cleanup;
+pub(crate) use status::uv_fs_stat;
