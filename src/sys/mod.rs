@@ -15,6 +15,7 @@ pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod stat;
+pub(crate) mod tty;
 pub(crate) mod udp;
 
 use std::ffi::{c_int, c_uint};
