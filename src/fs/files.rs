@@ -6,7 +6,7 @@ use super::dispatch::start;
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::Result;
-use crate::sys::{fd, file};
+use crate::sys::{self, fd, file};
 use crate::view::get;
 
 pub(super) fn open(request: FsRequest) -> Result<usize> {
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn uv_fs_read(
 ///
 /// Returns how many bytes were written, which with an error is less than there were, or an error
 /// when nothing was; with a callback only what kept it from starting, such as `UV_EINVAL` without
-/// buffers.
+/// buffers or for more than 0x7ffff000 bytes.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_write>
 ///
@@ -249,7 +249,8 @@ pub unsafe extern "C" fn uv_fs_write(
         start(r#loop, req, UV_FS_WRITE, cb, |request| {
             request.set_file(file);
             request.set_offset(offset);
-            request.keep_buffers(bufs, nbufs)
+            request.keep_buffers(bufs, nbufs)?;
+            sys::check_total(bufs, nbufs).inspect_err(|_| request.release_buffers())
         })
     }
 }

@@ -15,14 +15,11 @@ use crate::handle::{Handle, flags};
 use crate::list::{self, List};
 use crate::request::Request;
 use crate::stream::pipe::Pipe;
-use crate::sys::socket;
+use crate::sys::{self, socket};
 use crate::view::{addr, get, owner, set, view};
 
 /// Writes in a row before the others of the loop get their turn.
 const MOST_WRITES: u32 = 32;
-
-/// The most that Linux transfers in one call, and so the most that one write takes.
-const MOST_BYTES: usize = 0x7fff_f000;
 
 view!(
     /// A write in progress.
@@ -171,9 +168,11 @@ impl Stream {
         count: c_uint,
         passed: Option<Handle>,
     ) -> Result {
-        if count == 0 || count > c_int::MAX as c_uint || total(buffers, count) > MOST_BYTES {
+        if count == 0 || count > c_int::MAX as c_uint {
             return Err(Errno::EINVAL);
         }
+        // SAFETY: the user vouches for `count` buffers.
+        unsafe { sys::check_total(buffers, count) }?;
         if self.fd() == -1 {
             return Err(Errno::EBADF);
         }
@@ -318,14 +317,6 @@ impl Stream {
             Write::from_link(link).finish(UV_ECANCELED);
         }
     }
-}
-
-/// The bytes of all buffers.
-fn total(buffers: *const uv_buf_t, count: c_uint) -> usize {
-    (0..count as usize)
-        // SAFETY: the user vouches for `count` buffers.
-        .map(|index| unsafe { (*buffers.wrapping_add(index)).len })
-        .fold(0, usize::saturating_add)
 }
 
 fn handle_to_pass(passed: *mut uv_stream_t) -> Option<Handle> {

@@ -16,8 +16,9 @@ pub(crate) mod socket;
 pub(crate) mod stat;
 pub(crate) mod udp;
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_uint};
 
+use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
 
 /// The value of a call that returns −1 and sets `errno` on failure.
@@ -59,5 +60,29 @@ pub(crate) fn retry_size(mut call: impl FnMut() -> isize) -> Result<usize> {
             Err(Errno::EINTR) => {}
             result => return result,
         }
+    }
+}
+
+/// The most that Linux transfers in one call.
+const MOST_BYTES: usize = 0x7fff_f000;
+
+/// Refuses more than one call transfers: `int` results could not tell of it.
+///
+/// # Safety
+/// `buffers` must point to `count` buffers.
+pub(crate) unsafe fn check_total(buffers: *const uv_buf_t, count: c_uint) -> Result {
+    let total = (0..count as usize)
+        // SAFETY: the caller vouches for `count` buffers.
+        .map(|index| unsafe { (*buffers.wrapping_add(index)).len })
+        .fold(0, usize::saturating_add);
+    check_length(total)
+}
+
+/// The same for a length.
+pub(crate) fn check_length(length: usize) -> Result {
+    if length > MOST_BYTES {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@ use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::list::{self, List};
 use crate::request::Request;
+use crate::sys;
 use crate::sys::udp::{self as datagram, BATCH};
 use crate::view::{addr, get, owner, set, view};
 
@@ -121,18 +122,21 @@ impl SendRequest {
 /// # Safety
 /// `bufs` must be readable for `count` buffers.
 unsafe fn size_of_buffers(bufs: *const uv_buf_t, count: c_uint) -> usize {
-    // SAFETY: the caller vouches for the list.
-    (0..count as usize).fold(0, |all, at| {
-        all.wrapping_add(unsafe { (*bufs.add(at)).len })
-    })
+    (0..count as usize)
+        // SAFETY: the caller vouches for the list.
+        .map(|at| unsafe { (*bufs.add(at)).len })
+        .fold(0, usize::wrapping_add)
 }
 
-fn check_count(nbufs: c_uint) -> Result {
+/// # Safety
+/// `bufs` must be readable for `nbufs` buffers.
+unsafe fn check_buffers(bufs: *const uv_buf_t, nbufs: c_uint) -> Result {
     // Negative numbers of careless callers arrive as large ones.
     if nbufs == 0 || nbufs > c_int::MAX as c_uint {
         return Err(Errno::EINVAL);
     }
-    Ok(())
+    // SAFETY: the caller vouches for the list.
+    unsafe { sys::check_total(bufs, nbufs) }
 }
 
 /// A datagram to be sent at once, whose parts are the caller's.
@@ -222,7 +226,8 @@ impl Udp {
         address: *const libc::sockaddr,
         callback: uv_udp_send_cb,
     ) -> Result {
-        check_count(nbufs)?;
+        // SAFETY: the caller vouches for the buffers.
+        unsafe { check_buffers(bufs, nbufs) }?;
         // SAFETY: the caller vouches for the address.
         let length = unsafe { self.aim(address) }?;
         // SAFETY: the caller vouches for the buffers.
@@ -319,7 +324,8 @@ impl Udp {
         nbufs: c_uint,
         address: *const libc::sockaddr,
     ) -> Result<c_int> {
-        check_count(nbufs)?;
+        // SAFETY: the caller vouches for the buffers.
+        unsafe { check_buffers(bufs, nbufs) }?;
         // SAFETY: the caller vouches for the address.
         let length = unsafe { self.aim(address) }?;
         if self.has_requests() {
@@ -397,7 +403,8 @@ impl Datagrams {
         };
         // SAFETY: the caller vouches for the address.
         let length = unsafe { from.check_destination(address) }?;
-        check_count(nbufs)?;
+        // SAFETY: the caller vouches for the buffers.
+        unsafe { check_buffers(bufs, nbufs) }?;
         Ok(Outgoing {
             bufs,
             nbufs,

@@ -174,6 +174,7 @@ impl Setup {
             source.to_path_buf(),
             root().join("c_tests").join(COMMON),
             root().join("c_tests/task.h"),
+            root().join("c_tests/fs.h"),
             self.include.join("uv.h"),
         ];
         inputs.extend(files_in(&self.include.join("uv"))?);
