@@ -269,7 +269,11 @@ fn build_library(target: &Path) -> Result<PathBuf> {
         cargo.args(["--target", &triple]);
         cargo
             .env("RUSTC_BOOTSTRAP", "1")
-            .env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
+            .env(
+                "RUSTFLAGS",
+                // The sanitizer cannot be put into std; its atomics are compiled into our code.
+                format!("-Zsanitizer={sanitizer} -Cunsafe-allow-abi-mismatch=sanitizer"),
+            );
         folder.push(triple);
     }
     if env("OXUV_TEST_RELEASE").is_some() {
