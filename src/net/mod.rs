@@ -1,4 +1,5 @@
 //! Addresses, names and encodings.
 
 mod address;
+mod interfaces;
 pub(crate) mod sockaddr;

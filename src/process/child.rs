@@ -161,8 +161,9 @@ impl Plan {
             match Errno::last() {
                 // Somebody has such a program, though not for us: worth knowing, if no other.
                 Errno::EACCES => outcome = Errno::EACCES,
-                error if is_not_there(error) => {}
-                error => return error,
+                error if !is_not_there(error) => return error,
+                error if outcome != Errno::EACCES => outcome = error,
+                _ => {}
             }
             // SAFETY: a terminated string, with the next path behind it.
             path = unsafe { path.add(libc::strlen(path) + 1) };

@@ -18,7 +18,7 @@ impl Candidates {
     /// The places of `file` for a child with this environment.
     ///
     /// # Safety
-    /// `environment` must be an array of terminated strings that ends in null.
+    /// `environment` must be null or an array of terminated strings that ends in null.
     pub(super) unsafe fn new(file: &CStr, environment: *const *const c_char) -> Result<Candidates> {
         // SAFETY: the caller vouches for the array.
         let path = unsafe { path_of(environment) };
@@ -66,6 +66,9 @@ impl Candidates {
 /// As [`Candidates::new`]; the strings must stay as they are while the result is used.
 unsafe fn path_of<'a>(environment: *const *const c_char) -> Option<&'a [u8]> {
     let mut at = environment;
+    if at.is_null() {
+        return None;
+    }
     loop {
         // SAFETY: the array ends in null, where this ends.
         let entry = unsafe { *at };
@@ -129,5 +132,7 @@ mod tests {
         assert_eq!(unsafe { path_of(environment.as_ptr()) }, Some(&b"/x"[..]));
         // SAFETY: an empty array.
         assert_eq!(unsafe { path_of([std::ptr::null()].as_ptr()) }, None);
+        // SAFETY: none, as after `clearenv()`.
+        assert_eq!(unsafe { path_of(std::ptr::null()) }, None);
     }
 }

@@ -18,13 +18,49 @@ const WHAT: uv_stdio_flags = UV_CREATE_PIPE | UV_INHERIT_FD | UV_INHERIT_STREAM;
 /// The least that a pipe's buffers hold: as much as those of a pipe of the kernel's.
 const BUFFER_SIZE: c_int = 64 << 10;
 
-/// A pipe made for the child. Ends that are still here when this is dropped are closed.
+/// A pipe made for the child. An end that is still here when this is dropped is closed.
 struct Pipe {
     childs_end: c_int,
     parents_end: c_int,
     stream: Stream,
     /// What the parent can do.
     directions: c_uint,
+}
+
+impl Pipe {
+    /// A pair of sockets serves both directions, and descriptors can be sent over it.
+    ///
+    /// The child's end blocks even if the user has no objection to one that does not: on Unix libuv
+    /// takes `UV_NONBLOCK_PIPE` for a hint without effect, and programs (node is one) rely on that.
+    fn new(stream: Stream, wanted: uv_stdio_flags) -> Result<Pipe> {
+        // What the child reads the parent writes.
+        let mut directions = 0;
+        if wanted & UV_READABLE_PIPE != 0 {
+            directions |= flags::WRITABLE;
+        }
+        if wanted & UV_WRITABLE_PIPE != 0 {
+            directions |= flags::READABLE;
+        }
+        let [parents_end, childs_end] = socket::pair(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
+        let mut pipe = Pipe {
+            childs_end,
+            parents_end,
+            stream,
+            directions,
+        };
+        pipe.parents_end = fd::move_above_standard(parents_end)?;
+        fd::set_nonblocking(pipe.parents_end, true)?;
+        enlarge_buffers(pipe.parents_end);
+        enlarge_buffers(pipe.childs_end);
+        Ok(pipe)
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        close(&mut self.childs_end);
+        close(&mut self.parents_end);
+    }
 }
 
 pub(super) struct Stdio {
@@ -82,28 +118,10 @@ impl Stdio {
         if stream.fd() != -1 {
             return Err(Errno::EBUSY);
         }
-        // What the child reads the parent writes.
-        let mut directions = 0;
-        if wanted & UV_READABLE_PIPE != 0 {
-            directions |= flags::WRITABLE;
-        }
-        if wanted & UV_WRITABLE_PIPE != 0 {
-            directions |= flags::READABLE;
-        }
         self.pipes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        // A pair of sockets serves both directions, and descriptors can be sent over it. The
-        // child's end blocks even if the user has no objection to one that does not: on Unix
-        // libuv takes UV_NONBLOCK_PIPE for a hint without effect, and programs rely on that.
-        let [parents_end, childs_end] = socket::pair(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
-        self.pipes.push(Pipe {
-            childs_end,
-            parents_end,
-            stream,
-            directions,
-        });
-        enlarge_buffers(parents_end);
-        enlarge_buffers(childs_end);
-        fd::set_nonblocking(parents_end, true)?;
+        let pipe = Pipe::new(stream, wanted)?;
+        let childs_end = pipe.childs_end;
+        self.pipes.push(pipe);
         Ok(childs_end)
     }
 
@@ -122,15 +140,6 @@ impl Stdio {
             pipe.parents_end = -1;
         }
         Ok(())
-    }
-}
-
-impl Drop for Stdio {
-    fn drop(&mut self) {
-        for pipe in &mut self.pipes {
-            close(&mut pipe.childs_end);
-            close(&mut pipe.parents_end);
-        }
     }
 }
 

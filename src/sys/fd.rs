@@ -38,6 +38,19 @@ pub(crate) fn set_cloexec(fd: c_int) -> Result {
     retry(|| unsafe { libc::ioctl(fd, libc::FIOCLEX) }).map(drop)
 }
 
+/// Moves a descriptor that is not inherited out of the way of the standard ones, which streams
+/// leave open when they are closed. If this fails, the descriptor is as it was.
+pub(crate) fn move_above_standard(fd: c_int) -> Result<c_int> {
+    if fd > libc::STDERR_FILENO {
+        return Ok(fd);
+    }
+    let lowest = libc::STDERR_FILENO + 1;
+    // SAFETY: takes and gives numbers.
+    let moved = cvt(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })?;
+    close_quietly(fd);
+    Ok(moved)
+}
+
 /// The open file's status flags (`O_ACCMODE`, `O_NONBLOCK`, …).
 pub(crate) fn status_flags(fd: c_int) -> Result<c_int> {
     // SAFETY: F_GETFL takes no argument.
