@@ -1,4 +1,5 @@
 //! Addresses, names and encodings.
 
 mod address;
+pub(crate) mod idna;
 pub(crate) mod sockaddr;
