@@ -3,3 +3,4 @@
 mod address;
 pub(crate) mod idna;
 pub(crate) mod sockaddr;
+mod wtf8;
