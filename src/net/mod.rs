@@ -2,4 +2,6 @@
 
 mod address;
 mod interfaces;
+pub(crate) mod idna;
 pub(crate) mod sockaddr;
+mod wtf8;
