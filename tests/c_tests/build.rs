@@ -267,13 +267,11 @@ fn build_library(target: &Path) -> Result<PathBuf> {
     if let Some(sanitizer) = env("OXUV_TEST_SANITIZER") {
         let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         cargo.args(["--target", &triple]);
-        cargo
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env(
-                "RUSTFLAGS",
-                // The sanitizer cannot be put into std; its atomics are compiled into our code.
-                format!("-Zsanitizer={sanitizer} -Cunsafe-allow-abi-mismatch=sanitizer"),
-            );
+        cargo.env("RUSTC_BOOTSTRAP", "1").env(
+            "RUSTFLAGS",
+            // The sanitizer cannot be put into std; its atomics are compiled into our code.
+            format!("-Zsanitizer={sanitizer} -Cunsafe-allow-abi-mismatch=sanitizer"),
+        );
         folder.push(triple);
     }
     if env("OXUV_TEST_RELEASE").is_some() {
