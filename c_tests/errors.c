@@ -147,6 +147,15 @@ TEST_IMPL(the_end_marker_is_after_all_codes) {
   for (i = 0; i < total; i++) ASSERT_GT(errors[i].code, UV_ERRNO_MAX);
 }
 
+/* Texts of unknown errors are leaked, as documented; kept here, they are not lost. */
+static const char* volatile leaked[32];
+static int leaked_total;
+
+static const char* keep(const char* text) {
+  ASSERT_LT(leaked_total, (int) (sizeof(leaked) / sizeof(leaked[0])));
+  return leaked[leaked_total++] = text;
+}
+
 TEST_IMPL(other_numbers_are_unknown_errors) {
   static const int numbers[] = {0, 1, 42, -123456, -4096, -2999, INT_MAX, -99999999};
   char expected[64];
@@ -154,8 +163,8 @@ TEST_IMPL(other_numbers_are_unknown_errors) {
   size_t i;
   for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
     snprintf(expected, sizeof(expected), "Unknown system error %d", numbers[i]);
-    ASSERT_STR_EQ(uv_err_name(numbers[i]), expected);
-    ASSERT_STR_EQ(uv_strerror(numbers[i]), expected);
+    ASSERT_STR_EQ(keep(uv_err_name(numbers[i])), expected);
+    ASSERT_STR_EQ(keep(uv_strerror(numbers[i])), expected);
     ASSERT_PTR_EQ(uv_err_name_r(numbers[i], buffer, sizeof(buffer)), buffer);
     ASSERT_STR_EQ(buffer, expected);
     ASSERT_PTR_EQ(uv_strerror_r(numbers[i], buffer, sizeof(buffer)), buffer);
@@ -177,8 +186,8 @@ TEST_IMPL(what_does_not_fit_is_cut_and_terminated) {
 }
 
 TEST_IMPL(names_and_texts_of_unknown_errors_stay_apart) {
-  const char* first = uv_strerror(-111111);
-  const char* second = uv_strerror(-222222);
+  const char* first = keep(uv_strerror(-111111));
+  const char* second = keep(uv_strerror(-222222));
   ASSERT_STR_EQ(first, "Unknown system error -111111");
   ASSERT_STR_EQ(second, "Unknown system error -222222");
 }

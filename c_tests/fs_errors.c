@@ -115,7 +115,7 @@ TEST_FS(a_negative_number_of_buffers) {
 
 TEST_FS(no_such_descriptor) {
   static const int fds[] = {-1, 12345, INT_MAX, INT_MIN};
-  char text[8];
+  char text[8] = "";
   uv_buf_t bufs[2] = {uv_buf_init(text, 4), uv_buf_init(text, 4)};
   size_t i;
 
@@ -140,6 +140,7 @@ TEST_FS(memory_that_is_not_there) {
   uv_buf_t buf = uv_buf_init((char*) 16, 100);
   int fd;
 
+  if (getenv("OXUV_TEST_WRAPPER") != NULL) SKIP("tools complain of such memory");
   write_file(test_path("file"), "hello", 5);
   fd = open(test_path("file"), O_RDWR);
   ASSERT_EQ(FS(read, fd, &buf, 1, 0), UV_EFAULT);

@@ -789,8 +789,8 @@ UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
 /* Reads (where *value is 0) or sets the size in bytes of a socket's send
  * buffer. Linux answers with twice the size that was set.
  *
- * Returns 0 or an error: UV_EINVAL without value, UV_ENOTSUP for handles
- * without a socket, UV_EBADF without a descriptor.
+ * Returns 0 or an error: UV_EINVAL without a handle or value, UV_ENOTSUP for
+ * handles without a socket, UV_EBADF without a descriptor.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_send_buffer_size
  *

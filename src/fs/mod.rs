@@ -25,6 +25,6 @@ mod directories;
 mod dispatch;
 mod files;
 mod names;
-mod request;
-mod status;
+pub(crate) mod request;
+pub(crate) mod status;
 mod times;

@@ -17,16 +17,13 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
+use crate::net::idna::{HOST_SIZE, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::resolver;
 use crate::view::{addr, get, owner, set, view};
 
 use super::pool::{self, Kind};
-
-/// The longest name of a host, with its terminator. Longer ones are refused: a cut name would be
-/// another host's.
-const HOST_SIZE: usize = 256;
 
 view!(
     /// A name being looked up.
@@ -298,15 +295,6 @@ unsafe extern "C" fn run_names(job: *mut uv__work) {
 unsafe extern "C" fn done_names(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.finish(status);
-}
-
-/// The host's name as the resolver wants it, terminated.
-fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_SIZE]) -> Result<&'a [u8]> {
-    if name.is_empty() || name.len() >= HOST_SIZE || !name.is_ascii() {
-        return Err(Errno::EINVAL);
-    }
-    buffer[..name.len()].copy_from_slice(name);
-    Ok(&buffer[..=name.len()])
 }
 
 // C entry points
