@@ -1,7 +1,11 @@
 /* https://docs.libuv.org/en/v1.x/misc.html#c.uv_random */
 #include "task.h"
 
-#include <pthread.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 static unsigned char buffer[1 << 20];
 static int callbacks;
@@ -81,5 +85,29 @@ TEST_IMPL(random_refuses_flags_and_large_sizes) {
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
   ASSERT_EQ(callbacks, 0);
   ASSERT_EQ(is_constant(buffer, sizeof(buffer)), 1);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+/* From here on the kernel does not know getrandom(), as before version 3.17. */
+static void forget_getrandom(void) {
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getrandom, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    SKIP("no system call filters here");
+}
+
+TEST_IMPL(random_bytes_without_the_system_call) {
+  unsigned char one[64];
+  forget_getrandom();
+  memset(one, 0, sizeof(one));
+  ASSERT_OK(uv_random(NULL, NULL, one, sizeof(one), 0, NULL));
+  ASSERT_EQ(is_constant(one, sizeof(one)), 0);
+  expect_filled(1000);
   MAKE_SURE_NOTHING_LEAKED();
 }
