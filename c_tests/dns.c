@@ -332,6 +332,24 @@ TEST_IMPL(names_that_are_no_text_are_refused) {
   ASSERT_EQ(fake.calls, 0);
 }
 
+TEST_IMPL(names_beyond_ascii_are_encoded) {
+  static const char* const names[][2] = {
+    {"www.m\xc3\xbcnchen.de", "www.xn--mnchen-3ya.de"},
+    {"\xe4\xb8\xad\xe5\x9b\xbd.cn", "xn--fiqs8s.cn"},
+    {"xn--fiqs8s.cn", "xn--fiqs8s.cn"},
+    {"\xe4\xb8\xad\xe5\x9b\xbd\xe3\x80\x82" "cn", "xn--fiqs8s.cn"},
+    {"UPPER.example.", "UPPER.example."},
+    {"under_score", "under_score"},
+  };
+  uv_getaddrinfo_t req;
+  size_t i;
+  use_fake(EAI_NONAME);
+  for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    ASSERT_EQ(uv_getaddrinfo(NULL, &req, NULL, names[i][0], NULL, NULL), UV_EAI_NONAME);
+    ASSERT_STR_EQ(fake.node, names[i][1]);
+  }
+}
+
 static const struct {
   int system;
   int code;
