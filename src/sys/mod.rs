@@ -11,6 +11,7 @@ pub(crate) mod inotify;
 pub(crate) mod interface;
 pub(crate) mod path;
 pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod socket;
