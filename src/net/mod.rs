@@ -1,7 +1,7 @@
 //! Addresses, names and encodings.
 
 mod address;
-mod interfaces;
 pub(crate) mod idna;
+mod interfaces;
 pub(crate) mod sockaddr;
 mod wtf8;
