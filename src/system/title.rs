@@ -59,6 +59,27 @@ unsafe fn copy_arguments(count: usize, argv: *mut *mut c_char) -> Option<*mut *m
     Some(list)
 }
 
+/// The room of the strings that lie one behind the other, as those of `main` do; a program may pass
+/// others, and what is between them is not ours to write to.
+///
+/// # Safety
+/// `argv` must have `count` terminated strings, at least one.
+unsafe fn room_of(count: usize, argv: *mut *mut c_char) -> usize {
+    // SAFETY: the caller vouches for the list.
+    unsafe {
+        let start = *argv;
+        let mut end = start;
+        for index in 0..count {
+            let argument = *argv.add(index);
+            if argument != end {
+                break;
+            }
+            end = argument.add(CStr::from_ptr(argument).count_bytes() + 1);
+        }
+        end.addr() - start.addr()
+    }
+}
+
 // C entry points
 
 /// Takes the memory of the program's arguments over, for the process title; call it with those of
@@ -77,13 +98,12 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
     let Some(copy) = (unsafe { copy_arguments(count, argv) }) else {
         return argv;
     };
-    // SAFETY: the strings of `main` lie one behind the other.
+    // SAFETY: common pointer contract.
     unsafe {
-        let (first, last) = (*argv, *argv.add(count - 1));
-        let end = last.add(CStr::from_ptr(last).count_bytes() + 1);
+        let first = *argv;
         let mut title = title();
         title.start = first;
-        title.room = end.addr().saturating_sub(first.addr());
+        title.room = room_of(count, argv);
         title.length = CStr::from_ptr(first).count_bytes();
     }
     copy
@@ -91,14 +111,17 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
 
 /// Sets the process title, cut to the memory that the arguments had.
 ///
-/// Returns 0, or `UV_ENOBUFS` before `uv_setup_args`.
+/// Returns 0 or an error: `UV_ENOBUFS` before `uv_setup_args`, `UV_EINVAL` for `NULL`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_set_process_title>
 ///
 /// # Safety
-/// `title` must be a terminated string.
+/// `title` must be null or a terminated string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_set_process_title(title: *const c_char) -> c_int {
+    if title.is_null() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
     let text = unsafe { CStr::from_ptr(title) }.to_bytes();
     let mut current = self::title();
