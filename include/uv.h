@@ -280,6 +280,7 @@ typedef struct uv_stat_t uv_stat_t;
 typedef struct uv_fs_s uv_fs_t;
 typedef struct uv_dirent_s uv_dirent_t;
 typedef struct uv_dir_s uv_dir_t;
+typedef struct uv_fs_event_s uv_fs_event_t;
 typedef struct uv_interface_address_s uv_interface_address_t;
 typedef struct uv_prepare_s uv_prepare_t;
 typedef struct uv_check_s uv_check_t;
@@ -312,7 +313,6 @@ typedef struct uv_getaddrinfo_s uv_getaddrinfo_t;
 typedef struct uv_getnameinfo_s uv_getnameinfo_t;
 typedef struct uv_work_s uv_work_t;
 typedef struct uv_random_s uv_random_t;
-typedef struct uv_fs_event_s uv_fs_event_t;
 typedef struct uv_fs_poll_s uv_fs_poll_t;
 typedef struct uv_statfs_s uv_statfs_t;
 typedef struct uv_tty_s uv_tty_t;
@@ -1458,6 +1458,12 @@ struct uv_tty_s {
   UV_TTY_PRIVATE_FIELDS
 };
 
+/* What kind of handle fits a descriptor: UV_TTY, UV_FILE, UV_NAMED_PIPE,
+ * UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_guess_handle */
+UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
+
 /* ---- UDP: https://docs.libuv.org/en/v1.x/udp.html ---- */
 
 /* Flags of the UDP calls. */
@@ -2499,6 +2505,157 @@ struct uv_fs_s {
   UV_FS_PRIVATE_FIELDS
 };
 
+/* Closes a file, as close(2) does. The descriptor is gone also when it is
+ * reported that data could not be written.
+ *
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_close
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_close(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          uv_file file,
+                          uv_fs_cb cb);
+
+/* Opens a file, as open(2) does; flags are UV_FS_O_..., mode the permissions
+ * of a file that is made. The descriptor, in req->result, is not inherited
+ * by programs that are started.
+ *
+ * Like all of these operations, it is done before the call returns when cb
+ * is NULL (loop may be NULL then, in any thread), and on the thread pool
+ * otherwise. In both cases call uv_fs_req_cleanup on the request in the end.
+ * An operation that the pool has not begun with can be taken back with
+ * uv_cancel; its result is UV_ECANCELED then.
+ *
+ * Returns the descriptor, or an error such as UV_ENOENT; with a callback 0,
+ * or what kept it from starting: UV_EINVAL (a NULL pointer) or UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_open
+ *
+ * Precondition: With a callback loop must be initialised, and req stay in
+ * place until the callback. Strings must be terminated; they and arrays are
+ * needed only during the call. */
+UV_EXTERN int uv_fs_open(uv_loop_t *loop,
+                         uv_fs_t *req,
+                         const char *path,
+                         int flags,
+                         int mode,
+                         uv_fs_cb cb);
+
+/* Reads into nbufs buffers, as preadv(2) does, or as readv(2) with an offset
+ * of -1, which uses and moves the file's own position. At most 1024 buffers
+ * are filled by one call.
+ *
+ * Returns how many bytes were read, 0 at the end of the file, or an error
+ * such as UV_EISDIR, or UV_EINTR when a signal came before any data; with a
+ * callback only what kept it from starting, such as UV_EINVAL without
+ * buffers.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_read
+ *
+ * Precondition: As uv_fs_open. The memory of the buffers must stay in place
+ * until the callback. */
+UV_EXTERN int uv_fs_read(uv_loop_t *loop,
+                         uv_fs_t *req,
+                         uv_file file,
+                         const uv_buf_t bufs[],
+                         unsigned int nbufs,
+                         int64_t offset,
+                         uv_fs_cb cb);
+
+/* Writes nbufs buffers, as pwritev(2) does, or as writev(2) with an offset
+ * of -1, which uses and moves the file's own position. It goes on until all
+ * is written or an error occurs.
+ *
+ * Returns how many bytes were written, which with an error is less than
+ * there were, or an error when nothing was; with a callback only what kept
+ * it from starting, such as UV_EINVAL without buffers or for more than
+ * 0x7ffff000 bytes.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_write
+ *
+ * Precondition: As uv_fs_open. The memory of the buffers must stay in place
+ * until the callback. */
+UV_EXTERN int uv_fs_write(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          uv_file file,
+                          const uv_buf_t bufs[],
+                          unsigned int nbufs,
+                          int64_t offset,
+                          uv_fs_cb cb);
+
+/* Makes and opens a new file, as mkstemp(3) does: tpl ends with XXXXXX, in
+ * place of which characters are put that make the name unique. The name is
+ * the string req->path until uv_fs_req_cleanup, the descriptor is
+ * req->result.
+ *
+ * Returns the descriptor, or an error: UV_EINVAL for another template,
+ * UV_ENOENT; with a callback only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkstemp
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop,
+                            uv_fs_t *req,
+                            const char *tpl,
+                            uv_fs_cb cb);
+
+/* Waits until a file's data and attributes are on the disk, as fsync(2)
+ * does.
+ *
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fsync
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_fsync(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          uv_file file,
+                          uv_fs_cb cb);
+
+/* Waits until a file's data is on the disk, as fdatasync(2) does.
+ *
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fdatasync
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop,
+                              uv_fs_t *req,
+                              uv_file file,
+                              uv_fs_cb cb);
+
+/* Cuts a file, or makes it longer with zeros, to offset bytes, as
+ * ftruncate(2) does.
+ *
+ * Returns 0, or an error such as UV_EINVAL; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_ftruncate
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_ftruncate(uv_loop_t *loop,
+                              uv_fs_t *req,
+                              uv_file file,
+                              int64_t offset,
+                              uv_fs_cb cb);
+
+/* The system's handle of a C library's descriptor; on this system the two
+ * are the same.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_get_osfhandle */
+UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
+
+/* A C library's descriptor for a handle of the system; on this system the
+ * two are the same.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_open_osfhandle */
+UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
+
 /* Tests whether the process may use a file, with its real user and group, as
  * access(2) does. mode is F_OK (exists) or a combination of R_OK, W_OK and
  * X_OK.
@@ -2750,157 +2907,6 @@ UV_EXTERN int uv_fs_closedir(uv_loop_t *loop,
                              uv_fs_t *req,
                              uv_dir_t *dir,
                              uv_fs_cb cb);
-
-/* Closes a file, as close(2) does. The descriptor is gone also when it is
- * reported that data could not be written.
- *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
- * from starting.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_close
- *
- * Precondition: As uv_fs_open. */
-UV_EXTERN int uv_fs_close(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          uv_file file,
-                          uv_fs_cb cb);
-
-/* Opens a file, as open(2) does; flags are UV_FS_O_..., mode the permissions
- * of a file that is made. The descriptor, in req->result, is not inherited
- * by programs that are started.
- *
- * Like all of these operations, it is done before the call returns when cb
- * is NULL (loop may be NULL then, in any thread), and on the thread pool
- * otherwise. In both cases call uv_fs_req_cleanup on the request in the end.
- * An operation that the pool has not begun with can be taken back with
- * uv_cancel; its result is UV_ECANCELED then.
- *
- * Returns the descriptor, or an error such as UV_ENOENT; with a callback 0,
- * or what kept it from starting: UV_EINVAL (a NULL pointer) or UV_ENOMEM.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_open
- *
- * Precondition: With a callback loop must be initialised, and req stay in
- * place until the callback. Strings must be terminated; they and arrays are
- * needed only during the call. */
-UV_EXTERN int uv_fs_open(uv_loop_t *loop,
-                         uv_fs_t *req,
-                         const char *path,
-                         int flags,
-                         int mode,
-                         uv_fs_cb cb);
-
-/* Reads into nbufs buffers, as preadv(2) does, or as readv(2) with an offset
- * of -1, which uses and moves the file's own position. At most 1024 buffers
- * are filled by one call.
- *
- * Returns how many bytes were read, 0 at the end of the file, or an error
- * such as UV_EISDIR, or UV_EINTR when a signal came before any data; with a
- * callback only what kept it from starting, such as UV_EINVAL without
- * buffers.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_read
- *
- * Precondition: As uv_fs_open. The memory of the buffers must stay in place
- * until the callback. */
-UV_EXTERN int uv_fs_read(uv_loop_t *loop,
-                         uv_fs_t *req,
-                         uv_file file,
-                         const uv_buf_t bufs[],
-                         unsigned int nbufs,
-                         int64_t offset,
-                         uv_fs_cb cb);
-
-/* Writes nbufs buffers, as pwritev(2) does, or as writev(2) with an offset
- * of -1, which uses and moves the file's own position. It goes on until all
- * is written or an error occurs.
- *
- * Returns how many bytes were written, which with an error is less than
- * there were, or an error when nothing was; with a callback only what kept
- * it from starting, such as UV_EINVAL without buffers or for more than
- * 0x7ffff000 bytes.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_write
- *
- * Precondition: As uv_fs_open. The memory of the buffers must stay in place
- * until the callback. */
-UV_EXTERN int uv_fs_write(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          uv_file file,
-                          const uv_buf_t bufs[],
-                          unsigned int nbufs,
-                          int64_t offset,
-                          uv_fs_cb cb);
-
-/* Makes and opens a new file, as mkstemp(3) does: tpl ends with XXXXXX, in
- * place of which characters are put that make the name unique. The name is
- * the string req->path until uv_fs_req_cleanup, the descriptor is
- * req->result.
- *
- * Returns the descriptor, or an error: UV_EINVAL for another template,
- * UV_ENOENT; with a callback only what kept it from starting.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkstemp
- *
- * Precondition: As uv_fs_open. */
-UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop,
-                            uv_fs_t *req,
-                            const char *tpl,
-                            uv_fs_cb cb);
-
-/* Waits until a file's data and attributes are on the disk, as fsync(2)
- * does.
- *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
- * from starting.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fsync
- *
- * Precondition: As uv_fs_open. */
-UV_EXTERN int uv_fs_fsync(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          uv_file file,
-                          uv_fs_cb cb);
-
-/* Waits until a file's data is on the disk, as fdatasync(2) does.
- *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
- * from starting.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fdatasync
- *
- * Precondition: As uv_fs_open. */
-UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop,
-                              uv_fs_t *req,
-                              uv_file file,
-                              uv_fs_cb cb);
-
-/* Cuts a file, or makes it longer with zeros, to offset bytes, as
- * ftruncate(2) does.
- *
- * Returns 0, or an error such as UV_EINVAL; with a callback only what kept
- * it from starting.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_ftruncate
- *
- * Precondition: As uv_fs_open. */
-UV_EXTERN int uv_fs_ftruncate(uv_loop_t *loop,
-                              uv_fs_t *req,
-                              uv_file file,
-                              int64_t offset,
-                              uv_fs_cb cb);
-
-/* The system's handle of a C library's descriptor; on this system the two
- * are the same.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_get_osfhandle */
-UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
-
-/* A C library's descriptor for a handle of the system; on this system the
- * two are the same.
- *
- * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_open_osfhandle */
-UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
 
 /* Removes a file, or a symbolic link itself, as unlink(2) does.
  *
@@ -3529,6 +3535,59 @@ UV_EXTERN int uv_if_indextoname(unsigned int ifindex,
 UV_EXTERN int uv_if_indextoiid(unsigned int ifindex,
                                char *buffer,
                                size_t *size);
+
+/* The number of bytes that UTF-16 text comes to in WTF-8, without a
+ * terminator. utf16_len is the number of units, or -1 when the text is
+ * terminated.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_length_as_wtf8
+ *
+ * Precondition: utf16 must be as long as utf16_len says. */
+UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16,
+                                         ssize_t utf16_len);
+
+/* Converts UTF-16 text to terminated WTF-8; lone surrogates stay what they
+ * are. utf16_len is the number of units, or -1 when the text is terminated.
+ *
+ * - With wtf8_ptr NULL, only the length is stored in wtf8_len_ptr.
+ * - With *wtf8_ptr NULL, memory is taken for the result, to be freed with
+ *   free() or what replaced it, and stored there.
+ * - Else the result goes to *wtf8_ptr, which has room for *wtf8_len_ptr
+ *   bytes and one more, the terminator.
+ *
+ * Lengths leave out the terminator. Returns 0, UV_ENOMEM, or UV_ENOBUFS when
+ * the room is too small: *wtf8_len_ptr is then what is needed, and the
+ * result is cut before a character.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_to_wtf8
+ *
+ * Precondition: utf16 must be as long as utf16_len says; the other pointers
+ * as described. wtf8_len_ptr may be NULL when memory is taken, or when the
+ * room is known to be large enough. */
+UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
+                               ssize_t utf16_len,
+                               char **wtf8_ptr,
+                               size_t *wtf8_len_ptr);
+
+/* The number of UTF-16 units that terminated WTF-8 text comes to, with a
+ * terminator; UV_EINVAL when it is no WTF-8.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_length_as_utf16
+ *
+ * Precondition: wtf8 must be a terminated string. */
+UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
+
+/* Converts terminated WTF-8 text, which uv_wtf8_length_as_utf16 has found to
+ * be such, to terminated UTF-16. utf16_len is the room in utf16, in units,
+ * for the terminator as well.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_to_utf16
+ *
+ * Precondition: wtf8 must be a terminated string, and utf16 writable for
+ * utf16_len units. */
+UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8,
+                                uint16_t *utf16,
+                                size_t utf16_len);
 
 /* ---- The system: https://docs.libuv.org/en/v1.x/misc.html ---- */
 
@@ -4414,6 +4473,56 @@ UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
 
 /* ---- Others ---- */
 
+/* Makes handle a file system event handle that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
+
+/* Watches path: a file, or a directory and its entries, or with the flag
+ * UV_FS_EVENT_RECURSIVE a directory and everything below it. cb is called
+ * for each event, with the name of the entry relative to the watched
+ * directory (a file's own name for a file), with UV_RENAME for what came,
+ * went or was renamed and UV_CHANGE for what was changed. UV_CHANGE without
+ * a name means that events were lost. A negative status says that a
+ * directory below could not be watched, such as UV_ENOSPC for the system's
+ * limit; the handle goes on.
+ *
+ * Returns 0 or an error: UV_EINVAL when it is started already, UV_ENOENT,
+ * UV_EACCES, UV_ENOSPC (no more watches), UV_EMFILE (no more inotify
+ * instances).
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_start
+ *
+ * Precondition: handle must be initialised, path a string. */
+UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle,
+                                uv_fs_event_cb cb,
+                                const char *path,
+                                unsigned int flags);
+
+/* Stops watching: the callback is not called any more. Returns 0, also for
+ * one not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_fs_event_stop(uv_fs_event_t *handle);
+
+/* Copies the path that is watched to buffer, which has room for *size bytes;
+ * *size becomes its length without the terminator.
+ *
+ * Returns 0 or an error: UV_EINVAL when the handle is not started,
+ * UV_ENOBUFS when the buffer is too small, and then *size is what it takes
+ * with the terminator.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_getpath
+ *
+ * Precondition: handle must be initialised, buffer writable for *size bytes. */
+UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle,
+                                  char *buffer,
+                                  size_t *size);
+
 /* Makes handle a signal handle; it is not started.
  *
  * Returns 0 or an error, such as UV_EMFILE.
@@ -4462,15 +4571,6 @@ UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle,
 UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
 
 /* To come. */
-UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle,
-                                  char *buffer,
-                                  size_t *size);
-UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
-UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle,
-                                uv_fs_event_cb cb,
-                                const char *path,
-                                unsigned int flags);
-UV_EXTERN int uv_fs_event_stop(uv_fs_event_t *handle);
 UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle,
                                  char *buffer,
                                  size_t *size);
@@ -4480,23 +4580,12 @@ UV_EXTERN int uv_fs_poll_start(uv_fs_poll_t *handle,
                                const char *path,
                                unsigned int interval);
 UV_EXTERN int uv_fs_poll_stop(uv_fs_poll_t *handle);
-UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
 UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
 UV_EXTERN int uv_tty_get_winsize(uv_tty_t *, int *width, int *height);
 UV_EXTERN int uv_tty_init(uv_loop_t *, uv_tty_t *, uv_file fd, int readable);
 UV_EXTERN int uv_tty_reset_mode(void);
 UV_EXTERN int uv_tty_set_mode(uv_tty_t *, uv_tty_mode_t mode);
 UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
-UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16,
-                                         ssize_t utf16_len);
-UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
-                               ssize_t utf16_len,
-                               char **wtf8_ptr,
-                               size_t *wtf8_len_ptr);
-UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
-UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8,
-                                uint16_t *utf16,
-                                size_t utf16_len);
 
 /* ---- What holds any handle, any request, or the loop's own state ---- */
 

@@ -15,6 +15,7 @@ use crate::event_loop::Loop;
 use crate::fs_event::FsEvent;
 use crate::fs_poll::FsPoll;
 use crate::list::List;
+use crate::panic::keep_frame;
 use crate::poll::Poll;
 use crate::process::Process;
 use crate::signal::Signal;
@@ -446,6 +447,7 @@ pub unsafe extern "C" fn uv_is_closing(handle: *const uv_handle_t) -> c_int {
 pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, close_cb: uv_close_cb) {
     // SAFETY: common pointer contract.
     unsafe { Handle::from_ptr(handle) }.close(close_cb);
+    keep_frame();
 }
 
 /// The descriptor under a TCP, pipe, TTY, UDP or poll handle.

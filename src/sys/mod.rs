@@ -6,8 +6,8 @@
 pub(crate) mod clock;
 pub(crate) mod dir;
 pub(crate) mod fd;
-pub(crate) mod inotify;
 pub(crate) mod file;
+pub(crate) mod inotify;
 pub(crate) mod interface;
 pub(crate) mod path;
 pub(crate) mod process;
