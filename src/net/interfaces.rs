@@ -100,17 +100,9 @@ fn describe(list: &List, entry: &libc::ifaddrs, name: *mut c_char) -> uv_interfa
             socket_address(family, entry.ifa_netmask),
         )
     };
-    // SAFETY: both members begin at the same place, and all of it is initialised.
-    let netmask = unsafe {
-        if family == libc::AF_INET {
-            uv__if_netmask {
-                netmask4: mask.address4,
-            }
-        } else {
-            uv__if_netmask {
-                netmask6: mask.address6,
-            }
-        }
+    let netmask = uv__if_netmask {
+        // SAFETY: the larger member, all of which is initialised.
+        netmask6: unsafe { mask.address6 },
     };
     uv_interface_address_t {
         name,

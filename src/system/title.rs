@@ -9,11 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::abi::*;
 use crate::alloc;
 
-/// The memory of the arguments.
+/// The memory of the arguments, and what takes its place.
 struct Title {
     start: *mut c_char,
     room: usize,
     length: usize,
+    /// The arguments that the program goes on with. They are never freed, since nobody knows how
+    /// long it looks at them; this keeps them from being taken for a leak.
+    copy: *mut *mut c_char,
 }
 
 // SAFETY: the memory of the arguments is there as long as the process, and used under the lock.
@@ -23,6 +26,7 @@ static TITLE: Mutex<Title> = Mutex::new(Title {
     start: std::ptr::null_mut(),
     room: 0,
     length: 0,
+    copy: std::ptr::null_mut(),
 });
 
 fn title() -> MutexGuard<'static, Title> {
@@ -103,6 +107,7 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
         let first = *argv;
         let mut title = title();
         title.start = first;
+        title.copy = copy;
         title.room = room_of(count, argv);
         title.length = CStr::from_ptr(first).count_bytes();
     }
