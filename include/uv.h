@@ -4096,14 +4096,15 @@ UV_EXTERN uint64_t uv_get_free_memory(void);
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_total_memory */
 UV_EXTERN uint64_t uv_get_total_memory(void);
 
-/* The memory that this process's control group may use, in bytes: 0 when
- * that is not known, UINT64_MAX when there is no limit.
+/* The memory that this process may use, in bytes, by its control group and
+ * its resource limits: 0 when no limit is known, UINT64_MAX when there could
+ * be one and is none.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory */
 UV_EXTERN uint64_t uv_get_constrained_memory(void);
 
-/* The memory that this process can still take, in bytes: what its control
- * group has left, or without a limit what is free.
+/* The memory that this process can still take, in bytes: what is free, and
+ * not more than its control group has left.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory */
 UV_EXTERN uint64_t uv_get_available_memory(void);
@@ -4120,11 +4121,12 @@ UV_EXTERN char **uv_setup_args(int argc, char **argv);
 
 /* Sets the process title, cut to the memory that the arguments had.
  *
- * Returns 0, or UV_ENOBUFS before uv_setup_args.
+ * Returns 0 or an error: UV_ENOBUFS before uv_setup_args, UV_EINVAL for
+ * NULL.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_set_process_title
  *
- * Precondition: title must be a terminated string. */
+ * Precondition: title must be null or a terminated string. */
 UV_EXTERN int uv_set_process_title(const char *title);
 
 /* Writes the process title to buffer, which has size bytes.

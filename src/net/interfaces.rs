@@ -52,11 +52,17 @@ fn is_listed(entry: &&libc::ifaddrs) -> bool {
         && matches!(family(entry), Some(libc::AF_INET | libc::AF_INET6))
 }
 
+/// The name without the label that an address may have behind a colon.
+fn without_label(name: &[u8]) -> &[u8] {
+    name.split(|byte| *byte == b':').next().unwrap_or(name)
+}
+
 fn physical(list: &List, of: &CStr) -> [c_char; 6] {
     let mut address = [0; 6];
+    let of = without_label(of.to_bytes());
     let entry = list
         .iter()
-        .find(|entry| family(entry) == Some(libc::AF_PACKET) && name(entry) == of);
+        .find(|entry| family(entry) == Some(libc::AF_PACKET) && name(entry).to_bytes() == of);
     if let Some(entry) = entry {
         // SAFETY: the family says what the address is.
         let link = unsafe { entry.ifa_addr.cast::<libc::sockaddr_ll>().read_unaligned() };
@@ -94,17 +100,9 @@ fn describe(list: &List, entry: &libc::ifaddrs, name: *mut c_char) -> uv_interfa
             socket_address(family, entry.ifa_netmask),
         )
     };
-    // SAFETY: both members begin at the same place, and all of it is initialised.
-    let netmask = unsafe {
-        if family == libc::AF_INET {
-            uv__if_netmask {
-                netmask4: mask.address4,
-            }
-        } else {
-            uv__if_netmask {
-                netmask6: mask.address6,
-            }
-        }
+    let netmask = uv__if_netmask {
+        // SAFETY: the larger member, all of which is initialised.
+        netmask6: unsafe { mask.address6 },
     };
     uv_interface_address_t {
         name,
@@ -251,4 +249,15 @@ pub unsafe extern "C" fn uv_if_indextoiid(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { name_of(ifindex, buffer, size) }.into_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_not_part_of_the_interface() {
+        assert_eq!(without_label(b"eth0:7"), b"eth0");
+        assert_eq!(without_label(b"eth0"), b"eth0");
+    }
 }

@@ -10,12 +10,25 @@ pub(super) enum Version {
     Two,
 }
 
+/// Room for the path of a group: those of containers in containers have several hundred bytes.
+const PATH_ROOM: usize = 1024;
+
 /// A group: where its controller is mounted, and its path below that.
 pub(super) struct Cgroup {
     pub(super) version: Version,
     controller: &'static CStr,
-    path: [u8; 256],
+    path: [u8; PATH_ROOM],
     length: usize,
+}
+
+/// A group or one of those above it, whose limits bind as well.
+///
+/// A container may see the path that its group has outside, and its group at the root of the mount:
+/// what is not there is passed over.
+#[derive(Clone, Copy)]
+pub(super) struct Level<'a> {
+    group: &'a Cgroup,
+    path: &'a [u8],
 }
 
 /// The group's path for a controller, in the text of /proc/self/cgroup.
@@ -45,7 +58,7 @@ impl Cgroup {
         let mut memory = [0; 4096];
         let text = read_small(c"/proc/self/cgroup", &mut memory)?;
         let (version, found) = find(text, controller.to_bytes())?;
-        let mut path = [0; 256];
+        let mut path = [0; PATH_ROOM];
         path.get_mut(..found.len())?.copy_from_slice(found);
         Some(Cgroup {
             version,
@@ -55,57 +68,47 @@ impl Cgroup {
         })
     }
 
-    /// The text of a file of the group that is `length` bytes of the path below the mount.
-    fn read<'a>(&self, length: usize, file: &CStr, memory: &'a mut [u8]) -> Option<&'a [u8]> {
-        let below = self.path[..length]
-            .strip_suffix(b"/")
-            .unwrap_or(&self.path[..length]);
-        let path = match self.version {
-            Version::Two => Path::join(&[b"/sys/fs/cgroup", below, b"/", file.to_bytes()]),
-            Version::One => Path::join(&[
-                b"/sys/fs/cgroup/",
-                self.controller.to_bytes(),
-                below,
-                b"/",
-                file.to_bytes(),
-            ]),
-        }?;
+    /// The group itself and those above it, up to the root.
+    pub(super) fn levels(&self) -> impl Iterator<Item = Level<'_>> {
+        let path = &self.path[..self.length];
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        let above = (0..path.len()).rev().filter(move |at| path[*at] == b'/');
+        std::iter::once(path.len())
+            .chain(above)
+            .map(|length| Level {
+                group: self,
+                path: &path[..length],
+            })
+    }
+}
+
+impl Level<'_> {
+    pub(super) fn version(&self) -> Version {
+        self.group.version
+    }
+
+    /// The beginning of one of the group's files.
+    pub(super) fn read<'m>(&self, file: &CStr, memory: &'m mut [u8]) -> Option<&'m [u8]> {
+        let controller: [&[u8]; 2] = match self.group.version {
+            Version::Two => [b"", b""],
+            Version::One => [b"/", self.group.controller.to_bytes()],
+        };
+        let path = Path::join(&[
+            b"/sys/fs/cgroup",
+            controller[0],
+            controller[1],
+            self.path,
+            b"/",
+            file.to_bytes(),
+        ])?;
         read_small(path.as_c_str(), memory)
     }
 
-    /// The lengths of the group's own path and of those above it.
-    fn ancestry(&self) -> impl Iterator<Item = usize> {
-        let path = &self.path[..self.length];
-        let above = (0..path.len()).rev().filter(move |at| path[*at] == b'/');
-        std::iter::once(self.length).chain(above)
-    }
-
-    /// The number in a file of the group; what is no number ("max") is the largest.
+    /// The number in one of the group's files; what is no number ("max") is the largest.
     pub(super) fn value(&self, file: &CStr) -> Option<u64> {
         let mut memory = [0; 64];
-        self.read(self.length, file, &mut memory)
+        self.read(file, &mut memory)
             .map(|text| number(text).unwrap_or(u64::MAX))
-    }
-
-    /// The least number in a file of this group and of those above it.
-    pub(super) fn least(&self, file: &CStr) -> Option<u64> {
-        let mut memory = [0; 64];
-        self.ancestry()
-            .filter_map(|length| {
-                let text = self.read(length, file, &mut memory)?;
-                Some(number(text).unwrap_or(u64::MAX))
-            })
-            .min()
-    }
-
-    /// Calls `each` with the text of a file of this group and of each above it.
-    pub(super) fn each(&self, file: &CStr, mut each: impl FnMut(&[u8])) {
-        let mut memory = [0; 64];
-        for length in self.ancestry() {
-            if let Some(text) = self.read(length, file, &mut memory) {
-                each(text);
-            }
-        }
     }
 }
 
@@ -130,6 +133,25 @@ mod tests {
         );
         assert_eq!(find(text, b"cpu"), Some((Version::One, &b"/c"[..])));
         assert_eq!(find(text, b"pids"), Some((Version::Two, &b"/unified"[..])));
+    }
+
+    #[test]
+    fn levels_go_up_to_the_root() {
+        let levels = |path: &[u8]| {
+            let mut group = Cgroup {
+                version: Version::Two,
+                controller: c"memory",
+                path: [0; PATH_ROOM],
+                length: path.len(),
+            };
+            group.path[..path.len()].copy_from_slice(path);
+            group
+                .levels()
+                .map(|level| level.path.to_vec())
+                .collect::<std::vec::Vec<_>>()
+        };
+        assert_eq!(levels(b"/a/b"), [&b"/a/b"[..], b"/a", b""]);
+        assert_eq!(levels(b"/"), [b""]);
     }
 
     #[test]

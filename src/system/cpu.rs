@@ -4,7 +4,7 @@
 
 use std::ffi::{c_int, c_uint};
 
-use super::cgroup::{Cgroup, Version};
+use super::cgroup::{Cgroup, Level, Version};
 use super::proc::{Path, number, read_small};
 use crate::abi::*;
 use crate::alloc;
@@ -56,14 +56,15 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(rest.trim_ascii())
 }
 
-/// The clock in MHz that the kernel's frequency scaling tells.
+/// The highest clock in MHz that the kernel's frequency scaling allows; reading the current one
+/// would make it measure.
 fn scaled_speed(index: usize) -> Option<c_int> {
     let mut digits = [0u8; 20];
     let text = decimal(index, &mut digits);
     let path = Path::join(&[
         b"/sys/devices/system/cpu/cpu",
         text,
-        b"/cpufreq/scaling_cur_freq",
+        b"/cpufreq/scaling_max_freq",
     ])?;
     let mut memory = [0; 32];
     read_small(path.as_c_str(), &mut memory)
@@ -177,26 +178,23 @@ fn parse_cpu_max(text: &[u8]) -> Option<u64> {
     share(words.next().and_then(number), words.next().and_then(number))
 }
 
+/// A group's own quota, in processors.
+fn quota_of(level: Level) -> Option<u64> {
+    let mut memory = [0; 64];
+    match level.version() {
+        Version::Two => parse_cpu_max(level.read(c"cpu.max", &mut memory)?),
+        // "-1" is no quota.
+        Version::One => share(
+            number(level.read(c"cpu.cfs_quota_us", &mut memory)?),
+            level.value(c"cpu.cfs_period_us"),
+        ),
+    }
+}
+
 /// The least quota of this process's group and those above, in processors.
 fn quota() -> Option<u64> {
     let group = Cgroup::of_self(c"cpu")?;
-    let mut least = None;
-    let mut note = |share: Option<u64>| {
-        if let Some(share) = share {
-            least = Some(least.map_or(share, |least: u64| least.min(share)));
-        }
-    };
-    match group.version {
-        Version::Two => group.each(c"cpu.max", |text| note(parse_cpu_max(text))),
-        Version::One => {
-            // Each group has its own period, which hardly anybody changes.
-            let period = group.value(c"cpu.cfs_period_us");
-            group.each(c"cpu.cfs_quota_us", |text| {
-                note(share(number(text), period))
-            });
-        }
-    }
-    least
+    group.levels().filter_map(quota_of).min()
 }
 
 /// How many processors the scheduler may put the calling thread on.

@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, c_int};
 
-use super::cgroup::{Cgroup, Version};
+use super::cgroup::{Cgroup, Level, Version};
 use super::proc::{field_of, number, read_small};
 use crate::errors::{Errno, IntoCode, Result};
 
@@ -39,42 +39,60 @@ fn free() -> u64 {
     meminfo(b"MemAvailable:").unwrap_or_else(|| sysinfo(|info| info.freeram))
 }
 
-/// The limit that this process's group and those above set; `None` when it is not known, the
-/// largest number when there is none.
-fn limit(group: &Cgroup) -> Option<u64> {
-    let names: [&CStr; 2] = match group.version {
+/// A group's own limit; `None` when it is not known, the largest number when there is none.
+fn limit(level: Level) -> Option<u64> {
+    let names: [&CStr; 2] = match level.version() {
         Version::Two => [c"memory.max", c"memory.high"],
         Version::One => [c"memory.limit_in_bytes", c"memory.soft_limit_in_bytes"],
     };
     let least = names
         .into_iter()
-        .filter_map(|name| group.least(name))
+        .filter_map(|name| level.value(name))
         .min()?;
     Some(if least >= NO_LIMIT { u64::MAX } else { least })
 }
 
-/// The limit, if it is less than no limit at all.
+/// What a group has left of its limit; `None` where it sets none.
+fn rest(level: Level) -> Option<u64> {
+    let limit = limit(level).filter(|limit| (1..u64::MAX).contains(limit))?;
+    let used = match level.version() {
+        Version::Two => level.value(c"memory.current"),
+        Version::One => level.value(c"memory.usage_in_bytes"),
+    }?;
+    Some(limit.saturating_sub(used))
+}
+
+/// A limit of the process's own, if there is one.
+fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
+    // SAFETY: all zero is valid, and the call fills it.
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: writes one rlimit.
+    let known = unsafe { libc::getrlimit(resource, &mut limit) } == 0;
+    (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+}
+
+/// The least limit on this process; 0 when none is known, the largest number when there is none.
 fn constraint() -> u64 {
-    Cgroup::of_self(c"memory")
-        .and_then(|group| limit(&group))
+    let group = Cgroup::of_self(c"memory");
+    let groups = group
+        .iter()
+        .flat_map(Cgroup::levels)
+        .filter_map(limit)
+        .min();
+    let own = [libc::RLIMIT_AS, libc::RLIMIT_DATA].map(resource_limit);
+    groups
+        .into_iter()
+        .filter(|limit| *limit > 0)
+        .chain(own.into_iter().flatten())
+        .min()
         .unwrap_or(0)
 }
 
+/// What is free, as far as the limits of the groups leave it to this process.
 fn available() -> u64 {
-    let Some(group) = Cgroup::of_self(c"memory") else {
-        return free();
-    };
-    let Some(limit) = limit(&group).filter(|limit| *limit > 0 && *limit < total()) else {
-        return free();
-    };
-    let used = match group.version {
-        Version::Two => group.value(c"memory.current"),
-        Version::One => group.value(c"memory.usage_in_bytes"),
-    };
-    match used {
-        Some(used) => limit.saturating_sub(used),
-        None => free(),
-    }
+    let group = Cgroup::of_self(c"memory");
+    let rest = group.iter().flat_map(Cgroup::levels).filter_map(rest).min();
+    rest.map_or_else(free, |rest| rest.min(free()))
 }
 
 fn resident() -> Result<usize> {
@@ -122,8 +140,8 @@ pub extern "C" fn uv_get_total_memory() -> u64 {
     total()
 }
 
-/// The memory that this process's control group may use, in bytes: 0 when that is not known,
-/// `UINT64_MAX` when there is no limit.
+/// The memory that this process may use, in bytes, by its control group and its resource limits: 0
+/// when no limit is known, `UINT64_MAX` when there could be one and is none.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory>
 #[unsafe(no_mangle)]
@@ -131,8 +149,8 @@ pub extern "C" fn uv_get_constrained_memory() -> u64 {
     constraint()
 }
 
-/// The memory that this process can still take, in bytes: what its control group has left, or
-/// without a limit what is free.
+/// The memory that this process can still take, in bytes: what is free, and not more than its
+/// control group has left.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory>
 #[unsafe(no_mangle)]

@@ -9,11 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::abi::*;
 use crate::alloc;
 
-/// The memory of the arguments.
+/// The memory of the arguments, and what takes its place.
 struct Title {
     start: *mut c_char,
     room: usize,
     length: usize,
+    /// The arguments that the program goes on with. They are never freed, since nobody knows how
+    /// long it looks at them; this keeps them from being taken for a leak.
+    copy: *mut *mut c_char,
 }
 
 // SAFETY: the memory of the arguments is there as long as the process, and used under the lock.
@@ -23,6 +26,7 @@ static TITLE: Mutex<Title> = Mutex::new(Title {
     start: std::ptr::null_mut(),
     room: 0,
     length: 0,
+    copy: std::ptr::null_mut(),
 });
 
 fn title() -> MutexGuard<'static, Title> {
@@ -59,6 +63,27 @@ unsafe fn copy_arguments(count: usize, argv: *mut *mut c_char) -> Option<*mut *m
     Some(list)
 }
 
+/// The room of the strings that lie one behind the other, as those of `main` do; a program may pass
+/// others, and what is between them is not ours to write to.
+///
+/// # Safety
+/// `argv` must have `count` terminated strings, at least one.
+unsafe fn room_of(count: usize, argv: *mut *mut c_char) -> usize {
+    // SAFETY: the caller vouches for the list.
+    unsafe {
+        let start = *argv;
+        let mut end = start;
+        for index in 0..count {
+            let argument = *argv.add(index);
+            if argument != end {
+                break;
+            }
+            end = argument.add(CStr::from_ptr(argument).count_bytes() + 1);
+        }
+        end.addr() - start.addr()
+    }
+}
+
 // C entry points
 
 /// Takes the memory of the program's arguments over, for the process title; call it with those of
@@ -77,13 +102,13 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
     let Some(copy) = (unsafe { copy_arguments(count, argv) }) else {
         return argv;
     };
-    // SAFETY: the strings of `main` lie one behind the other.
+    // SAFETY: common pointer contract.
     unsafe {
-        let (first, last) = (*argv, *argv.add(count - 1));
-        let end = last.add(CStr::from_ptr(last).count_bytes() + 1);
+        let first = *argv;
         let mut title = title();
         title.start = first;
-        title.room = end.addr().saturating_sub(first.addr());
+        title.copy = copy;
+        title.room = room_of(count, argv);
         title.length = CStr::from_ptr(first).count_bytes();
     }
     copy
@@ -91,14 +116,17 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
 
 /// Sets the process title, cut to the memory that the arguments had.
 ///
-/// Returns 0, or `UV_ENOBUFS` before `uv_setup_args`.
+/// Returns 0 or an error: `UV_ENOBUFS` before `uv_setup_args`, `UV_EINVAL` for `NULL`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_set_process_title>
 ///
 /// # Safety
-/// `title` must be a terminated string.
+/// `title` must be null or a terminated string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_set_process_title(title: *const c_char) -> c_int {
+    if title.is_null() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
     let text = unsafe { CStr::from_ptr(title) }.to_bytes();
     let mut current = self::title();
