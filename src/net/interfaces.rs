@@ -52,11 +52,15 @@ fn is_listed(entry: &&libc::ifaddrs) -> bool {
         && matches!(family(entry), Some(libc::AF_INET | libc::AF_INET6))
 }
 
+/// The hardware address of the interface that an address belongs to; the address may have a label
+/// behind the name and a colon.
 fn physical(list: &List, of: &CStr) -> [c_char; 6] {
     let mut address = [0; 6];
+    let device = of.to_bytes().split(|byte| *byte == b':').next();
     let entry = list
         .iter()
-        .find(|entry| family(entry) == Some(libc::AF_PACKET) && name(entry) == of);
+        .filter(|entry| family(entry) == Some(libc::AF_PACKET))
+        .find(|entry| Some(name(entry).to_bytes()) == device);
     if let Some(entry) = entry {
         // SAFETY: the family says what the address is.
         let link = unsafe { entry.ifa_addr.cast::<libc::sockaddr_ll>().read_unaligned() };
@@ -67,19 +71,23 @@ fn physical(list: &List, of: &CStr) -> [c_char; 6] {
     address
 }
 
+/// A union of socket addresses with a copy of one; what that does not fill is zero.
+///
 /// # Safety
-/// `address` must be null or as long as `family` says.
-unsafe fn socket_address(family: c_int, address: *const libc::sockaddr) -> uv__if_address {
-    // SAFETY: all zero is valid.
-    let mut copy: uv__if_address = unsafe { std::mem::zeroed() };
+/// `T` must be a union of `sockaddr_in` and `sockaddr_in6`, and `address` null or as long as
+/// `family` says.
+unsafe fn copy_address<T>(family: c_int, address: *const libc::sockaddr) -> T {
+    let size = if family == libc::AF_INET {
+        size_of::<libc::sockaddr_in>()
+    } else {
+        size_of::<libc::sockaddr_in6>()
+    };
+    // SAFETY: all zero is valid for socket addresses.
+    let mut copy: T = unsafe { std::mem::zeroed() };
     if !address.is_null() {
-        // SAFETY: the caller vouches for the address.
+        // SAFETY: the caller vouches for the address and the type, which has room for either.
         unsafe {
-            if family == libc::AF_INET {
-                copy.address4 = address.cast::<libc::sockaddr_in>().read_unaligned();
-            } else {
-                copy.address6 = address.cast::<libc::sockaddr_in6>().read_unaligned();
-            }
+            std::ptr::copy_nonoverlapping(address.cast::<u8>(), (&raw mut copy).cast(), size);
         }
     }
     copy
@@ -88,23 +96,11 @@ unsafe fn socket_address(family: c_int, address: *const libc::sockaddr) -> uv__i
 fn describe(list: &List, entry: &libc::ifaddrs, name: *mut c_char) -> uv_interface_address_t {
     let family = family(entry).unwrap_or(libc::AF_UNSPEC);
     // SAFETY: addresses and masks of the list are as long as their family says.
-    let (address, mask) = unsafe {
+    let (address, netmask) = unsafe {
         (
-            socket_address(family, entry.ifa_addr),
-            socket_address(family, entry.ifa_netmask),
+            copy_address(family, entry.ifa_addr),
+            copy_address(family, entry.ifa_netmask),
         )
-    };
-    // SAFETY: both members begin at the same place, and all of it is initialised.
-    let netmask = unsafe {
-        if family == libc::AF_INET {
-            uv__if_netmask {
-                netmask4: mask.address4,
-            }
-        } else {
-            uv__if_netmask {
-                netmask6: mask.address6,
-            }
-        }
     };
     uv_interface_address_t {
         name,

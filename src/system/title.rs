@@ -1,126 +1,179 @@
-//! The process title: what `ps` shows is the memory of the program's arguments, which
-//! `uv_setup_args` takes over.
+//! The title of the process, which `ps` shows in place of its arguments.
+//!
+//! The kernel tells others what stands where it put the arguments of the program; so that is where
+//! a title goes, cut to what was there, and the program goes on with a copy of its arguments.
+//! The copy is one block of memory, freed with the library's other belongings.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args>
 
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ptr;
+use std::sync::{Mutex, MutexGuard};
 
 use crate::abi::*;
 use crate::alloc;
+use crate::errors::{Errno, IntoCode, Result};
 
-/// The memory of the arguments.
+use super::buffer::Buffer;
+
+/// What `uv_setup_args` finds out.
 struct Title {
-    start: *mut c_char,
-    room: usize,
+    /// Where the arguments were.
+    area: *mut u8,
+    /// How long they were, all terminators included.
+    capacity: usize,
+    /// How long the title is, without its terminator.
     length: usize,
+    /// The copy of the arguments.
+    arguments: *mut *mut c_char,
 }
 
-// SAFETY: the memory of the arguments is there as long as the process, and used under the lock.
+// SAFETY: the memory is the process's own, and only touched under the lock.
 unsafe impl Send for Title {}
 
-static TITLE: Mutex<Title> = Mutex::new(Title {
-    start: std::ptr::null_mut(),
-    room: 0,
-    length: 0,
-});
+static TITLE: Mutex<Option<Title>> = Mutex::new(None);
 
-fn title() -> MutexGuard<'static, Title> {
-    TITLE.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock() -> MutexGuard<'static, Option<Title>> {
+    TITLE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Copies the arguments to one block: the list of pointers, then the strings.
+impl Title {
+    fn text(&self) -> &[u8] {
+        // SAFETY: the area begins with the title, and is written to under the lock only.
+        unsafe { std::slice::from_raw_parts(self.area, self.length) }
+    }
+
+    fn set(&mut self, title: &[u8]) {
+        self.length = title.len().min(self.capacity - 1);
+        // SAFETY: the area has room for the capacity, and the title is shorter. It may be a part of
+        // the area.
+        unsafe {
+            ptr::copy(title.as_ptr(), self.area, self.length);
+            ptr::write_bytes(self.area.add(self.length), 0, self.capacity - self.length);
+        }
+    }
+}
+
+/// How many bytes the arguments take that follow each other in memory.
+///
+/// # Safety
+/// `argv` must have `count` terminated strings, one at least.
+unsafe fn measure(argv: *mut *mut c_char, count: usize) -> usize {
+    // SAFETY: the caller vouches for the strings.
+    let argument = |index| unsafe { CStr::from_ptr(*argv.add(index)) };
+    let begin = argument(0).as_ptr();
+    let mut size = 0;
+    for text in (0..count).map(argument) {
+        if text.as_ptr() != begin.wrapping_add(size) {
+            break;
+        }
+        size += text.to_bytes_with_nul().len();
+    }
+    size
+}
+
+/// A copy of the arguments in one block of memory: the list, its end, the strings.
 ///
 /// # Safety
 /// `argv` must have `count` terminated strings.
-unsafe fn copy_arguments(count: usize, argv: *mut *mut c_char) -> Option<*mut *mut c_char> {
-    // SAFETY: the caller vouches for the list.
-    let argument = |index: usize| unsafe { CStr::from_ptr(*argv.add(index)) };
-    let strings: usize = (0..count)
-        .map(|index| argument(index).count_bytes() + 1)
-        .sum();
-    let pointers = (count + 1) * size_of::<*mut c_char>();
-    let list = alloc::malloc(pointers + strings).cast::<*mut c_char>();
+unsafe fn copy_arguments(argv: *mut *mut c_char, count: usize) -> Result<*mut *mut c_char> {
+    // SAFETY: the caller vouches for the strings.
+    let arguments = || (0..count).map(|index| unsafe { CStr::from_ptr(*argv.add(index)) });
+    let size: usize = arguments().map(|text| text.to_bytes_with_nul().len()).sum();
+    let list = alloc::malloc((count + 1) * size_of::<*mut c_char>() + size).cast::<*mut c_char>();
     if list.is_null() {
-        return None;
+        return Err(Errno::ENOMEM);
     }
-    let mut place = list.wrapping_byte_add(pointers).cast::<c_char>();
-    for index in 0..count {
-        let bytes = argument(index).to_bytes_with_nul();
-        // SAFETY: the block has room for all pointers and strings.
+    let mut next = list.wrapping_add(count + 1).cast::<c_char>();
+    for (index, text) in arguments().enumerate() {
+        let length = text.to_bytes_with_nul().len();
+        // SAFETY: the block has room for the list, then for all strings.
         unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len());
-            list.add(index).write(place);
+            ptr::copy_nonoverlapping(text.as_ptr(), next, length);
+            list.add(index).write(next);
         }
-        place = place.wrapping_add(bytes.len());
+        next = next.wrapping_add(length);
     }
-    // SAFETY: the room for the end of the list.
-    unsafe { list.add(count).write(std::ptr::null_mut()) };
-    Some(list)
+    // SAFETY: as above.
+    unsafe { list.add(count).write(ptr::null_mut()) };
+    Ok(list)
+}
+
+/// Frees the copy of the arguments; there is no title from then on.
+pub(crate) fn release() {
+    if let Some(title) = lock().take() {
+        // SAFETY: the copy's block; that the program no longer uses it is the caller's care.
+        unsafe { alloc::free(title.arguments.cast()) };
+    }
 }
 
 // C entry points
 
-/// Takes the memory of the program's arguments over, for the process title; call it with those of
-/// `main`. Returns the arguments, in other memory; `argv` itself when there is nothing to do.
+/// Prepares for titles: to be called once, at the beginning of `main`. The program goes on with the
+/// copy of its arguments that is returned, since a title is written over the ones it was given. The
+/// copy is good until `uv_library_shutdown`.
+///
+/// Returns `argv` itself when there are no arguments, no memory, or when it has been called before.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args>
 ///
 /// # Safety
-/// They must be the arguments of `main`, which are not to be used any more.
+/// `argc` and `argv` must be those of `main`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *mut *mut c_char {
-    let Ok(count @ 1..) = usize::try_from(argc) else {
+    let mut title = lock();
+    if argc <= 0 || title.is_some() {
+        return argv;
+    }
+    let count = argc as usize;
+    // SAFETY: common pointer contract.
+    let Ok(arguments) = (unsafe { copy_arguments(argv, count) }) else {
         return argv;
     };
     // SAFETY: common pointer contract.
-    let Some(copy) = (unsafe { copy_arguments(count, argv) }) else {
-        return argv;
+    *title = unsafe {
+        Some(Title {
+            area: (*argv).cast(),
+            capacity: measure(argv, count),
+            length: CStr::from_ptr(*argv).to_bytes().len(),
+            arguments,
+        })
     };
-    // SAFETY: the strings of `main` lie one behind the other.
-    unsafe {
-        let (first, last) = (*argv, *argv.add(count - 1));
-        let end = last.add(CStr::from_ptr(last).count_bytes() + 1);
-        let mut title = title();
-        title.start = first;
-        title.room = end.addr().saturating_sub(first.addr());
-        title.length = CStr::from_ptr(first).count_bytes();
-    }
-    copy
+    arguments
 }
 
-/// Sets the process title, cut to the memory that the arguments had.
+/// Sets the title of the process, cut to the room that its arguments took, and the name of the
+/// calling thread, of which the kernel takes 15 bytes. May be called on any thread.
 ///
-/// Returns 0, or `UV_ENOBUFS` before `uv_setup_args`.
+/// Returns 0, `UV_ENOBUFS` when `uv_setup_args` has not been called, or `UV_EINVAL` for `NULL`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_set_process_title>
 ///
 /// # Safety
-/// `title` must be a terminated string.
+/// `title` must be null or a terminated string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_set_process_title(title: *const c_char) -> c_int {
-    // SAFETY: common pointer contract.
-    let text = unsafe { CStr::from_ptr(title) }.to_bytes();
-    let mut current = self::title();
-    if current.start.is_null() {
+    if title.is_null() {
+        return UV_EINVAL;
+    }
+    let mut process = lock();
+    let Some(process) = process.as_mut() else {
         return UV_ENOBUFS;
-    }
-    let length = text.len().min(current.room.saturating_sub(1));
-    // SAFETY: the arguments' memory has `room` bytes.
-    unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), current.start, length);
-        std::ptr::write_bytes(current.start.add(length), 0, current.room - length);
-        // What shows in `top` and as the name of this thread.
-        libc::prctl(libc::PR_SET_NAME, current.start);
-    }
-    current.length = length;
+    };
+    // SAFETY: common pointer contract.
+    process.set(unsafe { CStr::from_ptr(title) }.to_bytes());
+    // SAFETY: reads no further than the terminator, which the area ends with at the latest.
+    unsafe { libc::prctl(libc::PR_SET_NAME, process.area) };
     0
 }
 
-/// Writes the process title to `buffer`, which has `size` bytes.
+/// Stores the title of the process, at first its first argument, in `buffer`. May be called on any
+/// thread.
 ///
-/// Returns 0 or an error: `UV_ENOBUFS` before `uv_setup_args` and for a buffer that is too small,
-/// `UV_EINVAL` for none.
+/// Returns 0, `UV_EINVAL` when `buffer` is `NULL` or `size` is 0, or `UV_ENOBUFS` when it does not fit
+/// or `uv_setup_args` has not been called.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_process_title>
 ///
@@ -128,17 +181,73 @@ pub unsafe extern "C" fn uv_set_process_title(title: *const c_char) -> c_int {
 /// `buffer` must be null or writable for `size` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_get_process_title(buffer: *mut c_char, size: usize) -> c_int {
-    if buffer.is_null() || size == 0 {
-        return UV_EINVAL;
+    let mut size = size;
+    // SAFETY: common pointer contract.
+    unsafe { Buffer::new(buffer, &mut size) }
+        .and_then(|buffer| match &*lock() {
+            Some(title) => buffer.put(title.text()),
+            None => Err(Errno::ENOBUFS),
+        })
+        .into_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Arguments as the kernel lays them out.
+    fn with_arguments(texts: &mut [u8], at: &[usize], test: impl FnOnce(*mut *mut c_char, usize)) {
+        let begin = texts.as_mut_ptr().cast::<c_char>();
+        let mut argv: Vec<_> = at.iter().map(|at| begin.wrapping_add(*at)).collect();
+        test(argv.as_mut_ptr(), at.len());
     }
-    let current = title();
-    if current.start.is_null() || size <= current.length {
-        return UV_ENOBUFS;
+
+    #[test]
+    fn the_room_is_what_the_arguments_take() {
+        let mut texts = *b"ab\0c\0\0VAR=1\0";
+        // SAFETY: terminated strings, here and below.
+        with_arguments(&mut texts, &[0, 3, 5], |argv, count| unsafe {
+            assert_eq!(measure(argv, count), 6);
+            assert_eq!(measure(argv, 1), 3);
+        });
+        // Another order is not the kernel's: only the first is taken.
+        // SAFETY: as above.
+        with_arguments(&mut texts, &[3, 0], |argv, count| unsafe {
+            assert_eq!(measure(argv, count), 2);
+        });
     }
-    // SAFETY: there is room for the title and its terminator.
-    unsafe {
-        std::ptr::copy_nonoverlapping(current.start, buffer, current.length);
-        *buffer.add(current.length) = 0;
+
+    #[test]
+    fn arguments_are_copied_with_the_end_of_their_list() {
+        let mut texts = *b"ab\0c\0";
+        with_arguments(&mut texts, &[0, 3], |argv, count| {
+            // SAFETY: terminated strings, and a copy of them.
+            unsafe {
+                let copy = copy_arguments(argv, count).unwrap();
+                assert_eq!(CStr::from_ptr(*copy), c"ab");
+                assert_eq!(CStr::from_ptr(*copy.add(1)), c"c");
+                assert!((*copy.add(2)).is_null());
+                alloc::free(copy.cast());
+            }
+        });
     }
-    0
+
+    #[test]
+    fn titles_are_cut_and_leave_nothing_behind() {
+        let mut area = *b"program\0-x\0HOME=/\0";
+        let mut title = Title {
+            area: area.as_mut_ptr(),
+            capacity: 11,
+            length: 7,
+            arguments: ptr::null_mut(),
+        };
+        assert_eq!(title.text(), b"program");
+        title.set(b"a longer title");
+        assert_eq!(title.text(), b"a longer t");
+        title.set(b"");
+        assert_eq!(title.text(), b"");
+        title.set(b"short");
+        assert_eq!(title.text(), b"short");
+        assert_eq!(&area, b"short\0\0\0\0\0\0HOME=/\0");
+    }
 }
