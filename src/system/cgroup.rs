@@ -10,12 +10,22 @@ pub(super) enum Version {
     Two,
 }
 
-/// A group: where its controller is mounted, and its path below that.
+/// The longest path of a group; those of nested containers have a few hundred bytes.
+const PATH_SIZE: usize = 1024;
+
+/// Where the process is in a controller's hierarchy.
 pub(super) struct Cgroup {
     pub(super) version: Version,
     controller: &'static CStr,
-    path: [u8; 256],
+    path: [u8; PATH_SIZE],
     length: usize,
+}
+
+/// A group: the process's own or one above it.
+pub(super) struct Group<'a> {
+    cgroup: &'a Cgroup,
+    /// The group's path below the mount, without a slash at its end.
+    path: &'a [u8],
 }
 
 /// The group's path for a controller, in the text of /proc/self/cgroup.
@@ -45,7 +55,7 @@ impl Cgroup {
         let mut memory = [0; 4096];
         let text = read_small(c"/proc/self/cgroup", &mut memory)?;
         let (version, found) = find(text, controller.to_bytes())?;
-        let mut path = [0; 256];
+        let mut path = [0; PATH_SIZE];
         path.get_mut(..found.len())?.copy_from_slice(found);
         Some(Cgroup {
             version,
@@ -55,57 +65,38 @@ impl Cgroup {
         })
     }
 
-    /// The text of a file of the group that is `length` bytes of the path below the mount.
-    fn read<'a>(&self, length: usize, file: &CStr, memory: &'a mut [u8]) -> Option<&'a [u8]> {
-        let below = self.path[..length]
-            .strip_suffix(b"/")
-            .unwrap_or(&self.path[..length]);
-        let path = match self.version {
-            Version::Two => Path::join(&[b"/sys/fs/cgroup", below, b"/", file.to_bytes()]),
-            Version::One => Path::join(&[
-                b"/sys/fs/cgroup/",
-                self.controller.to_bytes(),
-                below,
-                b"/",
-                file.to_bytes(),
-            ]),
-        }?;
+    /// The process's group, then those above it up to the root. In a container the path may be the
+    /// host's, of which only the root can be seen.
+    pub(super) fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        let path = &self.path[..self.length];
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        let above = (0..path.len()).rev().filter(move |at| path[*at] == b'/');
+        std::iter::once(path.len())
+            .chain(above)
+            .map(move |length| Group {
+                cgroup: self,
+                path: &path[..length],
+            })
+    }
+}
+
+impl Group<'_> {
+    /// The text of a file, as much as fits.
+    pub(super) fn text<'a>(&self, file: &CStr, memory: &'a mut [u8]) -> Option<&'a [u8]> {
+        let (slash, mount) = match self.cgroup.version {
+            Version::Two => (&b""[..], &b""[..]),
+            Version::One => (&b"/"[..], self.cgroup.controller.to_bytes()),
+        };
+        let file = file.to_bytes();
+        let path = Path::join(&[b"/sys/fs/cgroup", slash, mount, self.path, b"/", file])?;
         read_small(path.as_c_str(), memory)
     }
 
-    /// The lengths of the group's own path and of those above it.
-    fn ancestry(&self) -> impl Iterator<Item = usize> {
-        let path = &self.path[..self.length];
-        let above = (0..path.len()).rev().filter(move |at| path[*at] == b'/');
-        std::iter::once(self.length).chain(above)
-    }
-
-    /// The number in a file of the group; what is no number ("max") is the largest.
+    /// The number in a file; what is no number ("max", −1) is the largest.
     pub(super) fn value(&self, file: &CStr) -> Option<u64> {
         let mut memory = [0; 64];
-        self.read(self.length, file, &mut memory)
+        self.text(file, &mut memory)
             .map(|text| number(text).unwrap_or(u64::MAX))
-    }
-
-    /// The least number in a file of this group and of those above it.
-    pub(super) fn least(&self, file: &CStr) -> Option<u64> {
-        let mut memory = [0; 64];
-        self.ancestry()
-            .filter_map(|length| {
-                let text = self.read(length, file, &mut memory)?;
-                Some(number(text).unwrap_or(u64::MAX))
-            })
-            .min()
-    }
-
-    /// Calls `each` with the text of a file of this group and of each above it.
-    pub(super) fn each(&self, file: &CStr, mut each: impl FnMut(&[u8])) {
-        let mut memory = [0; 64];
-        for length in self.ancestry() {
-            if let Some(text) = self.read(length, file, &mut memory) {
-                each(text);
-            }
-        }
     }
 }
 
@@ -130,6 +121,24 @@ mod tests {
         );
         assert_eq!(find(text, b"cpu"), Some((Version::One, &b"/c"[..])));
         assert_eq!(find(text, b"pids"), Some((Version::Two, &b"/unified"[..])));
+    }
+
+    #[test]
+    fn groups_go_up_to_the_root() {
+        let paths = |text: &[u8]| -> Vec<String> {
+            let mut path = [0; PATH_SIZE];
+            path[..text.len()].copy_from_slice(text);
+            let cgroup = Cgroup {
+                version: Version::Two,
+                controller: c"memory",
+                path,
+                length: text.len(),
+            };
+            let path = |group: Group| String::from_utf8(group.path.to_vec()).unwrap();
+            cgroup.groups().map(path).collect()
+        };
+        assert_eq!(paths(b"/a/b"), ["/a/b", "/a", ""]);
+        assert_eq!(paths(b"/"), [""]);
     }
 
     #[test]

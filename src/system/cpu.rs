@@ -4,7 +4,7 @@
 
 use std::ffi::{c_int, c_uint};
 
-use super::cgroup::{Cgroup, Version};
+use super::cgroup::{Cgroup, Group, Version};
 use super::proc::{Path, number, read_small};
 use crate::abi::*;
 use crate::alloc;
@@ -177,26 +177,25 @@ fn parse_cpu_max(text: &[u8]) -> Option<u64> {
     share(words.next().and_then(number), words.next().and_then(number))
 }
 
-/// The least quota of this process's group and those above, in processors.
-fn quota() -> Option<u64> {
-    let group = Cgroup::of_self(c"cpu")?;
-    let mut least = None;
-    let mut note = |share: Option<u64>| {
-        if let Some(share) = share {
-            least = Some(least.map_or(share, |least: u64| least.min(share)));
-        }
-    };
-    match group.version {
-        Version::Two => group.each(c"cpu.max", |text| note(parse_cpu_max(text))),
+/// A group's quota in processors.
+fn quota_of(version: Version, group: &Group) -> Option<u64> {
+    let mut memory = [0; 64];
+    match version {
+        Version::Two => parse_cpu_max(group.text(c"cpu.max", &mut memory)?),
         Version::One => {
-            // Each group has its own period, which hardly anybody changes.
-            let period = group.value(c"cpu.cfs_period_us");
-            group.each(c"cpu.cfs_quota_us", |text| {
-                note(share(number(text), period))
-            });
+            let text = group.text(c"cpu.cfs_quota_us", &mut memory)?;
+            share(number(text), group.value(c"cpu.cfs_period_us"))
         }
     }
-    least
+}
+
+/// The least quota of this process's group and those above, in processors.
+fn quota() -> Option<u64> {
+    let cgroup = Cgroup::of_self(c"cpu")?;
+    cgroup
+        .groups()
+        .filter_map(|group| quota_of(cgroup.version, &group))
+        .min()
 }
 
 /// How many processors the scheduler may put the calling thread on.

@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, c_int};
 
-use super::cgroup::{Cgroup, Version};
+use super::cgroup::{Cgroup, Group, Version};
 use super::proc::{field_of, number, read_small};
 use crate::errors::{Errno, IntoCode, Result};
 
@@ -39,42 +39,52 @@ fn free() -> u64 {
     meminfo(b"MemAvailable:").unwrap_or_else(|| sysinfo(|info| info.freeram))
 }
 
-/// The limit that this process's group and those above set; `None` when it is not known, the
-/// largest number when there is none.
-fn limit(group: &Cgroup) -> Option<u64> {
-    let names: [&CStr; 2] = match group.version {
+/// The limit that a group sets; `None` when it has no say, the largest number when it sets none.
+fn limit_of(version: Version, group: &Group) -> Option<u64> {
+    let names: [&CStr; 2] = match version {
         Version::Two => [c"memory.max", c"memory.high"],
         Version::One => [c"memory.limit_in_bytes", c"memory.soft_limit_in_bytes"],
     };
     let least = names
         .into_iter()
-        .filter_map(|name| group.least(name))
+        .filter_map(|name| group.value(name))
         .min()?;
     Some(if least >= NO_LIMIT { u64::MAX } else { least })
 }
 
-/// The limit, if it is less than no limit at all.
-fn constraint() -> u64 {
-    Cgroup::of_self(c"memory")
-        .and_then(|group| limit(&group))
-        .unwrap_or(0)
-}
-
-fn available() -> u64 {
-    let Some(group) = Cgroup::of_self(c"memory") else {
-        return free();
-    };
-    let Some(limit) = limit(&group).filter(|limit| *limit > 0 && *limit < total()) else {
-        return free();
-    };
-    let used = match group.version {
+/// What a group has left of a limit.
+fn left_of(limit: u64, version: Version, group: &Group) -> u64 {
+    let used = match version {
         Version::Two => group.value(c"memory.current"),
         Version::One => group.value(c"memory.usage_in_bytes"),
     };
-    match used {
-        Some(used) => limit.saturating_sub(used),
-        None => free(),
-    }
+    limit.saturating_sub(used.unwrap_or(0))
+}
+
+/// The least limit of this process's group and those above; 0 when none is known.
+fn constraint() -> u64 {
+    Cgroup::of_self(c"memory")
+        .and_then(|cgroup| {
+            cgroup
+                .groups()
+                .filter_map(|group| limit_of(cgroup.version, &group))
+                .min()
+        })
+        .unwrap_or(0)
+}
+
+/// What is free, or left of a limit if that is less.
+fn available() -> u64 {
+    let Some(cgroup) = Cgroup::of_self(c"memory") else {
+        return free();
+    };
+    cgroup
+        .groups()
+        .filter_map(|group| {
+            let limit = limit_of(cgroup.version, &group).filter(|limit| *limit < u64::MAX)?;
+            Some(left_of(limit, cgroup.version, &group))
+        })
+        .fold(free(), u64::min)
 }
 
 fn resident() -> Result<usize> {
@@ -122,8 +132,8 @@ pub extern "C" fn uv_get_total_memory() -> u64 {
     total()
 }
 
-/// The memory that this process's control group may use, in bytes: 0 when that is not known,
-/// `UINT64_MAX` when there is no limit.
+/// The memory that this process's control group, or one above it, may use, in bytes: 0 when that is
+/// not known, `UINT64_MAX` when there is no limit.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory>
 #[unsafe(no_mangle)]
@@ -131,8 +141,8 @@ pub extern "C" fn uv_get_constrained_memory() -> u64 {
     constraint()
 }
 
-/// The memory that this process can still take, in bytes: what its control group has left, or
-/// without a limit what is free.
+/// The memory that this process can still take, in bytes: what is free, or what its control group
+/// or one above it has left, if that is less.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory>
 #[unsafe(no_mangle)]

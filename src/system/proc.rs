@@ -38,9 +38,12 @@ pub(super) fn field_of<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         .find_map(|line| line.strip_prefix(name))
 }
 
+/// More than the longest path of a control group and the names around it.
+const PATH_SIZE: usize = 2048;
+
 /// A path put together in place.
 pub(super) struct Path {
-    bytes: [u8; 512],
+    bytes: [u8; PATH_SIZE],
     length: usize,
 }
 
@@ -48,7 +51,7 @@ impl Path {
     /// `None` when the parts are too long together.
     pub(super) fn join(parts: &[&[u8]]) -> Option<Path> {
         let mut path = Path {
-            bytes: [0; 512],
+            bytes: [0; PATH_SIZE],
             length: 0,
         };
         for part in parts {
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn paths_that_are_too_long_are_none() {
-        assert!(Path::join(&[&[b'x'; 600]]).is_none());
+        assert!(Path::join(&[&[b'x'; PATH_SIZE]]).is_none());
         assert_eq!(Path::join(&[b"/a", b"/b"]).unwrap().as_c_str(), c"/a/b");
     }
 }
