@@ -56,14 +56,48 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(rest.trim_ascii())
 }
 
-/// The clock in MHz that the kernel's frequency scaling tells.
+/// Names of Arm's own designs, which `/proc/cpuinfo` tells by number only.
+fn arm_model(part: &[u8]) -> Option<&'static [u8]> {
+    let name: &[u8] = match part {
+        b"0xd03" => b"Cortex-A53",
+        b"0xd04" => b"Cortex-A35",
+        b"0xd05" => b"Cortex-A55",
+        b"0xd07" => b"Cortex-A57",
+        b"0xd08" => b"Cortex-A72",
+        b"0xd09" => b"Cortex-A73",
+        b"0xd0a" => b"Cortex-A75",
+        b"0xd0b" => b"Cortex-A76",
+        b"0xd0c" => b"Neoverse-N1",
+        b"0xd0d" => b"Cortex-A77",
+        b"0xd40" => b"Neoverse-V1",
+        b"0xd41" => b"Cortex-A78",
+        b"0xd44" => b"Cortex-X1",
+        b"0xd46" => b"Cortex-A510",
+        b"0xd47" => b"Cortex-A710",
+        b"0xd48" => b"Cortex-X2",
+        b"0xd49" => b"Neoverse-N2",
+        b"0xd4a" => b"Neoverse-E1",
+        b"0xd4d" => b"Cortex-A715",
+        b"0xd4e" => b"Cortex-X3",
+        b"0xd4f" => b"Neoverse-V2",
+        b"0xd80" => b"Cortex-A520",
+        b"0xd81" => b"Cortex-A720",
+        b"0xd82" => b"Cortex-X4",
+        b"0xd84" => b"Neoverse-V3",
+        b"0xd8e" => b"Neoverse-N3",
+        _ => return None,
+    };
+    Some(name)
+}
+
+/// The highest clock in MHz that the kernel's frequency scaling allows.
 fn scaled_speed(index: usize) -> Option<c_int> {
     let mut digits = [0u8; 20];
     let text = decimal(index, &mut digits);
     let path = Path::join(&[
         b"/sys/devices/system/cpu/cpu",
         text,
-        b"/cpufreq/scaling_cur_freq",
+        b"/cpufreq/scaling_max_freq",
     ])?;
     let mut memory = [0; 32];
     read_small(path.as_c_str(), &mut memory)
@@ -108,6 +142,7 @@ fn parse<'a>(stat: &[u8], info: &'a [u8]) -> Result<alloc::Vec<Cpu<'a>>> {
         }
     }
     let mut current = None;
+    let mut by_arm = false;
     for line in info.split(|byte| *byte == b'\n') {
         if let Some(value) = value_of(line, b"processor") {
             let index = number(value).map(|index| index as usize);
@@ -120,6 +155,10 @@ fn parse<'a>(stat: &[u8], info: &'a [u8]) -> Result<alloc::Vec<Cpu<'a>>> {
             cpu.model = model;
         } else if let Some(mhz) = value_of(line, b"cpu MHz").and_then(number) {
             cpu.mhz = mhz as c_int;
+        } else if let Some(implementer) = value_of(line, b"CPU implementer") {
+            by_arm = implementer == b"0x41";
+        } else if let Some(part) = value_of(line, b"CPU part").filter(|_| by_arm) {
+            cpu.model = arm_model(part).unwrap_or(cpu.model);
         }
     }
     Ok(cpus)
@@ -200,14 +239,16 @@ fn quota() -> Option<u64> {
 
 /// How many processors the scheduler may put the calling thread on.
 fn affinity() -> usize {
-    // SAFETY: all zero is an empty set, and the calls stay within its size.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) == 0 {
-            return libc::CPU_COUNT(&set) as usize;
-        }
-        libc::sysconf(libc::_SC_NPROCESSORS_ONLN).max(1) as usize
+    // The kernel refuses less room than it was built for, which has been 8192 so far.
+    let mut mask = [0u64; 65536 / 64];
+    // SAFETY: the mask is as long as is said; the call counts in bytes.
+    let result =
+        unsafe { libc::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) };
+    if result == 0 {
+        return mask.iter().map(|word| word.count_ones() as usize).sum();
     }
+    // SAFETY: takes no memory.
+    unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }.max(1) as usize
 }
 
 // C entry points
@@ -287,6 +328,16 @@ mod tests {
             (cpus[1].index, cpus[1].model, cpus[1].mhz),
             (2, &b"Slow: Two"[..], 0)
         );
+    }
+
+    #[test]
+    fn arm_tells_its_models_by_number() {
+        let stat = b"cpu0 1 1 1 1 1 1\ncpu1 1 1 1 1 1 1\n";
+        let info = b"processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n\n\
+                     processor\t: 1\nCPU implementer\t: 0x61\nCPU part\t: 0xd0c\n";
+        let cpus = parse(stat, info).unwrap();
+        assert_eq!(cpus[0].model, b"Neoverse-N1");
+        assert_eq!(cpus[1].model, b"unknown");
     }
 
     #[test]
