@@ -312,8 +312,8 @@ pub unsafe extern "C" fn uv_os_gethostname(buffer: *mut c_char, size: *mut usize
     let buffer = unsafe { Buffer::new(buffer, size) };
     buffer
         .and_then(|buffer| {
-            // SAFETY: one byte is left for a terminator.
-            cvt(unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) })?;
+            // SAFETY: the memory is as long as is said; the longest name fills it.
+            cvt(unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) })?;
             let length = name
                 .iter()
                 .position(|byte| *byte == 0)
