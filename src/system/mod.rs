@@ -8,4 +8,4 @@ mod environment;
 mod identity;
 mod memory;
 mod proc;
-pub(crate) mod title;
+mod title;

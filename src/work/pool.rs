@@ -505,14 +505,13 @@ static AT_EXIT: extern "C" fn() = uv_library_shutdown;
 // C entry points
 
 /// Releases what the library holds for the whole process: it ends the threads of the pool, after
-/// the work that was queued, and frees what `uv_setup_args` returned. Happens by itself at exit. Call it once, when no loop is active and
+/// the work that was queued. Happens by itself at exit. Call it once, when no loop is active and
 /// no request under way, and nothing else of the library afterwards.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_library_shutdown() {
     shut_down();
-    crate::system::title::release();
 }
 
 #[cfg(test)]
