@@ -11,6 +11,27 @@
 #include <sys/un.h>
 #include <time.h>
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+/* Rust's compiler is newer than the system's clang, whose ThreadSanitizer may not have these. */
+void* __tsan_memcpy(void* to, const void* from, size_t size) __attribute__((weak));
+void* __tsan_memmove(void* to, const void* from, size_t size) __attribute__((weak));
+void* __tsan_memset(void* to, int byte, size_t size) __attribute__((weak));
+
+void* __tsan_memcpy(void* to, const void* from, size_t size) {
+  return memcpy(to, from, size);
+}
+
+void* __tsan_memmove(void* to, const void* from, size_t size) {
+  return memmove(to, from, size);
+}
+
+void* __tsan_memset(void* to, int byte, size_t size) {
+  return memset(to, byte, size);
+}
+#endif
+#endif
+
 static struct task* tasks;
 static char* program;
 static int first_fd_count;

@@ -5,8 +5,20 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-static const char group[] = "239.255.13.1";
-static const char group6[] = "ff02::4242:1";
+/* A group of this process's own: a socket that is bound to any address hears what others of the
+ * machine have joined. */
+static char group[32];
+static char group6[32];
+/* The same as /proc writes it. */
+static char group6_hex[40];
+
+__attribute__((constructor)) static void choose_group(void) {
+  int id = (int) getpid();
+  snprintf(group, sizeof(group), "239.%d.%d.%d", 192 + (id >> 16 & 63), id >> 8 & 255, id & 255);
+  snprintf(group6, sizeof(group6), "ff02::%x:%x", 0x4000 | id >> 16, id & 0xffff);
+  snprintf(group6_hex, sizeof(group6_hex), "ff02%020d%04x%04x", 0, 0x4000 | id >> 16, id & 0xffff);
+}
+
 static uv_udp_t receiver;
 static uv_udp_t sender;
 static int received;
@@ -114,7 +126,7 @@ static int lo_is_member(void) {
   FILE* list = fopen("/proc/net/igmp6", "r");
   if (list == NULL) SKIP("no list of IPv6 multicast groups");
   while (fgets(line, sizeof(line), list) != NULL)
-    if (strstr(line, " lo ") != NULL && strstr(line, "ff020000000000000000000042420001") != NULL)
+    if (strstr(line, " lo ") != NULL && strstr(line, group6_hex) != NULL)
       found = 1;
   fclose(list);
   return found;

@@ -7,3 +7,15 @@ TEST_IMPL(the_header_and_the_library_agree) {
   ASSERT_STR_EQ(uv_version_string(), "1.53.0");
   ASSERT_EQ(UV_VERSION_IS_RELEASE, 1);
 }
+
+TEST_IMPL(the_string_is_made_of_the_parts) {
+  char expected[64];
+  snprintf(expected, sizeof(expected), "%d.%d.%d%s", UV_VERSION_MAJOR, UV_VERSION_MINOR,
+           UV_VERSION_PATCH, UV_VERSION_SUFFIX);
+  ASSERT_STR_EQ(uv_version_string(), expected);
+  ASSERT_PTR_EQ(uv_version_string(), uv_version_string());
+}
+
+TEST_IMPL(a_release_has_no_suffix) {
+  ASSERT_STR_EQ(UV_VERSION_SUFFIX, "");
+}

@@ -275,47 +275,47 @@ typedef struct uv_async_s uv_async_t;
 typedef struct uv_signal_s uv_signal_t;
 typedef struct uv_loop_s uv_loop_t;
 typedef struct uv_metrics_s uv_metrics_t;
+typedef struct uv_timespec_t uv_timespec_t;
+typedef struct uv_stat_t uv_stat_t;
+typedef struct uv_fs_s uv_fs_t;
+typedef struct uv_dirent_s uv_dirent_t;
+typedef struct uv_dir_s uv_dir_t;
+typedef struct uv_fs_event_s uv_fs_event_t;
+typedef struct uv_fs_poll_s uv_fs_poll_t;
+typedef struct uv_interface_address_s uv_interface_address_t;
 typedef struct uv_prepare_s uv_prepare_t;
 typedef struct uv_check_s uv_check_t;
 typedef struct uv_idle_s uv_idle_t;
 typedef struct uv_poll_s uv_poll_t;
-typedef struct uv_req_s uv_req_t;
-typedef struct uv_connect_s uv_connect_t;
-typedef struct uv_stream_s uv_stream_t;
-typedef struct uv_shutdown_s uv_shutdown_t;
-typedef struct uv_pipe_s uv_pipe_t;
-typedef struct uv_tcp_s uv_tcp_t;
-typedef struct uv_write_s uv_write_t;
-typedef struct uv_timer_s uv_timer_t;
-typedef struct uv_work_s uv_work_t;
 typedef struct uv_process_s uv_process_t;
-typedef struct uv_timespec_t uv_timespec_t;
-typedef struct uv_stat_t uv_stat_t;
-typedef struct uv_fs_s uv_fs_t;
-typedef struct uv_getaddrinfo_s uv_getaddrinfo_t;
-typedef struct uv_getnameinfo_s uv_getnameinfo_t;
-typedef struct uv_random_s uv_random_t;
-typedef struct uv_fs_event_s uv_fs_event_t;
-typedef struct uv_fs_poll_s uv_fs_poll_t;
-typedef struct uv_udp_s uv_udp_t;
-typedef struct uv_udp_send_s uv_udp_send_t;
-typedef struct uv_timespec64_t uv_timespec64_t;
-typedef struct uv_timeval_t uv_timeval_t;
-typedef struct uv_timeval64_t uv_timeval64_t;
+typedef struct uv_connect_s uv_connect_t;
+typedef struct uv_shutdown_s uv_shutdown_t;
+typedef struct uv_stream_s uv_stream_t;
 typedef struct uv_stdio_container_s uv_stdio_container_t;
 typedef struct uv_process_options_s uv_process_options_t;
+typedef struct uv_req_s uv_req_t;
+typedef struct uv_pipe_s uv_pipe_t;
+typedef struct uv_tcp_s uv_tcp_t;
+typedef struct uv_tty_s uv_tty_t;
+typedef struct uv_write_s uv_write_t;
+typedef struct uv_timespec64_t uv_timespec64_t;
+typedef struct uv_timeval64_t uv_timeval64_t;
+typedef struct uv_timeval_t uv_timeval_t;
+typedef struct uv_rusage_t uv_rusage_t;
 typedef struct uv_cpu_info_s uv_cpu_info_t;
-typedef struct uv_interface_address_s uv_interface_address_t;
+typedef struct uv_env_item_s uv_env_item_t;
 typedef struct uv_passwd_s uv_passwd_t;
 typedef struct uv_group_s uv_group_t;
 typedef struct uv_utsname_s uv_utsname_t;
-typedef struct uv_statfs_s uv_statfs_t;
-typedef struct uv_dirent_s uv_dirent_t;
-typedef struct uv_rusage_t uv_rusage_t;
-typedef struct uv_env_item_s uv_env_item_t;
-typedef struct uv_dir_s uv_dir_t;
 typedef struct uv_thread_options_s uv_thread_options_t;
-typedef struct uv_tty_s uv_tty_t;
+typedef struct uv_timer_s uv_timer_t;
+typedef struct uv_udp_s uv_udp_t;
+typedef struct uv_udp_send_s uv_udp_send_t;
+typedef struct uv_getaddrinfo_s uv_getaddrinfo_t;
+typedef struct uv_getnameinfo_s uv_getnameinfo_t;
+typedef struct uv_work_s uv_work_t;
+typedef struct uv_random_s uv_random_t;
+typedef struct uv_statfs_s uv_statfs_t;
 
 /* The types of handles: XX(name without UV_, name without uv_ and _t). */
 #define UV_HANDLE_TYPE_MAP(XX)                                                 \
@@ -789,8 +789,8 @@ UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
 /* Reads (where *value is 0) or sets the size in bytes of a socket's send
  * buffer. Linux answers with twice the size that was set.
  *
- * Returns 0 or an error: UV_EINVAL without value, UV_ENOTSUP for handles
- * without a socket, UV_EBADF without a descriptor.
+ * Returns 0 or an error: UV_EINVAL without a handle or value, UV_ENOTSUP for
+ * handles without a socket, UV_EBADF without a descriptor.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_send_buffer_size
  *
@@ -1035,7 +1035,8 @@ UV_EXTERN int uv_read_stop(uv_stream_t *stream);
  * until cb is called, which gets 0 or an error.
  *
  * Returns 0 or an error: UV_EBADF without a descriptor, UV_EPIPE when the
- * stream is not writable, UV_EINVAL without buffers, UV_ENOMEM.
+ * stream is not writable, UV_EINVAL without buffers or for more than
+ * 0x7ffff000 bytes, UV_ENOMEM.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write
  *
@@ -1457,6 +1458,71 @@ struct uv_tty_s {
   UV_TTY_PRIVATE_FIELDS
 };
 
+/* Makes handle a stream on the terminal fd: readable, writable or both as fd
+ * was opened. The terminal is opened a second time if possible, and fd stays
+ * the caller's and as it is; otherwise the handle takes fd, and writing
+ * blocks. The last parameter has no meaning.
+ *
+ * Returns 0 or an error: UV_EINVAL for a file or what is not open.
+ *
+ * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_tty_init(uv_loop_t *loop,
+                          uv_tty_t *handle,
+                          uv_file fd,
+                          int readable);
+
+/* Sets the terminal's mode: UV_TTY_MODE_NORMAL (as it was), UV_TTY_MODE_RAW
+ * or UV_TTY_MODE_RAW_VT (keys as they are typed, without echo and signals),
+ * UV_TTY_MODE_IO (nothing is changed on the way).
+ *
+ * Returns 0 or an error: UV_EINVAL for another mode, UV_ENOTTY, UV_EBADF for
+ * a closing handle.
+ *
+ * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_set_mode
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_tty_set_mode(uv_tty_t *handle, uv_tty_mode_t mode);
+
+/* Gives the terminal back the mode that it had before the first
+ * uv_tty_set_mode, for the end of the program. May be called from a signal
+ * handler.
+ *
+ * Returns 0 or an error: UV_EBUSY when it interrupts uv_tty_set_mode.
+ *
+ * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_reset_mode */
+UV_EXTERN int uv_tty_reset_mode(void);
+
+/* Writes columns and rows of the terminal's window to width and height.
+ *
+ * Returns 0 or an error, such as UV_ENOTTY.
+ *
+ * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_get_winsize
+ *
+ * Precondition: handle must be initialised, width and height writable. */
+UV_EXTERN int uv_tty_get_winsize(uv_tty_t *handle, int *width, int *height);
+
+/* Says who is to process control sequences, on Windows. Elsewhere it has no
+ * effect.
+ *
+ * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_set_vterm_state */
+UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
+
+/* Tells who processes control sequences, on Windows. Elsewhere it returns
+ * UV_ENOTSUP.
+ *
+ * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_get_vterm_state
+ *
+ * Precondition: state is not used. */
+UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
+
+/* The type of handle that goes with a descriptor: UV_TTY, UV_FILE,
+ * UV_NAMED_PIPE, UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_guess_handle */
+UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
+
 /* ---- UDP: https://docs.libuv.org/en/v1.x/udp.html ---- */
 
 /* Flags of the UDP calls. */
@@ -1522,6 +1588,301 @@ struct uv_udp_send_s {
   uv_udp_send_cb cb;
   UV_UDP_SEND_PRIVATE_FIELDS
 };
+
+/* Makes handle a UDP socket, which is created when it is first needed.
+ * Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle);
+
+/* Makes handle a UDP socket. The low eight bits of flags are an address
+ * family: AF_INET or AF_INET6 create the socket at once, AF_UNSPEC when it
+ * is first needed. UV_UDP_RECVMMSG may be added: several datagrams are
+ * received at a time, if the buffers are multiples of 64 KiB.
+ *
+ * Returns 0 or an error: UV_EINVAL for other families and flags, UV_EMFILE,
+ * UV_ENFILE, UV_ENOMEM, UV_EAFNOSUPPORT.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_init_ex
+ *
+ * Precondition: As uv_udp_init. */
+UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop,
+                             uv_udp_t *handle,
+                             unsigned int flags);
+
+/* Gives the handle a datagram socket that exists, which becomes
+ * non-blocking. SO_REUSEADDR is set on it; uv_udp_open_ex leaves that to the
+ * caller. The socket is the handle's from then on.
+ *
+ * Returns 0 or an error: UV_EBUSY when the handle has a socket, UV_EEXIST
+ * when the loop watches sock already, UV_EBADF, UV_ENOTSOCK.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_open
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
+
+/* As uv_udp_open, with flags made of UV_UDP_REUSEADDR and UV_UDP_REUSEPORT,
+ * or 0.
+ *
+ * Returns 0 or an error: also UV_EINVAL for other flags.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_open_ex
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle,
+                             uv_os_sock_t sock,
+                             unsigned int flags);
+
+/* Binds the socket to an IPv4 or IPv6 address. flags: UV_UDP_IPV6ONLY,
+ * UV_UDP_REUSEADDR (several sockets that all set it may bind to the address;
+ * the last one receives, except that multicast reaches all of them),
+ * UV_UDP_REUSEPORT (they share what is received) and UV_UDP_LINUX_RECVERR
+ * (ICMP errors are reported to the receive callback).
+ *
+ * Returns 0 or an error: UV_EINVAL for a bound socket, another family or
+ * other flags, UV_EADDRINUSE, UV_EADDRNOTAVAIL, UV_EACCES.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_bind
+ *
+ * Precondition: handle must be initialised, addr point to a sockaddr_in or
+ * sockaddr_in6. */
+UV_EXTERN int uv_udp_bind(uv_udp_t *handle,
+                          const struct sockaddr *addr,
+                          unsigned int flags);
+
+/* Ties the socket to one peer: what is sent goes there, and nothing else is
+ * received. With addr NULL, unties it.
+ *
+ * Returns 0 or an error: UV_EISCONN when it is connected already,
+ * UV_ENOTCONN when it is to be disconnected and is not connected, UV_EINVAL
+ * for another address family.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_connect
+ *
+ * Precondition: handle must be initialised, addr NULL or point to a
+ * sockaddr_in or sockaddr_in6. */
+UV_EXTERN int uv_udp_connect(uv_udp_t *handle, const struct sockaddr *addr);
+
+/* Writes the peer's address to name, cut to *namelen bytes, and its length
+ * to *namelen.
+ *
+ * Returns 0 or an error: UV_ENOTCONN when not connected, UV_EBADF without a
+ * socket.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_getpeername
+ *
+ * Precondition: handle must be initialised, name writable for *namelen
+ * bytes. */
+UV_EXTERN int uv_udp_getpeername(const uv_udp_t *handle,
+                                 struct sockaddr *name,
+                                 int *namelen);
+
+/* Writes the socket's own address to name, cut to *namelen bytes, and its
+ * length to *namelen.
+ *
+ * Returns 0 or an error: UV_EBADF without a socket.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_getsockname
+ *
+ * Precondition: handle must be initialised, name writable for *namelen
+ * bytes. */
+UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle,
+                                 struct sockaddr *name,
+                                 int *namelen);
+
+/* Allows (on 1) or forbids (0) sending to broadcast addresses.
+ *
+ * Returns 0 or an error: UV_EBADF without a socket.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_broadcast
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
+
+/* Sets the time to live of what is sent, 1 to 255 hops.
+ *
+ * Returns 0 or an error: UV_EINVAL for another value, UV_EBADF without a
+ * socket.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_ttl
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
+
+/* Joins (UV_JOIN_GROUP) or leaves (UV_LEAVE_GROUP) the multicast group of
+ * that address, on the interface of interface_addr: one of its addresses for
+ * IPv4, an address with % and the interface's name for IPv6, or NULL for the
+ * system's choice. A handle without a socket is bound to any address and a
+ * free port first.
+ *
+ * Returns 0 or an error: UV_EINVAL for addresses that are none or do not
+ * fit, UV_ENODEV, UV_EADDRINUSE when it has joined already, UV_EADDRNOTAVAIL
+ * when it has not.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_membership
+ *
+ * Precondition: handle must be initialised, the addresses strings,
+ * interface_addr may be NULL. */
+UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle,
+                                    const char *multicast_addr,
+                                    const char *interface_addr,
+                                    uv_membership membership);
+
+/* As uv_udp_set_membership, but only what comes from source_addr is
+ * received.
+ *
+ * Returns 0 or an error, see there.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_source_membership
+ *
+ * Precondition: handle must be initialised, the addresses strings,
+ * interface_addr may be NULL. */
+UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle,
+                                           const char *multicast_addr,
+                                           const char *interface_addr,
+                                           const char *source_addr,
+                                           uv_membership membership);
+
+/* Sets whether multicast that is sent is received on this machine as well
+ * (on 1 or 0).
+ *
+ * Returns 0 or an error: UV_EBADF without a socket.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_multicast_loop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
+
+/* Sets the time to live of multicast that is sent, 0 to 255 hops.
+ *
+ * Returns 0 or an error: UV_EINVAL for another value, UV_EBADF without a
+ * socket.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_multicast_ttl
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
+
+/* Sets the interface that multicast is sent from, by one of its addresses
+ * (for IPv6, one with % and the interface's name); NULL for the system's
+ * choice.
+ *
+ * Returns 0 or an error: UV_EINVAL for what is no address, UV_EADDRNOTAVAIL,
+ * UV_ENODEV, UV_EBADF without a socket.
+ *
+ * See
+ * https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_multicast_interface
+ *
+ * Precondition: handle must be initialised, interface_addr NULL or a string. */
+UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle,
+                                             const char *interface_addr);
+
+/* Starts to receive. Before each receipt alloc_cb is asked for a buffer;
+ * recv_cb gets what was received, the sender, and flags: UV_UDP_PARTIAL (the
+ * buffer was too small, the rest is lost), UV_UDP_MMSG_CHUNK,
+ * UV_UDP_MMSG_FREE, UV_UDP_LINUX_RECVERR. A size of 0 means an empty
+ * datagram if there is a sender, and otherwise that there is nothing more to
+ * read; a negative one is an error, UV_ENOBUFS when there was no buffer.
+ * With UV_UDP_RECVMMSG, a buffer below 64 KiB is refused with UV_EINVAL. A
+ * handle without a socket is bound to any address and a free port first.
+ *
+ * Returns 0 or an error: UV_EALREADY when it receives already, UV_EINVAL
+ * without callbacks.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_start
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle,
+                                uv_alloc_cb alloc_cb,
+                                uv_udp_recv_cb recv_cb);
+
+/* Non-zero when several datagrams are received at a time: the handle was
+ * made with UV_UDP_RECVMMSG, and the system can do it.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_using_recvmmsg
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
+
+/* Stops receiving: neither callback is called any more. Returns 0, also if
+ * it did not receive.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
+
+/* Sends the buffers as one datagram to addr, or, if the handle is connected,
+ * to its peer (addr is NULL then). A handle without a socket is bound to any
+ * address and a free port first. The list of buffers is copied; what is in
+ * them must stay until send_cb, which gets the outcome.
+ *
+ * Returns 0 or an error, and then send_cb is not called: UV_EDESTADDRREQ
+ * without an address when not connected, UV_EISCONN with one when connected,
+ * UV_EINVAL for no buffers or another address family, UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_send
+ *
+ * Precondition: handle must be initialised, req writable and in place until
+ * the callback, bufs readable for nbufs buffers, addr NULL or an address. */
+UV_EXTERN int uv_udp_send(uv_udp_send_t *req,
+                          uv_udp_t *handle,
+                          const uv_buf_t bufs[],
+                          unsigned int nbufs,
+                          const struct sockaddr *addr,
+                          uv_udp_send_cb send_cb);
+
+/* As uv_udp_send, but sends at once or not at all.
+ *
+ * Returns the number of bytes sent, or an error: UV_EAGAIN when it cannot be
+ * sent now, or requests of uv_udp_send are before it; UV_EMSGSIZE; and those
+ * of uv_udp_send.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send
+ *
+ * Precondition: handle must be initialised, bufs readable for nbufs buffers,
+ * addr NULL or an address. */
+UV_EXTERN int uv_udp_try_send(uv_udp_t *handle,
+                              const uv_buf_t bufs[],
+                              unsigned int nbufs,
+                              const struct sockaddr *addr);
+
+/* As uv_udp_try_send for count datagrams, in order: the one at index i
+ * consists of the nbufs[i] buffers at bufs[i] and goes to addrs[i]. The
+ * handle must be bound; flags must be 0.
+ *
+ * Returns how many of the leading datagrams were sent: 0 only if count is 0.
+ * Or an error, and then none was: UV_EAGAIN, UV_EINVAL, and those of
+ * uv_udp_try_send.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send2
+ *
+ * Precondition: handle must be initialised; the arrays must have count
+ * elements, and those be as uv_udp_try_send wants them. */
+UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle,
+                               unsigned int count,
+                               uv_buf_t *bufs[],
+                               unsigned int nbufs[],
+                               struct sockaddr *addrs[],
+                               unsigned int flags);
+
+/* How many bytes of requests are not yet called back,
+ * handle->send_queue_size.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_size
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
+
+/* How many requests are not yet called back, handle->send_queue_count.
+ *
+ * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_count
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN size_t uv_udp_get_send_queue_count(const uv_udp_t *handle);
 
 /* ---- Timers: https://docs.libuv.org/en/v1.x/timer.html ---- */
 
@@ -1926,6 +2287,68 @@ struct uv_process_s {
   UV_PROCESS_PRIVATE_FIELDS
 };
 
+/* Starts a process. options says what to run, and how; unused members are
+ * zero.
+ *
+ * - file, args: the program, looked for in the child's PATH unless there is
+ *   a slash in it; its arguments, the first of which is the program's name
+ * - env, cwd: environment and working folder, or NULL for this process's
+ * - stdio, stdio_count: the child's descriptors from 0 on; those of the
+ *   first three that are not given are opened on /dev/null
+ * - flags, uid, gid: see uv_process_flags
+ * - exit_cb: called when the process has ended. An exit status below 0 is an
+ *   error code: somebody else has waited for the process
+ *
+ * All signals have their default actions in the child, and none is blocked.
+ *
+ * Returns 0, or what kept the program from being executed: UV_ENOENT,
+ * UV_EACCES, UV_EPERM (for another user or group), UV_EAGAIN, UV_ENOMEM,
+ * UV_EMFILE, ...; UV_EINVAL for options that make no sense. In either case
+ * the handle has to be closed before its memory is released.
+ *
+ * See https://docs.libuv.org/en/v1.x/process.html#c.uv_spawn
+ *
+ * Precondition: loop must be initialised, handle writable; the strings,
+ * arrays and streams of the options must be valid during the call. */
+UV_EXTERN int uv_spawn(uv_loop_t *loop,
+                       uv_process_t *handle,
+                       const uv_process_options_t *options);
+
+/* Sends a signal to the process; 0 only asks whether it is there.
+ *
+ * Returns 0 or an error: UV_EINVAL for what is no signal, UV_ESRCH when the
+ * process has ended or was never started, UV_EPERM.
+ *
+ * See https://docs.libuv.org/en/v1.x/process.html#c.uv_process_kill
+ *
+ * Precondition: handle must have been passed to uv_spawn. */
+UV_EXTERN int uv_process_kill(uv_process_t *handle, int signum);
+
+/* Sends a signal to any process, as kill() does; 0 only asks whether it is
+ * there.
+ *
+ * Returns 0 or an error: UV_EINVAL for what is no signal, UV_ESRCH,
+ * UV_EPERM.
+ *
+ * See https://docs.libuv.org/en/v1.x/process.html#c.uv_kill */
+UV_EXTERN int uv_kill(int pid, int signum);
+
+/* The process's id; 0 when none was started. Kept after its end, when the
+ * number may be another process's.
+ *
+ * See https://docs.libuv.org/en/v1.x/process.html#c.uv_process_get_pid
+ *
+ * Precondition: handle must have been passed to uv_spawn. */
+UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
+
+/* Keeps all descriptors that are open now from being inherited by children,
+ * the standard ones included. Call it early, before descriptors are opened
+ * that are meant to be inherited.
+ *
+ * See
+ * https://docs.libuv.org/en/v1.x/process.html#c.uv_disable_stdio_inheritance */
+UV_EXTERN void uv_disable_stdio_inheritance(void);
+
 /* ---- Time, as the calls below use it ---- */
 
 /* A time in seconds and nanoseconds. */
@@ -2141,6 +2564,657 @@ struct uv_fs_s {
   UV_FS_PRIVATE_FIELDS
 };
 
+/* Closes a file, as close(2) does. The descriptor is gone also when it is
+ * reported that data could not be written.
+ *
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_close
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_close(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          uv_file file,
+                          uv_fs_cb cb);
+
+/* Opens a file, as open(2) does; flags are UV_FS_O_..., mode the permissions
+ * of a file that is made. The descriptor, in req->result, is not inherited
+ * by programs that are started.
+ *
+ * Like all of these operations, it is done before the call returns when cb
+ * is NULL (loop may be NULL then, in any thread), and on the thread pool
+ * otherwise. In both cases call uv_fs_req_cleanup on the request in the end.
+ * An operation that the pool has not begun with can be taken back with
+ * uv_cancel; its result is UV_ECANCELED then.
+ *
+ * Returns the descriptor, or an error such as UV_ENOENT; with a callback 0,
+ * or what kept it from starting: UV_EINVAL (a NULL pointer) or UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_open
+ *
+ * Precondition: With a callback loop must be initialised, and req stay in
+ * place until the callback. Strings must be terminated; they and arrays are
+ * needed only during the call. */
+UV_EXTERN int uv_fs_open(uv_loop_t *loop,
+                         uv_fs_t *req,
+                         const char *path,
+                         int flags,
+                         int mode,
+                         uv_fs_cb cb);
+
+/* Reads into nbufs buffers, as preadv(2) does, or as readv(2) with an offset
+ * of -1, which uses and moves the file's own position. At most 1024 buffers
+ * are filled by one call.
+ *
+ * Returns how many bytes were read, 0 at the end of the file, or an error
+ * such as UV_EISDIR, or UV_EINTR when a signal came before any data; with a
+ * callback only what kept it from starting, such as UV_EINVAL without
+ * buffers.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_read
+ *
+ * Precondition: As uv_fs_open. The memory of the buffers must stay in place
+ * until the callback. */
+UV_EXTERN int uv_fs_read(uv_loop_t *loop,
+                         uv_fs_t *req,
+                         uv_file file,
+                         const uv_buf_t bufs[],
+                         unsigned int nbufs,
+                         int64_t offset,
+                         uv_fs_cb cb);
+
+/* Writes nbufs buffers, as pwritev(2) does, or as writev(2) with an offset
+ * of -1, which uses and moves the file's own position. It goes on until all
+ * is written or an error occurs.
+ *
+ * Returns how many bytes were written, which with an error is less than
+ * there were, or an error when nothing was; with a callback only what kept
+ * it from starting, such as UV_EINVAL without buffers or for more than
+ * 0x7ffff000 bytes.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_write
+ *
+ * Precondition: As uv_fs_open. The memory of the buffers must stay in place
+ * until the callback. */
+UV_EXTERN int uv_fs_write(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          uv_file file,
+                          const uv_buf_t bufs[],
+                          unsigned int nbufs,
+                          int64_t offset,
+                          uv_fs_cb cb);
+
+/* Makes and opens a new file, as mkstemp(3) does: tpl ends with XXXXXX, in
+ * place of which characters are put that make the name unique. The name is
+ * the string req->path until uv_fs_req_cleanup, the descriptor is
+ * req->result.
+ *
+ * Returns the descriptor, or an error: UV_EINVAL for another template,
+ * UV_ENOENT; with a callback only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkstemp
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop,
+                            uv_fs_t *req,
+                            const char *tpl,
+                            uv_fs_cb cb);
+
+/* Waits until a file's data and attributes are on the disk, as fsync(2)
+ * does.
+ *
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fsync
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_fsync(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          uv_file file,
+                          uv_fs_cb cb);
+
+/* Waits until a file's data is on the disk, as fdatasync(2) does.
+ *
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fdatasync
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop,
+                              uv_fs_t *req,
+                              uv_file file,
+                              uv_fs_cb cb);
+
+/* Cuts a file, or makes it longer with zeros, to offset bytes, as
+ * ftruncate(2) does.
+ *
+ * Returns 0, or an error such as UV_EINVAL; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_ftruncate
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_ftruncate(uv_loop_t *loop,
+                              uv_fs_t *req,
+                              uv_file file,
+                              int64_t offset,
+                              uv_fs_cb cb);
+
+/* The system's handle of a C library's descriptor; on this system the two
+ * are the same.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_get_osfhandle */
+UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
+
+/* A C library's descriptor for a handle of the system; on this system the
+ * two are the same.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_open_osfhandle */
+UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
+
+/* Tests whether the process may use a file, with its real user and group, as
+ * access(2) does. mode is F_OK (exists) or a combination of R_OK, W_OK and
+ * X_OK.
+ *
+ * Returns 0, or an error such as UV_EACCES or UV_ENOENT; with a callback
+ * only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_access
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_access(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           const char *path,
+                           int mode,
+                           uv_fs_cb cb);
+
+/* Sets the permissions of a file, as chmod(2) does.
+ *
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chmod
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_chmod(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          const char *path,
+                          int mode,
+                          uv_fs_cb cb);
+
+/* Sets the permissions of an open file, as fchmod(2) does.
+ *
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchmod
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_fchmod(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           uv_file file,
+                           int mode,
+                           uv_fs_cb cb);
+
+/* Sets the user and the group that a file belongs to, as chown(2) does; an
+ * id of -1 leaves it as it is.
+ *
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chown
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_chown(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          const char *path,
+                          uv_uid_t uid,
+                          uv_gid_t gid,
+                          uv_fs_cb cb);
+
+/* The same as uv_fs_chown for an open file.
+ *
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchown
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_fchown(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           uv_file file,
+                           uv_uid_t uid,
+                           uv_gid_t gid,
+                           uv_fs_cb cb);
+
+/* The same as uv_fs_chown, but for a symbolic link sets the owner of the
+ * link itself.
+ *
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lchown
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_lchown(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           const char *path,
+                           uv_uid_t uid,
+                           uv_gid_t gid,
+                           uv_fs_cb cb);
+
+/* Copies a file with its permissions, and its owner where that is allowed.
+ * flags are bits of
+ *
+ * - UV_FS_COPYFILE_EXCL: fail with UV_EEXIST when new_path exists, which is
+ *   overwritten otherwise,
+ * - UV_FS_COPYFILE_FICLONE: have the two files share their data until one is
+ *   changed, where the file system can do that,
+ * - UV_FS_COPYFILE_FICLONE_FORCE: the same, but fail where it cannot.
+ *
+ * Copying a file to itself has no effect. When copying fails half-way,
+ * new_path is removed.
+ *
+ * Returns 0, or an error such as UV_ENOENT, UV_EISDIR, or UV_EINVAL for
+ * other flags; with a callback only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_copyfile
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_copyfile(uv_loop_t *loop,
+                             uv_fs_t *req,
+                             const char *path,
+                             const char *new_path,
+                             int flags,
+                             uv_fs_cb cb);
+
+/* Copies up to length bytes, from in_offset in in_fd, to the position of
+ * out_fd, which may be a socket, and waits while it is full. Where
+ * sendfile(2) does not do it for these kinds of files, it is done by reading
+ * and writing; pipes and sockets are read without regard to the offset.
+ *
+ * Returns how many bytes were copied, which is less than length at the end
+ * of in_fd or after an error, or an error when nothing was, such as
+ * UV_EBADF; with a callback only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_sendfile
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_sendfile(uv_loop_t *loop,
+                             uv_fs_t *req,
+                             uv_file out_fd,
+                             uv_file in_fd,
+                             int64_t in_offset,
+                             size_t length,
+                             uv_fs_cb cb);
+
+/* Makes a folder, as mkdir(2) does.
+ *
+ * Returns 0, or an error such as UV_EEXIST; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkdir
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_mkdir(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          const char *path,
+                          int mode,
+                          uv_fs_cb cb);
+
+/* Makes a new folder that only its owner may use, as mkdtemp(3) does: tpl
+ * ends with XXXXXX, in place of which characters are put that make the name
+ * unique. The name is the string req->path until uv_fs_req_cleanup.
+ *
+ * Returns 0, or an error: UV_EINVAL for another template, UV_ENOENT; with a
+ * callback only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkdtemp
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_mkdtemp(uv_loop_t *loop,
+                            uv_fs_t *req,
+                            const char *tpl,
+                            uv_fs_cb cb);
+
+/* Removes an empty folder, as rmdir(2) does.
+ *
+ * Returns 0, or an error such as UV_ENOTEMPTY or UV_ENOTDIR; with a callback
+ * only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rmdir
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_rmdir(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          const char *path,
+                          uv_fs_cb cb);
+
+/* Reads all of a folder but . and ... uv_fs_scandir_next then gives the
+ * entries one by one, sorted by the bytes of their names. flags have no
+ * meaning yet.
+ *
+ * Returns how many entries there are, or an error such as UV_ENOTDIR; with a
+ * callback only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_scandir
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_scandir(uv_loop_t *loop,
+                            uv_fs_t *req,
+                            const char *path,
+                            int flags,
+                            uv_fs_cb cb);
+
+/* Gives the next entry that uv_fs_scandir found. Its name stays valid until
+ * there are no more entries or uv_fs_req_cleanup is called. The type is
+ * UV_DIRENT_UNKNOWN where the file system does not tell.
+ *
+ * Returns 0, UV_EOF when there are no more entries, or the error of the
+ * request.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_scandir_next
+ *
+ * Precondition: req must have been given to uv_fs_scandir, and be done; ent
+ * must be writable. */
+UV_EXTERN int uv_fs_scandir_next(uv_fs_t *req, uv_dirent_t *ent);
+
+/* Opens a folder for reading it bit by bit. req->ptr is a new uv_dir_t,
+ * which uv_fs_closedir releases (uv_fs_req_cleanup does not).
+ *
+ * Returns 0, or an error such as UV_ENOTDIR; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_opendir
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_opendir(uv_loop_t *loop,
+                            uv_fs_t *req,
+                            const char *path,
+                            uv_fs_cb cb);
+
+/* Reads the next entries of a folder but . and .., in no order, into the
+ * caller's array dir->dirents with room for dir->nentries. Their names stay
+ * valid until uv_fs_req_cleanup, which must be called before the folder is
+ * closed.
+ *
+ * Returns how many entries were read, 0 at the end, or an error: UV_EINVAL
+ * when dir is no open folder or has no array; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readdir
+ *
+ * Precondition: As uv_fs_open. dir must be open, its array in place until
+ * the callback, and no other operation on it under way. */
+UV_EXTERN int uv_fs_readdir(uv_loop_t *loop,
+                            uv_fs_t *req,
+                            uv_dir_t *dir,
+                            uv_fs_cb cb);
+
+/* Closes a folder and releases the uv_dir_t.
+ *
+ * Returns 0, or UV_EINVAL when dir is no open folder.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_closedir
+ *
+ * Precondition: As uv_fs_open. dir must be open, and no other operation on
+ * it under way. */
+UV_EXTERN int uv_fs_closedir(uv_loop_t *loop,
+                             uv_fs_t *req,
+                             uv_dir_t *dir,
+                             uv_fs_cb cb);
+
+/* Removes a file, or a symbolic link itself, as unlink(2) does.
+ *
+ * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_unlink
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_unlink(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           const char *path,
+                           uv_fs_cb cb);
+
+/* Gives a file another name, as rename(2) does; a file of that name is
+ * replaced.
+ *
+ * Returns 0, or an error such as UV_ENOENT or UV_EXDEV; with a callback only
+ * what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rename
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_rename(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           const char *path,
+                           const char *new_path,
+                           uv_fs_cb cb);
+
+/* Gives the file path the additional name new_path, as link(2) does.
+ *
+ * Returns 0, or an error such as UV_EEXIST; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_link
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_link(uv_loop_t *loop,
+                         uv_fs_t *req,
+                         const char *path,
+                         const char *new_path,
+                         uv_fs_cb cb);
+
+/* Makes new_path a symbolic link that says path, as symlink(2) does. The
+ * flags UV_FS_SYMLINK_DIR and UV_FS_SYMLINK_JUNCTION have an effect on
+ * Windows only.
+ *
+ * Returns 0, or an error such as UV_EEXIST; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_symlink
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_symlink(uv_loop_t *loop,
+                            uv_fs_t *req,
+                            const char *path,
+                            const char *new_path,
+                            int flags,
+                            uv_fs_cb cb);
+
+/* Reads what a symbolic link says, as readlink(2) does, into the string
+ * req->ptr, which uv_fs_req_cleanup releases.
+ *
+ * Returns 0, or an error: UV_EINVAL when path is no symbolic link,
+ * UV_ENOENT; with a callback only what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readlink
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_readlink(uv_loop_t *loop,
+                             uv_fs_t *req,
+                             const char *path,
+                             uv_fs_cb cb);
+
+/* Finds the absolute path of an existing file, without symbolic links, . and
+ * .., as realpath(3) does. It is the string req->ptr, which
+ * uv_fs_req_cleanup releases.
+ *
+ * Returns 0, or an error such as UV_ENOENT or UV_ELOOP; with a callback only
+ * what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_realpath
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_realpath(uv_loop_t *loop,
+                             uv_fs_t *req,
+                             const char *path,
+                             uv_fs_cb cb);
+
+/* Releases the memory that a request took. Call it once the request is done,
+ * with or without success; req->path and req->ptr and what they pointed to
+ * are gone afterwards, req->result stays. Calling it again, or with NULL,
+ * has no effect.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_req_cleanup
+ *
+ * Precondition: req must be NULL or a request that was given to one of the
+ * uv_fs_... functions and is not being worked on. */
+UV_EXTERN void uv_fs_req_cleanup(uv_fs_t *req);
+
+/* The operation of a request, req->fs_type.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_type
+ *
+ * Precondition: req must be a request that was given to one of the uv_fs_...
+ * functions. */
+UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *req);
+
+/* The outcome of a request, req->result: a count, a descriptor or 0, or a
+ * UV_E... code.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_result
+ *
+ * Precondition: As uv_fs_get_type. */
+UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *req);
+
+/* The system's own number for the error in req->result: errno, a positive
+ * number.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_system_error
+ *
+ * Precondition: As uv_fs_get_type. */
+UV_EXTERN int uv_fs_get_system_error(const uv_fs_t *req);
+
+/* What a request found, req->ptr.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_ptr
+ *
+ * Precondition: As uv_fs_get_type. */
+UV_EXTERN void *uv_fs_get_ptr(const uv_fs_t *req);
+
+/* The path of a request, req->path.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_path
+ *
+ * Precondition: As uv_fs_get_type. */
+UV_EXTERN const char *uv_fs_get_path(const uv_fs_t *req);
+
+/* What uv_fs_stat, uv_fs_lstat or uv_fs_fstat found, &req->statbuf.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_statbuf
+ *
+ * Precondition: As uv_fs_get_type. */
+UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *req);
+
+/* Looks at a file, following symbolic links, as stat(2) does. What it found
+ * is in req->statbuf, which req->ptr points to. st_birthtim is 0 where the
+ * file system does not keep it.
+ *
+ * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_stat
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_stat(uv_loop_t *loop,
+                         uv_fs_t *req,
+                         const char *path,
+                         uv_fs_cb cb);
+
+/* The same as uv_fs_stat for an open file.
+ *
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fstat
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_fstat(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          uv_file file,
+                          uv_fs_cb cb);
+
+/* The same as uv_fs_stat, but for a symbolic link looks at the link itself.
+ *
+ * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lstat
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_lstat(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          const char *path,
+                          uv_fs_cb cb);
+
+/* Looks at the file system that a path is in, as statfs(2) does. What it
+ * found is the uv_statfs_t that req->ptr points to, which uv_fs_req_cleanup
+ * releases.
+ *
+ * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_statfs
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_statfs(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           const char *path,
+                           uv_fs_cb cb);
+
+/* Sets when a file was used (atime) and changed (mtime) last, in seconds
+ * since 1970. UV_FS_UTIME_NOW stands for the current time, UV_FS_UTIME_OMIT
+ * for no change.
+ *
+ * Returns 0, or an error such as UV_ENOENT or UV_EPERM; with a callback only
+ * what kept it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_utime
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_utime(uv_loop_t *loop,
+                          uv_fs_t *req,
+                          const char *path,
+                          double atime,
+                          double mtime,
+                          uv_fs_cb cb);
+
+/* The same as uv_fs_utime for an open file.
+ *
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
+ * from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_futime
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_futime(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           uv_file file,
+                           double atime,
+                           double mtime,
+                           uv_fs_cb cb);
+
+/* The same as uv_fs_utime, but for a symbolic link sets the times of the
+ * link itself.
+ *
+ * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
+ * it from starting.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lutime
+ *
+ * Precondition: As uv_fs_open. */
+UV_EXTERN int uv_fs_lutime(uv_loop_t *loop,
+                           uv_fs_t *req,
+                           const char *path,
+                           double atime,
+                           double mtime,
+                           uv_fs_cb cb);
+
 /* ---- File events: https://docs.libuv.org/en/v1.x/fs_event.html,
  *      https://docs.libuv.org/en/v1.x/fs_poll.html ---- */
 
@@ -2192,6 +3266,52 @@ struct uv_fs_poll_s {
   UV_HANDLE_FIELDS
   void *poll_ctx;
 };
+
+/* Makes handle a path watcher that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_fs_poll_init(uv_loop_t *loop, uv_fs_poll_t *handle);
+
+/* Looks at the file at path every interval milliseconds, with stat(2).
+ * poll_cb is called when something about it has changed since the last look
+ * (but not that it was read), with what was seen before and now; and, with a
+ * negative status, when it cannot be looked at (any more): once, until that
+ * changes. A handle that is started already stays as it is.
+ *
+ * Returns 0 or an error: UV_EINVAL when the handle is closing or poll_cb is
+ * NULL, UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_start
+ *
+ * Precondition: handle must be initialised, path a string. */
+UV_EXTERN int uv_fs_poll_start(uv_fs_poll_t *handle,
+                               uv_fs_poll_cb poll_cb,
+                               const char *path,
+                               unsigned int interval);
+
+/* Stops looking: the callback is not called any more. Returns 0, also for
+ * one not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_fs_poll_stop(uv_fs_poll_t *handle);
+
+/* Copies the path that is looked at to buffer, which has room for *size
+ * bytes; *size becomes its length without the terminator.
+ *
+ * Returns 0 or an error: UV_EINVAL when the handle is not started,
+ * UV_ENOBUFS when the buffer is too small, and then *size is what it takes
+ * with the terminator.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_getpath
+ *
+ * Precondition: handle must be initialised, buffer writable for *size bytes. */
+UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle,
+                                 char *buffer,
+                                 size_t *size);
 
 /* ---- Thread pool: https://docs.libuv.org/en/v1.x/threadpool.html,
  *      https://docs.libuv.org/en/v1.x/dns.html ---- */
@@ -2263,6 +3383,61 @@ struct uv_random_s {
   struct uv__work work_req;
 };
 
+/* Looks up the addresses of node, the port of service, or both; either may
+ * be NULL. hints, which may be NULL, narrows the answer, as for
+ * getaddrinfo(3). A name with letters beyond ASCII is looked up in its IDNA
+ * form.
+ *
+ * getaddrinfo_cb is called with 0 and a list to be freed with
+ * uv_freeaddrinfo, or with one of the UV_EAI_... codes (UV_EAI_CANCELED
+ * after uv_cancel) and NULL. When it is NULL, the call waits for the answer,
+ * which it leaves in req->addrinfo; loop is not used then.
+ *
+ * Returns 0 or an error: UV_EINVAL when there is nothing to look up or node
+ * is no valid name, UV_ENOMEM, and those above when waiting.
+ *
+ * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_getaddrinfo
+ *
+ * Precondition: loop must be initialised, unless the callback is NULL; req
+ * must stay in place until the callback; the other arguments are only used
+ * by the call. */
+UV_EXTERN int uv_getaddrinfo(uv_loop_t *loop,
+                             uv_getaddrinfo_t *req,
+                             uv_getaddrinfo_cb getaddrinfo_cb,
+                             const char *node,
+                             const char *service,
+                             const struct addrinfo *hints);
+
+/* Frees a list of addresses; NULL is allowed.
+ *
+ * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_freeaddrinfo
+ *
+ * Precondition: ai must be NULL or come from uv_getaddrinfo, and not be used
+ * afterwards. */
+UV_EXTERN void uv_freeaddrinfo(struct addrinfo *ai);
+
+/* Looks up the names of the host and the service that an IPv4 or IPv6
+ * address belongs to. flags are those of getnameinfo(3).
+ *
+ * getnameinfo_cb is called with 0 and the two names, which are req->host and
+ * req->service, or with one of the UV_EAI_... codes (UV_EAI_CANCELED after
+ * uv_cancel) and NULLs. When it is NULL, the call waits for the answer; loop
+ * is not used then.
+ *
+ * Returns 0 or an error: UV_EINVAL for other kinds of addresses, and those
+ * above when waiting.
+ *
+ * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_getnameinfo
+ *
+ * Precondition: loop must be initialised, unless the callback is NULL; req
+ * must stay in place until the callback; addr must be as long as its family
+ * says. */
+UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
+                             uv_getnameinfo_t *req,
+                             uv_getnameinfo_cb getnameinfo_cb,
+                             const struct sockaddr *addr,
+                             int flags);
+
 /* Releases what the library holds for the whole process: it ends the threads
  * of the pool, after the work that was queued. Happens by itself at exit.
  * Call it once, when no loop is active and no request under way, and nothing
@@ -2288,6 +3463,29 @@ UV_EXTERN int uv_queue_work(uv_loop_t *loop,
                             uv_work_t *req,
                             uv_work_cb work_cb,
                             uv_after_work_cb after_work_cb);
+
+/* Fills buf with buflen bytes from the system's generator of strong random
+ * numbers. flags must be 0.
+ *
+ * cb is called with 0, UV_ECANCELED after uv_cancel or another error, and
+ * with the buffer. When it is NULL, the call does the work itself, and
+ * neither loop nor req is used; in either case it may take for ever when the
+ * system has not gathered entropy since it was started.
+ *
+ * Returns 0 or an error: UV_E2BIG when buflen is larger than 0x7FFFFFFF,
+ * UV_EINVAL for other flags, and those of the system when cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_random
+ *
+ * Precondition: buf must be writable for buflen bytes; unless cb is NULL,
+ * loop must be initialised, and req and buf must stay in place until the
+ * callback. */
+UV_EXTERN int uv_random(uv_loop_t *loop,
+                        uv_random_t *req,
+                        void *buf,
+                        size_t buflen,
+                        unsigned int flags,
+                        uv_random_cb cb);
 
 /* ---- Addresses, interfaces, text:
  *      https://docs.libuv.org/en/v1.x/misc.html ---- */
@@ -2324,6 +3522,177 @@ struct uv_interface_address_s {
   /* The net mask, of the same family. */
   union uv__if_netmask netmask;
 };
+
+/* Converts an IPv4 address as text, and a port, to a socket address.
+ *
+ * Returns 0, or UV_EINVAL for what is no address.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip4_addr
+ *
+ * Precondition: ip must be a terminated string, addr writable. */
+UV_EXTERN int uv_ip4_addr(const char *ip, int port, struct sockaddr_in *addr);
+
+/* Converts an IPv6 address as text, and a port, to a socket address. The
+ * text may end in % and an interface, by name or number.
+ *
+ * Returns 0, or UV_EINVAL for what is no address.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip6_addr
+ *
+ * Precondition: ip must be a terminated string, addr writable. */
+UV_EXTERN int uv_ip6_addr(const char *ip, int port, struct sockaddr_in6 *addr);
+
+/* Converts the IPv4 address of a socket address to text.
+ *
+ * Returns 0, or UV_ENOSPC when dst is too small.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip4_name
+ *
+ * Precondition: src must be readable, dst writable for size bytes. */
+UV_EXTERN int uv_ip4_name(const struct sockaddr_in *src,
+                          char *dst,
+                          size_t size);
+
+/* Converts the IPv6 address of a socket address to text.
+ *
+ * Returns 0, or UV_ENOSPC when dst is too small.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip6_name
+ *
+ * Precondition: src must be readable, dst writable for size bytes. */
+UV_EXTERN int uv_ip6_name(const struct sockaddr_in6 *src,
+                          char *dst,
+                          size_t size);
+
+/* Converts the address of an IPv4 or IPv6 socket address to text.
+ *
+ * Returns 0, UV_ENOSPC when dst is too small, or UV_EAFNOSUPPORT for other
+ * families.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip_name
+ *
+ * Precondition: src must be as long as its family says, dst writable for
+ * size bytes. */
+UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
+
+/* Converts an address in its binary form to text.
+ *
+ * Returns 0, UV_ENOSPC when dst is too small, or UV_EAFNOSUPPORT for other
+ * families.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_inet_ntop
+ *
+ * Precondition: src must be readable as the family's address, dst writable
+ * for size bytes. */
+UV_EXTERN int uv_inet_ntop(int af, const void *src, char *dst, size_t size);
+
+/* Converts an address as text to its binary form; a zone behind an IPv6
+ * address is left out.
+ *
+ * Returns 0, UV_EINVAL for what is no address, or UV_EAFNOSUPPORT for other
+ * families.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_inet_pton
+ *
+ * Precondition: src must be null or a terminated string, dst null or
+ * writable as the family's address. */
+UV_EXTERN int uv_inet_pton(int af, const char *src, void *dst);
+
+/* Lists the addresses of the network interfaces that are up, one entry for
+ * each; free it with uv_free_interface_addresses.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_interface_addresses
+ *
+ * Precondition: Both must be writable. */
+UV_EXTERN int uv_interface_addresses(uv_interface_address_t **addresses,
+                                     int *count);
+
+/* Frees what uv_interface_addresses listed.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_free_interface_addresses
+ *
+ * Precondition: The list must come from uv_interface_addresses. */
+UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses,
+                                           int count);
+
+/* Writes the name of the interface with an index to buffer; *size is its
+ * room, and becomes the name's length.
+ *
+ * Returns 0 or an error: UV_ENXIO for an unknown index, UV_ENOBUFS with the
+ * room needed in *size, UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoname
+ *
+ * Precondition: buffer must be null or writable for *size bytes, size null
+ * or valid. */
+UV_EXTERN int uv_if_indextoname(unsigned int ifindex,
+                                char *buffer,
+                                size_t *size);
+
+/* Writes what names an interface behind the % of a link-local address, which
+ * on Unix is its name; see uv_if_indextoname.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoiid
+ *
+ * Precondition: As uv_if_indextoname. */
+UV_EXTERN int uv_if_indextoiid(unsigned int ifindex,
+                               char *buffer,
+                               size_t *size);
+
+/* The number of bytes that UTF-16 text comes to in WTF-8, without a
+ * terminator. utf16_len is the number of units, or -1 when the text is
+ * terminated.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_length_as_wtf8
+ *
+ * Precondition: utf16 must be as long as utf16_len says. */
+UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16,
+                                         ssize_t utf16_len);
+
+/* Converts UTF-16 text to terminated WTF-8; lone surrogates stay what they
+ * are. utf16_len is the number of units, or -1 when the text is terminated.
+ *
+ * - With wtf8_ptr NULL, only the length is stored in wtf8_len_ptr.
+ * - With *wtf8_ptr NULL, memory is taken for the result, to be freed with
+ *   free() or what replaced it, and stored there.
+ * - Else the result goes to *wtf8_ptr, which has room for *wtf8_len_ptr
+ *   bytes and one more, the terminator.
+ *
+ * Lengths leave out the terminator. Returns 0, UV_ENOMEM, or UV_ENOBUFS when
+ * the room is too small: *wtf8_len_ptr is then what is needed, and the
+ * result is cut before a character.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_to_wtf8
+ *
+ * Precondition: utf16 must be as long as utf16_len says; the other pointers
+ * as described. wtf8_len_ptr may be NULL when memory is taken, or when the
+ * room is known to be large enough. */
+UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
+                               ssize_t utf16_len,
+                               char **wtf8_ptr,
+                               size_t *wtf8_len_ptr);
+
+/* The number of UTF-16 units that terminated WTF-8 text comes to, with a
+ * terminator; UV_EINVAL when it is no WTF-8.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_length_as_utf16
+ *
+ * Precondition: wtf8 must be a terminated string. */
+UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
+
+/* Converts terminated WTF-8 text, which uv_wtf8_length_as_utf16 has found to
+ * be such, to terminated UTF-16. utf16_len is the room in utf16, in units,
+ * for the terminator as well.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_to_utf16
+ *
+ * Precondition: wtf8 must be a terminated string, and utf16 writable for
+ * utf16_len units. */
+UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8,
+                                uint16_t *utf16,
+                                size_t utf16_len);
 
 /* ---- The system: https://docs.libuv.org/en/v1.x/misc.html ---- */
 
@@ -2442,6 +3811,334 @@ struct uv_env_item_s {
   char *value;
 };
 
+/* Nanoseconds of a clock that only goes forward, from some moment in the
+ * past.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_hrtime */
+UV_EXTERN uint64_t uv_hrtime(void);
+
+/* Reads a clock. Returns 0, UV_EINVAL for an unknown one, or UV_EFAULT for a
+ * NULL pointer.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_clock_gettime
+ *
+ * Precondition: ts must be null or writable. */
+UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
+
+/* The time of day. Returns 0, or UV_EINVAL for a NULL pointer.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_gettimeofday
+ *
+ * Precondition: tv must be null or writable. */
+UV_EXTERN int uv_gettimeofday(uv_timeval64_t *tv);
+
+/* Sleeps for some milliseconds, all of them, whatever signals come.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_sleep */
+UV_EXTERN void uv_sleep(unsigned int msec);
+
+/* Seconds that the system has been up, the time that it slept included.
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_uptime
+ *
+ * Precondition: uptime must be writable. */
+UV_EXTERN int uv_uptime(double *uptime);
+
+/* The load of the last 1, 5 and 15 minutes; zeros where it is not known.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_loadavg
+ *
+ * Precondition: avg must have room for three. */
+UV_EXTERN void uv_loadavg(double avg[3]);
+
+/* What the process has used: processor time, memory (ru_maxrss in KiB),
+ * faults and so on.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_getrusage
+ *
+ * Precondition: rusage must be writable. */
+UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
+
+/* What the calling thread has used.
+ *
+ * Returns 0 or an error; UV_ENOTSUP on systems that do not count by thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_getrusage_thread
+ *
+ * Precondition: rusage must be writable. */
+UV_EXTERN int uv_getrusage_thread(uv_rusage_t *rusage);
+
+/* How many threads can run at once: the processors that this process may
+ * use, by its affinity and its control group's quota; at least 1.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_available_parallelism */
+UV_EXTERN unsigned int uv_available_parallelism(void);
+
+/* Lists the processors with their models, clocks in MHz, and times in
+ * milliseconds; free it with uv_free_cpu_info.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpu_info
+ *
+ * Precondition: Both must be writable. */
+UV_EXTERN int uv_cpu_info(uv_cpu_info_t **cpu_infos, int *count);
+
+/* Frees what uv_cpu_info listed.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_free_cpu_info
+ *
+ * Precondition: The list must come from uv_cpu_info. */
+UV_EXTERN void uv_free_cpu_info(uv_cpu_info_t *cpu_infos, int count);
+
+/* Writes the path of the running program to buffer, cut to *size bytes with
+ * its terminator; *size becomes its length.
+ *
+ * Returns 0 or an error: UV_EINVAL for null pointers or no room.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_exepath
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_exepath(char *buffer, size_t *size);
+
+/* Writes the current folder to buffer.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cwd
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_cwd(char *buffer, size_t *size);
+
+/* Changes the current folder. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_chdir
+ *
+ * Precondition: dir must be a terminated string. */
+UV_EXTERN int uv_chdir(const char *dir);
+
+/* Writes the user's home folder to buffer: HOME, or what the user database
+ * says.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * UV_EINVAL, UV_ENOENT.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_homedir
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_os_homedir(char *buffer, size_t *size);
+
+/* Writes the folder for temporary files to buffer: TMPDIR, TMP, TEMP,
+ * TEMPDIR or /tmp, without a slash at its end.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_tmpdir
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_os_tmpdir(char *buffer, size_t *size);
+
+/* Lists the environment; free it with uv_os_free_environ.
+ *
+ * Returns 0 or UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_environ
+ *
+ * Precondition: Both must be writable. */
+UV_EXTERN int uv_os_environ(uv_env_item_t **envitems, int *count);
+
+/* Frees what uv_os_environ listed.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_environ
+ *
+ * Precondition: The list must come from uv_os_environ, with its count. */
+UV_EXTERN void uv_os_free_environ(uv_env_item_t *envitems, int count);
+
+/* Writes the value of a variable to buffer.
+ *
+ * Returns 0 or an error: UV_ENOENT when it is not set, UV_ENOBUFS with the
+ * room needed in *size, UV_EINVAL for null pointers or no room.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getenv
+ *
+ * Precondition: name must be a terminated string, buffer writable for *size
+ * bytes. */
+UV_EXTERN int uv_os_getenv(const char *name, char *buffer, size_t *size);
+
+/* Sets a variable. Returns 0 or an error: UV_EINVAL for null pointers and
+ * bad names, UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_setenv
+ *
+ * Precondition: Both must be null or terminated strings. */
+UV_EXTERN int uv_os_setenv(const char *name, const char *value);
+
+/* Removes a variable. Returns 0, also when it was not set, or UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_unsetenv
+ *
+ * Precondition: name must be null or a terminated string. */
+UV_EXTERN int uv_os_unsetenv(const char *name);
+
+/* Writes the current user's entry of the user database to pwd; free it with
+ * uv_os_free_passwd.
+ *
+ * Returns 0 or an error: UV_ENOENT for a user that is not there, UV_EINVAL,
+ * UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_passwd
+ *
+ * Precondition: pwd must be null or writable. */
+UV_EXTERN int uv_os_get_passwd(uv_passwd_t *pwd);
+
+/* Writes a user's entry of the user database to pwd; free it with
+ * uv_os_free_passwd.
+ *
+ * Returns 0 or an error, as uv_os_get_passwd does.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_passwd2
+ *
+ * Precondition: pwd must be null or writable. */
+UV_EXTERN int uv_os_get_passwd2(uv_passwd_t *pwd, uv_uid_t uid);
+
+/* Frees what uv_os_get_passwd wrote; doing so twice is harmless.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_passwd
+ *
+ * Precondition: pwd must be null or come from uv_os_get_passwd. */
+UV_EXTERN void uv_os_free_passwd(uv_passwd_t *pwd);
+
+/* Writes a group's entry of the group database to grp; free it with
+ * uv_os_free_group.
+ *
+ * Returns 0 or an error: UV_ENOENT for a group that is not there, UV_EINVAL,
+ * UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_group
+ *
+ * Precondition: grp must be null or writable. */
+UV_EXTERN int uv_os_get_group(uv_group_t *grp, uv_uid_t gid);
+
+/* Frees what uv_os_get_group wrote; doing so twice is harmless.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_group
+ *
+ * Precondition: grp must be null or come from uv_os_get_group. */
+UV_EXTERN void uv_os_free_group(uv_group_t *grp);
+
+/* This process's id.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getpid */
+UV_EXTERN uv_pid_t uv_os_getpid(void);
+
+/* The id of this process's parent.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getppid */
+UV_EXTERN uv_pid_t uv_os_getppid(void);
+
+/* Writes a process's priority, -20 (highest) to 19, to priority; process 0
+ * is this one.
+ *
+ * Returns 0 or an error: UV_ESRCH, UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getpriority
+ *
+ * Precondition: priority must be null or writable. */
+UV_EXTERN int uv_os_getpriority(uv_pid_t pid, int *priority);
+
+/* Sets a process's priority, -20 (highest) to 19; process 0 is this one.
+ *
+ * Returns 0 or an error: UV_EINVAL for other numbers, UV_ESRCH, UV_EACCES,
+ * UV_EPERM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_setpriority */
+UV_EXTERN int uv_os_setpriority(uv_pid_t pid, int priority);
+
+/* Writes the host's name to buffer.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_gethostname
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_os_gethostname(char *buffer, size_t *size);
+
+/* Writes the system's names and versions to buffer. Returns 0 or an error:
+ * UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_uname
+ *
+ * Precondition: buffer must be null or writable. */
+UV_EXTERN int uv_os_uname(uv_utsname_t *buffer);
+
+/* Writes the memory that this process occupies, in bytes, to rss. Returns 0
+ * or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_resident_set_memory
+ *
+ * Precondition: rss must be writable. */
+UV_EXTERN int uv_resident_set_memory(size_t *rss);
+
+/* The memory that is free or can be made free, in bytes; 0 when it is not
+ * known.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_free_memory */
+UV_EXTERN uint64_t uv_get_free_memory(void);
+
+/* The memory of the machine, in bytes; 0 when it is not known.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_total_memory */
+UV_EXTERN uint64_t uv_get_total_memory(void);
+
+/* The memory that this process may use, in bytes, by its control group and
+ * its resource limits: 0 when no limit is known, UINT64_MAX when there could
+ * be one and is none.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory */
+UV_EXTERN uint64_t uv_get_constrained_memory(void);
+
+/* The memory that this process can still take, in bytes: what is free, and
+ * not more than its control group has left.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory */
+UV_EXTERN uint64_t uv_get_available_memory(void);
+
+/* Takes the memory of the program's arguments over, for the process title;
+ * call it with those of main. Returns the arguments, in other memory; argv
+ * itself when there is nothing to do.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args
+ *
+ * Precondition: They must be the arguments of main, which are not to be used
+ * any more. */
+UV_EXTERN char **uv_setup_args(int argc, char **argv);
+
+/* Sets the process title, cut to the memory that the arguments had.
+ *
+ * Returns 0 or an error: UV_ENOBUFS before uv_setup_args, UV_EINVAL for
+ * NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_set_process_title
+ *
+ * Precondition: title must be null or a terminated string. */
+UV_EXTERN int uv_set_process_title(const char *title);
+
+/* Writes the process title to buffer, which has size bytes.
+ *
+ * Returns 0 or an error: UV_ENOBUFS before uv_setup_args and for a buffer
+ * that is too small, UV_EINVAL for none.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_process_title
+ *
+ * Precondition: buffer must be null or writable for size bytes. */
+UV_EXTERN int uv_get_process_title(char *buffer, size_t size);
+
 /* ---- Threads: https://docs.libuv.org/en/v1.x/threading.html ---- */
 
 /* Flags of uv_thread_create_ex. */
@@ -2472,442 +4169,513 @@ struct uv_thread_options_s {
   size_t stack_size;
 };
 
-/* ---- Shared libraries: https://docs.libuv.org/en/v1.x/dll.html ---- */
+/* Initialises a mutex. Returns 0 or an error, such as UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_init
+ *
+ * Precondition: handle must be writable. */
+UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
 
-/* To come. */
-UV_EXTERN unsigned int uv_available_parallelism(void);
-UV_EXTERN void uv_barrier_destroy(uv_barrier_t *barrier);
-UV_EXTERN int uv_barrier_init(uv_barrier_t *barrier, unsigned int count);
-UV_EXTERN int uv_barrier_wait(uv_barrier_t *barrier);
-UV_EXTERN int uv_chdir(const char *dir);
-UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
-UV_EXTERN void uv_cond_broadcast(uv_cond_t *cond);
-UV_EXTERN void uv_cond_destroy(uv_cond_t *cond);
+/* Initialises a mutex that its holder may lock again. Returns 0 or an error.
+ *
+ * See
+ * https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_init_recursive
+ *
+ * Precondition: handle must be writable. */
+UV_EXTERN int uv_mutex_init_recursive(uv_mutex_t *handle);
+
+/* Destroys a mutex that nobody holds.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_destroy
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_mutex_destroy(uv_mutex_t *handle);
+
+/* Locks a mutex, waiting for it.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_lock
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_mutex_lock(uv_mutex_t *handle);
+
+/* Locks a mutex if that can be done at once. Returns 0, or UV_EBUSY.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_trylock
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_mutex_trylock(uv_mutex_t *handle);
+
+/* Unlocks a mutex.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_unlock
+ *
+ * Precondition: handle must be initialised, and locked by this thread. */
+UV_EXTERN void uv_mutex_unlock(uv_mutex_t *handle);
+
+/* Initialises a read-write lock. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_init
+ *
+ * Precondition: rwlock must be writable. */
+UV_EXTERN int uv_rwlock_init(uv_rwlock_t *rwlock);
+
+/* Destroys a read-write lock that nobody holds.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_destroy
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN void uv_rwlock_destroy(uv_rwlock_t *rwlock);
+
+/* Locks for reading, waiting for writers.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdlock
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN void uv_rwlock_rdlock(uv_rwlock_t *rwlock);
+
+/* Locks for reading if that can be done at once. Returns 0, or UV_EBUSY.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_tryrdlock
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN int uv_rwlock_tryrdlock(uv_rwlock_t *rwlock);
+
+/* Ends reading.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdunlock
+ *
+ * Precondition: rwlock must be initialised, and locked by this thread. */
+UV_EXTERN void uv_rwlock_rdunlock(uv_rwlock_t *rwlock);
+
+/* Locks for writing, waiting for readers and writers.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrlock
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN void uv_rwlock_wrlock(uv_rwlock_t *rwlock);
+
+/* Locks for writing if that can be done at once. Returns 0, or UV_EBUSY.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_trywrlock
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN int uv_rwlock_trywrlock(uv_rwlock_t *rwlock);
+
+/* Ends writing.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrunlock
+ *
+ * Precondition: rwlock must be initialised, and locked by this thread. */
+UV_EXTERN void uv_rwlock_wrunlock(uv_rwlock_t *rwlock);
+
+/* Initialises a semaphore with a count. Returns 0 or an error: UV_EINVAL for
+ * too large a count.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_init
+ *
+ * Precondition: sem must be writable. */
+UV_EXTERN int uv_sem_init(uv_sem_t *sem, unsigned int value);
+
+/* Destroys a semaphore that nobody waits for.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_destroy
+ *
+ * Precondition: sem must be initialised. */
+UV_EXTERN void uv_sem_destroy(uv_sem_t *sem);
+
+/* Counts a semaphore up. May be called in a signal handler.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_post
+ *
+ * Precondition: sem must be initialised. */
+UV_EXTERN void uv_sem_post(uv_sem_t *sem);
+
+/* Counts a semaphore down, waiting until that is possible.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_wait
+ *
+ * Precondition: sem must be initialised. */
+UV_EXTERN void uv_sem_wait(uv_sem_t *sem);
+
+/* Counts a semaphore down if that can be done at once. Returns 0, or
+ * UV_EAGAIN.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_trywait
+ *
+ * Precondition: sem must be initialised. */
+UV_EXTERN int uv_sem_trywait(uv_sem_t *sem);
+
+/* Initialises a condition variable. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_init
+ *
+ * Precondition: cond must be writable. */
 UV_EXTERN int uv_cond_init(uv_cond_t *cond);
+
+/* Destroys a condition variable that nobody waits for.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_destroy
+ *
+ * Precondition: cond must be initialised. */
+UV_EXTERN void uv_cond_destroy(uv_cond_t *cond);
+
+/* Wakes one who waits.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_signal
+ *
+ * Precondition: cond must be initialised. */
 UV_EXTERN void uv_cond_signal(uv_cond_t *cond);
+
+/* Wakes all who wait.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_broadcast
+ *
+ * Precondition: cond must be initialised. */
+UV_EXTERN void uv_cond_broadcast(uv_cond_t *cond);
+
+/* Waits for the condition, with the mutex unlocked meanwhile. It may return
+ * without a signal.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_wait
+ *
+ * Precondition: Both must be initialised, and the mutex locked by this
+ * thread. */
+UV_EXTERN void uv_cond_wait(uv_cond_t *cond, uv_mutex_t *mutex);
+
+/* The same for timeout nanoseconds at most. Returns 0, or UV_ETIMEDOUT.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_timedwait
+ *
+ * Precondition: Both must be initialised, and the mutex locked by this
+ * thread. */
 UV_EXTERN int uv_cond_timedwait(uv_cond_t *cond,
                                 uv_mutex_t *mutex,
                                 uint64_t timeout);
-UV_EXTERN void uv_cond_wait(uv_cond_t *cond, uv_mutex_t *mutex);
-UV_EXTERN int uv_cpu_info(uv_cpu_info_t **cpu_infos, int *count);
-UV_EXTERN int uv_cpumask_size(void);
-UV_EXTERN int uv_cwd(char *buffer, size_t *size);
-UV_EXTERN void uv_disable_stdio_inheritance(void);
-UV_EXTERN void uv_dlclose(uv_lib_t *lib);
-UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
-UV_EXTERN int uv_dlopen(const char *filename, uv_lib_t *lib);
-UV_EXTERN int uv_dlsym(uv_lib_t *lib, const char *name, void **ptr);
-UV_EXTERN int uv_exepath(char *buffer, size_t *size);
-UV_EXTERN void uv_free_cpu_info(uv_cpu_info_t *cpu_infos, int count);
-UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses,
-                                           int count);
-UV_EXTERN void uv_freeaddrinfo(struct addrinfo *ai);
-UV_EXTERN int uv_fs_access(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           const char *path,
-                           int mode,
-                           uv_fs_cb cb);
-UV_EXTERN int uv_fs_chmod(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          const char *path,
-                          int mode,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_chown(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          const char *path,
-                          uv_uid_t uid,
-                          uv_gid_t gid,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_close(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          uv_file file,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_closedir(uv_loop_t *loop,
-                             uv_fs_t *req,
-                             uv_dir_t *dir,
-                             uv_fs_cb cb);
-UV_EXTERN int uv_fs_copyfile(uv_loop_t *loop,
-                             uv_fs_t *req,
-                             const char *path,
-                             const char *new_path,
-                             int flags,
-                             uv_fs_cb cb);
-UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle,
-                                  char *buffer,
-                                  size_t *size);
-UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
-UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle,
-                                uv_fs_event_cb cb,
-                                const char *path,
-                                unsigned int flags);
-UV_EXTERN int uv_fs_event_stop(uv_fs_event_t *handle);
-UV_EXTERN int uv_fs_fchmod(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           uv_file file,
-                           int mode,
-                           uv_fs_cb cb);
-UV_EXTERN int uv_fs_fchown(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           uv_file file,
-                           uv_uid_t uid,
-                           uv_gid_t gid,
-                           uv_fs_cb cb);
-UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop,
-                              uv_fs_t *req,
-                              uv_file file,
-                              uv_fs_cb cb);
-UV_EXTERN int uv_fs_fstat(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          uv_file file,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_fsync(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          uv_file file,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_ftruncate(uv_loop_t *loop,
-                              uv_fs_t *req,
-                              uv_file file,
-                              int64_t offset,
-                              uv_fs_cb cb);
-UV_EXTERN int uv_fs_futime(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           uv_file file,
-                           double atime,
-                           double mtime,
-                           uv_fs_cb cb);
-UV_EXTERN const char *uv_fs_get_path(const uv_fs_t *);
-UV_EXTERN void *uv_fs_get_ptr(const uv_fs_t *);
-UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *);
-UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *);
-UV_EXTERN int uv_fs_get_system_error(const uv_fs_t *);
-UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *);
-UV_EXTERN int uv_fs_lchown(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           const char *path,
-                           uv_uid_t uid,
-                           uv_gid_t gid,
-                           uv_fs_cb cb);
-UV_EXTERN int uv_fs_link(uv_loop_t *loop,
-                         uv_fs_t *req,
-                         const char *path,
-                         const char *new_path,
-                         uv_fs_cb cb);
-UV_EXTERN int uv_fs_lstat(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          const char *path,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_lutime(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           const char *path,
-                           double atime,
-                           double mtime,
-                           uv_fs_cb cb);
-UV_EXTERN int uv_fs_mkdir(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          const char *path,
-                          int mode,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_mkdtemp(uv_loop_t *loop,
-                            uv_fs_t *req,
-                            const char *tpl,
-                            uv_fs_cb cb);
-UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop,
-                            uv_fs_t *req,
-                            const char *tpl,
-                            uv_fs_cb cb);
-UV_EXTERN int uv_fs_open(uv_loop_t *loop,
-                         uv_fs_t *req,
-                         const char *path,
-                         int flags,
-                         int mode,
-                         uv_fs_cb cb);
-UV_EXTERN int uv_fs_opendir(uv_loop_t *loop,
-                            uv_fs_t *req,
-                            const char *path,
-                            uv_fs_cb cb);
-UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle,
-                                 char *buffer,
-                                 size_t *size);
-UV_EXTERN int uv_fs_poll_init(uv_loop_t *loop, uv_fs_poll_t *handle);
-UV_EXTERN int uv_fs_poll_start(uv_fs_poll_t *handle,
-                               uv_fs_poll_cb poll_cb,
-                               const char *path,
-                               unsigned int interval);
-UV_EXTERN int uv_fs_poll_stop(uv_fs_poll_t *handle);
-UV_EXTERN int uv_fs_read(uv_loop_t *loop,
-                         uv_fs_t *req,
-                         uv_file file,
-                         const uv_buf_t bufs[],
-                         unsigned int nbufs,
-                         int64_t offset,
-                         uv_fs_cb cb);
-UV_EXTERN int uv_fs_readdir(uv_loop_t *loop,
-                            uv_fs_t *req,
-                            uv_dir_t *dir,
-                            uv_fs_cb cb);
-UV_EXTERN int uv_fs_readlink(uv_loop_t *loop,
-                             uv_fs_t *req,
-                             const char *path,
-                             uv_fs_cb cb);
-UV_EXTERN int uv_fs_realpath(uv_loop_t *loop,
-                             uv_fs_t *req,
-                             const char *path,
-                             uv_fs_cb cb);
-UV_EXTERN int uv_fs_rename(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           const char *path,
-                           const char *new_path,
-                           uv_fs_cb cb);
-UV_EXTERN void uv_fs_req_cleanup(uv_fs_t *req);
-UV_EXTERN int uv_fs_rmdir(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          const char *path,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_scandir(uv_loop_t *loop,
-                            uv_fs_t *req,
-                            const char *path,
-                            int flags,
-                            uv_fs_cb cb);
-UV_EXTERN int uv_fs_scandir_next(uv_fs_t *req, uv_dirent_t *ent);
-UV_EXTERN int uv_fs_sendfile(uv_loop_t *loop,
-                             uv_fs_t *req,
-                             uv_file out_fd,
-                             uv_file in_fd,
-                             int64_t in_offset,
-                             size_t length,
-                             uv_fs_cb cb);
-UV_EXTERN int uv_fs_stat(uv_loop_t *loop,
-                         uv_fs_t *req,
-                         const char *path,
-                         uv_fs_cb cb);
-UV_EXTERN int uv_fs_statfs(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           const char *path,
-                           uv_fs_cb cb);
-UV_EXTERN int uv_fs_symlink(uv_loop_t *loop,
-                            uv_fs_t *req,
-                            const char *path,
-                            const char *new_path,
-                            int flags,
-                            uv_fs_cb cb);
-UV_EXTERN int uv_fs_unlink(uv_loop_t *loop,
-                           uv_fs_t *req,
-                           const char *path,
-                           uv_fs_cb cb);
-UV_EXTERN int uv_fs_utime(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          const char *path,
-                          double atime,
-                          double mtime,
-                          uv_fs_cb cb);
-UV_EXTERN int uv_fs_write(uv_loop_t *loop,
-                          uv_fs_t *req,
-                          uv_file file,
-                          const uv_buf_t bufs[],
-                          unsigned int nbufs,
-                          int64_t offset,
-                          uv_fs_cb cb);
-UV_EXTERN uint64_t uv_get_available_memory(void);
-UV_EXTERN uint64_t uv_get_constrained_memory(void);
-UV_EXTERN uint64_t uv_get_free_memory(void);
-UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
-UV_EXTERN int uv_get_process_title(char *buffer, size_t size);
-UV_EXTERN uint64_t uv_get_total_memory(void);
-UV_EXTERN int uv_getaddrinfo(uv_loop_t *loop,
-                             uv_getaddrinfo_t *req,
-                             uv_getaddrinfo_cb getaddrinfo_cb,
-                             const char *node,
-                             const char *service,
-                             const struct addrinfo *hints);
-UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
-                             uv_getnameinfo_t *req,
-                             uv_getnameinfo_cb getnameinfo_cb,
-                             const struct sockaddr *addr,
-                             int flags);
-UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
-UV_EXTERN int uv_getrusage_thread(uv_rusage_t *rusage);
-UV_EXTERN int uv_gettimeofday(uv_timeval64_t *tv);
-UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
-UV_EXTERN uint64_t uv_hrtime(void);
-UV_EXTERN int uv_if_indextoiid(unsigned int ifindex,
-                               char *buffer,
-                               size_t *size);
-UV_EXTERN int uv_if_indextoname(unsigned int ifindex,
-                                char *buffer,
-                                size_t *size);
-UV_EXTERN int uv_inet_ntop(int af, const void *src, char *dst, size_t size);
-UV_EXTERN int uv_inet_pton(int af, const char *src, void *dst);
-UV_EXTERN int uv_interface_addresses(uv_interface_address_t **addresses,
-                                     int *count);
-UV_EXTERN int uv_ip4_addr(const char *ip, int port, struct sockaddr_in *addr);
-UV_EXTERN int uv_ip4_name(const struct sockaddr_in *src,
-                          char *dst,
-                          size_t size);
-UV_EXTERN int uv_ip6_addr(const char *ip, int port, struct sockaddr_in6 *addr);
-UV_EXTERN int uv_ip6_name(const struct sockaddr_in6 *src,
-                          char *dst,
-                          size_t size);
-UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
-UV_EXTERN int uv_key_create(uv_key_t *key);
-UV_EXTERN void uv_key_delete(uv_key_t *key);
-UV_EXTERN void *uv_key_get(uv_key_t *key);
-UV_EXTERN void uv_key_set(uv_key_t *key, void *value);
-UV_EXTERN int uv_kill(int pid, int signum);
-UV_EXTERN void uv_loadavg(double avg[3]);
-UV_EXTERN void uv_mutex_destroy(uv_mutex_t *handle);
-UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
-UV_EXTERN int uv_mutex_init_recursive(uv_mutex_t *handle);
-UV_EXTERN void uv_mutex_lock(uv_mutex_t *handle);
-UV_EXTERN int uv_mutex_trylock(uv_mutex_t *handle);
-UV_EXTERN void uv_mutex_unlock(uv_mutex_t *handle);
+
+/* Initialises a barrier for count threads. Returns 0 or an error: UV_EINVAL
+ * for a count of 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_init
+ *
+ * Precondition: barrier must be writable. */
+UV_EXTERN int uv_barrier_init(uv_barrier_t *barrier, unsigned int count);
+
+/* Waits until as many threads wait as the barrier is for. Returns a positive
+ * number in one of them, which may destroy the barrier, and 0 in the others.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_wait
+ *
+ * Precondition: barrier must be initialised. */
+UV_EXTERN int uv_barrier_wait(uv_barrier_t *barrier);
+
+/* Destroys a barrier that nobody waits for.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_destroy
+ *
+ * Precondition: barrier must be initialised. */
+UV_EXTERN void uv_barrier_destroy(uv_barrier_t *barrier);
+
+/* Calls callback the first time that it is called with this guard, which has
+ * to begin as UV_ONCE_INIT.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_once
+ *
+ * Precondition: guard must be initialised. */
 UV_EXTERN void uv_once(uv_once_t *guard, void (*callback)(void));
-UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
-UV_EXTERN int uv_os_environ(uv_env_item_t **envitems, int *count);
-UV_EXTERN void uv_os_free_environ(uv_env_item_t *envitems, int count);
-UV_EXTERN void uv_os_free_group(uv_group_t *grp);
-UV_EXTERN void uv_os_free_passwd(uv_passwd_t *pwd);
-UV_EXTERN int uv_os_get_group(uv_group_t *grp, uv_uid_t gid);
-UV_EXTERN int uv_os_get_passwd(uv_passwd_t *pwd);
-UV_EXTERN int uv_os_get_passwd2(uv_passwd_t *pwd, uv_uid_t uid);
-UV_EXTERN int uv_os_getenv(const char *name, char *buffer, size_t *size);
-UV_EXTERN int uv_os_gethostname(char *buffer, size_t *size);
-UV_EXTERN uv_pid_t uv_os_getpid(void);
-UV_EXTERN uv_pid_t uv_os_getppid(void);
-UV_EXTERN int uv_os_getpriority(uv_pid_t pid, int *priority);
-UV_EXTERN int uv_os_homedir(char *buffer, size_t *size);
-UV_EXTERN int uv_os_setenv(const char *name, const char *value);
-UV_EXTERN int uv_os_setpriority(uv_pid_t pid, int priority);
-UV_EXTERN int uv_os_tmpdir(char *buffer, size_t *size);
-UV_EXTERN int uv_os_uname(uv_utsname_t *buffer);
-UV_EXTERN int uv_os_unsetenv(const char *name);
-UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *);
-UV_EXTERN int uv_process_kill(uv_process_t *, int signum);
-UV_EXTERN int uv_random(uv_loop_t *loop,
-                        uv_random_t *req,
-                        void *buf,
-                        size_t buflen,
-                        unsigned int flags,
-                        uv_random_cb cb);
-UV_EXTERN int uv_resident_set_memory(size_t *rss);
-UV_EXTERN void uv_rwlock_destroy(uv_rwlock_t *rwlock);
-UV_EXTERN int uv_rwlock_init(uv_rwlock_t *rwlock);
-UV_EXTERN void uv_rwlock_rdlock(uv_rwlock_t *rwlock);
-UV_EXTERN void uv_rwlock_rdunlock(uv_rwlock_t *rwlock);
-UV_EXTERN int uv_rwlock_tryrdlock(uv_rwlock_t *rwlock);
-UV_EXTERN int uv_rwlock_trywrlock(uv_rwlock_t *rwlock);
-UV_EXTERN void uv_rwlock_wrlock(uv_rwlock_t *rwlock);
-UV_EXTERN void uv_rwlock_wrunlock(uv_rwlock_t *rwlock);
-UV_EXTERN void uv_sem_destroy(uv_sem_t *sem);
-UV_EXTERN int uv_sem_init(uv_sem_t *sem, unsigned int value);
-UV_EXTERN void uv_sem_post(uv_sem_t *sem);
-UV_EXTERN int uv_sem_trywait(uv_sem_t *sem);
-UV_EXTERN void uv_sem_wait(uv_sem_t *sem);
-UV_EXTERN int uv_set_process_title(const char *title);
-UV_EXTERN char **uv_setup_args(int argc, char **argv);
-UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
-UV_EXTERN int uv_signal_start(uv_signal_t *handle,
-                              uv_signal_cb signal_cb,
-                              int signum);
-UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle,
-                                      uv_signal_cb signal_cb,
-                                      int signum);
-UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
-UV_EXTERN void uv_sleep(unsigned int msec);
-UV_EXTERN int uv_spawn(uv_loop_t *loop,
-                       uv_process_t *handle,
-                       const uv_process_options_t *options);
+
+/* Starts a thread that runs entry with arg, with a stack as large as the
+ * main thread's limit.
+ *
+ * Returns 0 or an error, such as UV_EAGAIN or UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_create
+ *
+ * Precondition: tid must be writable. */
 UV_EXTERN int uv_thread_create(uv_thread_t *tid, uv_thread_cb entry, void *arg);
+
+/* The same with options: with UV_THREAD_HAS_STACK_SIZE in params->flags, the
+ * stack has params->stack_size bytes, rounded up to pages and to the least
+ * that the system takes; 0 means the default.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_create_ex
+ *
+ * Precondition: tid must be writable, params null or readable. */
 UV_EXTERN int uv_thread_create_ex(uv_thread_t *tid,
                                   const uv_thread_options_t *params,
                                   uv_thread_cb entry,
                                   void *arg);
-UV_EXTERN int uv_thread_detach(uv_thread_t *tid);
-UV_EXTERN int uv_thread_equal(const uv_thread_t *t1, const uv_thread_t *t2);
-UV_EXTERN int uv_thread_getaffinity(uv_thread_t *tid,
-                                    char *cpumask,
-                                    size_t mask_size);
-UV_EXTERN int uv_thread_getcpu(void);
-UV_EXTERN int uv_thread_getname(uv_thread_t *tid, char *name, size_t size);
-UV_EXTERN int uv_thread_getpriority(uv_thread_t tid, int *priority);
-UV_EXTERN int uv_thread_join(uv_thread_t *tid);
-UV_EXTERN uv_thread_t uv_thread_self(void);
+
+/* Lets a thread run only on the processors that are marked in cpumask, a
+ * byte for each; the mask before is written to oldmask, if that is not NULL.
+ *
+ * Returns 0 or an error: UV_EINVAL when mask_size is less than
+ * uv_cpumask_size().
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setaffinity
+ *
+ * Precondition: tid must be a running thread; the masks must have mask_size
+ * bytes. */
 UV_EXTERN int uv_thread_setaffinity(uv_thread_t *tid,
                                     char *cpumask,
                                     char *oldmask,
                                     size_t mask_size);
+
+/* Marks in cpumask the processors that a thread may run on, a byte for each.
+ *
+ * Returns 0 or an error: UV_EINVAL when mask_size is less than
+ * uv_cpumask_size().
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getaffinity
+ *
+ * Precondition: tid must be a running thread; the mask must have mask_size
+ * bytes. */
+UV_EXTERN int uv_thread_getaffinity(uv_thread_t *tid,
+                                    char *cpumask,
+                                    size_t mask_size);
+
+/* The processor that the calling thread runs on, or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getcpu */
+UV_EXTERN int uv_thread_getcpu(void);
+
+/* How many bytes a processor mask has.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpumask_size */
+UV_EXTERN int uv_cpumask_size(void);
+
+/* The calling thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_self */
+UV_EXTERN uv_thread_t uv_thread_self(void);
+
+/* Waits for a thread to end. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_join
+ *
+ * Precondition: tid must be a thread that nobody has joined or detached. */
+UV_EXTERN int uv_thread_join(uv_thread_t *tid);
+
+/* Lets a thread go on without anybody joining it. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_detach
+ *
+ * Precondition: tid must be a thread that nobody has joined or detached. */
+UV_EXTERN int uv_thread_detach(uv_thread_t *tid);
+
+/* Non-zero when both are the same thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_equal
+ *
+ * Precondition: Both must be readable. */
+UV_EXTERN int uv_thread_equal(const uv_thread_t *t1, const uv_thread_t *t2);
+
+/* Names the calling thread; the name is cut to 15 bytes, between characters.
+ *
+ * Returns 0 or an error: UV_EINVAL for a NULL name.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setname
+ *
+ * Precondition: name must be null or a terminated string. */
 UV_EXTERN int uv_thread_setname(const char *name);
+
+/* Writes a thread's name to name, cut to size bytes with its terminator.
+ *
+ * Returns 0 or an error: UV_EINVAL for a NULL name or no room.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getname
+ *
+ * Precondition: tid must be a running thread, name null or writable for size
+ * bytes. */
+UV_EXTERN int uv_thread_getname(uv_thread_t *tid, char *name, size_t size);
+
+/* Sets a thread's priority to one of the five UV_THREAD_PRIORITY_.... For a
+ * thread of the ordinary scheduling class this works on the calling thread.
+ *
+ * Returns 0 or an error: UV_EINVAL for another number, UV_EPERM, UV_EACCES.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setpriority
+ *
+ * Precondition: tid must be a running thread. */
 UV_EXTERN int uv_thread_setpriority(uv_thread_t tid, int priority);
-UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
-UV_EXTERN int uv_tty_get_winsize(uv_tty_t *, int *width, int *height);
-UV_EXTERN int uv_tty_init(uv_loop_t *, uv_tty_t *, uv_file fd, int readable);
-UV_EXTERN int uv_tty_reset_mode(void);
-UV_EXTERN int uv_tty_set_mode(uv_tty_t *, uv_tty_mode_t mode);
-UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
-UV_EXTERN int uv_udp_bind(uv_udp_t *handle,
-                          const struct sockaddr *addr,
-                          unsigned int flags);
-UV_EXTERN int uv_udp_connect(uv_udp_t *handle, const struct sockaddr *addr);
-UV_EXTERN size_t uv_udp_get_send_queue_count(const uv_udp_t *handle);
-UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
-UV_EXTERN int uv_udp_getpeername(const uv_udp_t *handle,
-                                 struct sockaddr *name,
-                                 int *namelen);
-UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle,
-                                 struct sockaddr *name,
-                                 int *namelen);
-UV_EXTERN int uv_udp_init(uv_loop_t *, uv_udp_t *handle);
-UV_EXTERN int uv_udp_init_ex(uv_loop_t *, uv_udp_t *handle, unsigned int flags);
-UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
-UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle,
-                             uv_os_sock_t sock,
-                             unsigned int flags);
-UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle,
-                                uv_alloc_cb alloc_cb,
-                                uv_udp_recv_cb recv_cb);
-UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
-UV_EXTERN int uv_udp_send(uv_udp_send_t *req,
-                          uv_udp_t *handle,
-                          const uv_buf_t bufs[],
-                          unsigned int nbufs,
-                          const struct sockaddr *addr,
-                          uv_udp_send_cb send_cb);
-UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
-UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle,
-                                    const char *multicast_addr,
-                                    const char *interface_addr,
-                                    uv_membership membership);
-UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle,
-                                             const char *interface_addr);
-UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
-UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
-UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle,
-                                           const char *multicast_addr,
-                                           const char *interface_addr,
-                                           const char *source_addr,
-                                           uv_membership membership);
-UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
-UV_EXTERN int uv_udp_try_send(uv_udp_t *handle,
-                              const uv_buf_t bufs[],
-                              unsigned int nbufs,
-                              const struct sockaddr *addr);
-UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle,
-                               unsigned int count,
-                               uv_buf_t *bufs[],
-                               unsigned int nbufs[],
-                               struct sockaddr *addrs[],
-                               unsigned int flags);
-UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
-UV_EXTERN int uv_uptime(double *uptime);
-UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16,
-                                         ssize_t utf16_len);
-UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
-                               ssize_t utf16_len,
-                               char **wtf8_ptr,
-                               size_t *wtf8_len_ptr);
-UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
-UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8,
-                                uint16_t *utf16,
-                                size_t utf16_len);
+
+/* Writes a thread's priority, as the system counts it, to priority.
+ *
+ * Returns 0 or an error: UV_EINVAL for a NULL pointer, UV_ESRCH.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getpriority
+ *
+ * Precondition: tid must be a running thread, priority null or writable. */
+UV_EXTERN int uv_thread_getpriority(uv_thread_t tid, int *priority);
+
+/* Makes a key under which each thread keeps a pointer of its own, NULL to
+ * begin with.
+ *
+ * Returns 0 or an error, such as UV_EAGAIN.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_create
+ *
+ * Precondition: key must be writable. */
+UV_EXTERN int uv_key_create(uv_key_t *key);
+
+/* Deletes a key.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_delete
+ *
+ * Precondition: key must have been made. */
+UV_EXTERN void uv_key_delete(uv_key_t *key);
+
+/* The calling thread's pointer under a key.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_get
+ *
+ * Precondition: key must have been made. */
+UV_EXTERN void *uv_key_get(uv_key_t *key);
+
+/* Sets the calling thread's pointer under a key.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_set
+ *
+ * Precondition: key must have been made. */
+UV_EXTERN void uv_key_set(uv_key_t *key, void *value);
+
+/* ---- Shared libraries: https://docs.libuv.org/en/v1.x/dll.html ---- */
+
+/* Opens a shared library, or, for a NULL name, the program itself.
+ *
+ * Returns 0, or -1, in which case uv_dlerror tells more. uv_dlclose is due
+ * either way.
+ *
+ * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlopen
+ *
+ * Precondition: filename must be null or a terminated string, lib writable. */
+UV_EXTERN int uv_dlopen(const char *filename, uv_lib_t *lib);
+
+/* Closes a shared library, and frees what uv_dlerror tells of it.
+ *
+ * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlclose
+ *
+ * Precondition: lib must come from uv_dlopen. */
+UV_EXTERN void uv_dlclose(uv_lib_t *lib);
+
+/* Writes the address of a symbol to ptr. A symbol may well have the address
+ * NULL.
+ *
+ * Returns 0, or -1 for a symbol that is not there.
+ *
+ * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlsym
+ *
+ * Precondition: lib must come from uv_dlopen, name be a terminated string,
+ * ptr writable. */
+UV_EXTERN int uv_dlsym(uv_lib_t *lib, const char *name, void **ptr);
+
+/* What went wrong last with a library, or "no error".
+ *
+ * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlerror
+ *
+ * Precondition: lib must come from uv_dlopen; the text is good until the
+ * next call with it. */
+UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
+
+/* ---- Others ---- */
+
+/* Makes handle a file system event handle that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
+
+/* Watches path: a file, or a directory and its entries, or with the flag
+ * UV_FS_EVENT_RECURSIVE a directory and everything below it. cb is called
+ * for each event, with the name of the entry relative to the watched
+ * directory (a file's own name for a file), with UV_RENAME for what came,
+ * went or was renamed and UV_CHANGE for what was changed. UV_CHANGE without
+ * a name means that events were lost. A negative status says that a
+ * directory below could not be watched, such as UV_ENOSPC for the system's
+ * limit; the handle goes on.
+ *
+ * Returns 0 or an error: UV_EINVAL when it is started already, UV_ENOENT,
+ * UV_EACCES, UV_ENOSPC (no more watches), UV_EMFILE (no more inotify
+ * instances).
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_start
+ *
+ * Precondition: handle must be initialised, path a string. */
+UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle,
+                                uv_fs_event_cb cb,
+                                const char *path,
+                                unsigned int flags);
+
+/* Stops watching: the callback is not called any more. Returns 0, also for
+ * one not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_fs_event_stop(uv_fs_event_t *handle);
+
+/* Copies the path that is watched to buffer, which has room for *size bytes;
+ * *size becomes its length without the terminator.
+ *
+ * Returns 0 or an error: UV_EINVAL when the handle is not started,
+ * UV_ENOBUFS when the buffer is too small, and then *size is what it takes
+ * with the terminator.
+ *
+ * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_getpath
+ *
+ * Precondition: handle must be initialised, buffer writable for *size bytes. */
+UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle,
+                                  char *buffer,
+                                  size_t *size);
+
+/* Makes handle a signal handle; it is not started.
+ *
+ * Returns 0 or an error, such as UV_EMFILE.
+ *
+ * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
+
+/* Starts to watch for the signal signum: signal_cb is called from the loop
+ * each time it is caught. A started handle is stopped first; but when it
+ * watches for the same signal already, only the callback changes.
+ *
+ * Returns 0, or UV_EINVAL for what is no signal or cannot be caught
+ * (SIGKILL, SIGSTOP).
+ *
+ * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_start
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_signal_start(uv_signal_t *handle,
+                              uv_signal_cb signal_cb,
+                              int signum);
+
+/* The same as uv_signal_start, except that the handle is stopped when the
+ * signal has been caught once. If no other handle watches for the signal,
+ * its default action is restored the moment it is caught.
+ *
+ * Returns 0 or UV_EINVAL, as uv_signal_start does.
+ *
+ * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_start_oneshot
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle,
+                                      uv_signal_cb signal_cb,
+                                      int signum);
+
+/* Stops watching: the callback is not called any more, not even for a signal
+ * that was caught already. The signal's default action is restored when no
+ * other handle watches for it.
+ *
+ * Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
 
 /* ---- What holds any handle, any request, or the loop's own state ---- */
 

@@ -7,7 +7,8 @@
 //! the sends.
 //!
 //! A handle may be closed while another thread is in the middle of a send: closing waits for the
-//! senders that have begun, whom the handle counts in `u.fd`.
+//! senders that have begun to put it on the stack, whom `pending` counts. Those that find it pending
+//! have nothing to do, and so cannot hold up who waits.
 //!
 //! Every atomic operation is sequentially consistent: programs (BIND is one) rely on a send and
 //! the callback being full fences.
@@ -26,6 +27,11 @@ use crate::handle::{Handle, flags};
 use crate::list::List;
 use crate::sys::fd;
 use crate::view::{addr, get, owner, set, view};
+
+/// Bits of `uv_async_t.pending`: the handle was sent and not called yet; and, counted above that,
+/// the senders that are putting it on the stack.
+const PENDING: c_int = 1;
+const SENDER: c_int = 2;
 
 /// What the senders of a loop share.
 pub(crate) struct AsyncState {
@@ -73,11 +79,6 @@ impl Async {
         unsafe { AtomicI32::from_ptr(addr!(self.pending)) }
     }
 
-    fn senders<'a>(self) -> &'a AtomicI32 {
-        // SAFETY: as `pending`.
-        unsafe { AtomicI32::from_ptr(addr!(self.u.fd)) }
-    }
-
     fn link(self) -> List {
         // SAFETY: the link is a member of a live handle.
         unsafe { List::from_ptr(addr!(self.queue)) }
@@ -93,7 +94,6 @@ impl Async {
         self.handle().init(on, UV_ASYNC);
         set!(self.async_cb = callback);
         set!(self.pending = 0);
-        set!(self.u.fd = 0);
         self.link().init();
         self.handle().start();
         Ok(())
@@ -109,26 +109,60 @@ impl Async {
 
     /// Callable from any thread, and from signal handlers.
     pub(crate) fn send(self) {
-        self.send_after(|| {});
+        if self.begin_send() {
+            self.finish_send();
+        }
     }
 
     /// Sends after `publish`, during which the handle cannot be closed either: not even if what
     /// it publishes lets the loop's thread do that.
     pub(crate) fn send_after(self, publish: impl FnOnce()) {
+        self.pending().fetch_add(SENDER, SeqCst);
+        publish();
+        if self.pending().fetch_or(PENDING, SeqCst) & PENDING == 0 {
+            self.finish_send();
+        } else {
+            self.pending().fetch_sub(SENDER, SeqCst);
+        }
+    }
+
+    /// Puts the handle, which this thread marked pending, on the stack; it may be closed from then
+    /// on.
+    fn finish_send(self) {
         // The loop's part that senders use lives until the handle's close has seen no sender.
         let state = self.handle().event_loop().asyncs();
-        self.senders().fetch_add(1, SeqCst);
-        publish();
-        if self.pending().swap(1, SeqCst) == 0 && state.push(addr!(self.queue)) {
+        if state.push(addr!(self.queue)) {
             fd::eventfd_signal(state.wakeup_fd.load(SeqCst));
         }
-        self.senders().fetch_sub(1, SeqCst);
+        self.pending().fetch_sub(SENDER, SeqCst);
+    }
+
+    /// Marks the handle pending; says whether it was not, and counts the caller as a sender then.
+    fn begin_send(self) -> bool {
+        let mut seen = self.pending().load(SeqCst);
+        loop {
+            // Also where nothing changes it is written, so that whoever takes the mark away sees
+            // what this thread did before.
+            let is_first = seen & PENDING == 0;
+            let next = if is_first {
+                (seen | PENDING) + SENDER
+            } else {
+                seen
+            };
+            match self
+                .pending()
+                .compare_exchange_weak(seen, next, SeqCst, SeqCst)
+            {
+                Ok(_) => return is_first,
+                Err(other) => seen = other,
+            }
+        }
     }
 
     pub(crate) fn close(self) {
         // From here on sends have no effect.
-        let was_pending = self.pending().swap(1, SeqCst) != 0;
-        while self.senders().load(SeqCst) != 0 {
+        let was_pending = self.pending().fetch_or(PENDING, SeqCst) & PENDING != 0;
+        while self.pending().load(SeqCst) >= SENDER {
             // SAFETY: takes no arguments.
             unsafe { libc::sched_yield() };
         }
@@ -201,7 +235,6 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
             let handle = unsafe { Async::from_ptr(handle.raw().cast()) };
             handle.link().init();
             handle.pending().store(0, SeqCst);
-            handle.senders().store(0, SeqCst);
         }
     }
     loop_cleanup(on);
@@ -230,7 +263,7 @@ pub(crate) fn on_readable(on: Loop) {
     collect_sent(on);
     while let Some(link) = on.async_handles().pop_front() {
         let handle = Async::from_link(link);
-        handle.pending().store(0, SeqCst);
+        handle.pending().fetch_and(!PENDING, SeqCst);
         handle.invoke();
     }
 }

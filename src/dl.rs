@@ -1,1 +1,118 @@
 //! Shared libraries.
+//!
+//! <https://docs.libuv.org/en/v1.x/dll.html>
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use crate::abi::*;
+use crate::alloc;
+
+/// Keeps what `dlerror` says in the library object; says whether there was an error.
+///
+/// # Safety
+/// `lib` must be initialised.
+unsafe fn keep_error(lib: *mut uv_lib_t) -> bool {
+    // SAFETY: the caller vouches for the object; the message is a terminated string until the
+    // next call.
+    unsafe {
+        alloc::free((*lib).errmsg.cast());
+        (*lib).errmsg = std::ptr::null_mut();
+        let message = libc::dlerror();
+        if message.is_null() {
+            return false;
+        }
+        (*lib).errmsg = alloc::duplicate(CStr::from_ptr(message)).unwrap_or(std::ptr::null_mut());
+        true
+    }
+}
+
+// C entry points
+
+/// Opens a shared library, or, for a `NULL` name, the program itself.
+///
+/// Returns 0, or −1, in which case `uv_dlerror` tells more. `uv_dlclose` is due either way.
+///
+/// <https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlopen>
+///
+/// # Safety
+/// `filename` must be null or a terminated string, `lib` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_dlopen(filename: *const c_char, lib: *mut uv_lib_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        libc::dlerror();
+        let handle = libc::dlopen(filename, libc::RTLD_LAZY);
+        lib.write(uv_lib_t {
+            handle,
+            errmsg: std::ptr::null_mut(),
+        });
+        if !handle.is_null() {
+            return 0;
+        }
+        keep_error(lib);
+    }
+    -1
+}
+
+/// Closes a shared library, and frees what `uv_dlerror` tells of it.
+///
+/// <https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlclose>
+///
+/// # Safety
+/// `lib` must come from `uv_dlopen`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_dlclose(lib: *mut uv_lib_t) {
+    // SAFETY: common pointer contract.
+    unsafe {
+        alloc::free((*lib).errmsg.cast());
+        (*lib).errmsg = std::ptr::null_mut();
+        if !(*lib).handle.is_null() {
+            libc::dlclose((*lib).handle);
+            (*lib).handle = std::ptr::null_mut();
+        }
+    }
+}
+
+/// Writes the address of a symbol to `ptr`. A symbol may well have the address `NULL`.
+///
+/// Returns 0, or −1 for a symbol that is not there.
+///
+/// <https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlsym>
+///
+/// # Safety
+/// `lib` must come from `uv_dlopen`, `name` be a terminated string, `ptr` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_dlsym(
+    lib: *mut uv_lib_t,
+    name: *const c_char,
+    ptr: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe {
+        libc::dlerror();
+        let address = libc::dlsym((*lib).handle, name);
+        ptr.write(address);
+        if address.is_null() && keep_error(lib) {
+            -1
+        } else {
+            0
+        }
+    }
+}
+
+/// What went wrong last with a library, or `"no error"`.
+///
+/// <https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlerror>
+///
+/// # Safety
+/// `lib` must come from `uv_dlopen`; the text is good until the next call with it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_dlerror(lib: *const uv_lib_t) -> *const c_char {
+    // SAFETY: common pointer contract.
+    let message = unsafe { (*lib).errmsg };
+    if message.is_null() {
+        c"no error".as_ptr()
+    } else {
+        message
+    }
+}

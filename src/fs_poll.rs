@@ -1,13 +1,373 @@
 //! Watching a path by looking at it in intervals.
+//!
+//! A start makes a *watch* on the heap: its timer, the request that looks at the path, and what was
+//! seen last. Stopping frees it, but for a request that is under way, or a callback that is being
+//! made: then whoever ends that frees it. The handle is closed when its last watch is gone, since
+//! the request keeps the loop from being closed.
+//!
+//! <https://docs.libuv.org/en/v1.x/fs_poll.html>
+
+use std::ffi::{CStr, c_char, c_int, c_uint};
 
 use crate::abi::*;
-use crate::view::view;
+use crate::alloc;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::fs::{uv_fs_req_cleanup, uv_fs_stat};
+use crate::fs_event::copy_path;
+use crate::handle::{Handle, flags};
+use crate::timer::Timer;
+use crate::view::{addr, get, owner, set, view};
 
 view!(
     /// A path watcher.
     FsPoll => uv_fs_poll_t
 );
 
+/// What was seen at the path last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Something,
+    Failure(c_int),
+}
+
+/// One start of a handle.
+pub(crate) struct Watched {
+    /// Lives until its last watch is gone.
+    handle: FsPoll,
+    callback: uv_fs_poll_cb,
+    interval: u64,
+    /// When the look that is under way, or the last one, began.
+    began: u64,
+    seen: Seen,
+    status: uv_stat_t,
+    /// Terminated.
+    path: alloc::Vec<u8>,
+    timer: uv_timer_t,
+    request: uv_fs_t,
+    /// A request is under way, or the callback is being made.
+    is_busy: bool,
+    is_stopped: bool,
+    /// The watch of the handle that was started before, and is stopped.
+    older: *mut Watched,
+}
+
+view!(
+    /// A watch, in the library's own memory.
+    Watch => Watched
+);
+
 impl FsPoll {
-    pub(crate) fn close(self) {}
+    fn handle(self) -> Handle {
+        // SAFETY: begins with the fields of a handle.
+        unsafe { Handle::from_ptr(self.raw().cast()) }
+    }
+
+    fn newest(self) -> *mut Watched {
+        get!(self.poll_ctx).cast()
+    }
+
+    fn init(self, on: Loop) {
+        self.handle().init(on, UV_FS_POLL);
+        set!(self.poll_ctx = std::ptr::null_mut());
+    }
+
+    fn start(self, callback: uv_fs_poll_cb, path: &CStr, interval: c_uint) -> Result {
+        let handle = self.handle();
+        if handle.is_closing() || callback.is_none() {
+            return Err(Errno::EINVAL);
+        }
+        if handle.is_active() {
+            return Ok(());
+        }
+        let mut copy = alloc::vec();
+        let bytes = path.to_bytes_with_nul();
+        copy.try_reserve_exact(bytes.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        copy.extend_from_slice(bytes);
+        let watched = alloc::boxed(Watched {
+            handle: self,
+            callback,
+            interval: u64::from(interval.max(1)),
+            began: 0,
+            seen: Seen::Nothing,
+            status: NO_STATUS,
+            path: copy,
+            // SAFETY: plain data, valid when zeroed.
+            timer: unsafe { std::mem::zeroed() },
+            // SAFETY: plain data, valid when zeroed.
+            request: unsafe { std::mem::zeroed() },
+            is_busy: false,
+            is_stopped: false,
+            older: self.newest(),
+        })?;
+        // SAFETY: lives until `end`.
+        let watch = unsafe { Watch::from_ptr(alloc::Box::into_raw(watched)) };
+        set!(self.poll_ctx = watch.raw().cast());
+        watch.init_timer();
+        watch.look().inspect_err(|_| watch.end())?;
+        handle.start();
+        Ok(())
+    }
+
+    fn stop(self) {
+        if !self.handle().is_active() {
+            return;
+        }
+        self.handle().stop();
+        // SAFETY: an active handle has a watch.
+        let watch = unsafe { Watch::from_ptr(self.newest()) };
+        watch.timer().stop();
+        set!(watch.is_stopped = true);
+        if !get!(watch.is_busy) {
+            watch.end();
+        }
+    }
+
+    /// The first half of closing. What the core leaves to this handle is to say when the second
+    /// half may come.
+    pub(crate) fn close(self) {
+        self.stop();
+        if self.newest().is_null() {
+            self.handle().close_soon();
+        }
+    }
+}
+
+const NO_STATUS: uv_stat_t = {
+    // SAFETY: plain numbers, valid when zero.
+    unsafe { std::mem::zeroed() }
+};
+
+/// Whether nothing happened between two looks. That it was read is nothing.
+fn is_same(a: &uv_stat_t, b: &uv_stat_t) -> bool {
+    let times = |s: &uv_stat_t| {
+        [s.st_ctim, s.st_mtim, s.st_birthtim].map(|time| (time.tv_sec, time.tv_nsec))
+    };
+    let numbers = |s: &uv_stat_t| {
+        [
+            s.st_size, s.st_mode, s.st_uid, s.st_gid, s.st_ino, s.st_dev, s.st_flags, s.st_gen,
+        ]
+    };
+    times(a) == times(b) && numbers(a) == numbers(b)
+}
+
+impl Watch {
+    fn event_loop(self) -> Loop {
+        let handle: FsPoll = get!(self.handle);
+        handle.handle().event_loop()
+    }
+
+    fn timer(self) -> Timer {
+        // SAFETY: a member of a live watch.
+        unsafe { Timer::from_ptr(addr!(self.timer)) }
+    }
+
+    /// The timer is the library's own: not shown, and not what keeps the loop alive.
+    fn init_timer(self) {
+        self.timer().init(self.event_loop());
+        self.timer().handle().add(flags::INTERNAL);
+        self.timer().handle().unreference();
+    }
+
+    /// Begins to look at the path.
+    fn look(self) -> Result {
+        let on = self.event_loop();
+        set!(self.began = on.now());
+        // SAFETY: the watch is live and no reference to it is held meanwhile.
+        let path = unsafe { (*self.raw()).path.as_ptr() };
+        // SAFETY: path and request live until the request is done.
+        let code = unsafe { uv_fs_stat(on.raw(), addr!(self.request), path.cast(), Some(on_look)) };
+        if code < 0 {
+            return Err(Errno::from_code(code));
+        }
+        set!(self.is_busy = true);
+        Ok(())
+    }
+
+    fn look_or_report(self) {
+        if let Err(error) = self.look() {
+            set!(self.is_busy = true);
+            self.on_failure(error.code());
+            self.go_on();
+        }
+    }
+
+    /// The look is done.
+    fn on_result(self) {
+        let result = get!(self.request.result) as c_int;
+        let status = get!(self.request.statbuf);
+        // SAFETY: the request is done.
+        unsafe { uv_fs_req_cleanup(addr!(self.request)) };
+        if !get!(self.is_stopped) {
+            if result < 0 {
+                self.on_failure(result);
+            } else {
+                self.on_status(status);
+            }
+        }
+        self.go_on();
+    }
+
+    fn on_failure(self, code: c_int) {
+        if get!(self.seen) != Seen::Failure(code) {
+            set!(self.seen = Seen::Failure(code));
+            self.invoke(code, get!(self.status), NO_STATUS);
+        }
+    }
+
+    fn on_status(self, status: uv_stat_t) {
+        let before = get!(self.status);
+        let is_news = match get!(self.seen) {
+            Seen::Nothing => false,
+            Seen::Something => !is_same(&before, &status),
+            Seen::Failure(_) => true,
+        };
+        set!(self.seen = Seen::Something);
+        set!(self.status = status);
+        if is_news {
+            self.invoke(0, before, status);
+        }
+    }
+
+    /// Waits for the rest of the interval, or ends what was stopped meanwhile.
+    fn go_on(self) {
+        if !get!(self.is_stopped) {
+            let interval = get!(self.interval);
+            let passed = self.event_loop().now().saturating_sub(get!(self.began));
+            let rest = interval - passed % interval;
+            if let Err(error) = self.timer().start(Some(on_timer), rest, 0) {
+                self.on_failure(error.code());
+            }
+        }
+        set!(self.is_busy = false);
+        if get!(self.is_stopped) {
+            self.end();
+        }
+    }
+
+    fn invoke(self, code: c_int, before: uv_stat_t, now: uv_stat_t) {
+        let handle: FsPoll = get!(self.handle);
+        if let Some(callback) = get!(self.callback) {
+            // SAFETY: the user's callback gets the handle it was registered for, and two structures
+            // that live as long as the call.
+            unsafe { callback(handle.raw(), code, &before, &now) }
+        }
+    }
+
+    /// Frees the watch, and has a closing handle closed with the last one.
+    fn end(self) {
+        let handle: FsPoll = get!(self.handle);
+        self.timer().stop();
+        self.timer().handle().uninit();
+        let mut at = addr!(handle.poll_ctx).cast::<*mut Watched>();
+        // SAFETY: the links of a handle's watches are live, and this one is among them.
+        unsafe {
+            while *at != self.raw() {
+                at = &raw mut (**at).older;
+            }
+            *at = get!(self.older);
+        }
+        // SAFETY: made by `start`, in no list any more, and not used from here on.
+        drop(unsafe { alloc::Box::from_raw_in(self.raw(), alloc::Heap) });
+        if handle.newest().is_null() && handle.handle().is_closing() {
+            handle.handle().close_soon();
+        }
+    }
+}
+
+unsafe extern "C" fn on_look(request: *mut uv_fs_t) {
+    // SAFETY: the request is a member of a watch, which lives until it is done.
+    unsafe { Watch::from_ptr(owner!(request, Watched, request)) }.on_result();
+}
+
+unsafe extern "C" fn on_timer(timer: *mut uv_timer_t) {
+    // SAFETY: the timer is a member of a watch, which stops it before it dies.
+    unsafe { Watch::from_ptr(owner!(timer, Watched, timer)) }.look_or_report();
+}
+
+// C entry points
+
+/// Makes `handle` a path watcher that is not started. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_init>
+///
+/// # Safety
+/// `loop` must be initialised, `handle` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_poll_init(
+    r#loop: *mut uv_loop_t,
+    handle: *mut uv_fs_poll_t,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { FsPoll::from_ptr(handle).init(Loop::from_ptr(r#loop)) };
+    0
+}
+
+/// Looks at the file at `path` every `interval` milliseconds, with stat(2). `poll_cb` is called when
+/// something about it has changed since the last look (but not that it was read), with what was
+/// seen before and now; and, with a negative status, when it cannot be looked at (any more): once,
+/// until that changes. A handle that is started already stays as it is.
+///
+/// Returns 0 or an error: `UV_EINVAL` when the handle is closing or `poll_cb` is `NULL`, `UV_ENOMEM`.
+///
+/// <https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_start>
+///
+/// # Safety
+/// `handle` must be initialised, `path` a string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_poll_start(
+    handle: *mut uv_fs_poll_t,
+    poll_cb: uv_fs_poll_cb,
+    path: *const c_char,
+    interval: c_uint,
+) -> c_int {
+    if path.is_null() {
+        return UV_EINVAL;
+    }
+    // SAFETY: common pointer contract.
+    unsafe { FsPoll::from_ptr(handle).start(poll_cb, CStr::from_ptr(path), interval) }.into_code()
+}
+
+/// Stops looking: the callback is not called any more. Returns 0, also for one not started.
+///
+/// <https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_stop>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_poll_stop(handle: *mut uv_fs_poll_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { FsPoll::from_ptr(handle) }.stop();
+    0
+}
+
+/// Copies the path that is looked at to `buffer`, which has room for `*size` bytes; `*size` becomes
+/// its length without the terminator.
+///
+/// Returns 0 or an error: `UV_EINVAL` when the handle is not started, `UV_ENOBUFS` when the buffer is
+/// too small, and then `*size` is what it takes with the terminator.
+///
+/// <https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_getpath>
+///
+/// # Safety
+/// `handle` must be initialised, `buffer` writable for `*size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_fs_poll_getpath(
+    handle: *mut uv_fs_poll_t,
+    buffer: *mut c_char,
+    size: *mut usize,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    let poll = unsafe { FsPoll::from_ptr(handle) };
+    if !poll.handle().is_active() {
+        return UV_EINVAL;
+    }
+    // SAFETY: an active handle has a watch, whose path is terminated; common pointer contract.
+    unsafe {
+        let path = (*poll.newest()).path.as_ptr();
+        copy_path(CStr::from_ptr(path.cast()), buffer, size)
+    }
+    .into_code()
 }

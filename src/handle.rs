@@ -15,6 +15,7 @@ use crate::event_loop::Loop;
 use crate::fs_event::FsEvent;
 use crate::fs_poll::FsPoll;
 use crate::list::List;
+use crate::panic::keep_frame;
 use crate::poll::Poll;
 use crate::process::Process;
 use crate::signal::Signal;
@@ -446,6 +447,7 @@ pub unsafe extern "C" fn uv_is_closing(handle: *const uv_handle_t) -> c_int {
 pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, close_cb: uv_close_cb) {
     // SAFETY: common pointer contract.
     unsafe { Handle::from_ptr(handle) }.close(close_cb);
+    keep_frame();
 }
 
 /// The descriptor under a TCP, pipe, TTY, UDP or poll handle.
@@ -473,7 +475,7 @@ pub unsafe extern "C" fn uv_fileno(handle: *const uv_handle_t, fd: *mut uv_os_fd
 /// Reads (where `*value` is 0) or sets the size in bytes of a socket's send buffer. Linux answers
 /// with twice the size that was set.
 ///
-/// Returns 0 or an error: `UV_EINVAL` without `value`, `UV_ENOTSUP` for handles without a socket,
+/// Returns 0 or an error: `UV_EINVAL` without a handle or `value`, `UV_ENOTSUP` for handles without a socket,
 /// `UV_EBADF` without a descriptor.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_send_buffer_size>
@@ -482,12 +484,16 @@ pub unsafe extern "C" fn uv_fileno(handle: *const uv_handle_t, fd: *mut uv_os_fd
 /// `handle` must be initialised, `value` null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_send_buffer_size(handle: *mut uv_handle_t, value: *mut c_int) -> c_int {
+    if handle.is_null() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    match (unsafe { Handle::from_ptr(handle) }, unsafe {
-        value.as_mut()
-    }) {
-        (_, None) => UV_EINVAL,
-        (handle, Some(value)) => handle.buffer_size(libc::SO_SNDBUF, value).into_code(),
+    match unsafe { value.as_mut() } {
+        None => UV_EINVAL,
+        // SAFETY: common pointer contract.
+        Some(value) => unsafe { Handle::from_ptr(handle) }
+            .buffer_size(libc::SO_SNDBUF, value)
+            .into_code(),
     }
 }
 
@@ -502,11 +508,15 @@ pub unsafe extern "C" fn uv_send_buffer_size(handle: *mut uv_handle_t, value: *m
 /// `handle` must be initialised, `value` null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_recv_buffer_size(handle: *mut uv_handle_t, value: *mut c_int) -> c_int {
+    if handle.is_null() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    match (unsafe { Handle::from_ptr(handle) }, unsafe {
-        value.as_mut()
-    }) {
-        (_, None) => UV_EINVAL,
-        (handle, Some(value)) => handle.buffer_size(libc::SO_RCVBUF, value).into_code(),
+    match unsafe { value.as_mut() } {
+        None => UV_EINVAL,
+        // SAFETY: common pointer contract.
+        Some(value) => unsafe { Handle::from_ptr(handle) }
+            .buffer_size(libc::SO_RCVBUF, value)
+            .into_code(),
     }
 }

@@ -5,7 +5,6 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::abi::*;
-use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::misuse;
 
@@ -58,47 +57,34 @@ fn stack_size(asked: usize) -> usize {
         .max(least_stack())
 }
 
-/// A thread's function and what it gets, on the heap until the thread has begun.
-struct Start {
-    entry: unsafe extern "C" fn(*mut c_void),
+type Entry = unsafe extern "C" fn(*mut c_void);
+type SystemEntry = extern "C" fn(*mut c_void) -> *mut c_void;
+
+/// Starts the program's function as the thread's own, without a frame of ours below it that
+/// `pthread_exit` would have to unwind.
+///
+/// # Safety
+/// `thread` must be writable, and `entry` take `argument`.
+unsafe fn create(
+    thread: *mut uv_thread_t,
+    stack: usize,
+    entry: Entry,
     argument: *mut c_void,
-}
-
-extern "C" fn begin(start: *mut c_void) -> *mut c_void {
-    // SAFETY: made by `create` for this thread alone.
-    let start = unsafe { alloc::Box::from_raw_in(start.cast::<Start>(), alloc::Heap) };
-    let Start { entry, argument } = *start;
-    drop(start);
-    // SAFETY: the user's function gets the argument it was registered with.
-    unsafe { entry(argument) };
-    std::ptr::null_mut()
-}
-
-fn create(thread: *mut uv_thread_t, stack: usize, start: Start) -> Result {
-    let start = alloc::Box::into_raw(alloc::boxed(start)?);
-    // SAFETY: the attributes are initialised before they are used, and destroyed after; `thread`
-    // is the caller's to vouch for.
-    let result = unsafe {
-        let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
-        check(libc::pthread_attr_init(&mut attributes)).and_then(|()| {
-            let result =
-                check(libc::pthread_attr_setstacksize(&mut attributes, stack)).and_then(|()| {
-                    check(libc::pthread_create(
-                        thread,
-                        &attributes,
-                        begin,
-                        start.cast(),
-                    ))
-                });
-            libc::pthread_attr_destroy(&mut attributes);
-            result
-        })
-    };
-    if result.is_err() {
-        // SAFETY: made above, and no thread has it.
-        drop(unsafe { alloc::Box::from_raw_in(start, alloc::Heap) });
+) -> Result {
+    // SAFETY: only C calls it, by a calling convention in which a result that is not written is
+    // whatever its register holds; nothing looks at it.
+    let entry = unsafe { std::mem::transmute::<Entry, SystemEntry>(entry) };
+    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    let attributes = attributes.as_mut_ptr();
+    // SAFETY: the attributes are initialised before they are used, and destroyed after; the caller
+    // vouches for the rest.
+    unsafe {
+        check(libc::pthread_attr_init(attributes))?;
+        let result = check(libc::pthread_attr_setstacksize(attributes, stack))
+            .and_then(|()| check(libc::pthread_create(thread, attributes, entry, argument)));
+        libc::pthread_attr_destroy(attributes);
+        result
     }
-    result
 }
 
 /// How many bytes of `name` fit into `room`, without cutting a character of UTF-8 in two.
@@ -220,15 +206,8 @@ pub unsafe extern "C" fn uv_thread_create_ex(
         Some(options) if options.flags & UV_THREAD_HAS_STACK_SIZE != 0 => options.stack_size,
         _ => 0,
     };
-    create(
-        tid,
-        stack_size(asked),
-        Start {
-            entry,
-            argument: arg,
-        },
-    )
-    .into_code()
+    // SAFETY: common pointer contract.
+    unsafe { create(tid, stack_size(asked), entry, arg) }.into_code()
 }
 
 /// Lets a thread run only on the processors that are marked in `cpumask`, a byte for each; the mask

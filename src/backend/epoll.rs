@@ -49,6 +49,11 @@ impl Poller {
         self.fd
     }
 
+    /// Closes it; nothing of what the parent polls changes.
+    pub(crate) fn abandon(self) {
+        drop(self);
+    }
+
     fn control(&self, operation: c_int, fd: c_int, interest: u32, token: u64) -> Result {
         let mut event = libc::epoll_event {
             events: interest,

@@ -7,6 +7,8 @@
 //! - `Poller::set(fd, registration, interest, token)` makes the poller report readiness for `fd`,
 //!   level-triggered, as events that carry `token`; `registration` says what it was told before.
 //! - `Poller::forget(fd)` ends that, at once, so that `fd` may be closed or used for something else.
+//! - `Poller::abandon()` closes one that a forked child shares with its parent, whose poller stays
+//!   as it is.
 //! - `Poller::probe(fd)` says whether the descriptor can be polled at all (files cannot).
 //! - `Poller::wait(events, timeout, block_sigprof)` waits up to `timeout` milliseconds (−1: for
 //!   ever) and fills `events`; an interrupted wait is a wait without events.

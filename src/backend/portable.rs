@@ -12,7 +12,7 @@ use polling::{Event, PollMode};
 
 use super::{BATCH, ready};
 use crate::errors::{Errno, Result};
-use crate::sys::cvt;
+use crate::sys::{cvt, fd};
 
 pub(crate) struct Poller {
     inner: polling::Poller,
@@ -99,6 +99,14 @@ impl Poller {
         self.inner.as_raw_fd()
     }
 
+    /// Dropping it would take the crate's own descriptors out of what the parent polls: only the
+    /// poller's own is closed, those few stay open in the child.
+    pub(crate) fn abandon(self) {
+        let own = self.fd();
+        std::mem::forget(self);
+        fd::close_quietly(own);
+    }
+
     pub(crate) fn set(&mut self, fd: c_int, registered: bool, interest: u32, token: u64) -> Result {
         let (event, mode) = request(interest, token);
         if registered {
@@ -131,6 +139,9 @@ impl Poller {
     }
 
     pub(crate) fn probe(&mut self, fd: c_int) -> Result {
+        if fd < 0 {
+            return Err(Errno::EBADF);
+        }
         match self.add(fd, Event::none(0), PollMode::Level) {
             Ok(()) => {
                 self.forget(fd);

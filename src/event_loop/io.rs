@@ -135,7 +135,8 @@ impl Descriptors {
     /// Starts afresh after a fork, when the poller is shared with the parent; the watchers that
     /// are to be told to the new poller are handed to `each`.
     pub(super) fn fork(&mut self, mut each: impl FnMut(Io)) -> Result {
-        self.poller = Poller::new()?;
+        let parents = std::mem::replace(&mut self.poller, Poller::new()?);
+        parents.abandon();
         for slot in self.slots.iter_mut() {
             slot.registered = 0;
             slot.generation = slot.generation.wrapping_add(1);

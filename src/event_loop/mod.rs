@@ -657,6 +657,7 @@ pub unsafe extern "C" fn uv_walk(r#loop: *mut uv_loop_t, walk_cb: uv_walk_cb, ar
 pub unsafe extern "C" fn uv_print_all_handles(r#loop: *mut uv_loop_t, stream: *mut libc::FILE) {
     // SAFETY: common pointer contract.
     unsafe { Loop::from_ptr(r#loop) }.print(stream_or_stderr(stream), false);
+    crate::panic::keep_frame();
 }
 
 /// Prints the active handles of the loop, as `uv_print_all_handles` does.
@@ -669,6 +670,7 @@ pub unsafe extern "C" fn uv_print_all_handles(r#loop: *mut uv_loop_t, stream: *m
 pub unsafe extern "C" fn uv_print_active_handles(r#loop: *mut uv_loop_t, stream: *mut libc::FILE) {
     // SAFETY: common pointer contract.
     unsafe { Loop::from_ptr(r#loop) }.print(stream_or_stderr(stream), true);
+    crate::panic::keep_frame();
 }
 
 /// The user's own pointer, `loop->data`.

@@ -34,12 +34,25 @@ fn chunk(length: usize) -> Result<alloc::Vec<u8>> {
 pub(super) fn sendfile(request: FsRequest) -> Result<usize> {
     let (out, from) = (get!(request.file), get!(request.flags));
     let (offset, length) = (get!(request.off), request.length());
-    match file::sendfile(out, from, Some(offset), length) {
-        // Not for these kinds of files, or not in this sandbox.
-        Err(Errno::EINVAL | Errno::ESPIPE | Errno::ENOSYS | Errno::EPERM | Errno::EIO) => {
-            relay(out, from, offset, length)
+    let mut sent = 0;
+    loop {
+        let at = offset.saturating_add_unsigned(sent as u64);
+        match file::sendfile(out, from, Some(at), length - sent) {
+            Ok(0) => return Ok(sent),
+            Ok(count) => sent += count,
+            // Not for these kinds of files, or not in this sandbox.
+            Err(Errno::EINVAL | Errno::ESPIPE | Errno::ENOSYS | Errno::EPERM | Errno::EIO)
+                if sent == 0 =>
+            {
+                return relay(out, from, offset, length);
+            }
+            Err(Errno::EAGAIN) => file::wait_until_writable(out)?,
+            Err(error) if sent == 0 => return Err(error),
+            Err(_) => return Ok(sent),
         }
-        result => result,
+        if sent == length {
+            return Ok(sent);
+        }
     }
 }
 
@@ -60,8 +73,7 @@ fn relay(out: c_int, from: c_int, offset: i64, length: usize) -> Result<usize> {
             Err(_) | Ok(0) => break,
             Ok(count) => &memory[..count],
         };
-        // What came from a pipe cannot be read again: it has to be sent.
-        let written = match send_all(out, data, !has_offset) {
+        let written = match send_all(out, data) {
             Err(error) if sent == 0 => return Err(error),
             Err(_) => break,
             Ok(count) => count,
@@ -74,14 +86,14 @@ fn relay(out: c_int, from: c_int, offset: i64, length: usize) -> Result<usize> {
     Ok(sent)
 }
 
-/// Writes all of `data`, or with an error less of it. Waits on a non-blocking descriptor if told.
-fn send_all(out: c_int, data: &[u8], wait: bool) -> Result<usize> {
+/// Writes all of `data`, or with an error less of it.
+fn send_all(out: c_int, data: &[u8]) -> Result<usize> {
     let mut written = 0;
     while written < data.len() {
         match file::write_slice(out, &data[written..]) {
             Ok(0) => break,
             Ok(count) => written += count,
-            Err(Errno::EAGAIN) if wait => file::wait_until_writable(out)?,
+            Err(Errno::EAGAIN) => file::wait_until_writable(out)?,
             Err(error) if written == 0 => return Err(error),
             Err(_) => break,
         }
@@ -288,7 +300,7 @@ impl Copy {
             if count == 0 {
                 break;
             }
-            if send_all(self.target, &memory[..count], true)? < count {
+            if send_all(self.target, &memory[..count])? < count {
                 return Err(Errno::EIO);
             }
             left -= count as u64;
@@ -340,11 +352,13 @@ pub unsafe extern "C" fn uv_fs_copyfile(
 }
 
 /// Copies up to `length` bytes, from `in_offset` in `in_fd`, to the position of `out_fd`, which may
-/// be a socket. Where sendfile(2) does not do it for these kinds of files, it is done by reading
-/// and writing; pipes and sockets are read without regard to the offset.
+/// be a socket, and waits while it is full. Where sendfile(2) does not do it for these kinds of
+/// files, it is done by reading and writing; pipes and sockets are read without regard to the
+/// offset.
 ///
-/// Returns how many bytes were copied, which may be less than `length`, or an error such as
-/// `UV_EAGAIN` when `out_fd` takes none now; with a callback only what kept it from starting.
+/// Returns how many bytes were copied, which is less than `length` at the end of `in_fd` or after
+/// an error, or an error when nothing was, such as `UV_EBADF`; with a callback only what kept it
+/// from starting.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_sendfile>
 ///

@@ -403,7 +403,7 @@ pub unsafe extern "C" fn uv_fs_readdir(
     unsafe {
         start(r#loop, req, UV_FS_READDIR, cb, |request| {
             request.keep_dir(dir)?;
-            match (*dir).dirents.is_null() && (*dir).nentries > 0 {
+            match (*dir).dirents.is_null() {
                 true => Err(Errno::EINVAL),
                 false => Ok(()),
             }

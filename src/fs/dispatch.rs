@@ -6,6 +6,7 @@ use super::request::FsRequest;
 use super::{attributes, copy, directories, files, names, status, times};
 use crate::abi::*;
 use crate::errors::{Errno, Result};
+use crate::panic::keep_frame;
 use crate::view::{addr, owner};
 use crate::work::pool::{self, Kind};
 
@@ -52,13 +53,15 @@ pub(super) unsafe fn start(
         request.set_result(Err(Errno::EINVAL));
         return UV_EINVAL;
     }
-    match fill(request) {
+    let result = match fill(request) {
         Ok(()) => dispatch(request),
         Err(error) => {
             request.set_result(Err(error));
             error.code()
         }
-    }
+    };
+    keep_frame();
+    result
 }
 
 fn dispatch(request: FsRequest) -> c_int {

@@ -25,6 +25,9 @@ mod directories;
 mod dispatch;
 mod files;
 mod names;
-mod request;
-mod status;
+pub(crate) mod request;
+pub(crate) mod status;
 mod times;
+
+pub(crate) use request::uv_fs_req_cleanup;
+pub(crate) use status::uv_fs_stat;

@@ -44,6 +44,7 @@ impl FsRequest {
         set!(self.nbufs = 0);
         // Nothing that `uv_cancel` could take back from the pool.
         set!(self.work_req.work = None);
+        set!(self.work_req.r#loop = std::ptr::null_mut());
         set!(self.reserved = [std::ptr::null_mut(); 5]);
     }
 

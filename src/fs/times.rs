@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn no_precision_is_lost() {
-        for time in [1700000000.123456789, 0.1, 86400.000001, 4102444800.999] {
+        for time in [1_700_000_000.123_456_7, 0.1, 86400.000001, 4102444800.999] {
             let spec = timespec(time).unwrap();
             let back = spec.tv_sec as f64 + spec.tv_nsec as f64 / 1e9;
             assert!((back - time).abs() <= 1e-9, "{time} became {back}");

@@ -79,6 +79,9 @@ fn scope_of(zone: &[u8]) -> u32 {
     if index != 0 {
         return index;
     }
+    if !zone.iter().all(u8::is_ascii_digit) {
+        return 0;
+    }
     std::str::from_utf8(zone)
         .ok()
         .and_then(|zone| zone.parse().ok())

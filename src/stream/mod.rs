@@ -11,6 +11,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/stream.html>
 
+mod original_mode;
 pub(crate) mod passing;
 pub(crate) mod pipe;
 mod read;

@@ -58,7 +58,13 @@ impl Stream {
     /// Reads what there is, and the end of the stream where the descriptor hung up.
     pub(super) fn read_available(self, readiness: u32) {
         self.handle().clear(flags::READ_PARTIAL);
-        for _ in 0..MOST_READS {
+        // A descriptor that was left blocking is known to have something for one read only.
+        let most = if self.handle().has(flags::BLOCKING_WRITES) {
+            1
+        } else {
+            MOST_READS
+        };
+        for _ in 0..most {
             if !self.is_reading() || !self.read_once() {
                 break;
             }
@@ -100,7 +106,8 @@ impl Stream {
             Ok(count) => {
                 let partial = count < buffer.len;
                 self.invoke_read(count as isize, &buffer);
-                if partial {
+                // A terminal hands out its data in pieces, which say nothing about the end.
+                if partial && self.handle().kind() != UV_TTY {
                     self.handle().add(flags::READ_PARTIAL);
                 }
                 !partial

@@ -7,13 +7,16 @@ pub(crate) mod clock;
 pub(crate) mod dir;
 pub(crate) mod fd;
 pub(crate) mod file;
+pub(crate) mod inotify;
 pub(crate) mod interface;
 pub(crate) mod path;
 pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod stat;
+pub(crate) mod tty;
 pub(crate) mod udp;
 
 use std::ffi::{c_int, c_uint};

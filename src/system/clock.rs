@@ -4,6 +4,7 @@
 
 use std::ffi::{c_int, c_long, c_uint};
 
+use super::proc::read_small;
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::sys::{clock, cvt};
@@ -50,6 +51,32 @@ fn usage(who: c_int) -> Result<uv_rusage_t> {
         ru_nvcsw: usage.ru_nvcsw as u64,
         ru_nivcsw: usage.ru_nivcsw as u64,
     })
+}
+
+/// Seconds since the system started. A container may be told since when it itself is there, by a
+/// /proc/uptime of its own.
+fn uptime() -> Result<f64> {
+    let mut memory = [0; 64];
+    let told = read_small(c"/proc/uptime", &mut memory).and_then(decimal);
+    if let Some(seconds) = told {
+        return Ok(seconds);
+    }
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes one timespec.
+    cvt(unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) })?;
+    Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+}
+
+/// The decimal number that a text begins with.
+fn decimal(text: &[u8]) -> Option<f64> {
+    let end = text
+        .iter()
+        .position(|byte| !matches!(byte, b'0'..=b'9' | b'.'))
+        .unwrap_or(text.len());
+    std::str::from_utf8(&text[..end]).ok()?.parse().ok()
 }
 
 // C entry points
@@ -136,15 +163,9 @@ pub extern "C" fn uv_sleep(msec: c_uint) {
 /// `uptime` must be writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_uptime(uptime: *mut f64) -> c_int {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: writes one timespec.
-    let result = cvt(unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) });
-    // SAFETY: common pointer contract.
-    result
-        .map(|_| unsafe { uptime.write(time.tv_sec as f64) })
+    self::uptime()
+        // SAFETY: common pointer contract.
+        .map(|seconds| unsafe { uptime.write(seconds) })
         .into_code()
 }
 
@@ -195,4 +216,18 @@ pub unsafe extern "C" fn uv_getrusage_thread(rusage: *mut uv_rusage_t) -> c_int 
     usage(libc::RUSAGE_THREAD)
         .map(|usage| unsafe { rusage.write(usage) })
         .into_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_end_where_they_end() {
+        assert_eq!(decimal(b"6063.37 9781.88\n"), Some(6063.37));
+        assert_eq!(decimal(b"12\n"), Some(12.0));
+        for bad in [&b""[..], b" 1", b".", b"1.2.3", b"max"] {
+            assert_eq!(decimal(bad), None);
+        }
+    }
 }

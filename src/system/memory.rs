@@ -1,1 +1,159 @@
-//! Memory.
+//! Memory: what there is, what is free, and what of it this process may use.
+//!
+//! Limits of control groups count, those of the groups above included.
+//!
+//! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_free_memory>
+
+use std::ffi::{CStr, c_int};
+
+use super::cgroup::{Cgroup, Level, Version};
+use super::proc::{field_of, number, read_small};
+use crate::errors::{Errno, IntoCode, Result};
+
+/// What version 1 says where there is no limit: as many whole pages as a signed number counts.
+const NO_LIMIT: u64 = i64::MAX as u64 - 0xffff;
+
+/// A field of /proc/meminfo, in bytes.
+fn meminfo(name: &[u8]) -> Option<u64> {
+    let mut memory = [0; 4096];
+    let text = read_small(c"/proc/meminfo", &mut memory)?;
+    Some(number(field_of(text, name)?)? * 1024)
+}
+
+/// The same by a system call, where there is no /proc.
+fn sysinfo(pick: impl FnOnce(&libc::sysinfo) -> u64) -> u64 {
+    // SAFETY: all zero is valid, and the call fills it.
+    let mut info: libc::sysinfo = unsafe { std::mem::zeroed() };
+    // SAFETY: writes one sysinfo.
+    if unsafe { libc::sysinfo(&mut info) } != 0 {
+        return 0;
+    }
+    pick(&info) * u64::from(info.mem_unit)
+}
+
+fn total() -> u64 {
+    meminfo(b"MemTotal:").unwrap_or_else(|| sysinfo(|info| info.totalram))
+}
+
+fn free() -> u64 {
+    meminfo(b"MemAvailable:").unwrap_or_else(|| sysinfo(|info| info.freeram))
+}
+
+/// A group's own limit; `None` when it is not known, the largest number when there is none.
+fn limit(level: Level) -> Option<u64> {
+    let names: [&CStr; 2] = match level.version() {
+        Version::Two => [c"memory.max", c"memory.high"],
+        Version::One => [c"memory.limit_in_bytes", c"memory.soft_limit_in_bytes"],
+    };
+    let least = names
+        .into_iter()
+        .filter_map(|name| level.value(name))
+        .min()?;
+    Some(if least >= NO_LIMIT { u64::MAX } else { least })
+}
+
+/// What a group has left of its limit; `None` where it sets none.
+fn rest(level: Level) -> Option<u64> {
+    let limit = limit(level).filter(|limit| (1..u64::MAX).contains(limit))?;
+    let used = match level.version() {
+        Version::Two => level.value(c"memory.current"),
+        Version::One => level.value(c"memory.usage_in_bytes"),
+    }?;
+    Some(limit.saturating_sub(used))
+}
+
+/// A limit of the process's own, if there is one.
+fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
+    // SAFETY: all zero is valid, and the call fills it.
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: writes one rlimit.
+    let known = unsafe { libc::getrlimit(resource, &mut limit) } == 0;
+    (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+}
+
+/// The least limit on this process; 0 when none is known, the largest number when there is none.
+fn constraint() -> u64 {
+    let group = Cgroup::of_self(c"memory");
+    let groups = group
+        .iter()
+        .flat_map(Cgroup::levels)
+        .filter_map(limit)
+        .min();
+    let own = [libc::RLIMIT_AS, libc::RLIMIT_DATA].map(resource_limit);
+    groups
+        .into_iter()
+        .filter(|limit| *limit > 0)
+        .chain(own.into_iter().flatten())
+        .min()
+        .unwrap_or(0)
+}
+
+/// What is free, as far as the limits of the groups leave it to this process.
+fn available() -> u64 {
+    let group = Cgroup::of_self(c"memory");
+    let rest = group.iter().flat_map(Cgroup::levels).filter_map(rest).min();
+    rest.map_or_else(free, |rest| rest.min(free()))
+}
+
+fn resident() -> Result<usize> {
+    let mut memory = [0; 256];
+    let text = read_small(c"/proc/self/statm", &mut memory).ok_or(Errno::last())?;
+    let pages = text
+        .split(|byte| *byte == b' ')
+        .nth(1)
+        .and_then(number)
+        .ok_or(Errno::EINVAL)?;
+    // SAFETY: takes no memory.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+    Ok((pages * page) as usize)
+}
+
+// C entry points
+
+/// Writes the memory that this process occupies, in bytes, to `rss`. Returns 0 or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_resident_set_memory>
+///
+/// # Safety
+/// `rss` must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_resident_set_memory(rss: *mut usize) -> c_int {
+    // SAFETY: common pointer contract.
+    resident()
+        .map(|bytes| unsafe { rss.write(bytes) })
+        .into_code()
+}
+
+/// The memory that is free or can be made free, in bytes; 0 when it is not known.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_free_memory>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_get_free_memory() -> u64 {
+    free()
+}
+
+/// The memory of the machine, in bytes; 0 when it is not known.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_total_memory>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_get_total_memory() -> u64 {
+    total()
+}
+
+/// The memory that this process may use, in bytes, by its control group and its resource limits: 0
+/// when no limit is known, `UINT64_MAX` when there could be one and is none.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_get_constrained_memory() -> u64 {
+    constraint()
+}
+
+/// The memory that this process can still take, in bytes: what is free, and not more than its
+/// control group has left.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory>
+#[unsafe(no_mangle)]
+pub extern "C" fn uv_get_available_memory() -> u64 {
+    available()
+}

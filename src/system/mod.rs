@@ -1,4 +1,11 @@
 //! The machine, the process and its user.
 
+mod buffer;
+mod cgroup;
 mod clock;
+mod cpu;
+mod environment;
+mod identity;
 mod memory;
+mod proc;
+mod title;

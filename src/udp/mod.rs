@@ -303,9 +303,10 @@ unsafe fn ip_address(address: *const libc::sockaddr) -> Result<(c_int, libc::soc
     // SAFETY: the caller vouches for the address.
     let family = c_int::from(unsafe { (*address).sa_family });
     match family {
-        // SAFETY: the caller vouches for the address.
         libc::AF_INET | libc::AF_INET6 => {
-            Ok((family, unsafe { datagram::address_length(address) }?))
+            // SAFETY: the caller vouches for the address.
+            let length = unsafe { datagram::address_length(address) }?;
+            Ok((family, length))
         }
         _ => Err(Errno::EINVAL),
     }

@@ -25,10 +25,10 @@ fn parse(text: &CStr) -> Result<Address> {
         None => (bytes, c""),
     };
     let address = std::str::from_utf8(address).map_err(|_| Errno::EINVAL)?;
-    if zone.is_empty() {
-        if let Ok(v4) = address.parse() {
-            return Ok(Address::V4(v4));
-        }
+    if zone.is_empty()
+        && let Ok(v4) = address.parse()
+    {
+        return Ok(Address::V4(v4));
     }
     let v6 = address.parse().map_err(|_| Errno::EINVAL)?;
     Ok(Address::V6(v6, interface_index(zone)))

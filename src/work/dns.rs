@@ -17,16 +17,13 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
+use crate::net::idna::{HOST_SIZE, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::resolver;
 use crate::view::{addr, get, owner, set, view};
 
 use super::pool::{self, Kind};
-
-/// The longest name of a host, with its terminator. Longer ones are refused: a cut name would be
-/// another host's.
-const HOST_SIZE: usize = 256;
 
 view!(
     /// A name being looked up.
@@ -79,7 +76,7 @@ impl AddressLookup {
     }
 
     /// Sets the request up with copies of what to look up.
-    fn init(self, query: Query) -> Result {
+    fn init(self, on: *mut uv_loop_t, query: Query) -> Result {
         if query.node.is_none() && query.service.is_none() {
             return Err(Errno::EINVAL);
         }
@@ -90,6 +87,7 @@ impl AddressLookup {
         };
         let service = query.service.map_or(&[][..], CStr::to_bytes_with_nul);
         self.copy(query.hints, node, service)?;
+        set!(self.r#loop = on);
         set!(self.addrinfo = ptr::null_mut());
         set!(self.retcode = 0);
         Ok(())
@@ -144,7 +142,6 @@ impl AddressLookup {
 
     fn start(self, on: Loop, callback: uv_getaddrinfo_cb) {
         self.request().start(on, UV_GETADDRINFO);
-        set!(self.r#loop = on.raw());
         set!(self.cb = callback);
         let job = addr!(self.work_req);
         // SAFETY: the request stays in place until its callback, and so does its member.
@@ -203,7 +200,7 @@ impl NameLookup {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    fn init(self, address: Address, flags: c_int) {
+    fn init(self, on: *mut uv_loop_t, address: Address, flags: c_int) {
         // SAFETY: an address of a known family fits the storage, which is writable.
         unsafe {
             ptr::copy_nonoverlapping(
@@ -212,6 +209,7 @@ impl NameLookup {
                 address.length() as usize,
             );
         }
+        set!(self.r#loop = on);
         set!(self.flags = flags);
         set!(self.retcode = 0);
     }
@@ -232,7 +230,6 @@ impl NameLookup {
 
     fn start(self, on: Loop, callback: uv_getnameinfo_cb) {
         self.request().start(on, UV_GETNAMEINFO);
-        set!(self.r#loop = on.raw());
         set!(self.getnameinfo_cb = callback);
         const NUMBERS: c_int = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
         let job = addr!(self.work_req);
@@ -300,15 +297,6 @@ unsafe extern "C" fn done_names(job: *mut uv__work, status: c_int) {
     unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.finish(status);
 }
 
-/// The host's name as the resolver wants it, terminated.
-fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_SIZE]) -> Result<&'a [u8]> {
-    if name.is_empty() || name.len() >= HOST_SIZE || !name.is_ascii() {
-        return Err(Errno::EINVAL);
-    }
-    buffer[..name.len()].copy_from_slice(name);
-    Ok(&buffer[..=name.len()])
-}
-
 // C entry points
 
 /// Looks up the addresses of `node`, the port of `service`, or both; either may be `NULL`.
@@ -348,7 +336,7 @@ pub unsafe extern "C" fn uv_getaddrinfo(
         };
         (AddressLookup::from_ptr(req), query)
     };
-    if let Err(error) = lookup.init(query) {
+    if let Err(error) = lookup.init(r#loop, query) {
         return error.code();
     }
     if getaddrinfo_cb.is_none() {
@@ -402,7 +390,7 @@ pub unsafe extern "C" fn uv_getnameinfo(
         Ok(address) => (unsafe { NameLookup::from_ptr(req) }, address),
         Err(error) => return error.code(),
     };
-    lookup.init(address, flags);
+    lookup.init(r#loop, address, flags);
     if getnameinfo_cb.is_none() {
         return lookup.wait().into_code();
     }

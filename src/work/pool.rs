@@ -32,6 +32,8 @@ pub(crate) use super::jobs::Kind;
 
 /// Every so many wake-ups the worker that has slept longest gets its turn.
 const FAIR_WAKE: u32 = 8;
+/// How many jobs the pool does with the threads it has before it asks for another one again.
+const PATIENCE: u32 = 1000;
 /// Threads unless the environment says otherwise.
 const DEFAULT_SIZE: usize = 4;
 
@@ -50,8 +52,8 @@ struct State {
     woken: u32,
     /// Workers that were started or woken and have not looked for a job yet.
     coming: usize,
-    /// The system refused a thread; not asked again until a worker has nothing to do.
-    refused: bool,
+    /// The system refused a thread: for so many jobs it is not asked again.
+    patience: u32,
     stopping: bool,
 }
 
@@ -126,7 +128,7 @@ impl State {
             asleep_count: 0,
             woken: 0,
             coming: 0,
-            refused: false,
+            patience: 0,
             stopping: false,
         }
     }
@@ -137,7 +139,7 @@ impl State {
         self.threads = 0;
         self.asleep_count = 0;
         self.coming = 0;
-        self.refused = false;
+        self.patience = 0;
         self.stopping = false;
     }
 
@@ -156,7 +158,7 @@ impl State {
         }
         // A new thread rather than one that sleeps: programs expect as many as the size says
         // once they have given the pool as many jobs.
-        if self.threads < self.size && !self.refused && self.start_thread() {
+        if self.may_start_thread() && self.start_thread() {
             return Next::Nothing;
         }
         if self.asleep_count > 0 {
@@ -168,6 +170,13 @@ impl State {
         } else {
             Next::Nothing
         }
+    }
+
+    fn may_start_thread(&mut self) -> bool {
+        let is_patient = self.patience > 0;
+        self.patience = self.patience.saturating_sub(1);
+        // Who waits for the end of the threads has counted them.
+        self.threads < self.size && !is_patient && !self.stopping
     }
 
     /// The worker that fell asleep last, whose memory is still in the caches; now and then the one
@@ -192,7 +201,7 @@ impl State {
                 self.coming += 1;
             }
             // With no thread at all each job is a reason to try again.
-            Err(_) => self.refused = self.threads > 0,
+            Err(_) => self.patience = if self.threads > 0 { PATIENCE } else { 0 },
         }
         spawned.is_ok()
     }
@@ -200,7 +209,6 @@ impl State {
     fn fall_asleep(&mut self, worker: usize) {
         self.asleep[self.asleep_count] = worker as u16;
         self.asleep_count += 1;
-        self.refused = false;
     }
 
     fn arrive(&mut self) {

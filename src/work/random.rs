@@ -12,6 +12,7 @@ use crate::abi::*;
 use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
+use crate::sys::random as generator;
 use crate::view::{addr, get, owner, set, view};
 
 use super::pool::{self, Kind};
@@ -74,15 +75,8 @@ unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
 /// # Safety
 /// `buffer` must be writable for `length` bytes.
 unsafe fn fill(buffer: *mut c_void, length: usize) -> Result {
-    let mut filled = 0;
-    while filled < length {
-        // SAFETY: the rest of the buffer, for which the caller vouches.
-        let count = crate::sys::retry_size(|| unsafe {
-            libc::getrandom(buffer.byte_add(filled), length - filled, 0)
-        })?;
-        filled += count;
-    }
-    Ok(())
+    // SAFETY: the caller vouches for the buffer.
+    unsafe { generator::fill(std::ptr::slice_from_raw_parts_mut(buffer.cast(), length)) }
 }
 
 // C entry points

@@ -42,13 +42,14 @@ pub(super) fn wake(worker: usize) {
 }
 
 /// Starts the thread of a worker; `main` gets the worker's number.
+///
+/// The thread has the signal mask of its maker, as in libuv. Work may start processes, which
+/// inherit the mask, and may need its own handlers of SIGSEGV and the like: so none is blocked.
 pub(super) fn spawn(worker: usize, main: Main) -> Result<libc::pthread_t> {
     // SAFETY: static memory, which no thread uses yet.
     unsafe { libc::sem_init(bed(worker), 0, 0) };
     let argument = std::ptr::without_provenance_mut(worker);
-    without_signals(|| {
-        create(STACK_SIZE, main, argument).or_else(|_| create(SMALL_STACK_SIZE, main, argument))
-    })
+    create(STACK_SIZE, main, argument).or_else(|_| create(SMALL_STACK_SIZE, main, argument))
 }
 
 /// Gives the calling thread its name in debuggers and `/proc`.
@@ -84,21 +85,6 @@ fn create(stack_size: usize, main: Main, argument: *mut c_void) -> Result<libc::
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
     // SAFETY: `pthread_create` has written it when it returns 0.
     result.map(|()| unsafe { thread.assume_init() })
-}
-
-/// Threads inherit the mask: signals are for the program's own threads.
-fn without_signals<R>(work: impl FnOnce() -> R) -> R {
-    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: memory for two sets; the first is filled before it is used.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    let result = work();
-    // SAFETY: the old mask was written above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    result
 }
 
 /// The result of a call that returns its error number.

@@ -91,19 +91,17 @@ impl Suite {
 
 /// The files of `c_tests/` that are programs.
 fn sources() -> Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = files_in(&root().join("c_tests"))?
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
-        .filter(|path| path.file_name().is_some_and(|name| name != COMMON))
-        .collect();
+    let mut files = files_in(&root().join("c_tests"), "c")?;
+    files.retain(|path| path.file_name().is_some_and(|name| name != COMMON));
     files.sort();
     Ok(files)
 }
 
-fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+fn files_in(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(std::fs::read_dir(folder)
         .map_err(|error| format!("{}: {error}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
         .collect())
 }
 
@@ -173,10 +171,10 @@ impl Setup {
         let mut inputs = vec![
             source.to_path_buf(),
             root().join("c_tests").join(COMMON),
-            root().join("c_tests/task.h"),
             self.include.join("uv.h"),
         ];
-        inputs.extend(files_in(&self.include.join("uv"))?);
+        inputs.extend(files_in(&root().join("c_tests"), "h")?);
+        inputs.extend(files_in(&self.include.join("uv"), "h")?);
         if link == Link::Static {
             inputs.push(self.library.join("libuv.a"));
         }
@@ -266,9 +264,11 @@ fn build_library(target: &Path) -> Result<PathBuf> {
     if let Some(sanitizer) = env("OXUV_TEST_SANITIZER") {
         let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         cargo.args(["--target", &triple]);
-        cargo
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
+        cargo.env("RUSTC_BOOTSTRAP", "1").env(
+            "RUSTFLAGS",
+            // The sanitizer cannot be put into std; its atomics are compiled into our code.
+            format!("-Zsanitizer={sanitizer} -Cunsafe-allow-abi-mismatch=sanitizer"),
+        );
         folder.push(triple);
     }
     if env("OXUV_TEST_RELEASE").is_some() {

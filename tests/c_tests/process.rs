@@ -2,7 +2,9 @@
 
 use std::io::{Read, Seek};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::build::{Link, Program, Test};
@@ -21,7 +23,13 @@ pub fn run(program: &Program, test: &Test) -> Outcome {
         Ok(file) => file,
         Err(error) => return Outcome::Failed(format!("no file for the output: {error}")),
     };
+    let folder = match Folder::new() {
+        Ok(folder) => folder,
+        Err(error) => return Outcome::Failed(format!("no folder for the test: {error}")),
+    };
     let mut command = command(program, test);
+    let shown = format!("{command:?}");
+    command.env("TMPDIR", &folder.0);
     let (Ok(out), Ok(err)) = (output.try_clone(), output.try_clone()) else {
         return Outcome::Failed("no descriptor for the output".into());
     };
@@ -41,7 +49,7 @@ pub fn run(program: &Program, test: &Test) -> Outcome {
     let _ = output.rewind();
     let _ = output.read_to_end(&mut text);
     match judge(status, &String::from_utf8_lossy(&text)) {
-        Outcome::Failed(what) => Outcome::Failed(format!("{what}\nto run it alone: {command:?}")),
+        Outcome::Failed(what) => Outcome::Failed(format!("{what}\nto run it alone: {shown}")),
         outcome => outcome,
     }
 }
@@ -76,13 +84,35 @@ fn command(program: &Program, test: &Test) -> Command {
     command
 }
 
+/// A number that no other test of this run has.
+fn number() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Where a test puts its files, removed even if the test was ended before it could do that. Not in
+/// the target folder, whose path may be longer than the name of a socket can be.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> std::io::Result<Folder> {
+        let name = format!("oxuv-tests-{}-{}", std::process::id(), number());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path)?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// An unnamed file for what a test prints: a pipe could fill up.
 fn tempfile() -> std::io::Result<std::fs::File> {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("output-{}-{number}", std::process::id()));
+    let name = format!("output-{}-{}", std::process::id(), number());
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let file = std::fs::OpenOptions::new()
         .create_new(true)
         .read(true)

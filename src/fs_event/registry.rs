@@ -1,0 +1,238 @@
+//! The inotify instance of a loop, and who is to be told of which watch.
+//!
+//! The kernel numbers watches by file: all handles and directories of trees that are watched
+//! through one inode share a watch, which is removed with the last of them. Numbers are given out
+//! in ascending order and not used again for a long time, so a sorted array is all it takes.
+
+use std::ffi::{CStr, c_int};
+
+use super::FsEvent;
+use crate::alloc;
+use crate::errors::{Errno, Result};
+use crate::sys::{fd, inotify};
+
+/// In [`Subscription::node`]: the handle's path itself, not a directory of its tree.
+pub(super) const NO_NODE: u32 = u32::MAX;
+
+/// One who is told of a watch's events.
+#[derive(Clone, Copy)]
+pub(super) struct Subscription {
+    wd: c_int,
+    /// Orders the subscriptions of a watch by their making, and is never used again.
+    pub(super) id: u64,
+    pub(super) handle: FsEvent,
+    pub(super) node: u32,
+    is_live: bool,
+}
+
+/// All subscriptions, ordered by watch and id. Those that ended stay in place, dead, until they
+/// outnumber the others: a removal costs nothing, and an event that is being told loses no place.
+pub(super) struct Subscriptions {
+    list: alloc::Vec<Subscription>,
+    dead: usize,
+    last_id: u64,
+}
+
+impl Subscriptions {
+    fn new() -> Subscriptions {
+        Subscriptions {
+            list: alloc::vec(),
+            dead: 0,
+            last_id: 0,
+        }
+    }
+
+    pub(super) fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
+    /// The place of the first one of the watch with an id above `id`.
+    fn place_after(&self, wd: c_int, id: u64) -> usize {
+        self.list
+            .partition_point(|one| (one.wd, one.id) <= (wd, id))
+    }
+
+    /// Those of the watch, from a place on.
+    fn of(&self, wd: c_int, place: usize) -> impl Iterator<Item = &Subscription> {
+        self.list[place..]
+            .iter()
+            .take_while(move |one| one.wd == wd)
+            .filter(|one| one.is_live)
+    }
+
+    /// The first live one of the watch with an id above `id`.
+    pub(super) fn next(&self, wd: c_int, id: u64) -> Option<Subscription> {
+        self.of(wd, self.place_after(wd, id)).next().copied()
+    }
+
+    /// The directory of the handle's tree that the watch stands for.
+    pub(super) fn node_of(&self, wd: c_int, handle: FsEvent) -> Option<u32> {
+        let mut all = self.of(wd, self.place_after(wd, 0));
+        all.find(|one| one.handle == handle && one.node != NO_NODE)
+            .map(|one| one.node)
+    }
+
+    pub(super) fn add(&mut self, wd: c_int, handle: FsEvent, node: u32) -> Result<u64> {
+        self.list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.last_id += 1;
+        let place = self.place_after(wd, self.last_id);
+        let one = Subscription {
+            wd,
+            id: self.last_id,
+            handle,
+            node,
+            is_live: true,
+        };
+        self.list.insert(place, one);
+        Ok(one.id)
+    }
+
+    /// Ends one; says whether the watch has no other.
+    fn remove(&mut self, wd: c_int, id: u64) -> bool {
+        let place = self.place_after(wd, id - 1);
+        match self.list.get_mut(place) {
+            Some(one) if one.wd == wd && one.id == id && one.is_live => one.is_live = false,
+            _ => return false,
+        }
+        self.dead += 1;
+        if self.dead > 16 && self.dead > self.list.len() / 2 {
+            self.list.retain(|one| one.is_live);
+            self.dead = 0;
+        }
+        self.next(wd, 0).is_none()
+    }
+
+    fn clear(&mut self) {
+        self.list.clear();
+        self.dead = 0;
+    }
+}
+
+/// What a loop has of inotify, behind `inotify_watchers`.
+pub(super) struct Registry {
+    pub(super) fd: c_int,
+    pub(super) subscriptions: Subscriptions,
+    /// Trees have something to report that no event will bring up.
+    pub(super) has_reports: bool,
+}
+
+impl Registry {
+    pub(super) fn new() -> Result<Registry> {
+        Ok(Registry {
+            fd: inotify::open()?,
+            subscriptions: Subscriptions::new(),
+            has_reports: false,
+        })
+    }
+
+    /// Watches a path for somebody who subscribes right after.
+    pub(super) fn watch(&self, path: &CStr, target: inotify::Target) -> Result<c_int> {
+        inotify::add(self.fd, path, target)
+    }
+
+    /// The same of an open directory.
+    pub(super) fn watch_open(&self, directory: &inotify::Directory) -> Result<c_int> {
+        inotify::add_open(self.fd, directory)
+    }
+
+    /// Subscribes to a watch, which ends if that fails.
+    pub(super) fn subscribe(&mut self, wd: c_int, handle: FsEvent, node: u32) -> Result<u64> {
+        let result = self.subscriptions.add(wd, handle, node);
+        if result.is_err() {
+            self.release(wd);
+        }
+        result
+    }
+
+    pub(super) fn unsubscribe(&mut self, wd: c_int, id: u64) {
+        if self.subscriptions.remove(wd, id) {
+            inotify::remove(self.fd, wd);
+        }
+    }
+
+    /// Ends a watch that nobody subscribed to.
+    pub(super) fn release(&self, wd: c_int) {
+        if self.subscriptions.next(wd, 0).is_none() {
+            inotify::remove(self.fd, wd);
+        }
+    }
+
+    /// Starts afresh with an instance of its own, after a fork. The old one is closed without
+    /// touching its watches, which are the parent's.
+    pub(super) fn renew(&mut self) -> Result {
+        let new = inotify::open()?;
+        fd::close_quietly(self.fd);
+        self.fd = new;
+        self.subscriptions.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        fd::close_quietly(self.fd);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handle(number: usize) -> FsEvent {
+        // SAFETY: never looked into by the array of subscriptions.
+        unsafe { FsEvent::from_ptr((number * 4096) as *const _) }
+    }
+
+    fn nodes(all: &Subscriptions, wd: c_int) -> std::vec::Vec<u32> {
+        let mut nodes = std::vec::Vec::new();
+        let mut id = 0;
+        while let Some(one) = all.next(wd, id) {
+            nodes.push(one.node);
+            id = one.id;
+        }
+        nodes
+    }
+
+    #[test]
+    fn subscriptions_come_in_the_order_of_their_making() {
+        let mut all = Subscriptions::new();
+        for node in 0..100 {
+            all.add(1 + (node % 3) as c_int, handle(1), node).unwrap();
+        }
+        assert!(nodes(&all, 2).iter().is_sorted());
+        assert_eq!(nodes(&all, 2).len(), 33);
+        assert!(nodes(&all, 4).is_empty());
+        assert_eq!(all.node_of(3, handle(1)), Some(2));
+        assert_eq!(all.node_of(3, handle(2)), None);
+    }
+
+    #[test]
+    fn the_last_removal_says_so() {
+        let mut all = Subscriptions::new();
+        let ids: std::vec::Vec<u64> = (0..200)
+            .map(|node| all.add(7, handle(1), node).unwrap())
+            .collect();
+        let other = all.add(8, handle(1), NO_NODE).unwrap();
+        for (done, id) in ids.iter().enumerate() {
+            assert_eq!(all.remove(7, *id), done == 199);
+            assert!(!all.remove(7, *id));
+        }
+        assert!(all.list.len() <= 17);
+        assert_eq!(all.node_of(8, handle(1)), None);
+        assert!(all.remove(8, other));
+    }
+
+    #[test]
+    fn removal_while_walking_skips_what_is_gone() {
+        let mut all = Subscriptions::new();
+        let ids: std::vec::Vec<u64> = (0..50)
+            .map(|node| all.add(7, handle(1), node).unwrap())
+            .collect();
+        let first = all.next(7, 0).unwrap();
+        for id in &ids[..49] {
+            all.remove(7, *id);
+        }
+        assert_eq!(all.next(7, first.id).map(|one| one.node), Some(49));
+        assert!(all.next(7, ids[49]).is_none());
+    }
+}

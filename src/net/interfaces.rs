@@ -1,0 +1,263 @@
+//! Network interfaces and their addresses.
+//!
+//! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_interface_addresses>
+
+use std::ffi::{CStr, c_char, c_int, c_uint};
+
+use crate::abi::*;
+use crate::alloc;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::sys::cvt;
+
+/// The system's list of interfaces.
+struct List(*mut libc::ifaddrs);
+
+impl List {
+    fn new() -> Result<List> {
+        let mut list = std::ptr::null_mut();
+        // SAFETY: writes the list's head.
+        cvt(unsafe { libc::getifaddrs(&mut list) })?;
+        Ok(List(list))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &libc::ifaddrs> {
+        // SAFETY: the entries are live as long as the list.
+        let next = |entry: &&libc::ifaddrs| unsafe { entry.ifa_next.as_ref() };
+        // SAFETY: as above.
+        std::iter::successors(unsafe { self.0.as_ref() }, next)
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        // SAFETY: came from getifaddrs.
+        unsafe { libc::freeifaddrs(self.0) };
+    }
+}
+
+fn family(entry: &libc::ifaddrs) -> Option<c_int> {
+    // SAFETY: an address of the list is null or valid.
+    unsafe { entry.ifa_addr.as_ref() }.map(|address| c_int::from(address.sa_family))
+}
+
+fn name(entry: &libc::ifaddrs) -> &CStr {
+    // SAFETY: names of the list are terminated.
+    unsafe { CStr::from_ptr(entry.ifa_name) }
+}
+
+/// Whether an entry is an address of an interface that works.
+fn is_listed(entry: &&libc::ifaddrs) -> bool {
+    let works = (libc::IFF_UP | libc::IFF_RUNNING) as c_uint;
+    entry.ifa_flags & works == works
+        && matches!(family(entry), Some(libc::AF_INET | libc::AF_INET6))
+}
+
+/// The name without the label that an address may have behind a colon.
+fn without_label(name: &[u8]) -> &[u8] {
+    name.split(|byte| *byte == b':').next().unwrap_or(name)
+}
+
+fn physical(list: &List, of: &CStr) -> [c_char; 6] {
+    let mut address = [0; 6];
+    let of = without_label(of.to_bytes());
+    let entry = list
+        .iter()
+        .find(|entry| family(entry) == Some(libc::AF_PACKET) && name(entry).to_bytes() == of);
+    if let Some(entry) = entry {
+        // SAFETY: the family says what the address is.
+        let link = unsafe { entry.ifa_addr.cast::<libc::sockaddr_ll>().read_unaligned() };
+        for (to, from) in address.iter_mut().zip(link.sll_addr) {
+            *to = from as c_char;
+        }
+    }
+    address
+}
+
+/// # Safety
+/// `address` must be null or as long as `family` says.
+unsafe fn socket_address(family: c_int, address: *const libc::sockaddr) -> uv__if_address {
+    // SAFETY: all zero is valid.
+    let mut copy: uv__if_address = unsafe { std::mem::zeroed() };
+    if !address.is_null() {
+        // SAFETY: the caller vouches for the address.
+        unsafe {
+            if family == libc::AF_INET {
+                copy.address4 = address.cast::<libc::sockaddr_in>().read_unaligned();
+            } else {
+                copy.address6 = address.cast::<libc::sockaddr_in6>().read_unaligned();
+            }
+        }
+    }
+    copy
+}
+
+fn describe(list: &List, entry: &libc::ifaddrs, name: *mut c_char) -> uv_interface_address_t {
+    let family = family(entry).unwrap_or(libc::AF_UNSPEC);
+    // SAFETY: addresses and masks of the list are as long as their family says.
+    let (address, mask) = unsafe {
+        (
+            socket_address(family, entry.ifa_addr),
+            socket_address(family, entry.ifa_netmask),
+        )
+    };
+    let netmask = uv__if_netmask {
+        // SAFETY: the larger member, all of which is initialised.
+        netmask6: unsafe { mask.address6 },
+    };
+    uv_interface_address_t {
+        name,
+        phys_addr: physical(list, self::name(entry)),
+        is_internal: c_int::from(entry.ifa_flags & libc::IFF_LOOPBACK as c_uint != 0),
+        address,
+        netmask,
+    }
+}
+
+/// The result for C: one block with the addresses first and the names behind.
+fn addresses() -> Result<(*mut uv_interface_address_t, usize)> {
+    let list = List::new()?;
+    let count = list.iter().filter(is_listed).count();
+    if count == 0 {
+        return Ok((std::ptr::null_mut(), 0));
+    }
+    let names: usize = list
+        .iter()
+        .filter(is_listed)
+        .map(|entry| name(entry).count_bytes() + 1)
+        .sum();
+    let size = count * size_of::<uv_interface_address_t>();
+    let block = alloc::calloc(1, size + names).cast::<uv_interface_address_t>();
+    if block.is_null() {
+        return Err(Errno::ENOMEM);
+    }
+    let mut place = block.wrapping_byte_add(size).cast::<c_char>();
+    for (at, entry) in list.iter().filter(is_listed).enumerate() {
+        let bytes = name(entry).to_bytes_with_nul();
+        // SAFETY: the block has room for all addresses and names.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len());
+            block.add(at).write(describe(&list, entry, place));
+        }
+        place = place.wrapping_add(bytes.len());
+    }
+    Ok((block, count))
+}
+
+/// Writes an interface's name to a buffer of `*size` bytes.
+///
+/// # Safety
+/// `buffer` must be null or writable for `*size` bytes, `size` null or valid.
+unsafe fn name_of(index: c_uint, buffer: *mut c_char, size: *mut usize) -> Result {
+    // SAFETY: the caller vouches for the pointers.
+    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let mut name = [0u8; libc::IF_NAMESIZE + 1];
+    // SAFETY: the buffer has room for a name.
+    if unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) }.is_null() {
+        return Err(Errno::last());
+    }
+    let length = name.iter().position(|byte| *byte == 0).unwrap_or(0);
+    // SAFETY: the caller vouches for the pointers; there is room for the name and its terminator.
+    unsafe {
+        if length >= *size {
+            *size = length + 1;
+            return Err(Errno::ENOBUFS);
+        }
+        std::ptr::copy_nonoverlapping(name.as_ptr().cast(), buffer, length + 1);
+        *size = length;
+    }
+    Ok(())
+}
+
+// C entry points
+
+/// Lists the addresses of the network interfaces that are up, one entry for each; free it with
+/// `uv_free_interface_addresses`.
+///
+/// Returns 0 or an error.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_interface_addresses>
+///
+/// # Safety
+/// Both must be writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_interface_addresses(
+    addresses: *mut *mut uv_interface_address_t,
+    count: *mut c_int,
+) -> c_int {
+    let (result, list, number) = match self::addresses() {
+        Ok((list, number)) => (0, list, number),
+        Err(error) => (error.code(), std::ptr::null_mut(), 0),
+    };
+    // SAFETY: common pointer contract.
+    unsafe {
+        addresses.write(list);
+        count.write(number as c_int);
+    }
+    result
+}
+
+/// Frees what `uv_interface_addresses` listed.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_free_interface_addresses>
+///
+/// # Safety
+/// The list must come from `uv_interface_addresses`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_free_interface_addresses(
+    addresses: *mut uv_interface_address_t,
+    count: c_int,
+) {
+    let _ = count;
+    // SAFETY: common pointer contract; all is one block.
+    unsafe { alloc::free(addresses.cast()) };
+}
+
+/// Writes the name of the interface with an index to `buffer`; `*size` is its room, and becomes the
+/// name's length.
+///
+/// Returns 0 or an error: `UV_ENXIO` for an unknown index, `UV_ENOBUFS` with the room needed in
+/// `*size`, `UV_EINVAL`.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoname>
+///
+/// # Safety
+/// `buffer` must be null or writable for `*size` bytes, `size` null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_if_indextoname(
+    ifindex: c_uint,
+    buffer: *mut c_char,
+    size: *mut usize,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { name_of(ifindex, buffer, size) }.into_code()
+}
+
+/// Writes what names an interface behind the `%` of a link-local address, which on Unix is its name;
+/// see `uv_if_indextoname`.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoiid>
+///
+/// # Safety
+/// As `uv_if_indextoname`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_if_indextoiid(
+    ifindex: c_uint,
+    buffer: *mut c_char,
+    size: *mut usize,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { name_of(ifindex, buffer, size) }.into_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_not_part_of_the_interface() {
+        assert_eq!(without_label(b"eth0:7"), b"eth0");
+        assert_eq!(without_label(b"eth0"), b"eth0");
+    }
+}

@@ -1,0 +1,101 @@
+//! The terminal settings to go back to when the program ends.
+//!
+//! [`reset`] is async-signal-safe: what it calls is tcsetattr and atomic operations; `errno` is saved
+//! and restored; nothing is allocated or waited for. The lock is held for a few stores or one
+//! tcsetattr. Who interrupts its holder in a signal handler must not wait for it, and does not.
+
+use std::cell::UnsafeCell;
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+
+use crate::errors::{Errno, Result};
+use crate::sys::tty::{self, When};
+
+/// The settings of the terminal whose mode was changed first; a descriptor of −1 is none.
+struct Original {
+    fd: c_int,
+    settings: MaybeUninit<libc::termios>,
+}
+
+struct Global {
+    is_locked: AtomicBool,
+    original: UnsafeCell<Original>,
+}
+
+// SAFETY: the settings are reached through `try_with` only, one at a time.
+unsafe impl Sync for Global {}
+
+static GLOBAL: Global = Global {
+    is_locked: AtomicBool::new(false),
+    original: UnsafeCell::new(Original {
+        fd: -1,
+        settings: MaybeUninit::uninit(),
+    }),
+};
+
+/// Works on the settings, unless somebody else does.
+fn try_with<R>(work: impl FnOnce(&mut Original) -> R) -> Option<R> {
+    let lock = &GLOBAL.is_locked;
+    if lock
+        .compare_exchange(false, true, Acquire, Acquire)
+        .is_err()
+    {
+        return None;
+    }
+    // SAFETY: only one at a time gets here.
+    let result = work(unsafe { &mut *GLOBAL.original.get() });
+    lock.store(false, Release);
+    Some(result)
+}
+
+/// Works on the settings. Not for signal handlers.
+fn with(mut work: impl FnMut(&mut Original)) {
+    while try_with(&mut work).is_none() {
+        std::hint::spin_loop();
+    }
+}
+
+/// Keeps a terminal's settings before its mode is changed, if none are kept.
+pub(super) fn remember(fd: c_int, settings: &libc::termios) {
+    with(|original| {
+        if original.fd == -1 {
+            original.settings = MaybeUninit::new(*settings);
+            original.fd = fd;
+        }
+    });
+}
+
+/// The descriptor is about to be closed: if its settings are the ones kept, goes back to them.
+pub(super) fn forget(fd: c_int) {
+    with(|original| {
+        if original.fd == fd {
+            let _ = original.restore();
+            original.fd = -1;
+        }
+    });
+}
+
+/// Goes back to the settings that are kept, if any.
+pub(super) fn reset() -> Result {
+    // SAFETY: the location is this thread's own.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let saved = unsafe { *errno };
+    let result = try_with(|original| original.restore());
+    // SAFETY: as above.
+    unsafe { *errno = saved };
+    result.unwrap_or(Err(Errno::EBUSY))
+}
+
+impl Original {
+    fn restore(&self) -> Result {
+        if self.fd == -1 {
+            return Ok(());
+        }
+        // SAFETY: written before the descriptor was.
+        tty::set_settings(self.fd, When::Now, unsafe {
+            self.settings.assume_init_ref()
+        })
+    }
+}

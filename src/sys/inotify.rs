@@ -1,0 +1,257 @@
+//! inotify, and what it takes to find the directories below one.
+
+use std::ffi::{CStr, c_int};
+use std::mem::MaybeUninit;
+
+use super::{cvt, retry, retry_size};
+use crate::errors::{Errno, Result};
+
+/// What is watched for.
+const WATCHED: u32 = libc::IN_ATTRIB
+    | libc::IN_MODIFY
+    | libc::IN_CREATE
+    | libc::IN_DELETE
+    | libc::IN_DELETE_SELF
+    | libc::IN_MOVE_SELF
+    | libc::IN_MOVED_FROM
+    | libc::IN_MOVED_TO;
+
+/// What a watch is put on; symbolic links are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Anything,
+    Directory,
+}
+
+/// An inotify instance, which does not block and is not inherited.
+pub(crate) fn open() -> Result<c_int> {
+    // SAFETY: takes no memory.
+    cvt(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) })
+}
+
+/// Watches a path; the number of the watch is the same for all paths to one file.
+pub(crate) fn add(fd: c_int, path: &CStr, target: Target) -> Result<c_int> {
+    let mask = match target {
+        Target::Anything => WATCHED,
+        Target::Directory => WATCHED | libc::IN_ONLYDIR,
+    };
+    // SAFETY: reads the path.
+    retry(|| unsafe { libc::inotify_add_watch(fd, path.as_ptr(), mask) })
+}
+
+/// Watches a directory that is open, whatever its path has come to be. Where /proc is not mounted,
+/// this fails as if there were no such file.
+pub(crate) fn add_open(fd: c_int, directory: &Directory) -> Result<c_int> {
+    use std::io::Write;
+    let mut path = [0u8; 32];
+    let _ = write!(&mut path[..31], "/proc/self/fd/{}", directory.fd());
+    let path = CStr::from_bytes_until_nul(&path).unwrap_or(c"");
+    add(fd, path, Target::Directory)
+}
+
+/// Ends a watch. That the kernel has ended it before is not an error.
+pub(crate) fn remove(fd: c_int, wd: c_int) {
+    // SAFETY: takes no memory.
+    unsafe { libc::inotify_rm_watch(fd, wd) };
+}
+
+/// One event.
+pub(crate) struct Event<'a> {
+    /// The watch, or −1 when the kernel's queue was full and events are lost.
+    pub(crate) wd: c_int,
+    mask: u32,
+    /// The entry of the watched directory; `None` for what was watched itself.
+    pub(crate) name: Option<&'a CStr>,
+}
+
+impl Event<'_> {
+    fn has(&self, bits: u32) -> bool {
+        self.mask & bits != 0
+    }
+
+    pub(crate) fn is_overflow(&self) -> bool {
+        self.has(libc::IN_Q_OVERFLOW)
+    }
+
+    /// Whether contents or attributes changed.
+    pub(crate) fn is_change(&self) -> bool {
+        self.has(libc::IN_ATTRIB | libc::IN_MODIFY)
+    }
+
+    /// Whether anything else happened, or to a directory.
+    pub(crate) fn is_other(&self) -> bool {
+        self.has(!(libc::IN_ATTRIB | libc::IN_MODIFY))
+    }
+
+    /// Whether a directory came to be under that name.
+    pub(crate) fn is_new_directory(&self) -> bool {
+        self.has(libc::IN_ISDIR) && self.has(libc::IN_CREATE | libc::IN_MOVED_TO)
+    }
+
+    pub(crate) fn is_self_moved(&self) -> bool {
+        self.has(libc::IN_MOVE_SELF)
+    }
+
+    pub(crate) fn is_unmounted(&self) -> bool {
+        self.has(libc::IN_UNMOUNT)
+    }
+
+    /// Whether the kernel has ended the watch.
+    pub(crate) fn is_end(&self) -> bool {
+        self.has(libc::IN_IGNORED)
+    }
+}
+
+/// Room for the events of one read.
+#[repr(C, align(8))]
+pub(crate) struct Buffer([MaybeUninit<u8>; 16 * 1024]);
+
+impl Buffer {
+    pub(crate) fn new() -> Buffer {
+        Buffer([MaybeUninit::uninit(); 16 * 1024])
+    }
+
+    /// Reads events that are there.
+    pub(crate) fn read(&mut self, fd: c_int) -> Result<Events<'_>> {
+        let (start, length) = (self.0.as_mut_ptr(), self.0.len());
+        // SAFETY: the buffer has that length.
+        let count = retry_size(|| unsafe { libc::read(fd, start.cast(), length) })?;
+        // SAFETY: the kernel filled the first `count` bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), count) };
+        Ok(Events(bytes))
+    }
+}
+
+/// The events of one read.
+pub(crate) struct Events<'a>(&'a [u8]);
+
+impl<'a> Iterator for Events<'a> {
+    type Item = Event<'a>;
+
+    fn next(&mut self) -> Option<Event<'a>> {
+        let header = self.0.get(..size_of::<libc::inotify_event>())?;
+        // SAFETY: so many bytes are there, and every value of them is an event's header.
+        let header = unsafe {
+            header
+                .as_ptr()
+                .cast::<libc::inotify_event>()
+                .read_unaligned()
+        };
+        let (_, rest) = self.0.split_at(size_of::<libc::inotify_event>());
+        let name = rest.get(..header.len as usize)?;
+        self.0 = &rest[header.len as usize..];
+        let name = CStr::from_bytes_until_nul(name).ok();
+        Some(Event {
+            wd: header.wd,
+            mask: header.mask,
+            name: name.filter(|name| !name.is_empty()),
+        })
+    }
+}
+
+/// The entries of a directory, in the system's order.
+pub(crate) struct Directory(*mut libc::DIR);
+
+/// One of them.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a CStr,
+    /// Whether it is a directory, or may be one.
+    pub(crate) may_be_directory: bool,
+}
+
+impl Directory {
+    /// Opens a path, whose last part is not followed if it is a symbolic link.
+    pub(crate) fn open(path: &CStr) -> Result<Directory> {
+        Directory::open_at(libc::AT_FDCWD, path, libc::O_NOFOLLOW)
+    }
+
+    /// Opens a path, links followed.
+    pub(crate) fn open_following(path: &CStr) -> Result<Directory> {
+        Directory::open_at(libc::AT_FDCWD, path, 0)
+    }
+
+    /// Opens an entry of this one.
+    pub(crate) fn open_entry(parent: c_int, name: &CStr) -> Result<Directory> {
+        Directory::open_at(parent, name, libc::O_NOFOLLOW)
+    }
+
+    fn open_at(parent: c_int, path: &CStr, flags: c_int) -> Result<Directory> {
+        let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
+        // SAFETY: reads the path.
+        let fd = retry(|| unsafe { libc::openat(parent, path.as_ptr(), flags) })?;
+        // SAFETY: the descriptor is the directory's from here on, if this succeeds.
+        let directory = unsafe { libc::fdopendir(fd) };
+        if directory.is_null() {
+            let error = Errno::last();
+            super::fd::close_quietly(fd);
+            return Err(error);
+        }
+        Ok(Directory(directory))
+    }
+
+    pub(crate) fn fd(&self) -> c_int {
+        // SAFETY: the directory is open.
+        unsafe { libc::dirfd(self.0) }
+    }
+
+    /// The next entry but `.` and `..`; `None` also when reading fails.
+    pub(crate) fn next(&mut self) -> Option<Entry<'_>> {
+        loop {
+            // SAFETY: the directory is open; an entry is live until the next call.
+            let entry = unsafe { libc::readdir(self.0).as_ref() }?;
+            // SAFETY: names are terminated, within the entry.
+            let name = unsafe { CStr::from_ptr(entry.d_name.as_ptr()) };
+            if name != c"." && name != c".." {
+                return Some(Entry {
+                    name,
+                    may_be_directory: matches!(entry.d_type, libc::DT_DIR | libc::DT_UNKNOWN),
+                });
+            }
+        }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // SAFETY: opened by `open`, and not used afterwards.
+        unsafe { libc::closedir(self.0) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(wd: i32, mask: u32, name: &[u8]) -> std::vec::Vec<u8> {
+        let mut bytes = std::vec::Vec::new();
+        bytes.extend(wd.to_ne_bytes());
+        bytes.extend(mask.to_ne_bytes());
+        bytes.extend(0u32.to_ne_bytes());
+        bytes.extend((name.len() as u32).to_ne_bytes());
+        bytes.extend(name);
+        bytes
+    }
+
+    #[test]
+    fn events_are_taken_apart() {
+        let mut bytes = event(3, libc::IN_CREATE | libc::IN_ISDIR, b"name\0\0\0\0");
+        bytes.extend(event(-1, libc::IN_Q_OVERFLOW, b""));
+        bytes.extend(event(4, libc::IN_MODIFY, b""));
+        let mut events = Events(&bytes);
+        let first = events.next().unwrap();
+        assert_eq!((first.wd, first.name), (3, Some(c"name")));
+        assert!(first.is_new_directory() && first.is_other() && !first.is_change());
+        assert!(events.next().unwrap().is_overflow());
+        let third = events.next().unwrap();
+        assert!(third.name.is_none() && third.is_change() && !third.is_other());
+        assert!(events.next().is_none());
+    }
+
+    #[test]
+    fn what_is_cut_short_is_no_event() {
+        let bytes = event(3, libc::IN_CREATE, b"name\0\0\0\0");
+        for length in 0..bytes.len() {
+            assert!(Events(&bytes[..length]).next().is_none());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The system's generator of strong random numbers.
+
+use std::ffi::{CStr, c_int};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::{fd, retry, retry_size};
+use crate::errors::{Errno, Result};
+
+/// Fills a buffer; waits as long as the system has gathered no entropy since it was started.
+///
+/// # Safety
+/// `buffer` must be writable.
+pub(crate) unsafe fn fill(buffer: *mut [u8]) -> Result {
+    // SAFETY: the caller vouches for the buffer, of which a part is handed on.
+    let result = each_part(buffer, |at, room| unsafe {
+        libc::getrandom(at.cast(), room, 0)
+    });
+    match result {
+        // An old kernel, or a filter that knows the call by no name.
+        Err(Errno::ENOSYS | Errno::EPERM) => fill_from_devices(buffer),
+        result => result,
+    }
+}
+
+/// The same from the devices. `/dev/urandom` does not wait, so that `/dev/random` is asked once
+/// whether there is entropy.
+fn fill_from_devices(buffer: *mut [u8]) -> Result {
+    static IS_SEEDED: AtomicBool = AtomicBool::new(false);
+    if !IS_SEEDED.load(Relaxed) {
+        let mut byte = [0u8];
+        read_device(c"/dev/random", &raw mut byte[..])?;
+        IS_SEEDED.store(true, Relaxed);
+    }
+    read_device(c"/dev/urandom", buffer)
+}
+
+fn read_device(path: &CStr, buffer: *mut [u8]) -> Result {
+    let flags: c_int = libc::O_RDONLY | libc::O_CLOEXEC;
+    // SAFETY: the path is terminated.
+    let device = retry(|| unsafe { libc::open(path.as_ptr(), flags) })?;
+    // SAFETY: a part of the buffer, for which the caller of `fill` vouches.
+    let result = each_part(buffer, |at, room| unsafe {
+        libc::read(device, at.cast(), room)
+    });
+    fd::close_quietly(device);
+    result
+}
+
+/// Calls what may fill less than there is room for until there is none left.
+fn each_part(buffer: *mut [u8], fill: impl Fn(*mut u8, usize) -> isize) -> Result {
+    let (start, length) = (buffer.cast::<u8>(), buffer.len());
+    let mut filled = 0;
+    while filled < length {
+        match retry_size(|| fill(start.wrapping_add(filled), length - filled))? {
+            0 => return Err(Errno::EIO),
+            count => filled += count,
+        }
+    }
+    Ok(())
+}

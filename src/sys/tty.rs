@@ -1,0 +1,92 @@
+//! Terminals.
+
+use std::ffi::{CStr, c_int};
+
+use super::{cvt, retry};
+use crate::errors::{Errno, Result};
+
+pub(crate) fn is_terminal(fd: c_int) -> bool {
+    // SAFETY: takes no memory.
+    unsafe { libc::isatty(fd) == 1 }
+}
+
+/// Whether it is the controlling side of a pseudo terminal, which has no name to be opened by.
+pub(crate) fn is_master(fd: c_int) -> bool {
+    let mut number: libc::c_uint = 0;
+    // SAFETY: writes the number.
+    retry(|| unsafe { libc::ioctl(fd, libc::TIOCGPTN, &raw mut number) }).is_ok()
+}
+
+/// Opens a terminal a second time, by its name: the modes of the new descriptor are its own, while
+/// those of the old one are shared with whoever inherited it. It is not inherited.
+pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<c_int> {
+    let mut name = [0u8; 256];
+    // SAFETY: the buffer has that length.
+    let error = unsafe { libc::ttyname_r(fd, name.as_mut_ptr().cast(), name.len()) };
+    if error != 0 {
+        return Err(Errno::from_system(error));
+    }
+    let name = CStr::from_bytes_until_nul(&name).map_err(|_| Errno::ENAMETOOLONG)?;
+    let flags = access | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: reads the name.
+    retry(|| unsafe { libc::open(name.as_ptr(), flags) })
+}
+
+/// The terminal's settings.
+pub(crate) fn settings(fd: c_int) -> Result<libc::termios> {
+    // SAFETY: plain numbers, valid when zero.
+    let mut settings: libc::termios = unsafe { std::mem::zeroed() };
+    // SAFETY: writes the settings.
+    retry(|| unsafe { libc::tcgetattr(fd, &mut settings) })?;
+    Ok(settings)
+}
+
+/// When settings take effect.
+#[derive(Clone, Copy)]
+pub(crate) enum When {
+    Now,
+    /// After what was written before has gone out.
+    Drained,
+}
+
+/// Async-signal-safe.
+pub(crate) fn set_settings(fd: c_int, when: When, settings: &libc::termios) -> Result {
+    let when = match when {
+        When::Now => libc::TCSANOW,
+        When::Drained => libc::TCSADRAIN,
+    };
+    // SAFETY: reads the settings.
+    retry(|| unsafe { libc::tcsetattr(fd, when, settings) }).map(drop)
+}
+
+/// Columns and rows of the terminal's window.
+pub(crate) fn window_size(fd: c_int) -> Result<(c_int, c_int)> {
+    // SAFETY: plain numbers, valid when zero.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: writes the size.
+    retry(|| unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) })?;
+    Ok((size.ws_col.into(), size.ws_row.into()))
+}
+
+/// What an open file is, as far as handles are concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FileKind {
+    /// A regular file or a character device.
+    File,
+    Fifo,
+    Socket,
+    Other,
+}
+
+pub(crate) fn file_kind(fd: c_int) -> Result<FileKind> {
+    // SAFETY: plain numbers, valid when zero.
+    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: writes the status.
+    cvt(unsafe { libc::fstat(fd, &mut status) })?;
+    Ok(match status.st_mode & libc::S_IFMT {
+        libc::S_IFREG | libc::S_IFCHR => FileKind::File,
+        libc::S_IFIFO => FileKind::Fifo,
+        libc::S_IFSOCK => FileKind::Socket,
+        _ => FileKind::Other,
+    })
+}

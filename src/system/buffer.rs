@@ -1,0 +1,51 @@
+//! Handing text out in buffers of the caller's: `*size` is the room there is, and becomes the length
+//! without the terminator, or, with `UV_ENOBUFS`, the room that is needed.
+
+use std::ffi::c_char;
+
+use crate::errors::{Errno, Result};
+
+/// A caller's buffer.
+pub(super) struct Buffer {
+    start: *mut c_char,
+    size: *mut usize,
+}
+
+impl Buffer {
+    /// `UV_EINVAL` for null pointers, and for a buffer without room.
+    ///
+    /// # Safety
+    /// Both must be null or valid, `start` for `*size` bytes, while the buffer is used.
+    pub(super) unsafe fn new(start: *mut c_char, size: *mut usize) -> Result<Buffer> {
+        // SAFETY: the caller vouches for the pointers.
+        if start.is_null() || size.is_null() || unsafe { *size } == 0 {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Buffer { start, size })
+    }
+
+    pub(super) fn room(&self) -> usize {
+        // SAFETY: contract of `new`.
+        unsafe { *self.size }
+    }
+
+    fn set_size(&self, size: usize) {
+        // SAFETY: contract of `new`.
+        unsafe { *self.size = size };
+    }
+
+    /// Writes the text and its terminator, if they fit.
+    pub(super) fn put(&self, text: &[u8]) -> Result {
+        if text.len() >= self.room() {
+            self.set_size(text.len() + 1);
+            return Err(Errno::ENOBUFS);
+        }
+        // SAFETY: contract of `new`: there is room for the text and its terminator.
+        unsafe {
+            std::ptr::copy_nonoverlapping(text.as_ptr().cast(), self.start, text.len());
+            *self.start.add(text.len()) = 0;
+        }
+        self.set_size(text.len());
+        Ok(())
+    }
+}
