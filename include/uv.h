@@ -2206,7 +2206,8 @@ typedef enum uv_stdio_flags {
   UV_READABLE_PIPE = 16,
   /* With UV_CREATE_PIPE: the child can write. */
   UV_WRITABLE_PIPE = 32,
-  /* With UV_CREATE_PIPE: the child's end does not block. */
+  /* With UV_CREATE_PIPE: the child's end need not block. A hint, without
+   * effect on Unix. */
   UV_NONBLOCK_PIPE = 64,
   /* Older name of UV_NONBLOCK_PIPE. */
   UV_OVERLAPPED_PIPE = 64
