@@ -602,11 +602,11 @@ TEST_IMPL(the_thread_is_left_as_it_was) {
 }
 
 static int keep_going = 1;
-static volatile int handled;
+static int handled;
 
 static void on_posix_signal(int signum) {
   (void) signum;
-  handled++;
+  __atomic_add_fetch(&handled, 1, __ATOMIC_SEQ_CST);
 }
 
 static void* allocate_and_free(void* arg) {

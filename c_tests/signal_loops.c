@@ -9,7 +9,7 @@ static int told;
 
 static void on_signal(uv_signal_t* handle, int signum) {
   (void) handle, (void) signum;
-  told++;
+  __atomic_add_fetch(&told, 1, __ATOMIC_SEQ_CST);
 }
 
 static void start(uv_loop_t* loop, uv_signal_t* handle, uv_signal_cb callback, int signum) {

@@ -3,14 +3,18 @@
 //! **Async-signal-safe zone.** The child shares its parent's memory while the parent's other
 //! threads go on, in the middle of whatever they do; or it has a copy of it, in that state.
 //! Allowed here: reading the plan, atomic stores to it, the stack, and the calls `rt_sigaction`,
-//! `pthread_sigmask`, `setsid`, `fcntl`, `dup2`, `open`, `close`, `chdir`, `setgroups`, `setgid`,
-//! `setuid`, `execve`, `write`, `_exit`. No allocation, no lock, no formatting, no indexing, no
-//! `unwrap`; `errno` is the parent thread's, who restores it.
+//! `pthread_sigmask`, `setsid`, `fcntl`, `dup3`, `openat`, `close`, `chdir`, `setgroups`, `setgid`,
+//! `setuid`, `strlen`, `execve`, `write`, `_exit`. No allocation, no lock, no formatting, no
+//! indexing, no `unwrap`; `errno` is the parent thread's, who restores it.
+//!
+//! What concerns descriptors and identity goes straight to the kernel: libc's functions, or those
+//! that something has put in their place (torsocks, ThreadSanitizer), keep books in memory, and the
+//! books are the parent's. `chdir` and `execve`, which take names, are libc's.
 //!
 //! Descriptors, working folder, user, group, mask and dispositions are the child's own, so that
 //! nothing has to be undone.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
 use crate::errors::{Errno, Result};
@@ -100,8 +104,7 @@ impl Plan {
             // SAFETY: the plan has a descriptor for each target.
             let fd = unsafe { *source };
             if fd >= 0 && fd < count && fd != target {
-                // SAFETY: takes and gives numbers.
-                let moved = cvt(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, count) })?;
+                let moved = fcntl(fd, libc::F_DUPFD_CLOEXEC, count)?;
                 // SAFETY: as above.
                 unsafe { *source = moved };
             }
@@ -129,9 +132,8 @@ impl Plan {
         Ok(())
     }
 
-    /// First what needs the rights that are given up last.
-    ///
-    /// Not by libc's functions, which would have all threads of the parent follow.
+    /// First what needs the rights that are given up last. (libc's functions would have all
+    /// threads of the parent follow.)
     fn change_identity(&self) -> Result {
         if self.uid.is_none() && self.gid.is_none() {
             return Ok(());
@@ -142,11 +144,11 @@ impl Plan {
         unsafe { libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()) };
         if let Some(gid) = self.gid {
             // SAFETY: takes a number.
-            cvt(unsafe { libc::syscall(libc::SYS_setgid, gid) } as c_int)?;
+            call(unsafe { libc::syscall(libc::SYS_setgid, gid) })?;
         }
         if let Some(uid) = self.uid {
             // SAFETY: takes a number.
-            cvt(unsafe { libc::syscall(libc::SYS_setuid, uid) } as c_int)?;
+            call(unsafe { libc::syscall(libc::SYS_setuid, uid) })?;
         }
         Ok(())
     }
@@ -183,40 +185,46 @@ fn is_not_there(error: Errno) -> bool {
     NOT_THERE.contains(&error)
 }
 
+/// The result of a system call that gives a number.
+fn call(result: c_long) -> Result<c_int> {
+    cvt(result as c_int)
+}
+
+fn fcntl(fd: c_int, command: c_int, argument: c_int) -> Result<c_int> {
+    // SAFETY: the commands used here take and give numbers.
+    call(unsafe { libc::syscall(libc::SYS_fcntl, fd, command, argument) })
+}
+
 /// Puts a descriptor in its place, to be kept by the program.
 fn place(fd: c_int, target: c_int) -> Result {
-    let result = if fd == target {
-        // SAFETY: takes numbers.
-        unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
-    } else {
-        // SAFETY: takes numbers.
-        unsafe { libc::dup2(fd, target) }
-    };
-    cvt(result).map(drop)
+    if fd == target {
+        return fcntl(fd, libc::F_SETFD, 0).map(drop);
+    }
+    // SAFETY: takes numbers.
+    call(unsafe { libc::syscall(libc::SYS_dup3, fd, target, 0) }).map(drop)
 }
 
 fn open_null(target: c_int) -> Result {
+    let path = c"/dev/null".as_ptr();
     let mode = if target == libc::STDIN_FILENO {
         libc::O_RDONLY
     } else {
         libc::O_RDWR
     };
     // SAFETY: a terminated string.
-    let fd = cvt(unsafe { libc::open(c"/dev/null".as_ptr(), mode) })?;
+    let fd = call(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, mode) })?;
     if fd != target {
         place(fd, target)?;
         // SAFETY: opened above.
-        unsafe { libc::close(fd) };
+        unsafe { libc::syscall(libc::SYS_close, fd) };
     }
     Ok(())
 }
 
 fn make_blocking(fd: c_int) -> Result {
-    // SAFETY: takes and gives numbers.
-    let flags = cvt(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    let flags = fcntl(fd, libc::F_GETFL, 0)?;
     if flags & libc::O_NONBLOCK != 0 {
-        // SAFETY: takes numbers.
-        cvt(unsafe { libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) })?;
+        fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK)?;
     }
     Ok(())
 }
