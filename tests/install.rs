@@ -141,6 +141,9 @@ fn compile(package: &str, name: &str) -> PathBuf {
 
 #[test]
 fn install_puts_every_file_where_libuv_has_it() {
+    if !installed("make") {
+        return;
+    }
     let expected: BTreeSet<String> = FILES.iter().map(|f| f.to_string()).collect();
     let staged = fresh("staged");
     let usr = Path::new("/usr");
@@ -158,6 +161,9 @@ fn install_puts_every_file_where_libuv_has_it() {
 
 #[test]
 fn libdir_can_be_elsewhere() {
+    if !installed("make") {
+        return;
+    }
     let staged = fresh("multiarch");
     let lib = Path::new("/usr/lib/some-linux-gnu");
     make(
