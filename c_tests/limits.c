@@ -21,12 +21,16 @@ static void write_text(const char* path, const char* text) {
 
 static void have_mounts_of_our_own(void) {
   uid_t uid = getuid();
+  gid_t gid = getgid();
   char map[64];
 
   if (unshare(CLONE_NEWNS) == 0) return;
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) SKIP("no mount namespaces");
   snprintf(map, sizeof(map), "0 %u 1", (unsigned) uid);
   write_text("/proc/self/uid_map", map);
+  write_text("/proc/self/setgroups", "deny");
+  snprintf(map, sizeof(map), "0 %u 1", (unsigned) gid);
+  write_text("/proc/self/gid_map", map);
 }
 
 /* Makes this process see itself in the groups that `listing` says, below an empty /sys/fs/cgroup. */
