@@ -264,6 +264,8 @@ TEST_IMPL(what_cannot_be_executed_is_an_error) {
   ASSERT_OK(spawn_shell(&first, "exit 0", on_exit_close));
   run();
 
+  /* A folder of the path that may not be looked into would make it UV_EACCES. */
+  ASSERT_OK(setenv("PATH", "/usr/bin:/bin", 1));
   expect_error("program-that-is-nowhere", UV_ENOENT);
   expect_error("/nonexistent/program", UV_ENOENT);
   expect_error("/etc/passwd/program", UV_ENOTDIR);

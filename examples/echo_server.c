@@ -23,8 +23,15 @@ static void on_written(uv_write_t* request, int status) {
   free(write);
 }
 
+static void on_shutdown(uv_shutdown_t* request, int status) {
+  (void) status;
+  uv_close((uv_handle_t*) request->handle, free_handle);
+  free(request);
+}
+
 static void on_read(uv_stream_t* client, ssize_t count, const uv_buf_t* buf) {
   struct write* write;
+  uv_shutdown_t* shutdown;
 
   if (count > 0) {
     write = malloc(sizeof(*write));
@@ -33,7 +40,13 @@ static void on_read(uv_stream_t* client, ssize_t count, const uv_buf_t* buf) {
     return;
   }
   free(buf->base);
-  if (count < 0) uv_close((uv_handle_t*) client, free_handle);
+  if (count == 0) return;
+  /* What is still to be written goes out before the end; after an error there is nobody to hear. */
+  shutdown = malloc(sizeof(*shutdown));
+  if (count != UV_EOF || uv_shutdown(shutdown, client, on_shutdown) != 0) {
+    free(shutdown);
+    uv_close((uv_handle_t*) client, free_handle);
+  }
 }
 
 static void on_connection(uv_stream_t* server, int status) {

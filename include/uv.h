@@ -3440,9 +3440,9 @@ UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
                              int flags);
 
 /* Releases what the library holds for the whole process: it ends the threads
- * of the pool, after the work that was queued. Happens by itself at exit.
- * Call it once, when no loop is active and no request under way, and nothing
- * else of the library afterwards.
+ * of the pool, after the work that was queued, and forgets the process
+ * title. Happens by itself at exit. Call it once, when no loop is active and
+ * no request under way, and nothing else of the library afterwards.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
 UV_EXTERN void uv_library_shutdown(void);
@@ -4112,7 +4112,7 @@ UV_EXTERN uint64_t uv_get_available_memory(void);
 
 /* Takes the memory of the program's arguments over, for the process title;
  * call it with those of main. Returns the arguments, in other memory; argv
- * itself when there is nothing to do.
+ * itself when there is nothing to do, and at later calls.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args
  *

@@ -1,4 +1,48 @@
 //! libuv, rebuilt in Rust behind the same C ABI.
+//!
+//! # Where things are
+//!
+//! | functions | file |
+//! |---|---|
+//! | `uv_loop_…`, `uv_backend_…`, `uv_now`, `uv_walk`, `uv_print_…_handles`, `uv_default_loop` | `event_loop/mod.rs` |
+//! | `uv_run`, `uv_stop`, `uv_metrics_…` | `event_loop/run.rs` |
+//! | `uv_close`, `uv_ref`, `uv_is_active`, `uv_fileno`, `uv_handle_…` | `handle.rs` |
+//! | `uv_cancel`, `uv_req_…` | `request.rs` |
+//! | `uv_timer_…` | `timer.rs` |
+//! | `uv_prepare_…`, `uv_check_…`, `uv_idle_…` | `phases.rs` |
+//! | `uv_async_…` | `async_handle.rs` |
+//! | `uv_poll_…` | `poll.rs` |
+//! | `uv_listen`, `uv_accept`, `uv_shutdown`, `uv_read_…`, `uv_write…`, `uv_try_write…` | `stream/` |
+//! | `uv_tcp_…`, `uv_pipe_…`, `uv_socketpair`, `uv_tty_…`, `uv_guess_handle` | `stream/tcp.rs`, `pipe.rs`, `tty.rs` |
+//! | `uv_udp_…` | `udp/` |
+//! | `uv_spawn`, `uv_kill`, `uv_process_…` | `process/` |
+//! | `uv_signal_…` | `signal/` |
+//! | `uv_fs_event_…`, `uv_fs_poll_…` | `fs_event/`, `fs_poll.rs` |
+//! | `uv_fs_…` | `fs/` |
+//! | `uv_queue_work`, `uv_getaddrinfo`, `uv_getnameinfo`, `uv_random`, `uv_library_shutdown` | `work/` |
+//! | `uv_ip4_addr`, `uv_inet_…`, `uv_interface_addresses`, `uv_wtf8_…` | `net/` |
+//! | `uv_os_…`, `uv_cwd`, `uv_cpu_info`, `uv_hrtime`, memory, title | `system/` |
+//! | `uv_thread_…`, `uv_key_…` | `thread.rs` |
+//! | `uv_mutex_…`, `uv_rwlock_…`, `uv_sem_…`, `uv_cond_…`, `uv_barrier_…`, `uv_once` | `sync.rs` |
+//! | `uv_dl…` | `dl.rs` |
+//! | `uv_err_name`, `uv_strerror` | `errors.rs` |
+//! | `uv_replace_allocator` | `alloc.rs` |
+//!
+//! # The common pointer contract
+//!
+//! Every entry point trusts its caller in this, and says below "Safety" only what comes on top:
+//!
+//! - A pointer is not null, unless said otherwise, and points to memory of its type that is live for
+//!   the call. What is to be "initialised" has been by its `uv_…_init`, and not been closed; what is
+//!   "writable" may hold anything.
+//! - A loop, its handles and its requests are used by one thread at a time. Only `uv_async_send`, the
+//!   functions of `sync.rs` and `thread.rs`, and those that touch no loop may be called from any.
+//! - A handle stays in place until its close callback is called, a request until its own callback
+//!   is, and a buffer as long as the request that it was given with.
+//! - Strings are terminated by a zero byte and not changed during the call.
+//!
+//! A null pointer where none is allowed ends the process with a line that names the function.
+
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_macros))]
 
 pub mod abi;

@@ -8,4 +8,4 @@ mod environment;
 mod identity;
 mod memory;
 mod proc;
-mod title;
+pub(crate) mod title;

@@ -84,10 +84,18 @@ unsafe fn room_of(count: usize, argv: *mut *mut c_char) -> usize {
     }
 }
 
+/// With the library shut down there is no title any more. Whoever holds the lock at exit is gone.
+pub(crate) fn forget() {
+    if let Ok(mut title) = TITLE.try_lock() {
+        title.start = std::ptr::null_mut();
+    }
+}
+
 // C entry points
 
 /// Takes the memory of the program's arguments over, for the process title; call it with those of
-/// `main`. Returns the arguments, in other memory; `argv` itself when there is nothing to do.
+/// `main`. Returns the arguments, in other memory; `argv` itself when there is nothing to do, and at
+/// later calls.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args>
 ///
@@ -98,6 +106,11 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
     let Ok(count @ 1..) = usize::try_from(argc) else {
         return argv;
     };
+    let mut title = title();
+    if !title.copy.is_null() {
+        // What it took over is the title's; these may be any memory.
+        return argv;
+    }
     // SAFETY: common pointer contract.
     let Some(copy) = (unsafe { copy_arguments(count, argv) }) else {
         return argv;
@@ -105,7 +118,6 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
     // SAFETY: common pointer contract.
     unsafe {
         let first = *argv;
-        let mut title = title();
         title.start = first;
         title.copy = copy;
         title.room = room_of(count, argv);

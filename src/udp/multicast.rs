@@ -181,11 +181,12 @@ impl Udp {
                     libc::MCAST_JOIN_SOURCE_GROUP,
                     libc::MCAST_LEAVE_SOURCE_GROUP,
                 );
-                let request = libc::group_source_req {
-                    gsr_interface: index,
-                    gsr_group: storage(group, scope),
-                    gsr_source: storage(source, from),
-                };
+                // Zero also between the fields: the kernel is handed all of it.
+                // SAFETY: numbers and addresses, valid when zero.
+                let mut request: libc::group_source_req = unsafe { std::mem::zeroed() };
+                request.gsr_interface = index;
+                request.gsr_group = storage(group, scope);
+                request.gsr_source = storage(source, from);
                 let option = choose(membership, join, leave)?;
                 set_option(self.fd(), libc::IPPROTO_IPV6, option, request)
             }

@@ -23,6 +23,7 @@ use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::list::{self, List};
+use crate::system::title;
 use crate::view::{addr, get, owner, set};
 
 use super::jobs::{Done, Job, Jobs, Run};
@@ -505,13 +506,14 @@ static AT_EXIT: extern "C" fn() = uv_library_shutdown;
 // C entry points
 
 /// Releases what the library holds for the whole process: it ends the threads of the pool, after
-/// the work that was queued. Happens by itself at exit. Call it once, when no loop is active and
+/// the work that was queued, and forgets the process title. Happens by itself at exit. Call it once, when no loop is active and
 /// no request under way, and nothing else of the library afterwards.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_library_shutdown() {
     shut_down();
+    title::forget();
 }
 
 #[cfg(test)]
