@@ -38,8 +38,8 @@ pub struct Check {
     pub environment: &'static [(&'static str, &'static str)],
 }
 
-/// What a check may take: far more than any needs, since machines may be slow and busy.
-const LIMIT: Duration = Duration::from_secs(300);
+/// The seconds that a check may take: far more than any needs, since machines may be slow and busy.
+const LIMIT: u64 = 300;
 
 /// Where the checks find what they need.
 pub struct Workshop {
@@ -75,12 +75,13 @@ impl Workshop {
 
 const CLIENTS: &[Client] = &[node::CLIENT, cmake::CLIENT];
 
-const USAGE: &str = "options: --filter TEXT, --repeat N, --portable-poller, --write (docs/compatibility.md), --list";
+const USAGE: &str = "options: --filter TEXT, --repeat N, --portable-poller, --limit SECONDS, --list, --write (docs/compatibility.md)";
 
 #[derive(Default)]
 struct Options {
     filter: String,
     repeat: u32,
+    limit: u64,
     portable: bool,
     write: bool,
     list: bool,
@@ -90,6 +91,7 @@ impl Options {
     fn parse(arguments: &[String]) -> Result<Options, String> {
         let mut options = Options {
             repeat: 1,
+            limit: LIMIT,
             ..Options::default()
         };
         let mut arguments = arguments.iter();
@@ -98,6 +100,7 @@ impl Options {
             match argument.as_str() {
                 "--filter" => options.filter = value()?,
                 "--repeat" => options.repeat = value()?.parse().map_err(|_| USAGE.to_string())?,
+                "--limit" => options.limit = value()?.parse().map_err(|_| USAGE.to_string())?,
                 "--portable-poller" => options.portable = true,
                 "--write" => options.write = true,
                 "--list" => options.list = true,
@@ -160,6 +163,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
         folder,
         portable: options.portable,
     };
+    let limit = Duration::from_secs(options.limit);
     let mut rows = Vec::new();
     for (client, checks) in &wanted {
         let package = client.packages[0];
@@ -172,7 +176,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
                 let begin = Instant::now();
                 let result = prepared
                     .clone()
-                    .and_then(|()| sandbox::check(&workshop, client, check, LIMIT));
+                    .and_then(|()| sandbox::check(&workshop, client, check, limit));
                 row.add(result, begin.elapsed());
             }
             rows.push(row);
