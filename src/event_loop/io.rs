@@ -349,7 +349,7 @@ impl Io {
     /// Stops watching, for good: the descriptor is about to be closed or given back, and its owner
     /// may close it unasked.
     pub(crate) fn close(self, on: Loop) {
-        self.stop(on, ready::REQUESTABLE);
+        self.stop(on, !0);
         self.pending_link().remove();
         let fd = self.fd();
         if fd != -1 {
@@ -376,6 +376,10 @@ impl Io {
 
     pub(super) fn is_signal(self) -> bool {
         self.kind() == Watcher::Signal as usize
+    }
+
+    pub(super) fn is_async(self) -> bool {
+        get!(self.bits) == Watcher::Async as usize
     }
 
     /// What of an event concerns this watcher.
