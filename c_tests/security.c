@@ -308,3 +308,78 @@ TEST_IMPL(a_host_name_is_used_whole_or_not_at_all) {
   }
   ASSERT_EQ(uv_getaddrinfo(NULL, &req, NULL, "", NULL, NULL), UV_EINVAL);
 }
+
+/* --- Allocators --------------------------------------------------------------------------------- */
+
+enum { magic = 0x0a110c };
+
+/* Blocks that any other allocator's free, or this one given another's block, would stumble over. */
+static void* marked_realloc(void* block, size_t size) {
+  size_t* header = block == NULL ? NULL : (size_t*) block - 2;
+  if (header != NULL) ASSERT_EQ(header[0], magic);
+  header = realloc(header, size + 2 * sizeof(*header));
+  header[0] = magic;
+  return header + 2;
+}
+
+static void* marked_malloc(size_t size) {
+  return marked_realloc(NULL, size);
+}
+
+static void* marked_calloc(size_t count, size_t size) {
+  return memset(marked_malloc(count * size), 0, count * size);
+}
+
+static void marked_free(void* block) {
+  size_t* header = (size_t*) block - 2;
+  if (block == NULL) return;
+  ASSERT_EQ(header[0], magic);
+  header[0] = 0;
+  free(header);
+}
+
+static void expect_marked(const void* block) {
+  ASSERT_NOT_NULL(block);
+  ASSERT_EQ(((const size_t*) block)[-2], magic);
+}
+
+static void results_of_files(uv_fs_cb callback) {
+  uv_fs_t req;
+
+  done = 0;
+  uv_fs_realpath(uv_default_loop(), &req, test_path("link"), callback);
+  if (callback != NULL) run_until(uv_default_loop(), &done, 1);
+  ASSERT_OK(req.result);
+  expect_marked(req.ptr);
+  uv_fs_req_cleanup(&req);
+  done = 0;
+  uv_fs_readlink(uv_default_loop(), &req, test_path("link"), callback);
+  if (callback != NULL) run_until(uv_default_loop(), &done, 1);
+  ASSERT_OK(req.result);
+  expect_marked(req.ptr);
+  uv_fs_req_cleanup(&req);
+}
+
+TEST_IMPL(results_come_from_the_replaced_allocator) {
+  uv_interface_address_t* addresses;
+  uv_env_item_t* variables;
+  uv_cpu_info_t* cpus;
+  uv_passwd_t user;
+  int count;
+
+  ASSERT_OK(uv_replace_allocator(marked_malloc, marked_realloc, marked_calloc, marked_free));
+  ASSERT_OK(symlink("target", test_path("link")));
+  write_file(test_path("target"), "", 0);
+  results_of_files(NULL);
+  results_of_files(on_fs);
+  ASSERT_OK(uv_os_environ(&variables, &count));
+  expect_marked(variables);
+  uv_os_free_environ(variables, count);
+  if (uv_os_get_passwd(&user) == 0) uv_os_free_passwd(&user);
+  ASSERT_OK(uv_cpu_info(&cpus, &count));
+  expect_marked(cpus);
+  uv_free_cpu_info(cpus, count);
+  ASSERT_OK(uv_interface_addresses(&addresses, &count));
+  uv_free_interface_addresses(addresses, count);
+  MAKE_SURE_NOTHING_LEAKED();
+}
