@@ -3,6 +3,7 @@
 mod demo;
 mod headers;
 mod tools;
+mod upstream;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,6 +24,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "headers",
         "[--check]  write include/ from src/ and header/, or fail when it is stale",
         headers::run,
+    ),
+    (
+        "upstream",
+        "build libuv's own release to compare with, and print where",
+        upstream::command,
     ),
 ];
 
