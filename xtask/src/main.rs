@@ -1,6 +1,8 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
+mod conformance;
 mod demo;
+mod document;
 mod headers;
 mod tools;
 mod upstream;
@@ -15,6 +17,11 @@ type Outcome = Result<(), String>;
 type Command = fn(&Path, &[String]) -> Outcome;
 
 const COMMANDS: &[(&str, &str, Command)] = &[
+    (
+        "conformance",
+        "[--filter TEXT] [--portable-poller] [--repeat N] …  run libuv's own tests on both libraries",
+        conformance::run,
+    ),
     (
         "demo",
         "[--portable-poller]  build the library and run C programs on it",

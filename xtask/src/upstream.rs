@@ -30,7 +30,6 @@ pub fn command(root: &Path, arguments: &[String]) -> Outcome {
     Ok(())
 }
 
-#[allow(dead_code)] // `conformance` and `abi`, which are under way, use the rest.
 impl Upstream {
     /// Builds what is not built yet.
     pub fn ensure(root: &Path) -> Result<Upstream, String> {
@@ -47,6 +46,7 @@ impl Upstream {
         Ok(upstream)
     }
 
+    #[allow(dead_code)] // `abi`, which is under way, is its user.
     /// The library alone, with debug information: for looking at its types.
     pub fn with_debug_information(root: &Path) -> Result<Upstream, String> {
         tools::need(&[("cc", "gcc"), ("make", "make"), ("cmake", "cmake")])?;
@@ -56,10 +56,6 @@ impl Upstream {
         };
         upstream.make(&["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DBUILD_TESTING=OFF"])?;
         Ok(upstream)
-    }
-
-    pub fn include(&self) -> PathBuf {
-        self.source.join("include")
     }
 
     /// The shared library itself, not the links to it.
@@ -152,7 +148,7 @@ fn home_of_cache(cache: &str) -> Option<PathBuf> {
 }
 
 /// All object files below a folder.
-fn objects(folder: &Path) -> Result<Vec<PathBuf>, String> {
+pub fn objects(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let entries =
         std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut found = Vec::new();
