@@ -64,6 +64,7 @@ mod poll;
 mod process;
 mod request;
 mod signal;
+mod spin;
 mod stream;
 mod sync;
 mod sys;

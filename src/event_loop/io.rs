@@ -254,7 +254,7 @@ impl Io {
 
     /// Stops watching, for good: the descriptor is about to be closed or given back.
     pub(crate) fn close(self, on: Loop) {
-        self.stop(on, ready::REQUESTABLE);
+        self.stop(on, !0);
         self.pending_link().remove();
         self.forget(on);
     }
@@ -288,6 +288,10 @@ impl Io {
 
     pub(super) fn is_signal(self) -> bool {
         get!(self.bits) == Watcher::Signal as usize
+    }
+
+    pub(super) fn is_async(self) -> bool {
+        get!(self.bits) == Watcher::Async as usize
     }
 
     /// What of an event concerns this watcher.
