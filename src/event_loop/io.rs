@@ -63,13 +63,15 @@ enum Known {
 
 impl Slot {
     const FREE: Slot = Slot(0);
+    /// Above the interest and the lowest bit.
+    const GENERATION_SHIFT: u32 = 32 + KIND_BITS;
 
     fn watched(io: Io) -> Slot {
         Slot(io.raw().expose_provenance() as u64)
     }
 
     fn left(generation: u32, told: u32) -> Slot {
-        Slot(u64::from(generation) << 32 | u64::from(told) << 1 | 1)
+        Slot(u64::from(generation) << Self::GENERATION_SHIFT | u64::from(told) << 1 | 1)
     }
 
     #[inline]
@@ -82,8 +84,8 @@ impl Slot {
             Known::Watched(unsafe { Io::from_ptr(raw) })
         } else {
             Known::Left {
-                generation: (self.0 >> 32) as u32,
-                told: self.0 as u32 >> 1,
+                generation: (self.0 >> Self::GENERATION_SHIFT) as u32,
+                told: (self.0 >> 1) as u32,
             }
         }
     }
@@ -379,7 +381,7 @@ impl Io {
     }
 
     pub(super) fn is_async(self) -> bool {
-        get!(self.bits) == Watcher::Async as usize
+        self.kind() == Watcher::Async as usize
     }
 
     /// What of an event concerns this watcher.
@@ -450,4 +452,40 @@ pub(super) fn apply_changes(on: Loop) -> bool {
         }
     }
     any_refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_keeps_what_was_left() {
+        for told in [ready::READABLE, ready::REQUESTABLE, !0] {
+            for generation in [1, LAST_GENERATION] {
+                match Slot::left(generation, told).known() {
+                    Known::Left {
+                        generation: of,
+                        told: kept,
+                    } => assert_eq!((of, kept), (generation, told)),
+                    _ => panic!(),
+                }
+            }
+        }
+        assert!(matches!(Slot::FREE.known(), Known::Nothing));
+    }
+
+    #[test]
+    fn a_watcher_has_its_kind_and_a_generation() {
+        // SAFETY: watchers are plain data, valid when zeroed.
+        let mut raw: uv__io_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the memory outlives the view.
+        let io = unsafe { Io::from_ptr(&raw mut raw) };
+        io.init(Watcher::Poll, 7);
+        assert_eq!(io.generation(), 0);
+        io.set_generation(LAST_GENERATION);
+        assert_eq!(io.generation(), LAST_GENERATION);
+        assert_eq!(io.kind(), Watcher::Poll as usize);
+        assert_eq!(io.token(), u64::from(LAST_GENERATION) << 32 | 7);
+        assert!(matches!(Slot::watched(io).known(), Known::Watched(other) if other == io));
+    }
 }
