@@ -10,7 +10,7 @@ const path = require('path');
 const { once } = require('events');
 const { PassThrough, Readable, Transform } = require('stream');
 const { pipeline } = require('stream/promises');
-const { listen, run, temporaryFolder } = require('./common.js');
+const { listen, run, temporaryFolder, until } = require('./common.js');
 
 const CHUNK = Buffer.alloc(64 << 10, 'backpressure');
 const TOTAL = 24 << 20;
@@ -27,7 +27,7 @@ async function pair(where) {
   const server = net.createServer({ pauseOnConnect: true });
   const { port } = await listen(server, where);
   const writer = net.connect(where.path ? { path: where.path } : { port, host: where.host });
-  const [reader] = await once(server, 'connection');
+  const [[reader]] = await Promise.all([once(server, 'connection'), once(writer, 'connect')]);
   server.close();
   return { reader, writer };
 }
@@ -127,7 +127,11 @@ async function aChildThatReadsLate() {
 async function aReaderThatGoesAway() {
   const { reader, writer } = await pair({ port: 0, host: '127.0.0.1' });
   const failed = once(writer, 'error').catch((error) => [error]);
-  while (writer.write(CHUNK));
+  // Data that was not read makes the end an abrupt one.
+  const fill = () => { while (writer.write(CHUNK)); };
+  writer.on('drain', fill);
+  fill();
+  await until(() => writer.bytesWritten > writer.writableLength);
   reader.destroy();
   const [error] = await failed;
   assert(['ECONNRESET', 'EPIPE'].includes(error.code), `${error}`);
