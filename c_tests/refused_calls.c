@@ -225,12 +225,15 @@ static struct rlimit old_limit;
 
 static void run_out_of_descriptors(void) {
   struct rlimit limit;
+  int fds[2];
   int fd = open("/dev/null", O_RDONLY);
   ASSERT_OK(getrlimit(RLIMIT_NOFILE, &old_limit));
   limit = old_limit;
   limit.rlim_cur = fd;
   ASSERT_OK(close(fd));
   ASSERT_OK(setrlimit(RLIMIT_NOFILE, &limit));
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0) SKIP("the limit has no effect (valgrind)");
+  ASSERT_EQ(errno, EMFILE);
 }
 
 static void on_opened(uv_fs_t* req) {
