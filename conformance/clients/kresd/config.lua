@@ -2,8 +2,6 @@
 log_level('notice')
 net.ipv6 = false
 net.listen('127.0.0.1', 5301, { kind = 'dns' })
-net.listen('127.0.0.1', 5302, { kind = 'tls' })
-net.listen('127.0.0.1', 5303, { kind = 'webmgmt' })
 cache.size = 10 * MB
 for _, name in ipairs({ 'priming', 'detect_time_skew', 'detect_time_jump', 'ta_update',
                         'ta_signal_query', 'ta_sentinel' }) do

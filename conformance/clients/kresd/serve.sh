@@ -1,13 +1,14 @@
 #!/bin/sh
-# kresd answers from its hints and policies, dig asks over UDP, TCP and TLS; in an empty folder.
+# kresd answers from its hints and policies, dig asks over UDP and TCP; in an empty folder.
 set -eu
 ask() { dig @127.0.0.1 -p 5301 +time=10 +tries=10 "$@"; }
 fail() { echo "$*" >&2; exit 1; }
 
-kresd -n -q -c "$OXUV_SCRIPTS/config.lua" "$PWD" >&2 &
+kresd -v -n -c "$OXUV_SCRIPTS/config.lua" "$PWD" >&2 &
 kresd=$!
 until ask +time=1 +tries=1 +short h1.example.test > first.txt 2>&1 && grep -q 127.2.0.2 first.txt; do
   kill -0 "$kresd" || fail "kresd ended"
+  cat first.txt >&2
   sleep 0.2
 done
 echo ready
