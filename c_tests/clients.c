@@ -195,8 +195,12 @@ TEST_IMPL(handles_inside_objects_leave_their_neighbours_alone) {
 
 /* --- BIND: the size of the pool comes after the start ----------------------------------------------- */
 
-static void just_work(uv_work_t* req) {
-  uv_sleep(5);
+static uv_barrier_t seven;
+
+/* Comes to an end only if as many threads do this at a time. */
+static void wait_for_six_others(uv_work_t* req) {
+  (void) req;
+  uv_barrier_wait(&seven);
 }
 
 static void after_work(uv_work_t* req, int status) {
@@ -205,21 +209,23 @@ static void after_work(uv_work_t* req, int status) {
 }
 
 TEST_IMPL(the_size_of_the_pool_may_be_set_by_the_program) {
-  uv_work_t reqs[16];
+  uv_work_t reqs[14];
   uv_timer_t timer;
-  int i;
+  int before;
 
+  ASSERT_OK(uv_barrier_init(&seven, 7));
   /* The library is in use, but not its pool. */
   ASSERT_OK(uv_os_setenv("UV_THREADPOOL_SIZE", "2"));
   ASSERT_OK(uv_timer_init(uv_default_loop(), &timer));
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   ASSERT_OK(uv_os_setenv("UV_THREADPOOL_SIZE", "7"));
-  i = thread_count();
-  for (done = 0; done < 16; done++)
-    ASSERT_OK(uv_queue_work(uv_default_loop(), &reqs[done], just_work, after_work));
-  ASSERT_EQ(thread_count() - i, 7);
+  before = thread_count();
+  for (done = 0; done < 14; done++)
+    ASSERT_OK(uv_queue_work(uv_default_loop(), &reqs[done], wait_for_six_others, after_work));
   done = 0;
-  run_until(uv_default_loop(), &done, 16);
+  run_until(uv_default_loop(), &done, 14);
+  ASSERT_EQ(thread_count() - before, 7);
+  uv_barrier_destroy(&seven);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
