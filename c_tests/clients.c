@@ -235,6 +235,10 @@ TEST_IMPL(the_version_is_no_lower_than_that_of_the_header) {
   ASSERT_EQ(uv_version() >> 16, 1);
 }
 
+static void just_work(uv_work_t* req) {
+  (void) req;
+}
+
 /* --- Brought in by dlopen ---------------------------------------------------------------------------- */
 
 /* The functions of a second libuv in this process. */
