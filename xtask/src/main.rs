@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
+mod clients;
 mod demo;
 mod headers;
 mod tools;
@@ -14,6 +15,11 @@ type Outcome = Result<(), String>;
 type Command = fn(&Path, &[String]) -> Outcome;
 
 const COMMANDS: &[(&str, &str, Command)] = &[
+    (
+        "clients",
+        "[--filter TEXT] [--repeat N] [--portable-poller] [--write]  run Debian's programs on the library",
+        clients::run,
+    ),
     (
         "demo",
         "[--portable-poller]  build the library and run C programs on it",
