@@ -44,6 +44,7 @@ void task_register(struct task* task);
 #define TEST_IMPL_LIMIT(name, seconds) TASK__(name, seconds, 0, 0)
 /* Not beside other tests: it measures, or uses up something that all processes share. */
 #define TEST_IMPL_SERIAL(name) TASK__(name, 60, 1, 0)
+#define TEST_IMPL_SERIAL_LIMIT(name, seconds) TASK__(name, seconds, 1, 0)
 #define HELPER_IMPL(name) TASK__(name, 0, 0, 1)
 
 /* Runs a helper of this program in a process of its own, and waits until it calls helper_ready().
