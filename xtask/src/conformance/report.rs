@@ -151,6 +151,10 @@ pub fn write(root: &Path, results: &[Finding], known: &[Known], options: &Option
             let _ = write!(text, "\n{title}:\n\n{lines}");
         }
     }
+    let skipped = skipped_on_both(results);
+    if !skipped.is_empty() {
+        let _ = write!(text, "\nSkipped on both:\n\n{skipped}");
+    }
     document::write_section(root, section, &text)
 }
 
@@ -168,6 +172,22 @@ fn differences(results: &[Finding], known: &[Known], verdict: Verdict) -> String
         None => format!("- `{test}`\n"),
     };
     tests.iter().map(line).collect()
+}
+
+/// A list of the tests that can run nowhere in such a room, with what they say about it.
+fn skipped_on_both(results: &[Finding]) -> String {
+    let mut lines: Vec<String> = results
+        .iter()
+        .filter(|row| {
+            row.verdicts
+                .iter()
+                .all(|(_, found)| *found == Verdict::Same)
+        })
+        .filter(|row| settled(row.first[0], row.again[0]) == 1)
+        .map(|row| format!("- `{}`, {}: {}\n", row.test, row.user.name(), row.message))
+        .collect();
+    lines.sort_unstable();
+    lines.concat()
 }
 
 #[cfg(test)]

@@ -16,8 +16,7 @@ const NOBODY: u32 = 65534;
 /// folder of program and library, and then the command that sheds the ids and starts the test.
 ///
 /// The default route leads to a device that swallows everything, so that addresses outside of the
-/// machine are reachable in the eyes of the kernel, and no packet gets anywhere. Name servers are
-/// looked for on loopback, where none answers.
+/// machine are reachable in the eyes of the kernel, and no packet gets anywhere.
 const SETUP: &str = r#"
 set -e
 stage=$1; side=$2; shift 2
@@ -32,11 +31,23 @@ if ip link add oxuv0 type dummy 2>/dev/null || ip link add oxuv0 type ifb 2>/dev
     ip -6 route add default dev oxuv0
   fi
 fi
-mount --bind "$stage/resolv.conf" /etc/resolv.conf 2>/dev/null || true
+for name in hosts resolv.conf; do
+  mount --bind "$stage/$name" "/etc/$name" 2>/dev/null || true
+done
 mount --bind "$side" "$stage/side"
 mount --rbind "$stage" /tmp
 cd /tmp/work
 "#;
+
+/// What is put over the files of the same names in /etc: a name server is looked for on loopback,
+/// where none answers, and loopback has its usual names.
+const NAMES: &[(&str, &str)] = &[
+    ("resolv.conf", "nameserver 127.0.0.1\n"),
+    (
+        "hosts",
+        "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+    ),
+];
 
 /// Runs the test; the shell stays, as the process that reaps orphans.
 const RUN: &str = "\nstatus=0; \"$@\" || status=$?; exit $status\n";
@@ -110,7 +121,9 @@ impl Room {
             fs::remove_dir_all(&stage).map_err(problem)?;
         }
         fs::create_dir_all(stage.join("side")).map_err(problem)?;
-        fs::write(stage.join("resolv.conf"), "nameserver 127.0.0.1\n").map_err(problem)?;
+        for (name, text) in NAMES {
+            fs::write(stage.join(name), text).map_err(problem)?;
+        }
         let work = stage.join("work");
         copy_folder(fixtures, &work.join("test/fixtures")).map_err(problem)?;
         open_to_all(&stage).map_err(problem)?;
