@@ -99,11 +99,11 @@ impl Status {
 const DEVICE: u64 = 1 << 62;
 
 fn mount_of(found: &libc::statx) -> u64 {
-    if found.stx_mask & libc::STATX_MNT_ID_UNIQUE as u32 != 0 {
+    if found.stx_mask & libc::STATX_MNT_ID_UNIQUE != 0 {
         return found.stx_mnt_id;
     }
     // Older kernels use both numbers again; a disk's file system rarely becomes another one.
-    if found.stx_mask & libc::STATX_MNT_ID as u32 == 0 || found.stx_dev_major == 0 {
+    if found.stx_mask & libc::STATX_MNT_ID == 0 || found.stx_dev_major == 0 {
         return 0;
     }
     let device = u64::from(found.stx_dev_major) << 20 | u64::from(found.stx_dev_minor);

@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
 mod abi;
+mod clients;
 mod conformance;
 mod demo;
 mod document;
@@ -27,6 +28,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "conformance",
         "[--filter TEXT] [--portable-poller] [--repeat N] …  run libuv's own tests on both libraries",
         conformance::run,
+    ),
+    (
+        "clients",
+        "[--filter TEXT] [--repeat N] [--portable-poller] [--write]  run Debian's programs on the library",
+        clients::run,
     ),
     (
         "demo",

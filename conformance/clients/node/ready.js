@@ -1,0 +1,19 @@
+'use strict';
+// Tells that libuv is loaded and waits until the processes have been looked at. To be required
+// first, and called once more when there are more processes to look at.
+const fs = require('fs');
+
+module.exports = function ready() {
+  fs.writeSync(1, 'ready\n');
+  const byte = Buffer.alloc(1);
+  do {
+    let count = 0;
+    try {
+      count = fs.readSync(0, byte, 0, 1, null);
+    } catch (error) {
+      if (error.code === 'EAGAIN') continue;
+      throw error;
+    }
+    if (count === 0) throw new Error('the end of standard input');
+  } while (byte[0] !== 10);
+};

@@ -1,0 +1,234 @@
+//! `cargo xtask clients`: programs of Debian packages that nobody changed, run on this library.
+//!
+//! A client is a file here, with what it runs in `conformance/clients/NAME/`. See `sandbox.rs` for
+//! what a check runs in and how it shows that the library is the one in use.
+
+mod cmake;
+mod node;
+mod packages;
+mod report;
+mod sandbox;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+use crate::tools::{self, Library};
+use report::Row;
+
+/// A program, or several of one kind, of Debian's.
+pub struct Client {
+    pub name: &'static str,
+    /// The packages; the version of the first stands in the table.
+    pub packages: &'static [&'static str],
+    /// What has to be made before the checks; the only step that may use the network.
+    pub prepare: Option<fn(&Workshop) -> Outcome>,
+    pub checks: &'static [Check],
+}
+
+/// One thing that has to work.
+pub struct Check {
+    pub name: &'static str,
+    /// What passes when it passes, for the table.
+    pub claim: &'static str,
+    /// A program and its arguments. `@file` stands for the path of a file in
+    /// `conformance/clients/NAME/`, `%file` for one in `Workshop::made`.
+    pub command: &'static [&'static str],
+    pub environment: &'static [(&'static str, &'static str)],
+}
+
+/// The seconds that a check may take: far more than any needs, since machines may be slow and busy.
+const LIMIT: u64 = 300;
+
+/// Where the checks find what they need.
+pub struct Workshop {
+    /// The repository.
+    pub root: PathBuf,
+    pub library: Library,
+    /// The file that every program has to have mapped.
+    pub file: PathBuf,
+    /// `target/clients`.
+    pub folder: PathBuf,
+    /// The unpacked packages: laid over `/usr` and `/etc` where a check runs.
+    pub packages: PathBuf,
+    pub portable: bool,
+}
+
+impl Workshop {
+    /// The folder of what a client's `prepare` makes.
+    pub fn made(&self, client: &str) -> PathBuf {
+        let poller = if self.portable { "portable" } else { "epoll" };
+        self.folder.join("made").join(poller).join(client)
+    }
+
+    /// The folder of the scripts of a client.
+    pub fn scripts(&self, client: &str) -> PathBuf {
+        self.root.join("conformance/clients").join(client)
+    }
+
+    /// A command among the unpacked packages, with the machine's network, to prepare something.
+    pub fn command(&self, program: &[&str]) -> Command {
+        sandbox::command(self, sandbox::Network::Machine, program)
+    }
+}
+
+const CLIENTS: &[Client] = &[node::CLIENT, cmake::CLIENT];
+
+const USAGE: &str = "options: --filter TEXT, --repeat N, --portable-poller, --limit SECONDS, --list, --write (docs/compatibility.md)";
+
+#[derive(Default)]
+struct Options {
+    filter: String,
+    repeat: u32,
+    limit: u64,
+    portable: bool,
+    write: bool,
+    list: bool,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Options, String> {
+        let mut options = Options {
+            repeat: 1,
+            limit: LIMIT,
+            ..Options::default()
+        };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().cloned().ok_or(USAGE.to_string());
+            match argument.as_str() {
+                "--filter" => options.filter = value()?,
+                "--repeat" => options.repeat = value()?.parse().map_err(|_| USAGE.to_string())?,
+                "--limit" => options.limit = value()?.parse().map_err(|_| USAGE.to_string())?,
+                "--portable-poller" => options.portable = true,
+                "--write" => options.write = true,
+                "--list" => options.list = true,
+                _ => return Err(USAGE.into()),
+            }
+        }
+        if options.write && (options.portable || !options.filter.is_empty()) {
+            return Err("--write takes all checks, on epoll".into());
+        }
+        Ok(options)
+    }
+
+    /// Whether a check is to run: its name is `client::check`.
+    fn takes(&self, client: &Client, check: &Check) -> bool {
+        full_name(client, check).contains(&self.filter)
+    }
+}
+
+fn full_name(client: &Client, check: &Check) -> String {
+    format!("{}::{}", client.name, check.name)
+}
+
+pub fn run(root: &Path, arguments: &[String]) -> Outcome {
+    let options = Options::parse(arguments)?;
+    let wanted: Vec<(&Client, Vec<&Check>)> = CLIENTS
+        .iter()
+        .map(|client| {
+            let takes = |check: &&Check| options.takes(client, check);
+            (client, client.checks.iter().filter(takes).collect())
+        })
+        .filter(|(_, checks): &(_, Vec<_>)| !checks.is_empty())
+        .collect();
+    if wanted.is_empty() {
+        return Err(format!("no check is called *{}*", options.filter));
+    }
+    if options.list {
+        for (client, checks) in &wanted {
+            for check in checks {
+                println!("{}  {}", full_name(client, check), check.claim);
+            }
+        }
+        return Ok(());
+    }
+    sandbox::need_root()?;
+    tools::need(&[("cc", "gcc"), ("make", "make"), ("ip", "iproute2")])?;
+    println!("building the release library");
+    let library = Library::build(root, options.portable)?;
+    let file = library.file()?;
+    let folder = root.join("target/clients");
+    let packages: Vec<&str> = wanted
+        .iter()
+        .flat_map(|(client, _)| client.packages.iter().copied())
+        .collect();
+    let unpacked = packages::unpack(&folder, &packages)?;
+    let workshop = Workshop {
+        root: root.to_path_buf(),
+        library,
+        file,
+        packages: unpacked.folder.clone(),
+        folder,
+        portable: options.portable,
+    };
+    let limit = Duration::from_secs(options.limit);
+    let mut rows = Vec::new();
+    for (client, checks) in &wanted {
+        let package = client.packages[0];
+        let version = unpacked.version(package);
+        println!("{} ({package} {version})", client.name);
+        let prepared = client.prepare.map_or(Ok(()), |prepare| prepare(&workshop));
+        for check in checks {
+            let mut row = Row::new(client.name, package, &version, check);
+            for _ in 0..options.repeat {
+                let begin = Instant::now();
+                let result = prepared
+                    .clone()
+                    .and_then(|()| sandbox::check(&workshop, client, check, limit));
+                row.add(result, begin.elapsed());
+            }
+            rows.push(row);
+        }
+    }
+    report::summary(&rows);
+    let failed = rows.iter().filter(|row| !row.passed()).count();
+    if failed > 0 {
+        return Err(format!(
+            "{failed} of {} checks failed; what they printed is in {}",
+            rows.len(),
+            sandbox::logs(&workshop).display()
+        ));
+    }
+    if options.write {
+        report::write(root, &rows)?;
+    }
+    println!("all {} checks passed", rows.len());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Options, String> {
+        let arguments: Vec<String> = text.split_whitespace().map(String::from).collect();
+        Options::parse(&arguments)
+    }
+
+    #[test]
+    fn options_are_read() {
+        let options = parse("--filter node:: --repeat 3 --portable-poller").unwrap();
+        assert_eq!(
+            (options.filter.as_str(), options.repeat, options.portable),
+            ("node::", 3, true)
+        );
+        assert!(parse("--repeat many").is_err());
+        assert!(parse("--filter").is_err());
+        assert!(parse("--nothing").is_err());
+        assert!(parse("--write --filter node").is_err());
+    }
+
+    #[test]
+    fn names_of_checks_are_unique() {
+        let mut names: Vec<String> = CLIENTS
+            .iter()
+            .flat_map(|client| client.checks.iter().map(|check| full_name(client, check)))
+            .collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,234 @@
+//! Packages of Debian's: fetched by apt-get and unpacked into a folder, never installed.
+//!
+//! What is fetched is what an empty system would need besides what this one has in the same
+//! version, so that the result hardly depends on the machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::tools::run;
+
+/// Packages in a folder.
+pub struct Unpacked {
+    pub folder: PathBuf,
+    versions: BTreeMap<String, String>,
+}
+
+impl Unpacked {
+    /// The version of a package, which may be the machine's own.
+    pub fn version(&self, package: &str) -> String {
+        self.versions.get(package).cloned().unwrap_or_default()
+    }
+}
+
+/// A package in one version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Package {
+    name: String,
+    version: String,
+    /// The file that apt-get makes of it.
+    file: String,
+}
+
+/// Fetches packages, with what they depend on, and unpacks them under `folder`.
+pub fn unpack(folder: &Path, names: &[&str]) -> Result<Unpacked, String> {
+    let archives = folder.join("archives");
+    make_folder(&archives)?;
+    // One attempt with the lists that the machine has, one with new ones.
+    let (all, missing) = fetch(&archives, names).or_else(|_| {
+        println!("updating the lists of packages");
+        run(Command::new("apt-get").args(["update", "-qq"]))?;
+        fetch(&archives, names)
+    })?;
+    let root = folder.join("packages");
+    unpack_into(&root, &archives, &missing)?;
+    Ok(Unpacked {
+        folder: root,
+        versions: all
+            .into_iter()
+            .map(|package| (package.name, package.version))
+            .collect(),
+    })
+}
+
+/// All packages, and those of them that the machine does not have, which are in `archives` then.
+fn fetch(archives: &Path, names: &[&str]) -> Result<(Vec<Package>, Vec<Package>), String> {
+    let all = resolve(archives, names)?;
+    let installed = installed()?;
+    let missing: Vec<Package> = all
+        .iter()
+        .filter(|package| installed.get(&package.name) != Some(&package.version))
+        .cloned()
+        .collect();
+    let absent: Vec<&Package> = missing
+        .iter()
+        .filter(|package| !archives.join(&package.file).exists())
+        .collect();
+    if !absent.is_empty() {
+        println!("fetching {} packages", absent.len());
+        run(Command::new("apt-get")
+            .current_dir(archives)
+            .args(["download", "-qq", "-o", "APT::Sandbox::User=root"])
+            .args(
+                absent
+                    .iter()
+                    .map(|package| format!("{}={}", package.name, package.version)),
+            ))?;
+    }
+    for package in absent {
+        if !archives.join(&package.file).exists() {
+            return Err(format!("apt-get download made no {}", package.file));
+        }
+    }
+    Ok((all, missing))
+}
+
+/// What an empty system would get.
+fn resolve(archives: &Path, names: &[&str]) -> Result<Vec<Package>, String> {
+    let nothing = archives.join("nothing-is-installed");
+    fs::write(&nothing, "").map_err(|error| format!("{}: {error}", nothing.display()))?;
+    let output = run(Command::new("apt-get")
+        .args(["install", "--print-uris", "-qq", "-y"])
+        .arg("--no-install-recommends")
+        .args(["-o", "Debug::NoLocking=1", "-o"])
+        .arg(format!("Dir::State::status={}", nothing.display()))
+        .arg("-o")
+        // An empty cache: what is in the machine's would not be listed.
+        .arg(format!("Dir::Cache::archives={}/", archives.display()))
+        .args(names))?;
+    let packages = parse_uris(&String::from_utf8_lossy(&output.stdout));
+    match names
+        .iter()
+        .find(|name| !packages.iter().any(|package| package.name == **name))
+    {
+        None => Ok(packages),
+        Some(name) => Err(format!("apt-get knows no package {name}")),
+    }
+}
+
+/// The packages of what `apt-get --print-uris` prints.
+fn parse_uris(text: &str) -> Vec<Package> {
+    let parse = |line: &str| -> Option<Package> {
+        let file = line.split_whitespace().nth(1)?;
+        let mut parts = file.strip_suffix(".deb")?.split('_');
+        let (name, version) = (parts.next()?, parts.next()?);
+        Some(Package {
+            name: name.to_string(),
+            version: version.replace("%3a", ":"),
+            file: file.to_string(),
+        })
+    };
+    text.lines().filter_map(parse).collect()
+}
+
+/// The versions of what is installed.
+fn installed() -> Result<BTreeMap<String, String>, String> {
+    let output = run(Command::new("dpkg-query").args([
+        "-W",
+        "-f",
+        "${db:Status-Status} ${Package} ${Version}\\n",
+    ]))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(parse_installed).collect())
+}
+
+fn parse_installed(line: &str) -> Option<(String, String)> {
+    let mut words = line.split_whitespace();
+    let is_installed = words.next()? == "installed";
+    let (name, version) = (words.next()?, words.next()?);
+    is_installed.then(|| (name.to_string(), version.to_string()))
+}
+
+/// Unpacks what is not there yet. A package in another version than before starts the folder anew,
+/// since files of the old one would stay.
+fn unpack_into(root: &Path, archives: &Path, packages: &[Package]) -> Outcome {
+    let stamps = root.join("unpacked");
+    let is_stale = |file: String| {
+        packages
+            .iter()
+            .any(|package| file.starts_with(&format!("{}_", package.name)) && file != package.file)
+    };
+    if names_in(&stamps).into_iter().any(is_stale) {
+        fs::remove_dir_all(root).map_err(|error| format!("{}: {error}", root.display()))?;
+    }
+    make_folder(&stamps)?;
+    for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+        make_folder(&root.join("usr").join(name))?;
+        let link = root.join(name);
+        if !link.exists() {
+            std::os::unix::fs::symlink(format!("usr/{name}"), &link)
+                .map_err(|error| format!("{}: {error}", link.display()))?;
+        }
+    }
+    make_folder(&root.join("etc"))?;
+    for package in packages {
+        let stamp = stamps.join(&package.file);
+        if stamp.exists() {
+            continue;
+        }
+        // Not dpkg-deb -x, which would put folders in place of the links made above.
+        run(Command::new("sh")
+            .args(["-ec", UNPACK, "sh"])
+            .arg(archives.join(&package.file))
+            .arg(root))?;
+        fs::write(&stamp, "").map_err(|error| format!("{}: {error}", stamp.display()))?;
+    }
+    Ok(())
+}
+
+const UNPACK: &str = r#"
+dpkg-deb --fsys-tarfile "$1" > "$2/archive.tar"
+tar -x --keep-directory-symlink --no-same-owner -C "$2" -f "$2/archive.tar"
+rm "$2/archive.tar"
+"#;
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn make_folder(path: &Path) -> Outcome {
+    fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_apt_get_are_read() {
+        let text = "'http://a/gcc-12-base_12.2.0-14%2bdeb12u1_amd64.deb' \
+                    gcc-12-base_12.2.0-14+deb12u1_amd64.deb 37596 MD5Sum:8e\n\
+                    'http://a/bind9_9.18_amd64.deb' bind9_1%3a9.18-1~deb12u3_amd64.deb 1 MD5Sum:0\n\
+                    nothing of use\n";
+        let packages = parse_uris(text);
+        let read: Vec<(&str, &str)> = packages
+            .iter()
+            .map(|package| (package.name.as_str(), package.version.as_str()))
+            .collect();
+        assert_eq!(
+            read,
+            [
+                ("gcc-12-base", "12.2.0-14+deb12u1"),
+                ("bind9", "1:9.18-1~deb12u3")
+            ]
+        );
+        assert_eq!(packages[1].file, "bind9_1%3a9.18-1~deb12u3_amd64.deb");
+    }
+
+    #[test]
+    fn only_what_is_installed_counts() {
+        let of = |line| parse_installed(line).map(|(name, version)| format!("{name} {version}"));
+        assert_eq!(
+            of("installed make 4.3-4.1").as_deref(),
+            Some("make 4.3-4.1")
+        );
+        assert_eq!(of("config-files make 4.3-4.1"), None);
+        assert_eq!(of("not-installed make "), None);
+    }
+}
