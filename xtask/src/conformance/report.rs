@@ -1,5 +1,6 @@
 //! What comes out: the table of differences, the counts, and the section of the documentation.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -191,18 +192,22 @@ fn differences(findings: &[Finding], known: &[Known], verdict: Verdict) -> Strin
 
 /// A list of the tests that can run nowhere in such a room, with what they say about it.
 fn skipped_on_both(findings: &[Finding]) -> String {
-    let mut lines: Vec<String> = findings
-        .iter()
-        .filter(|row| {
-            row.verdicts
-                .iter()
-                .all(|(_, found)| *found == Verdict::Same)
-        })
-        .filter(|row| settled(row.first[0], row.again[0]) == 1)
-        .map(|row| format!("- `{}`, {}: {}\n", row.test, row.user.name(), row.message))
-        .collect();
-    lines.sort_unstable();
-    lines.concat()
+    let is_skipped = |row: &&Finding| {
+        row.verdicts
+            .iter()
+            .all(|(_, found)| *found == Verdict::Same)
+            && settled(row.first[0], row.again[0]) == 1
+    };
+    let mut users: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for row in findings.iter().filter(is_skipped) {
+        let key = (row.test.as_str(), row.message.as_str());
+        users.entry(key).or_default().push(row.user.name());
+    }
+    let line = |((test, why), users): ((&str, &str), Vec<&str>)| match users.as_slice() {
+        [user] => format!("- `{test}` as {user}: {why}\n"),
+        _ => format!("- `{test}`: {why}\n"),
+    };
+    users.into_iter().map(line).collect()
 }
 
 #[cfg(test)]

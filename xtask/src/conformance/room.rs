@@ -70,6 +70,38 @@ pub struct Ended {
     pub output: String,
 }
 
+/// What few tests ask for besides a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extra {
+    Nothing,
+    /// A controlling terminal.
+    Terminal,
+    /// No `LD_LIBRARY_PATH` in the environment; the library beside the program is found anyway.
+    NoLibraryPath,
+}
+
+impl Extra {
+    /// What a test needs that has skipped itself with this reason.
+    pub fn for_reason(why: &str) -> Option<Extra> {
+        if why.contains("/dev/tty") {
+            Some(Extra::Terminal)
+        } else if why.contains("LD_LIBRARY_PATH") {
+            Some(Extra::NoLibraryPath)
+        } else {
+            None
+        }
+    }
+}
+
+/// Who runs what, and how long at most.
+pub struct Visit<'a> {
+    pub side: &'a Side,
+    pub user: User,
+    pub test: &'a str,
+    pub extra: Extra,
+    pub limit: Duration,
+}
+
 /// A place to run tests in, one after the other.
 pub struct Room {
     folder: PathBuf,
@@ -86,24 +118,22 @@ impl Room {
         })
     }
 
-    /// Runs one test as the given user on the given side.
-    pub fn test(
-        &self,
-        side: &Side,
-        user: User,
-        fixtures: &Path,
-        test: &str,
-        limit: Duration,
-    ) -> Result<Ended, String> {
-        self.furnish(user, fixtures)?;
-        self.enter(side, user, RUN, test, limit)
+    pub fn test(&self, visit: &Visit, fixtures: &Path) -> Result<Ended, String> {
+        self.furnish(visit.user, fixtures)?;
+        self.enter(visit, RUN)
     }
 
     /// The lines of `/proc/PID/maps` that name libuv, of the side's program while it runs.
     pub fn maps(&self, side: &Side, user: User, fixtures: &Path) -> Result<String, String> {
         self.furnish(user, fixtures)?;
-        let limit = Duration::from_secs(60);
-        let ended = self.enter(side, user, SHOW_MAPS, "tcp4_echo_server", limit)?;
+        let visit = Visit {
+            side,
+            user,
+            test: "tcp4_echo_server",
+            extra: Extra::Nothing,
+            limit: Duration::from_secs(60),
+        };
+        let ended = self.enter(&visit, SHOW_MAPS)?;
         match ended.status {
             Some(0) => Ok(ended.output),
             _ => Err(format!(
@@ -133,14 +163,7 @@ impl Room {
         Ok(())
     }
 
-    fn enter(
-        &self,
-        side: &Side,
-        user: User,
-        then: &str,
-        argument: &str,
-        limit: Duration,
-    ) -> Result<Ended, String> {
+    fn enter(&self, visit: &Visit, then: &str) -> Result<Ended, String> {
         let output = self.folder.join("output");
         let problem = |error: std::io::Error| format!("{}: {error}", output.display());
         let stdout = File::create(&output).map_err(problem)?;
@@ -151,15 +174,28 @@ impl Room {
         }
         command.args(["--net", "--mount", "--pid", "--fork", "--kill-child"]);
         command.args(["sh", "-c", &format!("{SETUP}{then}"), "room"]);
-        command.arg(self.stage()).arg(&side.folder);
-        command.args(self.shed_ids(user));
-        command.args(["/tmp/side/uv_run_tests", argument]);
-        set_environment(&mut command, user);
+        command.arg(self.stage()).arg(&visit.side.folder);
+        command.args(self.shed_ids(visit.user));
+        let program = "/tmp/side/uv_run_tests";
+        if visit.extra == Extra::Terminal {
+            let line = format!("{program} {}", visit.test);
+            command.args([
+                "script",
+                "--quiet",
+                "--return",
+                "--command",
+                &line,
+                "/dev/null",
+            ]);
+        } else {
+            command.args([program, visit.test]);
+        }
+        set_environment(&mut command, visit);
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let mut child = command
             .spawn()
             .map_err(|error| format!("unshare: {error}"))?;
-        let status = wait(&mut child, limit)?;
+        let status = wait(&mut child, visit.limit)?;
         let bytes = fs::read(&output).map_err(problem)?;
         Ok(Ended {
             status,
@@ -190,13 +226,15 @@ impl Room {
 }
 
 /// The same few variables for everyone, so that runs can be compared.
-fn set_environment(command: &mut Command, user: User) {
+fn set_environment(command: &mut Command, visit: &Visit) {
     let path = std::env::var_os("PATH").unwrap_or("/usr/sbin:/usr/bin:/sbin:/bin".into());
     command.env_clear();
     command.env("PATH", path);
     command.env("HOME", "/tmp/work");
-    command.env("LD_LIBRARY_PATH", "/tmp/side");
-    if user == User::Root {
+    if visit.extra != Extra::NoLibraryPath {
+        command.env("LD_LIBRARY_PATH", "/tmp/side");
+    }
+    if visit.user == User::Root {
         command.env("UV_RUN_AS_ROOT", "1");
     }
 }
@@ -253,4 +291,18 @@ fn give_away(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_gets_what_it_asks_for() {
+        let terminal = "Cannot open /dev/tty as read-only: No such device or address";
+        assert_eq!(Extra::for_reason(terminal), Some(Extra::Terminal));
+        let path = "doesn't work with DYLD_LIBRARY_PATH/LD_LIBRARY_PATH/LIBPATH";
+        assert_eq!(Extra::for_reason(path), Some(Extra::NoLibraryPath));
+        assert_eq!(Extra::for_reason("Test for Windows"), None);
+    }
 }
