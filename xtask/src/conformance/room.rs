@@ -74,7 +74,7 @@ pub struct Ended {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extra {
     Nothing,
-    /// A controlling terminal.
+    /// A controlling terminal that has a size.
     Terminal,
     /// No `LD_LIBRARY_PATH` in the environment; the library beside the program is found anyway.
     NoLibraryPath,
@@ -178,7 +178,7 @@ impl Room {
         command.args(self.shed_ids(visit.user));
         let program = "/tmp/side/uv_run_tests";
         if visit.extra == Extra::Terminal {
-            let line = format!("{program} {}", visit.test);
+            let line = format!("stty rows 24 cols 80; exec {program} {}", visit.test);
             command.args([
                 "script",
                 "--quiet",
