@@ -63,6 +63,23 @@ void end_helper(pid_t pid);
     _exit(77);                                                                                     \
   } while (0)
 
+#if defined(__SANITIZE_THREAD__)
+#define HAS_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_THREAD_SANITIZER
+#define HAS_THREAD_SANITIZER 0
+#endif
+
+/* ThreadSanitizer itself is in the way of the test, which then says why. */
+#define NOT_WITH_THREAD_SANITIZER(...)                                                             \
+  do {                                                                                             \
+    if (HAS_THREAD_SANITIZER) SKIP("ThreadSanitizer " __VA_ARGS__);                                \
+  } while (0)
+
 /* The test checks something in which this library decides otherwise than libuv. */
 #define OXUV_ONLY()                                                                                \
   do {                                                                                             \
