@@ -13,6 +13,8 @@ fn main() {
     }
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,{SONAME}");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,relro,-z,now,-z,nodelete");
+    // Where two libuvs are in one process, each calls its own functions, at its end too.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic-functions");
     link_soname();
 }
 

@@ -323,6 +323,66 @@ TEST_IMPL(timers_without_memory_fail_and_can_be_started_later) {
   make_sure_all_is_freed();
 }
 
+static uint64_t last_due;
+
+static void in_order(uv_timer_t* handle) {
+  /* What was due, and in which place of the starts, is in `data`. */
+  uint64_t due = (uint64_t) (uintptr_t) handle->data;
+  ASSERT_GE(due, last_due);
+  last_due = due;
+  calls++;
+}
+
+TEST_IMPL(timers_started_without_memory_keep_their_order) {
+  enum { total = 600, spread = 16 };
+  static uv_timer_t timers[total];
+  int started = 0;
+  int i;
+  replace();
+  ASSERT_OK(uv_loop_init(&loop));
+  for (i = 0; i < total; i++) {
+    uint64_t timeout = (uint64_t) i * 7919 % spread;
+    /* Memory comes and goes. */
+    atomic_store(&budget, i / 50 % 2 == 0 ? 0 : -1);
+    ASSERT_OK(uv_timer_init(&loop, &timers[i]));
+    timers[i].data = (void*) (uintptr_t) (timeout * total + i);
+    started += uv_timer_start(&timers[i], in_order, timeout, 0) == 0;
+  }
+  for (i = 0; i < total; i += 3) {
+    started -= uv_is_active((uv_handle_t*) &timers[i]);
+    ASSERT_OK(uv_timer_stop(&timers[i]));
+  }
+  atomic_store(&budget, -1);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(calls, started);
+  close_loop(&loop);
+  make_sure_all_is_freed();
+}
+
+TEST_IMPL(repeats_need_no_memory) {
+  enum { total = 200 };
+  static uv_timer_t timers[total];
+  int i;
+  replace();
+  ASSERT_OK(uv_loop_init(&loop));
+  /* All due at once, and then at times of their own. */
+  for (i = 0; i < total; i++) {
+    ASSERT_OK(uv_timer_init(&loop, &timers[i]));
+    ASSERT_OK(uv_timer_start(&timers[i], on_timer, 0, 100000 + i));
+  }
+  atomic_store(&budget, 0);
+  uv_run(&loop, UV_RUN_NOWAIT);
+  ASSERT_EQ(calls, total);
+  for (i = 0; i < total; i++) {
+    ASSERT_NE(uv_is_active((uv_handle_t*) &timers[i]), 0);
+    ASSERT_EQ(uv_timer_get_due_in(&timers[i]), 100000 + i);
+  }
+  ASSERT_EQ(uv_backend_timeout(&loop), 100000);
+  atomic_store(&budget, -1);
+  close_loop(&loop);
+  make_sure_all_is_freed();
+}
+
 TEST_IMPL(a_write_without_memory_is_refused) {
   struct sockaddr_in address = loopback(0);
   uv_connect_t req;

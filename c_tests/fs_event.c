@@ -1,6 +1,7 @@
 /* https://docs.libuv.org/en/v1.x/fs_event.html; whole trees are in fs_event_tree.c. */
 #include "task.h"
 
+#include <sched.h>
 #include <stdarg.h>
 
 enum { most = 40000 };
@@ -460,6 +461,66 @@ TEST_IMPL(an_overflow_is_told_to_all) {
   count = 0;
   touch("other/a");
   expect("a", UV_RENAME, NULL);
+  leave();
+}
+
+/* Files that come and go while the directory is watched again and again. */
+enum { fleeting = 30000, ahead = 4000 };
+
+static int fleeting_told[fleeting];
+static int fleeting_total;
+
+static void on_fleeting(uv_fs_event_t* handle, const char* name, int events, int status) {
+  (void) handle;
+  ASSERT_OK(status);
+  ASSERT_EQ(events, UV_RENAME);
+  ASSERT_NOT_NULL(name);
+  fleeting_told[atoi(name)]++;
+  __atomic_add_fetch(&fleeting_total, 1, __ATOMIC_RELEASE);
+}
+
+static void on_repeated(uv_fs_event_t* handle, const char* name, int events, int status) {
+  (void) handle, (void) name, (void) events;
+  ASSERT_OK(status);
+}
+
+static void make_fleeting(void* arg) {
+  char path[32];
+  int i;
+  for (i = 0; i < fleeting; i++) {
+    /* Never so far ahead of the loop that the kernel's queue would overflow. */
+    while (2 * i - __atomic_load_n(&fleeting_total, __ATOMIC_ACQUIRE) > ahead)
+      sched_yield();
+    snprintf(path, sizeof(path), "w/%d", i);
+    touch(path);
+    ASSERT_OK(unlink(path));
+  }
+  __atomic_store_n((int*) arg, 1, __ATOMIC_RELEASE);
+}
+
+/* The kernel must not be made to forget, for a moment, what is watched for. */
+TEST_IMPL_LIMIT(watching_again_loses_nothing, 120) {
+  OXUV_ONLY();
+  uv_thread_t thread;
+  int over = 0;
+  int i;
+  enter_tmpdir();
+  ASSERT_OK(uv_fs_event_init(uv_default_loop(), &handles[0]));
+  ASSERT_OK(uv_fs_event_start(&handles[0], on_fleeting, "w", 0));
+  ASSERT_OK(uv_fs_event_init(uv_default_loop(), &handles[1]));
+  ASSERT_OK(uv_thread_create(&thread, make_fleeting, &over));
+  while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
+    for (i = 0; i < 500; i++) {
+      unsigned int flags = i % 100 == 0 ? UV_FS_EVENT_RECURSIVE : 0;
+      ASSERT_OK(uv_fs_event_start(&handles[1], on_repeated, "w", flags));
+      ASSERT_OK(uv_fs_event_stop(&handles[1]));
+    }
+    iterate();
+  }
+  ASSERT_OK(uv_thread_join(&thread));
+  iterate();
+  for (i = 0; i < fleeting; i++)
+    if (fleeting_told[i] != 2) FAIL("%d was told of %d times", i, fleeting_told[i]);
   leave();
 }
 

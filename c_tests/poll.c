@@ -601,6 +601,51 @@ TEST_IMPL(a_descriptor_may_be_closed_after_stop_and_its_number_used_again) {
   end();
 }
 
+static void give_byte(uv_handle_t* handle, size_t size, uv_buf_t* buf) {
+  static char byte;
+  *buf = uv_buf_init(&byte, 1);
+}
+
+static void note_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
+  calls++;
+  note("read %d", (int) count);
+  uv_read_stop(stream);
+}
+
+static void note_once(uv_poll_t* handle, int status, int events) {
+  note_events(handle, status, events);
+  ASSERT_OK(uv_poll_stop(handle));
+}
+
+TEST_IMPL(the_descriptor_of_a_stream_that_does_not_read_may_be_polled) {
+  uv_pipe_t pipe;
+  int i;
+  init_loop();
+  ASSERT_OK(uv_pipe_init(&loop, &pipe, 0));
+  ASSERT_OK(uv_pipe_open(&pipe, pair[0]));
+  for (i = 0; i < 3; i++) {
+    /* The poller still knows what the stream asked for when it stopped, and with what token. */
+    ASSERT_OK(uv_read_start((uv_stream_t*) &pipe, give_byte, note_read));
+    put(pair[1]);
+    run_until(&loop, &calls, 3 * i + 1);
+    ASSERT_NOTES("read 1");
+    ASSERT_OK(uv_poll_init(&loop, &a, pair[0]));
+    ASSERT_OK(uv_poll_start(&a, i == 1 ? UV_WRITABLE : UV_READABLE, note_once));
+    ASSERT_EQ(uv_poll_init(&loop, &b, pair[0]), UV_EEXIST);
+    put(pair[1]);
+    run_until(&loop, &calls, 3 * i + 2);
+    ASSERT_NOTES(i == 1 ? "w" : "r");
+    uv_close((uv_handle_t*) &a, NULL);
+    ASSERT_OK(uv_read_start((uv_stream_t*) &pipe, give_byte, note_read));
+    run_until(&loop, &calls, 3 * i + 3);
+    ASSERT_NOTES("read 1");
+  }
+  uv_close((uv_handle_t*) &pipe, NULL);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  pair[0] = dup(pair[1]);
+  end();
+}
+
 static void free_handle(uv_handle_t* handle) {
   memset(handle, 0xee, sizeof(uv_poll_t));
   free(handle);

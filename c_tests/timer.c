@@ -161,6 +161,48 @@ TEST_IMPL(order_of_many_is_kept_when_some_are_stopped) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+static uv_timer_t* many;
+static uv_timer_t* expected_next;
+
+static void on_next(uv_timer_t* timer) {
+  ASSERT_PTR_EQ(timer, expected_next);
+  expected_next = timer->data;
+  count++;
+}
+
+TEST_IMPL_LIMIT(order_of_a_million_is_exact, 120) {
+  enum { total = 1000000, spread = 100 };
+  static uv_timer_t* last[spread];
+  uv_loop_t* loop = uv_default_loop();
+  uv_timer_t* first[spread] = {NULL};
+  int i;
+
+  many = malloc(total * sizeof(*many));
+  ASSERT_NOT_NULL(many);
+  for (i = 0; i < total; i++) {
+    ASSERT_OK(uv_timer_init(loop, &many[i]));
+    /* To be started anew below. */
+    if (i % 5 == 0) ASSERT_OK(uv_timer_start(&many[i], never, (uint64_t) i % 70, 0));
+  }
+  for (i = 0; i < total; i++) {
+    /* Each timer knows its successor: a list for each timeout, and the lists in a row. */
+    int timeout = (int) ((uint64_t) i * 2654435761u % 4294967291u % spread);
+    uv_timer_t* timer = &many[i];
+    ASSERT_OK(uv_timer_start(timer, on_next, timeout, 0));
+    timer->data = NULL;
+    if (first[timeout] == NULL) first[timeout] = timer;
+    else last[timeout]->data = timer;
+    last[timeout] = timer;
+  }
+  for (i = spread - 1; i > 0; i--) last[i - 1]->data = first[i];
+  expected_next = first[0];
+  ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(count, total);
+  close_loop(loop);
+  free(many);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 TEST_IMPL(start_of_an_active_timer_updates_it) {
   uv_loop_t* loop = three_timers();
   ASSERT_OK(uv_timer_start(&a, never, 0, 7));

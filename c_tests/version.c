@@ -1,4 +1,5 @@
 /* https://docs.libuv.org/en/v1.x/version.html */
+#define UV_EXTERN extern
 #include "task.h"
 
 TEST_IMPL(the_header_and_the_library_agree) {
@@ -18,4 +19,10 @@ TEST_IMPL(the_string_is_made_of_the_parts) {
 
 TEST_IMPL(a_release_has_no_suffix) {
   ASSERT_STR_EQ(UV_VERSION_SUFFIX, "");
+}
+
+TEST_IMPL(the_header_leaves_a_declaration_of_the_programs_alone) {
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+  ASSERT_STR_EQ(TEXT(UV_EXTERN), "extern");
 }

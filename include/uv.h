@@ -20,18 +20,21 @@
 # error "Define at most one of BUILDING_UV_SHARED and USING_UV_SHARED"
 #endif
 
-#ifdef _WIN32
-# if defined(BUILDING_UV_SHARED)
-#  define UV_EXTERN __declspec(dllexport)
-# elif defined(USING_UV_SHARED)
-#  define UV_EXTERN __declspec(dllimport)
+/* A program may say itself how the functions are declared. */
+#ifndef UV_EXTERN
+# ifdef _WIN32
+#  if defined(BUILDING_UV_SHARED)
+#   define UV_EXTERN __declspec(dllexport)
+#  elif defined(USING_UV_SHARED)
+#   define UV_EXTERN __declspec(dllimport)
+#  else
+#   define UV_EXTERN
+#  endif
+# elif defined(__GNUC__)
+#  define UV_EXTERN __attribute__((visibility("default")))
 # else
 #  define UV_EXTERN
 # endif
-#elif defined(__GNUC__)
-# define UV_EXTERN __attribute__((visibility("default")))
-#else
-# define UV_EXTERN
 #endif
 
 #include <math.h>

@@ -1,10 +1,14 @@
 //! Async handles: waking the loop from other threads and from signal handlers.
 //!
-//! A send marks its handle pending and, if it was not, puts it on a lock-free stack of the loop;
-//! who puts the first one there writes to the loop's eventfd. So a send costs the same however
-//! many handles there are, many sends cost one wake-up, and nothing is looked at that was not sent.
-//! The loop moves the stack to `async_handles`, its list of handles to be called, in the order of
-//! the sends.
+//! A send marks its handle pending and, if it was not, puts it on a lock-free stack of the loop.
+//! The loop looks at the stack whenever it polls; only while it sleeps there, or does not run, does
+//! a sender have to call it, by writing to its eventfd, and only the first one does. So a send costs
+//! the same however many handles there are, many sends cost one wake-up at most, and nothing is
+//! looked at that was not sent. The loop moves the stack to `async_handles`, its list of handles to
+//! be called, in the order of the sends.
+//!
+//! The eventfd is watched for changes, not for what it holds, and so is never read: each write is
+//! one event.
 //!
 //! A handle may be closed while another thread is in the middle of a send: closing waits for the
 //! senders that have begun to put it on the stack, whom `pending` counts. Those that find it pending
@@ -16,7 +20,7 @@
 //! <https://docs.libuv.org/en/v1.x/async.html>
 
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering::SeqCst, fence};
 
 use crate::abi::*;
 use crate::backend::ready;
@@ -24,7 +28,7 @@ use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, flags};
-use crate::list::List;
+use crate::list::{self, List};
 use crate::sys::fd;
 use crate::view::{addr, get, owner, set, view};
 
@@ -33,12 +37,23 @@ use crate::view::{addr, get, owner, set, view};
 const PENDING: c_int = 1;
 const SENDER: c_int = 2;
 
+/// The loop runs, and will look at its messages before it sleeps.
+const AWAKE: u32 = 0;
+/// The loop sleeps or does not run: whoever has a message for it has to call it.
+const ASLEEP: u32 = 1;
+/// The same, but somebody has called it.
+const CALLED: u32 = 2;
+
 /// What the senders of a loop share.
 pub(crate) struct AsyncState {
     /// Handles that were sent, the last one first, linked by `queue.next`.
     sent: AtomicPtr<uv__queue>,
     /// The descriptor to write to.
     wakeup_fd: AtomicI32,
+    /// [`AWAKE`], [`ASLEEP`] or [`CALLED`].
+    sleep: AtomicU32,
+    /// Threads that use this at the moment for something else than a handle of the loop.
+    holders: AtomicU32,
 }
 
 impl AsyncState {
@@ -46,17 +61,67 @@ impl AsyncState {
         AsyncState {
             sent: AtomicPtr::new(std::ptr::null_mut()),
             wakeup_fd: AtomicI32::new(-1),
+            sleep: AtomicU32::new(ASLEEP),
+            holders: AtomicU32::new(0),
         }
     }
 
-    /// Puts a link on the stack; says whether the stack was empty.
-    fn push(&self, link: *mut uv__queue) -> bool {
+    /// Whether a handle was sent and is not collected yet.
+    #[inline]
+    pub(crate) fn any_sent(&self) -> bool {
+        !self.sent.load(SeqCst).is_null()
+    }
+
+    /// From here on a message needs a call. What was there before must be looked for afterwards.
+    #[inline]
+    pub(crate) fn fall_asleep(&self) {
+        self.sleep.swap(ASLEEP, SeqCst);
+    }
+
+    /// From here on messages are seen without a call.
+    #[inline]
+    pub(crate) fn wake_up(&self) {
+        self.sleep.swap(AWAKE, SeqCst);
+    }
+
+    /// Makes the loop look at its messages, unless it does so anyway. To be called after there is
+    /// one; from any thread, and from signal handlers.
+    #[inline]
+    pub(crate) fn call(&self) {
+        if self.sleep.load(SeqCst) == ASLEEP
+            && self
+                .sleep
+                .compare_exchange(ASLEEP, CALLED, SeqCst, SeqCst)
+                .is_ok()
+        {
+            fd::eventfd_signal(self.wakeup_fd.load(SeqCst));
+        }
+    }
+
+    /// Does something that the loop must not be closed meanwhile for, not even as a consequence.
+    #[inline]
+    pub(crate) fn hold(&self, work: impl FnOnce(&AsyncState)) {
+        self.holders.fetch_add(1, SeqCst);
+        work(self);
+        self.holders.fetch_sub(1, SeqCst);
+    }
+
+    /// Waits for those that are within [`AsyncState::hold`]; nobody may begin any more.
+    pub(crate) fn wait_for_holders(&self) {
+        while self.holders.load(SeqCst) > 0 {
+            // SAFETY: takes no arguments.
+            unsafe { libc::sched_yield() };
+        }
+    }
+
+    /// Puts a link on the stack.
+    fn push(&self, link: *mut uv__queue) {
         let mut top = self.sent.load(SeqCst);
         loop {
             // SAFETY: the handle is live, since closing it waits for this sender.
             unsafe { (*link).next = top };
             match self.sent.compare_exchange_weak(top, link, SeqCst, SeqCst) {
-                Ok(_) => return top.is_null(),
+                Ok(_) => return,
                 Err(other) => top = other,
             }
         }
@@ -114,49 +179,33 @@ impl Async {
         }
     }
 
-    /// Sends after `publish`, during which the handle cannot be closed either: not even if what
-    /// it publishes lets the loop's thread do that.
-    pub(crate) fn send_after(self, publish: impl FnOnce()) {
-        self.pending().fetch_add(SENDER, SeqCst);
-        publish();
-        if self.pending().fetch_or(PENDING, SeqCst) & PENDING == 0 {
-            self.finish_send();
-        } else {
-            self.pending().fetch_sub(SENDER, SeqCst);
-        }
-    }
-
     /// Puts the handle, which this thread marked pending, on the stack; it may be closed from then
     /// on.
     fn finish_send(self) {
         // The loop's part that senders use lives until the handle's close has seen no sender.
         let state = self.handle().event_loop().asyncs();
-        if state.push(addr!(self.queue)) {
-            fd::eventfd_signal(state.wakeup_fd.load(SeqCst));
-        }
+        state.push(addr!(self.queue));
+        state.call();
         self.pending().fetch_sub(SENDER, SeqCst);
     }
 
     /// Marks the handle pending; says whether it was not, and counts the caller as a sender then.
     fn begin_send(self) -> bool {
+        // Whoever takes the mark away must see what this thread did before: the fence sees to it
+        // where nothing is written, together with the one that follows there.
+        fence(SeqCst);
         let mut seen = self.pending().load(SeqCst);
-        loop {
-            // Also where nothing changes it is written, so that whoever takes the mark away sees
-            // what this thread did before.
-            let is_first = seen & PENDING == 0;
-            let next = if is_first {
-                (seen | PENDING) + SENDER
-            } else {
-                seen
-            };
+        while seen & PENDING == 0 {
+            let next = (seen | PENDING) + SENDER;
             match self
                 .pending()
                 .compare_exchange_weak(seen, next, SeqCst, SeqCst)
             {
-                Ok(_) => return is_first,
+                Ok(_) => return true,
                 Err(other) => seen = other,
             }
         }
+        false
     }
 
     pub(crate) fn close(self) {
@@ -204,7 +253,7 @@ fn start_listening(on: Loop) -> Result {
         return Err(error);
     }
     on.asyncs().wakeup_fd.store(wakeup, SeqCst);
-    io.start(on, ready::READABLE);
+    io.start(on, ready::READABLE | ready::EDGE);
     Ok(())
 }
 
@@ -238,7 +287,13 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
         }
     }
     loop_cleanup(on);
-    start_listening(on)
+    start_listening(on)?;
+    // Who called the parent's loop wrote to the old eventfd.
+    let _ = on
+        .asyncs()
+        .sleep
+        .compare_exchange(CALLED, ASLEEP, SeqCst, SeqCst);
+    Ok(())
 }
 
 /// Moves the stack of sent handles to the loop's list, in the order of the sends.
@@ -257,15 +312,31 @@ fn collect_sent(on: Loop) {
     }
 }
 
-/// The loop's eventfd is readable: calls the handles that were sent.
+/// The loop was called: what for is for [`tell`] to find out.
 pub(crate) fn on_readable(on: Loop) {
-    fd::eventfd_drain(watcher(on).fd());
-    collect_sent(on);
-    while let Some(link) = on.async_handles().pop_front() {
+    if ready::EDGE == 0 {
+        fd::eventfd_drain(watcher(on).fd());
+    }
+}
+
+/// Calls the handles that were sent; how many.
+pub(crate) fn tell(on: Loop) -> u64 {
+    if on.asyncs().any_sent() {
+        collect_sent(on);
+    }
+    let mut count = 0;
+    let mut local = list::head();
+    // SAFETY: `local` outlives the walk, which leaves it empty.
+    let todo = unsafe { List::from_ptr(&raw mut local) };
+    on.async_handles().take(todo);
+    while let Some(link) = todo.pop_front() {
         let handle = Async::from_link(link);
         handle.pending().fetch_and(!PENDING, SeqCst);
+        fence(SeqCst);
         handle.invoke();
+        count += 1;
     }
+    count
 }
 
 // C entry points

@@ -8,7 +8,7 @@
 //! | `uv_run`, `uv_stop`, `uv_metrics_…` | `event_loop/run.rs` |
 //! | `uv_close`, `uv_ref`, `uv_is_active`, `uv_fileno`, `uv_handle_…` | `handle.rs` |
 //! | `uv_cancel`, `uv_req_…` | `request.rs` |
-//! | `uv_timer_…` | `timer.rs` |
+//! | `uv_timer_…` | `timer/` |
 //! | `uv_prepare_…`, `uv_check_…`, `uv_idle_…` | `phases.rs` |
 //! | `uv_async_…` | `async_handle.rs` |
 //! | `uv_poll_…` | `poll.rs` |
@@ -64,6 +64,7 @@ mod poll;
 mod process;
 mod request;
 mod signal;
+mod spin;
 mod stream;
 mod sync;
 mod sys;

@@ -10,6 +10,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
+use crate::fs;
 use crate::stream::Write;
 use crate::view::{get, set, view};
 use crate::work::pool;
@@ -46,10 +47,7 @@ impl Request {
         // SAFETY: in each arm the type says what the memory is.
         unsafe {
             let (on, work) = match self.kind() {
-                UV_FS => (
-                    (*raw.cast::<uv_fs_t>()).r#loop,
-                    &raw mut (*raw.cast::<uv_fs_t>()).work_req,
-                ),
+                UV_FS => return fs::cancel(raw.cast()),
                 UV_GETADDRINFO => (
                     (*raw.cast::<uv_getaddrinfo_t>()).r#loop,
                     &raw mut (*raw.cast::<uv_getaddrinfo_t>()).work_req,
@@ -69,10 +67,6 @@ impl Request {
                 UV_WRITE => return Write::from_ptr(raw.cast()).cancel(),
                 _ => return Err(Errno::EINVAL),
             };
-            if on.is_null() {
-                // A file operation without a callback: done.
-                return Err(Errno::EBUSY);
-            }
             pool::cancel(Loop::from_ptr(on), work)
         }
     }

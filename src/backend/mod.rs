@@ -42,6 +42,13 @@ pub(crate) mod ready {
     #[cfg(not(target_os = "linux"))]
     pub(crate) const PEER_CLOSED: u32 = 0x2000;
 
+    /// Added to an interest: an event for each change to readiness, not as long as there is some.
+    /// 0 where the poller cannot do that.
+    #[cfg(all(target_os = "linux", not(feature = "portable-poller")))]
+    pub(crate) const EDGE: u32 = libc::EPOLLET as u32;
+    #[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+    pub(crate) const EDGE: u32 = 0;
+
     /// What a watcher can ask for.
     pub(crate) const REQUESTABLE: u32 = READABLE | PRIORITY | WRITABLE | PEER_CLOSED;
 }

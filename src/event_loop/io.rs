@@ -1,10 +1,13 @@
 //! Watchers of descriptors: what handles are interested in, and who is told.
 //!
 //! Interest changes are collected and applied right before the loop polls, so that starting and
-//! stopping within one iteration costs nothing. Each descriptor has a slot, found by its number:
-//! its watcher, what the poller was told, and a generation, which every event carries. Closing a
-//! descriptor makes a new generation, so that events of one batch that were meant for the old
-//! descriptor are not taken for its successor's.
+//! stopping within one iteration costs nothing. What the poller was told is in the watcher, beside
+//! the *generation* of its registration, which every event carries. Closing a descriptor ends its
+//! registration, so that events of one batch that were meant for the old descriptor are not taken
+//! for its successor's.
+//!
+//! A table finds the watcher by the number of the descriptor. A watcher that is stopped leaves it,
+//! and leaves there what the poller still knows: should it come back, nobody has to be told.
 
 use std::ffi::c_int;
 
@@ -25,7 +28,8 @@ use crate::view::{addr, get, owner, set, view};
 /// Readiness in the pending phase: the descriptor was not polled, but may be written to.
 pub(crate) const FED: u32 = 1 << 31 | ready::WRITABLE;
 
-/// Whose member a watcher is; kept in `uv__io_t.bits`.
+/// Whose member a watcher is; kept in the low bits of `uv__io_t.bits`, the generation of its
+/// registration being above.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Watcher {
@@ -37,25 +41,61 @@ pub(crate) enum Watcher {
     Poll = 6,
 }
 
-/// What is known of one descriptor number.
+const KIND_BITS: u32 = 4;
+const KIND_MASK: usize = (1 << KIND_BITS) - 1;
+/// Generations fit above the kind on machines of 32 bits, too. 0 is no registration's.
+const LAST_GENERATION: u32 = u32::MAX >> KIND_BITS;
+
+/// What is known of one descriptor number, in one word: a watcher's address, or with the lowest
+/// bit set what a watcher left behind; 0 for nothing.
 #[derive(Clone, Copy)]
-pub(crate) struct Slot {
-    watcher: *mut uv__io_t,
-    /// The interest that the poller has been told; 0 when it does not know the descriptor.
-    registered: u32,
-    generation: u32,
+pub(crate) struct Slot(u64);
+
+enum Known {
+    Nothing,
+    Watched(Io),
+    /// The poller still knows the descriptor.
+    Left {
+        generation: u32,
+        told: u32,
+    },
 }
 
-const FREE_SLOT: Slot = Slot {
-    watcher: std::ptr::null_mut(),
-    registered: 0,
-    generation: 0,
-};
+impl Slot {
+    const FREE: Slot = Slot(0);
+    /// Above the interest and the lowest bit.
+    const GENERATION_SHIFT: u32 = 32 + KIND_BITS;
+
+    fn watched(io: Io) -> Slot {
+        Slot(io.raw().expose_provenance() as u64)
+    }
+
+    fn left(generation: u32, told: u32) -> Slot {
+        Slot(u64::from(generation) << Self::GENERATION_SHIFT | u64::from(told) << 1 | 1)
+    }
+
+    #[inline]
+    fn known(self) -> Known {
+        if self.0 == 0 {
+            Known::Nothing
+        } else if self.0 & 1 == 0 {
+            let raw = std::ptr::with_exposed_provenance_mut(self.0 as usize);
+            // SAFETY: a watcher leaves its slot before it dies.
+            Known::Watched(unsafe { Io::from_ptr(raw) })
+        } else {
+            Known::Left {
+                generation: (self.0 >> Self::GENERATION_SHIFT) as u32,
+                told: (self.0 >> 1) as u32,
+            }
+        }
+    }
+}
 
 /// The slots of a loop, and its poller.
 pub(crate) struct Descriptors {
     pub(super) poller: Poller,
     slots: alloc::Vec<Slot>,
+    last_generation: u32,
 }
 
 impl Descriptors {
@@ -63,6 +103,7 @@ impl Descriptors {
         Ok(Descriptors {
             poller: Poller::new()?,
             slots: alloc::vec(),
+            last_generation: 0,
         })
     }
 
@@ -75,7 +116,7 @@ impl Descriptors {
             let count = (index + 1).next_power_of_two().max(32);
             let more = count - self.slots.len();
             self.slots.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
-            self.slots.resize(count, FREE_SLOT);
+            self.slots.resize(count, Slot::FREE);
         }
         Ok(())
     }
@@ -85,51 +126,98 @@ impl Descriptors {
         self.poller.probe(fd)
     }
 
-    fn slot(&mut self, fd: c_int) -> Option<&mut Slot> {
-        self.slots.get_mut(usize::try_from(fd).ok()?)
+    #[inline]
+    fn known(&self, fd: c_int) -> Known {
+        // A negative number is beyond the end.
+        self.slots
+            .get(fd as usize)
+            .map_or(Known::Nothing, |slot| slot.known())
+    }
+
+    fn put(&mut self, fd: c_int, slot: Slot) {
+        if let Some(place) = self.slots.get_mut(fd as usize) {
+            *place = slot;
+        }
+    }
+
+    #[inline]
+    fn has(&self, io: Io) -> bool {
+        matches!(self.known(io.fd()), Known::Watched(other) if other == io)
+    }
+
+    /// Makes `io` the watcher of its descriptor, unless there is one; says whether it is new.
+    fn claim(&mut self, io: Io) -> Result<bool> {
+        let fd = io.fd();
+        self.reserve(fd)?;
+        let told = match self.known(fd) {
+            Known::Watched(_) => return Ok(false),
+            Known::Left { generation, told } if generation == io.generation() => told,
+            // What somebody else left ends when the poller is told of this watcher.
+            Known::Left { .. } | Known::Nothing => {
+                io.set_generation(0);
+                0
+            }
+        };
+        set!(io.events = told);
+        self.put(fd, Slot::watched(io));
+        Ok(true)
+    }
+
+    /// Takes `io` out of its slot; says whether it was there.
+    fn leave(&mut self, io: Io) -> bool {
+        if !self.has(io) {
+            return false;
+        }
+        let slot = match get!(io.events) {
+            0 => Slot::FREE,
+            told => Slot::left(io.generation(), told),
+        };
+        self.put(io.fd(), slot);
+        true
+    }
+
+    fn next_generation(&mut self) -> u32 {
+        self.last_generation = self.last_generation % LAST_GENERATION + 1;
+        self.last_generation
     }
 
     /// Tells the poller of a watcher's interest, unless it knows.
-    fn apply(&mut self, fd: c_int, interest: u32) -> Result {
-        let Some(slot) = self.slots.get_mut(fd as usize) else {
-            return Err(Errno::EBADF);
-        };
-        if slot.registered == interest {
+    fn apply(&mut self, io: Io) -> Result {
+        let (told, interest) = (get!(io.events), get!(io.pevents));
+        if told == interest || !self.has(io) {
             return Ok(());
         }
-        let token = u64::from(slot.generation) << 32 | u64::from(fd as u32);
-        self.poller.set(fd, slot.registered != 0, interest, token)?;
-        slot.registered = interest;
+        if told == 0 {
+            io.set_generation(self.next_generation());
+        }
+        self.poller.set(io.fd(), told != 0, interest, io.token())?;
+        set!(io.events = interest);
         Ok(())
     }
 
     /// Makes the poller forget a descriptor, and events under way be for nobody.
     fn forget(&mut self, fd: c_int) {
-        let Some(slot) = self.slots.get_mut(fd as usize) else {
-            return;
-        };
-        slot.generation = slot.generation.wrapping_add(1);
-        if slot.registered != 0 {
-            slot.registered = 0;
-            self.poller.forget(fd);
+        match self.known(fd) {
+            Known::Nothing => return,
+            // Two handles with one descriptor, the other of which is closed.
+            Known::Watched(io) => io.is_forgotten(),
+            Known::Left { .. } => self.put(fd, Slot::FREE),
         }
+        self.poller.forget(fd);
     }
 
     /// Who is to be told of an event, if anybody still is.
+    #[inline]
     pub(super) fn watcher_of(&mut self, token: u64) -> Option<Io> {
         let fd = token as u32 as c_int;
         let generation = (token >> 32) as u32;
-        let slot = self.slots.get_mut(fd as usize)?;
-        if slot.generation != generation {
-            return None;
-        }
-        if slot.watcher.is_null() {
+        match self.known(fd) {
+            Known::Watched(io) if io.generation() == generation => return Some(io),
             // Level-triggered, it would be reported for ever.
-            self.forget(fd);
-            return None;
+            Known::Left { generation: of, .. } if of == generation => self.forget(fd),
+            _ => {}
         }
-        // SAFETY: a watcher leaves its slot before it dies.
-        Some(unsafe { Io::from_ptr(slot.watcher) })
+        None
     }
 
     /// Starts afresh after a fork, when the poller is shared with the parent; the watchers that
@@ -138,11 +226,13 @@ impl Descriptors {
         let parents = std::mem::replace(&mut self.poller, Poller::new()?);
         parents.abandon();
         for slot in self.slots.iter_mut() {
-            slot.registered = 0;
-            slot.generation = slot.generation.wrapping_add(1);
-            if !slot.watcher.is_null() {
-                // SAFETY: a watcher leaves its slot before it dies.
-                each(unsafe { Io::from_ptr(slot.watcher) });
+            match slot.known() {
+                Known::Nothing => {}
+                Known::Watched(io) => {
+                    io.is_forgotten();
+                    each(io);
+                }
+                Known::Left { .. } => *slot = Slot::FREE,
             }
         }
         Ok(())
@@ -164,6 +254,32 @@ impl Io {
         self.changed_link().init();
     }
 
+    #[inline]
+    fn kind(self) -> usize {
+        get!(self.bits) & KIND_MASK
+    }
+
+    #[inline]
+    fn generation(self) -> u32 {
+        (get!(self.bits) >> KIND_BITS) as u32
+    }
+
+    fn set_generation(self, generation: u32) {
+        set!(self.bits = (generation as usize) << KIND_BITS | self.kind());
+    }
+
+    /// What the events of its registration carry.
+    fn token(self) -> u64 {
+        u64::from(self.generation()) << 32 | u64::from(self.fd() as u32)
+    }
+
+    /// The poller does not know its descriptor any more.
+    fn is_forgotten(self) {
+        self.set_generation(0);
+        set!(self.events = 0);
+    }
+
+    #[inline]
     pub(crate) fn fd(self) -> c_int {
         get!(self.fd)
     }
@@ -199,31 +315,17 @@ impl Io {
     /// Adds to the interest.
     pub(crate) fn start(self, on: Loop, interest: u32) {
         set!(self.pevents = get!(self.pevents) | interest);
-        self.note_change(on);
-        let raw = self.raw();
-        let fd = self.fd();
-        let claimed = on.descriptors(|all| {
-            all.reserve(fd)?;
-            let Some(slot) = all.slot(fd) else {
-                return Err(Errno::EBADF);
-            };
-            let is_new = slot.watcher.is_null();
-            if is_new {
-                slot.watcher = raw;
-            }
-            Ok(is_new)
-        });
-        match claimed {
+        match on.descriptors(|all| all.claim(self)) {
             Ok(true) => on.add_watched(1),
             Ok(false) => {}
             Err(_) => crate::panic::misuse("no memory to watch a descriptor"),
         }
+        self.note_change(on);
     }
 
     /// Takes from the interest.
     pub(crate) fn stop(self, on: Loop, interest: u32) {
-        let fd = self.fd();
-        if fd == -1 {
+        if self.fd() == -1 {
             return;
         }
         set!(self.pevents = get!(self.pevents) & !interest);
@@ -232,45 +334,33 @@ impl Io {
             return;
         }
         self.changed_link().remove();
-        set!(self.events = 0);
-        let raw = self.raw();
-        let left = on.descriptors(|all| match all.slot(fd) {
-            Some(slot) if slot.watcher == raw => {
-                slot.watcher = std::ptr::null_mut();
-                true
-            }
-            _ => false,
-        });
-        if left {
+        if on.descriptors(|all| all.leave(self)) {
             on.remove_watched(1);
         }
+        set!(self.events = 0);
     }
 
     fn note_change(self, on: Loop) {
-        if get!(self.pevents) != get!(self.events) && self.changed_link().is_empty() {
+        if get!(self.pevents) == get!(self.events) {
+            self.changed_link().remove();
+        } else if self.changed_link().is_empty() {
             on.changed_watchers().push_back(self.changed_link());
         }
     }
 
-    /// Stops watching, for good: the descriptor is about to be closed or given back.
+    /// Stops watching, for good: the descriptor is about to be closed or given back, and its owner
+    /// may close it unasked.
     pub(crate) fn close(self, on: Loop) {
-        self.stop(on, ready::REQUESTABLE);
+        self.stop(on, !0);
         self.pending_link().remove();
-        self.forget(on);
-    }
-
-    /// Makes the poller forget the descriptor at once, which its owner may close unasked.
-    pub(crate) fn forget(self, on: Loop) {
         let fd = self.fd();
         if fd != -1 {
-            set!(self.events = 0);
             on.descriptors(|all| all.forget(fd));
         }
     }
 
     /// Has the interest told to a new poller.
     pub(super) fn requeue(self, on: Loop) {
-        set!(self.events = 0);
         self.note_change(on);
     }
 
@@ -287,7 +377,11 @@ impl Io {
     }
 
     pub(super) fn is_signal(self) -> bool {
-        get!(self.bits) == Watcher::Signal as usize
+        self.kind() == Watcher::Signal as usize
+    }
+
+    pub(super) fn is_async(self) -> bool {
+        self.kind() == Watcher::Async as usize
     }
 
     /// What of an event concerns this watcher.
@@ -310,7 +404,7 @@ impl Io {
     /// Tells the owner.
     pub(super) fn dispatch(self, on: Loop, readiness: u32) {
         let raw = self.raw();
-        match get!(self.bits) {
+        match self.kind() {
             kind if kind == Watcher::Async as usize => async_handle::on_readable(on),
             kind if kind == Watcher::Signal as usize => signal::on_readable(on),
             kind if kind == Watcher::Inotify as usize => fs_event::on_readable(on),
@@ -333,7 +427,7 @@ impl Io {
 
 /// Whether some watcher has this descriptor.
 pub(crate) fn is_watched(on: Loop, fd: c_int) -> bool {
-    on.descriptors(|all| all.slot(fd).is_some_and(|slot| !slot.watcher.is_null()))
+    on.descriptors(|all| matches!(all.known(fd), Known::Watched(_)))
 }
 
 /// Tells the poller what changed since it was asked last. A descriptor that it refuses (closed
@@ -350,19 +444,48 @@ pub(super) fn apply_changes(on: Loop) -> bool {
     on.changed_watchers().take(todo);
     while let Some(link) = todo.pop_front() {
         let io = Io::from_changed_link(link);
-        let (fd, interest) = (io.fd(), get!(io.pevents));
-        if interest == 0 {
-            continue;
-        }
-        match on.descriptors(|all| all.apply(fd, interest)) {
-            Ok(()) => set!(io.events = interest),
-            Err(_) => {
-                any_refused = true;
-                set!(io.events = 0);
-                on.changed_watchers().push_back(io.changed_link());
-                io.dispatch(on, ready::ERROR | interest & ready::REQUESTABLE);
-            }
+        if on.descriptors(|all| all.apply(io)).is_err() {
+            any_refused = true;
+            set!(io.events = 0);
+            on.changed_watchers().push_back(io.changed_link());
+            io.dispatch(on, ready::ERROR | get!(io.pevents) & ready::REQUESTABLE);
         }
     }
     any_refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_keeps_what_was_left() {
+        for told in [ready::READABLE, ready::REQUESTABLE, !0] {
+            for generation in [1, LAST_GENERATION] {
+                match Slot::left(generation, told).known() {
+                    Known::Left {
+                        generation: of,
+                        told: kept,
+                    } => assert_eq!((of, kept), (generation, told)),
+                    _ => panic!(),
+                }
+            }
+        }
+        assert!(matches!(Slot::FREE.known(), Known::Nothing));
+    }
+
+    #[test]
+    fn a_watcher_has_its_kind_and_a_generation() {
+        // SAFETY: watchers are plain data, valid when zeroed.
+        let mut raw: uv__io_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the memory outlives the view.
+        let io = unsafe { Io::from_ptr(&raw mut raw) };
+        io.init(Watcher::Poll, 7);
+        assert_eq!(io.generation(), 0);
+        io.set_generation(LAST_GENERATION);
+        assert_eq!(io.generation(), LAST_GENERATION);
+        assert_eq!(io.kind(), Watcher::Poll as usize);
+        assert_eq!(io.token(), u64::from(LAST_GENERATION) << 32 | 7);
+        assert!(matches!(Slot::watched(io).known(), Known::Watched(other) if other == io));
+    }
 }

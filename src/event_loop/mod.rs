@@ -6,15 +6,18 @@
 //! <https://docs.libuv.org/en/v1.x/loop.html>
 
 pub(crate) mod io;
+mod metrics;
 mod run;
+mod wait;
 
 use std::ffi::{c_int, c_uint, c_void};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::abi::*;
 use crate::alloc;
 use crate::async_handle::{self, AsyncState};
 use crate::errors::{Errno, IntoCode, Result};
+use crate::fs::Share;
 use crate::fs_event;
 use crate::handle::{self, Handle, flags};
 use crate::list::{self, List};
@@ -25,6 +28,8 @@ use crate::timer::Timers;
 use crate::view::{addr, get, set, view};
 use crate::work::pool;
 use io::{Descriptors, Io};
+use metrics::Metrics;
+use wait::Waiting;
 
 /// What of a loop is not in the caller's memory.
 pub(crate) struct Internals {
@@ -33,20 +38,12 @@ pub(crate) struct Internals {
     asyncs: AsyncState,
     caught: Caught,
     metrics: Metrics,
+    waiting: Waiting,
+    /// Jobs of this loop's that were done in its own thread and are still to be told.
+    done_here: uv__queue,
+    /// What file operations may be done in the loop's own thread.
+    in_place: Share,
     options: c_uint,
-}
-
-/// Counters that any thread may read.
-#[derive(Default)]
-pub(crate) struct Metrics {
-    loop_count: AtomicU64,
-    events: AtomicU64,
-    events_waiting: AtomicU64,
-    idle_ns: AtomicU64,
-    /// Whether the events being told were there before anybody waited for them.
-    were_waiting: AtomicBool,
-    /// When the wait under way began, or 0.
-    entered_poller: AtomicU64,
 }
 
 /// Bits of [`Internals::options`].
@@ -94,6 +91,24 @@ impl Loop {
         unsafe { &(*self.internals()).metrics }
     }
 
+    /// Jobs that were done in this thread and are still to be told.
+    pub(crate) fn done_here(self) -> List {
+        // SAFETY: an initialised loop has its internals, which stay in place.
+        unsafe { List::from_ptr(&raw mut (*self.internals()).done_here) }
+    }
+
+    /// Works on what the loop knows of its waits; `work` must not call back into C.
+    fn waiting<R>(self, work: impl FnOnce(&mut Waiting) -> R) -> R {
+        // SAFETY: as in `descriptors`.
+        work(unsafe { &mut (*self.internals()).waiting })
+    }
+
+    /// Works on the share of operations in place; `work` must not call back into C.
+    pub(crate) fn in_place<R>(self, work: impl FnOnce(&mut Share) -> R) -> R {
+        // SAFETY: as in `descriptors`.
+        work(unsafe { &mut (*self.internals()).in_place })
+    }
+
     fn has_option(self, option: c_uint) -> bool {
         // SAFETY: an initialised loop has its internals.
         unsafe { (*self.internals()).options & option != 0 }
@@ -114,7 +129,11 @@ impl Loop {
     }
 
     pub(crate) fn update_time(self) {
-        set!(self.time = clock::monotonic_ns() / 1_000_000);
+        self.set_time(clock::monotonic_ns());
+    }
+
+    fn set_time(self, nanoseconds: u64) {
+        set!(self.time = nanoseconds / 1_000_000);
     }
 
     pub(crate) fn add_active_handle(self) {
@@ -229,11 +248,15 @@ impl Loop {
             asyncs: AsyncState::new(),
             caught: Caught::new(),
             metrics: Metrics::default(),
+            waiting: Waiting::new(),
+            done_here: list::head(),
+            in_place: Share::new(),
             options: 0,
         })?;
         self.init_fields();
         set!(self.backend_fd = internals.descriptors.poller.fd());
         set!(self.internal_fields = alloc::Box::into_raw(internals).cast());
+        self.done_here().init();
         self.update_time();
         self.init_parts().inspect_err(|_| self.drop_internals())
     }
@@ -328,7 +351,6 @@ impl Loop {
         self.descriptors(|all| all.fork(|io| io.requeue(self)))?;
         set!(self.backend_fd = self.descriptors(|all| all.poller.fd()));
         async_handle::loop_fork(self)?;
-        pool::loop_fork(self);
         signal::loop_fork(self)?;
         fs_event::loop_fork(self)
     }

@@ -2,31 +2,15 @@
 
 use std::ffi::c_int;
 
+use super::in_place::{self, Outcome};
 use super::request::FsRequest;
 use super::{attributes, copy, directories, files, names, status, times};
 use crate::abi::*;
 use crate::errors::{Errno, Result};
+use crate::event_loop::Loop;
 use crate::panic::keep_frame;
-use crate::view::{addr, owner};
-use crate::work::pool::{self, Kind};
-
-/// Where an operation is done.
-enum Place {
-    /// In the calling thread, before the call returns.
-    Here,
-    /// On a thread of the pool; the callback follows from the loop.
-    Pool,
-}
-
-/// The one place that decides. A file may be on a disk that is slow, or on a server that does not
-/// answer, so an operation with a callback never runs in the loop's thread.
-fn place(request: FsRequest) -> Place {
-    if request.is_synchronous() {
-        Place::Here
-    } else {
-        Place::Pool
-    }
-}
+use crate::view::{addr, get, owner};
+use crate::work::pool::{self, Kind, Run};
 
 /// Starts an operation: `fill` gives the request its arguments.
 ///
@@ -64,26 +48,73 @@ pub(super) unsafe fn start(
     result
 }
 
+/// The one place that decides where an operation is done: without a callback here, before the call
+/// returns. With one, in place if the kernel can answer without waiting, and otherwise on a thread
+/// of the pool, for a file may be on a disk that is slow, or on a server that does not answer. In
+/// both cases the callback follows from the loop.
 fn dispatch(request: FsRequest) -> c_int {
-    match place(request) {
-        Place::Here => {
-            perform(request);
-            request.release_buffers();
-            request.result_code()
-        }
-        Place::Pool => {
-            let on = request.activate();
+    if request.is_synchronous() {
+        perform(request);
+        request.release_buffers();
+        return request.result_code();
+    }
+    let on = request.activate();
+    let work = addr!(request.work_req);
+    match in_place::attempt(request, on) {
+        Outcome::Done(outcome) => {
+            request.set_result(outcome);
             // SAFETY: the request stays in place until its callback, and so does its member.
-            unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done) };
-            0
+            unsafe { pool::done_at_once(on, work, done) };
+        }
+        Outcome::Pool => submit(request, on, run),
+        Outcome::PoolAndLearn => submit(request, on, run_and_learn),
+    }
+    0
+}
+
+fn submit(request: FsRequest, on: Loop, run: Run) {
+    // SAFETY: the request stays in place until its callback, and so does its member.
+    unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done) };
+}
+
+/// Takes a request back that no worker has begun with, or that was done in place and is still to
+/// be told.
+///
+/// # Safety
+/// `req` must be a request that was given to one of the `uv_fs_…` functions.
+pub(crate) unsafe fn cancel(req: *mut uv_fs_t) -> Result {
+    // SAFETY: the caller vouches for the pointer.
+    let request = unsafe { FsRequest::from_ptr(req) };
+    if request.is_synchronous() {
+        // Done before anybody could cancel it.
+        return Err(Errno::EBUSY);
+    }
+    let work = addr!(request.work_req);
+    // SAFETY: an asynchronous request has a loop, and was submitted as that member.
+    unsafe {
+        if !pool::is_done_here(work) {
+            return pool::cancel(Loop::from_ptr(get!(request.r#loop)), work);
+        }
+        if !pool::is_cancelled(work) {
+            in_place::undo(request)?;
+            pool::cancel_done_here(work);
         }
     }
+    Ok(())
 }
 
 /// On a worker.
 unsafe extern "C" fn run(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     perform(unsafe { FsRequest::from_ptr(owner!(job, uv_fs_t, work_req)) });
+}
+
+/// The same, and finds out about the file system.
+unsafe extern "C" fn run_and_learn(job: *mut uv__work) {
+    // SAFETY: submitted as that member of a live request.
+    let request = unsafe { FsRequest::from_ptr(owner!(job, uv_fs_t, work_req)) };
+    perform(request);
+    in_place::learn(request);
 }
 
 /// On the loop's thread.

@@ -14,8 +14,8 @@
 //!
 //! Without a callback the operation is done before the call returns, in the calling thread and
 //! with the caller's own strings; no loop is needed, and any thread may call. With one it is done
-//! on a thread of the pool with copies of the strings, and the request is the library's until the
-//! callback. `uv_fs_req_cleanup` releases what a request owns.
+//! with copies of the strings, and the request is the library's until the callback: in place, if the
+//! answer is in memory (`in_place.rs`), or else on a thread of the pool. `uv_fs_req_cleanup` releases what a request owns.
 //!
 //! <https://docs.libuv.org/en/v1.x/fs.html>
 
@@ -24,10 +24,14 @@ mod copy;
 mod directories;
 mod dispatch;
 mod files;
+mod in_place;
+mod locality;
 mod names;
 pub(crate) mod request;
 pub(crate) mod status;
 mod times;
 
+pub(crate) use dispatch::cancel;
+pub(crate) use in_place::Share;
 pub(crate) use request::uv_fs_req_cleanup;
 pub(crate) use status::uv_fs_stat;

@@ -125,7 +125,8 @@ impl Registry {
         })
     }
 
-    /// Watches a path for somebody who subscribes right after.
+    /// Watches a path for somebody who subscribes right after. Those who watch it already miss
+    /// nothing meanwhile.
     pub(super) fn watch(&self, path: &CStr, target: inotify::Target) -> Result<c_int> {
         inotify::add(self.fd, path, target)
     }

@@ -188,7 +188,14 @@ impl Stream {
             }
             // Gone again, or taken by another process.
             Err(Errno::EAGAIN | Errno::ECONNABORTED) => {}
-            Err(error) => self.invoke_connection(error.code()),
+            Err(error) => {
+                if error == Errno::EBADF {
+                    // Closed behind the loop's back: there is nothing to wait for.
+                    self.io().stop(self.event_loop(), ready::READABLE);
+                    self.handle().stop();
+                }
+                self.invoke_connection(error.code());
+            }
         }
     }
 

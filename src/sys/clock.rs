@@ -1,9 +1,14 @@
-//! The monotonic clock.
+//! The clocks that the library itself goes by.
 
 /// Nanoseconds of a clock that only goes forward.
 #[inline]
 pub(crate) fn monotonic_ns() -> u64 {
     read(libc::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds of processor time that the calling thread has used.
+pub(crate) fn thread_cpu_ns() -> u64 {
+    read(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
 #[inline]

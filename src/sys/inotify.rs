@@ -6,8 +6,10 @@ use std::mem::MaybeUninit;
 use super::{cvt, retry, retry_size};
 use crate::errors::{Errno, Result};
 
-/// What is watched for.
-const WATCHED: u32 = libc::IN_ATTRIB
+/// What is watched for. A path may be watched already, with this same mask: without `IN_MASK_ADD`
+/// the kernel would clear the mask before it sets it anew, and lose what happens between.
+const WATCHED: u32 = libc::IN_MASK_ADD
+    | libc::IN_ATTRIB
     | libc::IN_MODIFY
     | libc::IN_CREATE
     | libc::IN_DELETE

@@ -3,6 +3,7 @@
 //! System calls go through libc's functions, not raw instructions: fakeroot, torsocks and
 //! sanitizers interpose those, and a drop-in must stay interposable.
 
+pub(crate) mod cached;
 pub(crate) mod clock;
 pub(crate) mod dir;
 pub(crate) mod fd;

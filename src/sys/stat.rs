@@ -52,7 +52,11 @@ fn status_by_statx(target: Target<'_>) -> Result<uv_stat_t> {
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: the path is terminated, and `found` is what is written.
     retry(|| unsafe { libc::statx(fd, path.as_ptr(), flags, mask, &mut found) })?;
-    Ok(uv_stat_t {
+    Ok(from_statx(&found))
+}
+
+pub(super) fn from_statx(found: &libc::statx) -> uv_stat_t {
+    uv_stat_t {
         st_dev: libc::makedev(found.stx_dev_major, found.stx_dev_minor),
         st_mode: found.stx_mode.into(),
         st_nlink: found.stx_nlink.into(),
@@ -65,11 +69,11 @@ fn status_by_statx(target: Target<'_>) -> Result<uv_stat_t> {
         st_blocks: found.stx_blocks,
         st_flags: 0,
         st_gen: 0,
-        st_atim: from_statx(found.stx_atime),
-        st_mtim: from_statx(found.stx_mtime),
-        st_ctim: from_statx(found.stx_ctime),
-        st_birthtim: from_statx(found.stx_btime),
-    })
+        st_atim: from_time(found.stx_atime),
+        st_mtim: from_time(found.stx_mtime),
+        st_ctim: from_time(found.stx_ctime),
+        st_birthtim: from_time(found.stx_btime),
+    }
 }
 
 /// The older call does not know when a file was made: the time of its last change is given.
@@ -105,7 +109,7 @@ fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
     })
 }
 
-fn from_statx(time: libc::statx_timestamp) -> uv_timespec_t {
+fn from_time(time: libc::statx_timestamp) -> uv_timespec_t {
     timespec(time.tv_sec as c_long, time.tv_nsec.into())
 }
 

@@ -198,7 +198,7 @@ fn quota() -> Option<u64> {
 }
 
 /// How many processors the scheduler may put the calling thread on.
-fn affinity() -> usize {
+pub(crate) fn affinity() -> usize {
     // SAFETY: all zero is an empty set, and the calls stay within its size.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();

@@ -26,6 +26,19 @@ fn variable(name: &CStr) -> Option<&'static [u8]> {
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_bytes())
 }
 
+/// The value of a variable that is a number; too large ones are the largest.
+pub(crate) fn number(name: &CStr) -> Option<usize> {
+    let digits = variable(name)?;
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0usize, |number, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add((digit - b'0').into())
+    }))
+}
+
 /// `name=value` as an item of its own memory; `None` for what has no `=`.
 fn item(entry: &CStr) -> Option<Result<uv_env_item_t>> {
     let at = entry.to_bytes().iter().position(|byte| *byte == b'=')?;

@@ -3,8 +3,8 @@
 mod buffer;
 mod cgroup;
 mod clock;
-mod cpu;
-mod environment;
+pub(crate) mod cpu;
+pub(crate) mod environment;
 mod identity;
 mod memory;
 mod proc;

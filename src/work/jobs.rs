@@ -32,8 +32,8 @@ view!(
     /// A job: the member of a request that the pool uses.
     ///
     /// `work` is set while the job is queued and only then. `wq` links it in the queue, and once
-    /// it is finished, in the loop's stack of finished jobs. The two low bits of `loop`, zero in
-    /// any address of a loop, are marks of the pool.
+    /// it is finished, in the loop's stack of finished jobs. The three low bits of `loop`, zero
+    /// in any address of a loop, are marks of the pool.
     Job => uv__work
 );
 
@@ -41,6 +41,8 @@ view!(
 const SLOW: usize = 1;
 /// The job was cancelled.
 const CANCELLED: usize = 2;
+/// The loop's own thread has done the job, and it is still to be told.
+const DONE_HERE: usize = 4;
 
 impl Job {
     pub(super) fn init(self, on: Loop, kind: Kind, run: Run, done: Done) {
@@ -48,6 +50,13 @@ impl Job {
         set!(self.work = Some(run));
         set!(self.done = Some(done));
         set!(self.r#loop = on.raw().map_addr(|address| address | marks));
+    }
+
+    /// Makes it a job that was never queued, and needs no running.
+    pub(super) fn init_done(self, on: Loop, done: Done) {
+        set!(self.work = None);
+        set!(self.done = Some(done));
+        set!(self.r#loop = on.raw());
     }
 
     fn has(self, mark: usize) -> bool {
@@ -58,23 +67,37 @@ impl Job {
         self.has(SLOW)
     }
 
+    fn mark(self, mark: usize) {
+        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address | mark));
+    }
+
     pub(super) fn is_cancelled(self) -> bool {
         self.has(CANCELLED)
     }
 
     pub(super) fn mark_cancelled(self) {
-        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address | CANCELLED));
+        self.mark(CANCELLED);
     }
 
-    /// Whether it was cancelled; a finished job is not cancelled any more.
-    pub(super) fn end_cancelled(self) -> bool {
+    pub(super) fn is_done_here(self) -> bool {
+        self.has(DONE_HERE)
+    }
+
+    pub(super) fn mark_done_here(self) {
+        self.mark(DONE_HERE);
+    }
+
+    /// The job is about to be told: whether it was cancelled. It is neither that nor done here any
+    /// more.
+    pub(super) fn end(self) -> bool {
         let was_cancelled = self.is_cancelled();
-        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address & !CANCELLED));
+        let ended = !(CANCELLED | DONE_HERE);
+        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address & ended));
         was_cancelled
     }
 
     pub(super) fn event_loop(self) -> Loop {
-        let on = get!(self.r#loop).map_addr(|address| address & !(SLOW | CANCELLED));
+        let on = get!(self.r#loop).map_addr(|address| address & !(SLOW | CANCELLED | DONE_HERE));
         // SAFETY: a loop outlives its jobs.
         unsafe { Loop::from_ptr(on) }
     }
@@ -111,6 +134,8 @@ pub(super) struct Jobs {
     /// How many slow jobs are queued, held back or not.
     slow: usize,
     slow_running: usize,
+    /// How many jobs were taken and are not finished.
+    running: usize,
     slow_limit: usize,
     /// One thread has to do everything: slow jobs and others take turns.
     takes_turns: bool,
@@ -129,6 +154,7 @@ impl Jobs {
             others: 0,
             slow: 0,
             slow_running: 0,
+            running: 0,
             slow_limit: 0,
             takes_turns: false,
             last_was_slow: false,
@@ -164,6 +190,10 @@ impl Jobs {
         self.others + self.slow.min(room)
     }
 
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
     pub(super) fn push(&mut self, job: Job) {
         self.waiting().push_back(job.link());
         *self.count(job) += 1;
@@ -193,8 +223,9 @@ impl Jobs {
     }
 
     pub(super) fn finished(&mut self, was_slow: bool) {
+        // A forked child may come back from a job that began before the queue was emptied.
+        self.running = self.running.saturating_sub(1);
         if was_slow {
-            // A forked child may come back from a job that began before the queue was emptied.
             self.slow_running = self.slow_running.saturating_sub(1);
         }
     }
@@ -202,6 +233,7 @@ impl Jobs {
     fn taken(&mut self, job: Job) -> Job {
         *self.count(job) -= 1;
         self.last_was_slow = job.is_slow();
+        self.running += 1;
         if job.is_slow() {
             self.slow_running += 1;
         }
@@ -342,7 +374,7 @@ mod tests {
         assert!(job.is_slow() && !job.is_cancelled());
         job.mark_cancelled();
         assert!(job.is_slow() && job.is_cancelled() && job.event_loop() == on);
-        assert!(job.end_cancelled() && !job.is_cancelled() && job.is_slow());
+        assert!(job.end() && !job.is_cancelled() && job.is_slow());
         assert!(job.is_queued() && job.take_work().is_some() && !job.is_queued());
     }
 }

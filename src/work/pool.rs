@@ -1,11 +1,13 @@
 //! The thread pool: one for the process, shared by all loops.
 //!
-//! It starts with the first job, and its threads start one with each job, up to
-//! `UV_THREADPOOL_SIZE`. A submission wakes at most one worker, mostly the one that fell asleep
-//! last, and none when enough are on their way already. Threads stay until the process exits.
+//! It starts with the first job, and its threads start when jobs wait for them, up to
+//! `UV_THREADPOOL_SIZE`. One worker at a time is on its way, started or woken, mostly the one that
+//! fell asleep last; when it takes a job and there are more, it calls the next before it begins. So
+//! many workers never come for few jobs, and yet each job finds somebody, even if those at work
+//! block. Threads stay until the process exits.
 //!
-//! A finished job goes on a lock-free stack of its loop, and the loop is woken by its `wq_async`;
-//! the loop calls the jobs' `done` in the order in which they were finished.
+//! A worker without a job may look for one for a while before it sleeps (`spin.rs`), one worker at a
+//! time: a submission then wakes nobody.
 //!
 //! A forked child starts with no pool: nothing here may be in the hands of a thread that the
 //! child does not have. Jobs that the parent's pool had not finished are not done in the child.
@@ -13,23 +15,24 @@
 //! <https://docs.libuv.org/en/v1.x/threadpool.html>
 
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use crate::abi::*;
 use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
-use crate::list::{self, List};
-use crate::system::title;
-use crate::view::{addr, get, owner, set};
+use crate::spin::{self, Spin};
+use crate::sys::clock;
+use crate::system::{environment, title};
+use crate::view::{addr, owner};
 
-use super::jobs::{Done, Job, Jobs, Run};
-use super::worker;
+use super::jobs::{Job, Jobs};
+use super::{finished, worker};
 
-pub(crate) use super::jobs::Kind;
+pub(crate) use super::jobs::{Done, Kind, Run};
 
 /// Every so many wake-ups the worker that has slept longest gets its turn.
 const FAIR_WAKE: u32 = 8;
@@ -53,6 +56,8 @@ struct State {
     woken: u32,
     /// Workers that were started or woken and have not looked for a job yet.
     coming: usize,
+    /// A worker looks for jobs.
+    has_looker: bool,
     /// The system refused a thread: for so many jobs it is not asked again.
     patience: u32,
     stopping: bool,
@@ -74,6 +79,19 @@ static POOL: Pool = Pool {
 /// Jobs are queued while there is no thread: loops have to do them. A hint, looked at without
 /// the lock.
 static HAS_NO_THREAD: AtomicBool = AtomicBool::new(false);
+
+/// How many jobs could start: for the worker that looks for one, who has not the lock.
+static RUNNABLE: AtomicUsize = AtomicUsize::new(0);
+/// No job is queued or runs.
+const IDLE: usize = 0;
+/// There are threads for all jobs.
+const SOME: usize = 1;
+/// As many jobs run as there may be threads.
+const FULL: usize = 2;
+/// One of the above, to be looked at without the lock as well.
+static LOAD: AtomicUsize = AtomicUsize::new(IDLE);
+/// Whether one thread does everything, so that jobs are done in the order of their submission.
+static IS_ORDERED: AtomicBool = AtomicBool::new(false);
 
 /// Access to the state, as long as it lives. Nothing calls into C meanwhile.
 struct Guard(());
@@ -105,6 +123,7 @@ impl DerefMut for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.publish();
         // SAFETY: this thread holds the lock.
         unsafe { libc::pthread_mutex_unlock(POOL.lock.get()) };
     }
@@ -129,6 +148,7 @@ impl State {
             asleep_count: 0,
             woken: 0,
             coming: 0,
+            has_looker: false,
             patience: 0,
             stopping: false,
         }
@@ -140,6 +160,7 @@ impl State {
         self.threads = 0;
         self.asleep_count = 0;
         self.coming = 0;
+        self.has_looker = false;
         self.patience = 0;
         self.stopping = false;
     }
@@ -148,13 +169,35 @@ impl State {
         if self.size == 0 {
             self.size = size_from_environment();
             self.jobs.start(self.size);
+            IS_ORDERED.store(self.size == 1, SeqCst);
             watch_forks();
         }
     }
 
-    /// Sees to it that there will be somebody for each job that could start.
+    /// What others may know of it without the lock.
+    fn publish(&self) {
+        let runnable = if self.size == 0 {
+            0
+        } else {
+            self.jobs.runnable()
+        };
+        if RUNNABLE.load(SeqCst) != runnable {
+            RUNNABLE.store(runnable, SeqCst);
+        }
+        let load = match self.jobs.running() {
+            running if self.size != 0 && running >= self.size => FULL,
+            0 if self.jobs.is_empty() => IDLE,
+            _ => SOME,
+        };
+        if LOAD.load(SeqCst) != load {
+            LOAD.store(load, SeqCst);
+        }
+    }
+
+    /// Sees to it that somebody comes if a job could start. Whoever comes does the same after
+    /// taking one.
     fn call_worker(&mut self) -> Next {
-        if self.coming >= self.jobs.runnable() {
+        if self.coming > 0 || self.has_looker || self.jobs.runnable() == 0 {
             return Next::Nothing;
         }
         // A new thread rather than one that sleeps: programs expect as many as the size says
@@ -223,39 +266,64 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     worker::name_self();
     let mut pool = Guard::lock();
     pool.arrive();
+    let mut spin = Spin::new();
     loop {
         if let Some(job) = pool.jobs.take() {
+            let next = pool.call_worker();
             let was_slow = job.is_slow();
             let run = job.take_work();
             drop(pool);
+            if let Next::Wake(other) = next {
+                worker::wake(other);
+            }
             perform(job, run);
             pool = Guard::lock();
             pool.jobs.finished(was_slow);
         } else if pool.stopping {
             return std::ptr::null_mut();
         } else {
-            pool.fall_asleep(worker);
-            drop(pool);
-            worker::sleep(worker);
-            pool = Guard::lock();
-            pool.arrive();
+            pool = wait_for_job(pool, worker, &mut spin);
         }
     }
 }
 
+/// Looks for a job, if that has proved worth it, and sleeps until woken.
+fn wait_for_job(mut pool: Guard, worker: usize, spin: &mut Spin) -> Guard {
+    let limit = spin::limit();
+    let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
+    if limit > 0 && spin.should_look() && !pool.has_looker {
+        pool.has_looker = true;
+        drop(pool);
+        spin::until(began, limit, || RUNNABLE.load(SeqCst) > 0);
+        pool = Guard::lock();
+        pool.has_looker = false;
+        if pool.jobs.runnable() > 0 || pool.stopping {
+            spin.waited(clock::monotonic_ns().saturating_sub(began), true);
+            return pool;
+        }
+    }
+    pool.fall_asleep(worker);
+    drop(pool);
+    worker::sleep(worker);
+    if limit > 0 {
+        spin.waited(clock::monotonic_ns().saturating_sub(began), false);
+    }
+    pool = Guard::lock();
+    pool.arrive();
+    pool
+}
+
 /// Runs a job that was taken from the queue. Its memory is the loop's again afterwards.
 fn perform(job: Job, run: Option<Run>) {
+    run_it(job, run);
+    finished::deliver(job);
+}
+
+fn run_it(job: Job, run: Option<Run>) {
     if let Some(run) = run {
         // SAFETY: the submitter vouches for the function, and gets back the pointer it gave.
         unsafe { run(job.raw()) };
     }
-    deliver(job);
-}
-
-/// The loop's finished jobs, the last one first, linked by `wq.next`.
-fn finished<'a>(on: Loop) -> &'a AtomicPtr<uv__queue> {
-    // SAFETY: aligned, live, and accessed atomically only once the loop is initialised.
-    unsafe { AtomicPtr::from_ptr(addr!(on.wq.next)) }
 }
 
 fn wakeup(on: Loop) -> Async {
@@ -263,65 +331,12 @@ fn wakeup(on: Loop) -> Async {
     unsafe { Async::from_ptr(addr!(on.wq_async)) }
 }
 
-/// Gives a job back to its loop.
-fn deliver(job: Job) {
-    let on = job.event_loop();
-    wakeup(on).send_after(|| {
-        let stack = finished(on);
-        let link = job.link().raw();
-        let mut top = stack.load(SeqCst);
-        loop {
-            // SAFETY: the job is this thread's until it is on the stack.
-            unsafe { (*link).next = top };
-            match stack.compare_exchange_weak(top, link, SeqCst, SeqCst) {
-                Ok(_) => break,
-                Err(other) => top = other,
-            }
-        }
-    });
-}
-
-/// Moves the finished jobs to `into`, the first one first, and says how many there are.
-fn take_finished(on: Loop, into: List) -> u64 {
-    let mut count = 0;
-    let mut link = finished(on).swap(std::ptr::null_mut(), SeqCst);
-    into.init();
-    while !link.is_null() {
-        // SAFETY: links on the stack are members of live jobs, and this thread's since the swap.
-        let at = unsafe { List::from_ptr(link) };
-        // SAFETY: as above.
-        link = unsafe { (*link).next };
-        into.push_front(at);
-        count += 1;
-    }
-    count
-}
-
-/// The loop's `wq_async` was sent.
+/// The loop's `wq_async` was sent: there may be jobs and no thread.
 unsafe extern "C" fn on_wakeup(handle: *mut uv_async_t) {
     // SAFETY: the handle is that member of a live loop.
     let on = unsafe { Loop::from_ptr(owner!(handle, uv_loop_t, wq_async)) };
     if HAS_NO_THREAD.load(SeqCst) {
         do_one_here(on);
-    }
-    let mut local = list::head();
-    // SAFETY: `local` outlives the walk, which leaves it empty.
-    let todo = unsafe { List::from_ptr(&raw mut local) };
-    let count = take_finished(on, todo);
-    // The wake-up itself has been counted as one event.
-    on.metrics().count_events(count.saturating_sub(1));
-    while let Some(link) = todo.pop_front() {
-        let job = Job::from_link(link);
-        let status = if job.end_cancelled() { UV_ECANCELED } else { 0 };
-        invoke_done(job, status);
-    }
-}
-
-fn invoke_done(job: Job, status: c_int) {
-    if let Some(done) = get!(job.done) {
-        // SAFETY: the submitter's function gets back the pointer that was submitted, and nothing
-        // here touches the job afterwards.
-        unsafe { done(job.raw(), status) }
     }
 }
 
@@ -348,29 +363,11 @@ fn do_one_here(on: Loop) {
     }
 }
 
-/// `UV_THREADPOOL_SIZE`, read when the pool starts.
+/// `UV_THREADPOOL_SIZE`, read when the pool starts: brought into the range that is supported; what
+/// is no number means the default.
 fn size_from_environment() -> usize {
-    // SAFETY: the name is terminated.
-    let value = unsafe { libc::getenv(c"UV_THREADPOOL_SIZE".as_ptr()) };
-    if value.is_null() {
-        return DEFAULT_SIZE;
-    }
-    // SAFETY: `getenv` returns a terminated string.
-    parse_size(unsafe { CStr::from_ptr(value) }.to_bytes())
-}
-
-/// A number is brought into the range that is supported; anything else means the default.
-fn parse_size(text: &[u8]) -> usize {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return DEFAULT_SIZE;
-    }
-    text.iter()
-        .fold(0usize, |number, digit| {
-            number
-                .saturating_mul(10)
-                .saturating_add((digit - b'0').into())
-        })
-        .clamp(1, worker::MOST)
+    environment::number(c"UV_THREADPOOL_SIZE")
+        .map_or(DEFAULT_SIZE, |size| size.clamp(1, worker::MOST))
 }
 
 /// Has [`forget_parent`] called in children; the registration is inherited by them.
@@ -390,6 +387,9 @@ unsafe extern "C" fn forget_parent() {
         (*POOL.state.get()).reset();
     }
     HAS_NO_THREAD.store(false, SeqCst);
+    RUNNABLE.store(0, SeqCst);
+    LOAD.store(IDLE, SeqCst);
+    IS_ORDERED.store(false, SeqCst);
 }
 
 // What the rest of the library calls.
@@ -427,7 +427,63 @@ pub(crate) unsafe fn run_at_once(on: Loop, work: *mut uv__work, run: Run, done: 
     let job = unsafe { Job::from_ptr(work) };
     job.init(on, Kind::Fast, run, done);
     let run = job.take_work();
-    perform(job, run);
+    run_it(job, run);
+    finished::keep_here(job);
+}
+
+/// Has `done` called from the loop for what this thread, the loop's, has done already.
+///
+/// # Safety
+/// As `submit`.
+pub(crate) unsafe fn done_at_once(on: Loop, work: *mut uv__work, done: Done) {
+    // SAFETY: the caller vouches for the pointer.
+    let job = unsafe { Job::from_ptr(work) };
+    job.init_done(on, done);
+    job.mark_done_here();
+    finished::keep_here(job);
+}
+
+/// Whether a job was given to [`done_at_once`] and is still to be told.
+///
+/// # Safety
+/// As `cancel`.
+pub(crate) unsafe fn is_done_here(work: *mut uv__work) -> bool {
+    // SAFETY: the caller vouches for the pointer.
+    unsafe { Job::from_ptr(work) }.is_done_here()
+}
+
+/// Whether a job will be told as cancelled.
+///
+/// # Safety
+/// As `cancel`, on the loop's thread, for a job for which [`is_done_here`] holds.
+pub(crate) unsafe fn is_cancelled(work: *mut uv__work) -> bool {
+    // SAFETY: the caller vouches for the pointer.
+    unsafe { Job::from_ptr(work) }.is_cancelled()
+}
+
+/// Has a job for which [`is_done_here`] holds told as cancelled.
+///
+/// # Safety
+/// As `cancel`.
+pub(crate) unsafe fn cancel_done_here(work: *mut uv__work) {
+    // SAFETY: the caller vouches for the pointer.
+    unsafe { Job::from_ptr(work) }.mark_cancelled();
+}
+
+/// Whether a job that is submitted now would have to wait for others.
+pub(crate) fn is_busy() -> bool {
+    LOAD.load(SeqCst) == FULL
+}
+
+/// Whether any job is queued or runs.
+pub(crate) fn has_jobs() -> bool {
+    LOAD.load(SeqCst) != IDLE
+}
+
+/// Whether jobs are done in the order of their submission, since one thread does all. Before the
+/// pool has started that is not known: there is no order to be kept either.
+pub(crate) fn keeps_order() -> bool {
+    IS_ORDERED.load(SeqCst)
 }
 
 /// Takes a job back that no worker has begun with: `done` will be called with `UV_ECANCELED`.
@@ -450,27 +506,21 @@ pub(crate) unsafe fn cancel(_on: Loop, work: *mut uv__work) -> Result {
         job.take_work();
         job.mark_cancelled();
     }
-    deliver(job);
+    finished::deliver(job);
     Ok(())
 }
 
 pub(crate) fn loop_init(on: Loop) -> Result {
-    set!(on.wq.next = std::ptr::null_mut());
+    finished::loop_init(on);
     wakeup(on).init_internal(on, Some(on_wakeup))
 }
 
 /// The loop has no requests, but workers may still be about to leave it.
 pub(crate) fn loop_cleanup(on: Loop) {
+    on.asyncs().wait_for_holders();
     wakeup(on).close();
     // SAFETY: begins with the fields of a handle.
     unsafe { Handle::from_ptr(wakeup(on).raw().cast()) }.uninit();
-}
-
-/// In a forked child: jobs that were finished before the fork are still to be told.
-pub(crate) fn loop_fork(on: Loop) {
-    if !finished(on).load(SeqCst).is_null() {
-        wakeup(on).send();
-    }
 }
 
 /// Ends the threads, after the jobs that are queued.
@@ -514,29 +564,4 @@ static AT_EXIT: extern "C" fn() = uv_library_shutdown;
 pub extern "C" fn uv_library_shutdown() {
     shut_down();
     title::forget();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_numbers_within_limits() {
-        for (text, size) in [
-            ("1", 1),
-            ("4", 4),
-            ("0", 1),
-            ("007", 7),
-            ("1024", 1024),
-            ("1025", 1024),
-            ("99999999999999999999999", 1024),
-            ("", 4),
-            ("-1", 4),
-            ("abc", 4),
-            ("8x", 4),
-            (" 8", 4),
-        ] {
-            assert_eq!(parse_size(text.as_bytes()), size, "{text:?}");
-        }
-    }
 }

@@ -1,9 +1,12 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
 mod clients;
+mod conformance;
 mod demo;
+mod document;
 mod headers;
 mod tools;
+mod upstream;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,6 +18,11 @@ type Outcome = Result<(), String>;
 type Command = fn(&Path, &[String]) -> Outcome;
 
 const COMMANDS: &[(&str, &str, Command)] = &[
+    (
+        "conformance",
+        "[--filter TEXT] [--portable-poller] [--repeat N] …  run libuv's own tests on both libraries",
+        conformance::run,
+    ),
     (
         "clients",
         "[--filter TEXT] [--repeat N] [--portable-poller] [--write]  run Debian's programs on the library",
@@ -29,6 +37,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "headers",
         "[--check]  write include/ from src/ and header/, or fail when it is stale",
         headers::run,
+    ),
+    (
+        "upstream",
+        "build libuv's own release to compare with, and print where",
+        upstream::command,
     ),
 ];
 

@@ -4,6 +4,8 @@
 //! what a check runs in and how it shows that the library is the one in use.
 
 mod cmake;
+mod dns;
+mod lua;
 mod node;
 mod packages;
 mod report;
@@ -74,7 +76,15 @@ impl Workshop {
     }
 }
 
-const CLIENTS: &[Client] = &[node::CLIENT, uvloop::CLIENT, cmake::CLIENT];
+const CLIENTS: &[Client] = &[
+    node::CLIENT,
+    uvloop::CLIENT,
+    cmake::CLIENT,
+    lua::NEOVIM,
+    lua::LUV,
+    dns::BIND,
+    dns::KRESD,
+];
 
 const USAGE: &str = "options: --filter TEXT, --repeat N, --limit SECONDS, --portable-poller, --library FOLDER (of another libuv.so.1, to compare with), --list, --write (docs/compatibility.md)";
 

@@ -1,0 +1,102 @@
+/* The system calls of file operations, one after another on one thread. */
+#include "../bench.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+enum { SIZE = 4096 };
+
+static char memory[SIZE];
+static char path[256];
+static char link_path[256];
+static int fd;
+
+static void do_stat(void) {
+  struct statx data;
+  CHECK(statx(AT_FDCWD, path, 0, STATX_BASIC_STATS | STATX_BTIME, &data) == 0);
+}
+
+static void do_lstat(void) {
+  struct statx data;
+  CHECK(statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &data) == 0);
+}
+
+static void fstat_of(int of) {
+  struct statx data;
+  CHECK(statx(of, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &data) == 0);
+}
+
+static void do_fstat(void) { fstat_of(fd); }
+static void do_access(void) { CHECK(access(path, R_OK) == 0); }
+static void do_readlink(void) { CHECK(readlink(link_path, memory, SIZE) == 6); }
+static void do_read(void) { CHECK(pread(fd, memory, SIZE, 0) == SIZE); }
+
+static void do_realpath(void) {
+  char* found = realpath(path, NULL);
+  CHECK(found != NULL);
+  free(found);
+}
+
+static void do_open(void) {
+  int opened = open(path, O_RDONLY | O_CLOEXEC);
+  CHECK(opened >= 0);
+  CHECK(close(opened) == 0);
+}
+
+static void do_readfile(void) {
+  int opened = open(path, O_RDONLY | O_CLOEXEC);
+  CHECK(opened >= 0);
+  fstat_of(opened);
+  CHECK(pread(opened, memory, SIZE, 0) == SIZE);
+  CHECK(close(opened) == 0);
+}
+
+static void drop(void) { CHECK(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0); }
+
+static void do_read_uncached(void) {
+  drop();
+  do_read();
+}
+
+static void do_readfile_uncached(void) {
+  drop();
+  do_readfile();
+}
+
+static void (*const operations[])(void) = {
+    do_stat,     do_lstat, do_fstat,    do_access,   do_readlink,      do_read,
+    do_realpath, do_open,  do_readfile, do_read_uncached, do_readfile_uncached,
+};
+
+static void repeat(const struct bench* bench) {
+  void (*operation)(void) = operations[bench->n];
+  strcpy(path, bench_path("file"));
+  strcpy(link_path, bench_path("link"));
+  fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  CHECK(fd >= 0);
+  CHECK(write(fd, memory, SIZE) == SIZE);
+  CHECK(fsync(fd) == 0);
+  CHECK(symlink("target", link_path) == 0);
+  bench_start();
+  do {
+    operation();
+  } while (bench_more(1));
+}
+
+#define ROW(name_, number, what) {.name = name_, .text = what, .run = repeat, .n = number}
+
+const struct bench benches[] = {
+    ROW("stat", 0, "statx"),
+    ROW("lstat", 1, "statx, links not followed"),
+    ROW("fstat", 2, "statx of a descriptor"),
+    ROW("access", 3, "access"),
+    ROW("readlink", 4, "readlink"),
+    ROW("read", 5, "pread of 4 KiB"),
+    ROW("realpath", 6, "realpath"),
+    ROW("open", 7, "open and close"),
+    ROW("open_close", 7, "open and close"),
+    ROW("readfile", 8, "open, statx, pread of 4 KiB and close"),
+    ROW("read_uncached", 9, "pread of 4 KiB, dropped from the cache before"),
+    ROW("readfile_uncached", 10, "open, statx, pread, close, dropped from the cache before"),
+    {.name = NULL},
+};

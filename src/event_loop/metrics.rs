@@ -1,0 +1,98 @@
+//! The loop's counters: iterations, events, time spent waiting.
+//!
+//! <https://docs.libuv.org/en/v1.x/metrics.html>
+
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use super::Loop;
+use crate::abi::*;
+use crate::sys::clock;
+
+/// Counters that any thread may read.
+#[derive(Default)]
+pub(crate) struct Metrics {
+    pub(super) loop_count: AtomicU64,
+    events: AtomicU64,
+    events_waiting: AtomicU64,
+    idle_ns: AtomicU64,
+    /// Whether the events being told were there before anybody waited for them.
+    pub(super) were_waiting: AtomicBool,
+    /// When the wait under way began, or 0.
+    entered_poller: AtomicU64,
+}
+
+impl Metrics {
+    /// The number of the iteration under way.
+    pub(crate) fn iteration(&self) -> u64 {
+        self.loop_count.load(Relaxed)
+    }
+
+    pub(super) fn enter_poller(&self) {
+        self.entered_poller.store(clock::monotonic_ns(), Relaxed);
+    }
+
+    pub(super) fn leave_poller(&self) {
+        let entered = self.entered_poller.swap(0, Relaxed);
+        if entered != 0 {
+            let idle = clock::monotonic_ns().saturating_sub(entered);
+            self.idle_ns.fetch_add(idle, Relaxed);
+        }
+    }
+
+    /// Counts events of the batch that is being told.
+    pub(crate) fn count_events(&self, seen: u64) {
+        self.events.fetch_add(seen, Relaxed);
+        if self.were_waiting.load(Relaxed) {
+            self.events_waiting.fetch_add(seen, Relaxed);
+        }
+    }
+
+    /// Total time in the poller, the wait under way included.
+    fn idle_time(&self) -> u64 {
+        let idle = self.idle_ns.load(Relaxed);
+        match self.entered_poller.load(Relaxed) {
+            0 => idle,
+            entered => idle + clock::monotonic_ns().saturating_sub(entered),
+        }
+    }
+}
+
+// C entry points
+
+/// Copies the loop's counters to `metrics`. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_info>
+///
+/// # Safety
+/// `loop` must be initialised, `metrics` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_metrics_info(
+    r#loop: *mut uv_loop_t,
+    metrics: *mut uv_metrics_t,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    let counters = unsafe { Loop::from_ptr(r#loop) }.metrics();
+    let info = uv_metrics_t {
+        loop_count: counters.loop_count.load(Relaxed),
+        events: counters.events.load(Relaxed),
+        events_waiting: counters.events_waiting.load(Relaxed),
+        reserved: [std::ptr::null_mut(); 13],
+    };
+    // SAFETY: common pointer contract.
+    unsafe { metrics.write(info) };
+    0
+}
+
+/// Nanoseconds that the loop has spent waiting in the kernel's event provider, once the loop was
+/// configured with `UV_METRICS_IDLE_TIME`; 0 otherwise. May be called from any thread.
+///
+/// <https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_idle_time>
+///
+/// # Safety
+/// `loop` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_metrics_idle_time(r#loop: *mut uv_loop_t) -> u64 {
+    // SAFETY: common pointer contract.
+    unsafe { Loop::from_ptr(r#loop) }.metrics().idle_time()
+}

@@ -1,0 +1,245 @@
+//! Polling: waiting for readiness and for messages, and telling those concerned.
+//!
+//! *Messages* are what does not come through a descriptor: sent async handles, and jobs that are
+//! done. They are looked for whenever the loop polls. While it sleeps in the poller, whoever has a
+//! message for it calls it (`async_handle.rs`). Before it sleeps it may look for a while, where that
+//! costs less (`spin.rs`).
+//!
+//! <https://docs.libuv.org/en/v1.x/design.html#the-i-o-loop>
+
+use std::ffi::c_int;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Loop;
+use super::io::apply_changes;
+use crate::abi::*;
+use crate::async_handle;
+use crate::backend::{BATCH, Events, ready};
+use crate::spin::{self, Spin};
+use crate::sys::clock;
+use crate::view::get;
+use crate::work::finished;
+
+/// How often full batches are taken in a row before the other phases get their turn.
+const FULL_BATCHES: u32 = 48;
+/// How many iterations in a row may leave the poller out because there are messages.
+const SKIPS: u32 = 16;
+
+/// What the loop remembers from one wait to the next.
+pub(super) struct Waiting {
+    spin: Spin,
+    /// The loop's time when it last asked the poller, and how often it did not since.
+    polled_at: u64,
+    skipped: u32,
+}
+
+impl Waiting {
+    pub(super) fn new() -> Waiting {
+        Waiting {
+            spin: Spin::new(),
+            polled_at: 0,
+            skipped: 0,
+        }
+    }
+}
+
+/// What a look at the events brought.
+struct Dispatched {
+    seen: u64,
+    any_signal: bool,
+}
+
+impl Loop {
+    /// Whether there is a message for the loop.
+    #[inline]
+    pub(super) fn has_messages(self) -> bool {
+        self.asyncs().any_sent() || !self.async_handles().is_empty() || finished::any(self)
+    }
+
+    /// Waits for readiness and messages, and tells those concerned.
+    pub(super) fn poll(self, timeout: c_int, mode: uv_run_mode) {
+        let is_refused = apply_changes(self);
+        let is_urgent = is_refused || self.has_messages();
+        let mut timeout = if is_urgent { 0 } else { timeout };
+        if timeout == 0 && mode == UV_RUN_DEFAULT && self.may_skip_poller() {
+            self.tell_without_polling();
+            return;
+        }
+        let deadline = (timeout > 0).then(|| self.now().saturating_add(timeout as u64));
+        let mut events = Events::new();
+        // With idle time measured, a first look that does not wait tells events that were there
+        // already from events that were waited for.
+        let mut looking = self.measures_idle_time();
+        let mut batches = FULL_BATCHES;
+        loop {
+            self.wait(&mut events, if looking { 0 } else { timeout });
+            let count = self.dispatch_all(&events, looking);
+            if count.any_signal {
+                return;
+            }
+            if count.seen > 0 {
+                batches -= 1;
+                if events.len() == BATCH && batches > 0 {
+                    timeout = 0;
+                    looking = false;
+                    continue;
+                }
+                return;
+            }
+            if looking && timeout != 0 {
+                looking = false;
+                continue;
+            }
+            match deadline {
+                None if timeout == -1 => {}
+                Some(deadline) if self.now() < deadline => {
+                    timeout = (deadline - self.now()).min(c_int::MAX as u64) as c_int;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Whether this iteration need not ask the poller: because it knows no descriptor but the one
+    /// that messages call the loop by, or, for a few iterations within the same millisecond, because
+    /// there are messages to tell.
+    fn may_skip_poller(self) -> bool {
+        if !self.watches_descriptors() {
+            return true;
+        }
+        let now = self.now();
+        self.has_messages()
+            && self.waiting(|waiting| {
+                waiting.skipped += 1;
+                waiting.skipped <= SKIPS && waiting.polled_at == now
+            })
+    }
+
+    /// Whether the poller knows more descriptors than the loop's own eventfd.
+    fn watches_descriptors(self) -> bool {
+        get!(self.nfds) > 1
+    }
+
+    fn tell_without_polling(self) {
+        let any = self.has_messages();
+        // Whoever asks for the time now gets what it is after polling.
+        if any || !self.check_handles().is_empty() {
+            self.update_time();
+        }
+        if any {
+            let were_waiting = self.measures_idle_time();
+            self.metrics().were_waiting.store(were_waiting, Relaxed);
+            self.tell_messages();
+        }
+    }
+
+    /// Waits for events and messages.
+    fn wait(self, events: &mut Events, timeout: c_int) {
+        if timeout == 0 {
+            self.ask_poller(events, 0);
+            let now = clock::monotonic_ns();
+            self.set_time(now);
+        } else {
+            self.wait_for_some(events, timeout);
+        }
+        let now = self.now();
+        self.waiting(|waiting| {
+            waiting.polled_at = now;
+            waiting.skipped = 0;
+        });
+    }
+
+    fn wait_for_some(self, events: &mut Events, timeout: c_int) {
+        if self.measures_idle_time() {
+            self.metrics().enter_poller();
+        }
+        let limit = spin::limit();
+        let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
+        let found = limit > 0
+            && self.waiting(|waiting| waiting.spin.should_look())
+            && spin::until(began, limit, || self.look(events));
+        if !found {
+            self.sleep(events, timeout);
+        }
+        let now = clock::monotonic_ns();
+        self.set_time(now);
+        if limit > 0 {
+            self.waiting(|waiting| waiting.spin.waited(now.saturating_sub(began), found));
+        }
+    }
+
+    /// Whether there is anything, without waiting for it.
+    fn look(self, events: &mut Events) -> bool {
+        if self.has_messages() {
+            return true;
+        }
+        if !self.watches_descriptors() {
+            return false;
+        }
+        self.ask_poller(events, 0);
+        events.len() > 0
+    }
+
+    fn sleep(self, events: &mut Events, timeout: c_int) {
+        self.asyncs().fall_asleep();
+        // What came before that was not announced.
+        let timeout = if self.has_messages() { 0 } else { timeout };
+        self.ask_poller(events, timeout);
+        self.asyncs().wake_up();
+    }
+
+    fn ask_poller(self, events: &mut Events, timeout: c_int) {
+        let block_sigprof = self.blocks_sigprof();
+        let result = self.descriptors(|all| all.poller.wait(events, timeout, block_sigprof));
+        if result.is_err() {
+            crate::panic::misuse("the poller's descriptor was closed");
+        }
+    }
+
+    /// Tells the watchers, and whoever has messages; the signal watcher last: a child's output
+    /// comes before its exit.
+    fn dispatch_all(self, events: &Events, were_waiting: bool) -> Dispatched {
+        let mut done = Dispatched {
+            seen: 0,
+            any_signal: false,
+        };
+        if events.len() > 0 || self.has_messages() {
+            self.metrics().leave_poller();
+        }
+        self.metrics().were_waiting.store(were_waiting, Relaxed);
+        for index in 0..events.len() {
+            let (token, readiness) = events.get(index);
+            let Some(io) = self.descriptors(|all| all.watcher_of(token)) else {
+                continue;
+            };
+            let readiness = io.relevant(readiness);
+            if readiness == 0 {
+                continue;
+            }
+            if io.is_async() {
+                async_handle::on_readable(self);
+                continue;
+            }
+            if io.is_signal() {
+                done.any_signal = true;
+            } else {
+                io.dispatch(self, readiness);
+            }
+            done.seen += 1;
+        }
+        self.metrics().count_events(done.seen);
+        done.seen += self.tell_messages();
+        if done.any_signal {
+            self.signal_watcher().dispatch(self, ready::READABLE);
+        }
+        done
+    }
+
+    /// Calls those whose jobs are done and the async handles that were sent; how many.
+    fn tell_messages(self) -> u64 {
+        let done = finished::tell(self);
+        let sent = async_handle::tell(self);
+        self.metrics().count_events(sent);
+        done + sent
+    }
+}

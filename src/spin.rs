@@ -1,0 +1,276 @@
+//! Looking for a while before going to sleep.
+//!
+//! To sleep and be woken costs several microseconds of processor time, more where the processor
+//! itself goes idle; when the next event is closer than that, looking for it is the cheaper way to
+//! wait. Whether it is cannot be known beforehand, so whoever waits ([`Spin`]: a loop, or a worker
+//! of the pool) tries both, now and then, and takes the one that used less processor time for the
+//! same number of waits. Long waits keep it from trying at all: an idle program never looks.
+//!
+//! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::sys::clock;
+use crate::system::{cpu, environment};
+
+/// The longest look unless the environment says otherwise.
+const DEFAULT_MICROSECONDS: usize = 50;
+/// No look is longer than this, whatever the environment says.
+const MOST_MICROSECONDS: usize = 1000;
+/// Waits below this many nanoseconds are short.
+const SHORT: u64 = 100_000;
+/// So many short waits in a row are worth a trial.
+const PROMISING: u32 = 64;
+/// How many waits of each kind are compared.
+const TRIAL: u32 = 32;
+/// How many waits a trial counts for that was won by looking.
+const KEEP: u32 = 8192;
+/// The same when sleeping won; doubled each time up to the second number.
+const REST: u32 = 1024;
+const LONGEST_REST: u32 = 65536;
+/// In one of so many waits looking may be in vain.
+const HITS_PER_MISS: u32 = 16;
+/// The processor is offered to others after so many looks.
+const ROUNDS: u32 = 8;
+
+/// What a waiter is at, and since how many waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// Sleeping, for want of a reason to try anything else.
+    Idle,
+    /// Sleeping, to see what that costs.
+    TrySleeping,
+    /// Looking, to see what that costs.
+    TryLooking,
+    Looking,
+    /// Sleeping, which was the cheaper way when it was tried last.
+    Sleeping,
+}
+
+/// The experience of one waiter.
+pub(crate) struct Spin {
+    state: State,
+    /// Short waits in this state.
+    waits: u32,
+    /// How often looking was in vain in this state.
+    misses: u32,
+    /// The thread's processor time when the trial began.
+    began: u64,
+    cost_of_sleeping: u64,
+    rest: u32,
+}
+
+impl Spin {
+    pub(crate) const fn new() -> Spin {
+        Spin {
+            state: State::Idle,
+            waits: 0,
+            misses: 0,
+            began: 0,
+            cost_of_sleeping: 0,
+            rest: REST,
+        }
+    }
+
+    /// Whether the next wait should begin with looking.
+    #[inline]
+    pub(crate) fn should_look(&self) -> bool {
+        matches!(self.state, State::TryLooking | State::Looking)
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.waits = 0;
+        self.misses = 0;
+        if matches!(state, State::TrySleeping | State::TryLooking) {
+            self.began = clock::thread_cpu_ns();
+        }
+    }
+
+    /// A wait is over that took so many nanoseconds; whether looking found what ended it.
+    pub(crate) fn waited(&mut self, nanoseconds: u64, found: bool) {
+        if nanoseconds > SHORT {
+            self.waited_long();
+            return;
+        }
+        self.waits += 1;
+        if self.should_look() && !found {
+            self.misses += 1;
+        }
+        match self.state {
+            State::Idle if self.waits >= PROMISING => self.enter(State::TrySleeping),
+            State::TrySleeping if self.waits >= TRIAL => {
+                self.cost_of_sleeping = clock::thread_cpu_ns().saturating_sub(self.began);
+                self.enter(State::TryLooking);
+            }
+            State::TryLooking => self.judge(),
+            State::Looking if self.waits >= KEEP => self.enter(State::TrySleeping),
+            State::Looking => self.doubt(),
+            State::Sleeping if self.waits >= self.rest => self.enter(State::TrySleeping),
+            _ => {}
+        }
+    }
+
+    fn waited_long(&mut self) {
+        match self.state {
+            State::Idle | State::TrySleeping => self.enter(State::Idle),
+            State::Sleeping => {}
+            State::TryLooking => self.give_up(),
+            State::Looking => {
+                self.misses += 1;
+                self.doubt();
+            }
+        }
+    }
+
+    /// Compares looking with sleeping; early, when it is much dearer.
+    fn judge(&mut self) {
+        let is_over = self.waits >= TRIAL;
+        if !is_over && !self.waits.is_multiple_of(TRIAL / 4) {
+            return;
+        }
+        let cost = clock::thread_cpu_ns().saturating_sub(self.began);
+        // What sleeping cost for as many waits.
+        let other = self.cost_of_sleeping * u64::from(self.waits) / u64::from(TRIAL);
+        if self.misses > TRIAL / 8 || cost > 2 * other || (is_over && cost > other) {
+            self.give_up();
+        } else if is_over {
+            self.rest = REST;
+            self.enter(State::Looking);
+        }
+    }
+
+    /// Sees whether looking is still worth it.
+    fn doubt(&mut self) {
+        if self.misses > 4 + self.waits / HITS_PER_MISS {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.enter(State::Sleeping);
+        self.rest = (self.rest * 2).min(LONGEST_REST);
+    }
+}
+
+/// The longest look in nanoseconds; 0 for none.
+pub(crate) fn limit() -> u64 {
+    const UNKNOWN: u64 = u64::MAX;
+    static LIMIT: AtomicU64 = AtomicU64::new(UNKNOWN);
+    let known = LIMIT.load(Relaxed);
+    if known != UNKNOWN {
+        return known;
+    }
+    let asked = environment::number(c"OXUV_SPIN_US").unwrap_or(DEFAULT_MICROSECONDS);
+    let limit = if cpu::affinity() > 1 {
+        asked.min(MOST_MICROSECONDS) as u64 * 1000
+    } else {
+        0
+    };
+    LIMIT.store(limit, Relaxed);
+    limit
+}
+
+/// Looks until `look` finds something or the time is over; whether it found something.
+pub(crate) fn until(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> bool {
+    let mut round = 0u32;
+    loop {
+        if look() {
+            return true;
+        }
+        round += 1;
+        if round.is_multiple_of(ROUNDS) {
+            // Who is to bring the event may be waiting for this very processor.
+            // SAFETY: takes no arguments.
+            unsafe { libc::sched_yield() };
+            if clock::monotonic_ns().saturating_sub(began) >= limit {
+                return false;
+            }
+        }
+        for _ in 0..8 {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(spin: &mut Spin, times: u32, nanoseconds: u64, found: bool) {
+        for _ in 0..times {
+            spin.waited(nanoseconds, found);
+        }
+    }
+
+    /// Uses processor time: more than nothing, by the thread's own clock.
+    fn burn() {
+        let start = clock::thread_cpu_ns();
+        while clock::thread_cpu_ns() - start < 20_000 {}
+    }
+
+    #[test]
+    fn long_waits_are_never_looked_through() {
+        let mut spin = Spin::new();
+        for _ in 0..1000 {
+            wait(&mut spin, PROMISING - 1, 1000, false);
+            wait(&mut spin, 1, SHORT + 1, false);
+            assert_eq!(spin.state, State::Idle);
+        }
+    }
+
+    #[test]
+    fn looking_is_kept_while_it_is_cheaper() {
+        let mut spin = Spin::new();
+        wait(&mut spin, PROMISING, 1000, false);
+        assert_eq!(spin.state, State::TrySleeping);
+        for _ in 0..TRIAL {
+            burn();
+            spin.waited(1000, false);
+        }
+        assert!(spin.state == State::TryLooking && spin.should_look());
+        wait(&mut spin, TRIAL, 1000, true);
+        assert!(spin.state == State::Looking && spin.should_look());
+        wait(&mut spin, KEEP, 1000, true);
+        assert_eq!(spin.state, State::TrySleeping);
+    }
+
+    #[test]
+    fn looking_is_given_up_when_it_is_dearer() {
+        let mut spin = Spin::new();
+        wait(&mut spin, PROMISING + TRIAL, 1000, false);
+        assert_eq!(spin.state, State::TryLooking);
+        for _ in 0..TRIAL {
+            if spin.state != State::TryLooking {
+                break;
+            }
+            burn();
+            spin.waited(1000, true);
+        }
+        assert_eq!(spin.state, State::Sleeping);
+        let rest = spin.rest;
+        wait(&mut spin, rest, 1000, false);
+        assert_eq!(spin.state, State::TrySleeping);
+    }
+
+    #[test]
+    fn looking_in_vain_ends_it() {
+        let mut spin = Spin::new();
+        spin.enter(State::Looking);
+        wait(&mut spin, 4, SHORT + 1, false);
+        assert_eq!(spin.state, State::Looking);
+        wait(&mut spin, 1, SHORT + 1, false);
+        assert_eq!(spin.state, State::Sleeping);
+    }
+
+    #[test]
+    fn looks_end_when_something_is_found_or_the_time_is_over() {
+        let mut count = 0;
+        let began = clock::monotonic_ns();
+        assert!(until(began, u64::MAX, || {
+            count += 1;
+            count == 100
+        }));
+        assert!(!until(began, 0, || false));
+    }
+}

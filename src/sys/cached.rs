@@ -1,0 +1,274 @@
+//! Questions that the kernel answers from memory, or not at all.
+//!
+//! Nothing here waits for a disk, a server or another process: what would have to is
+//! [`Answer::Unknown`], and is to be asked in another way, where waiting does no harm.
+
+use std::ffi::{CStr, c_int, c_uint};
+
+use super::socket::IOV_MAX;
+use super::{cvt, cvt_size, fd};
+use crate::abi::{uv_buf_t, uv_stat_t};
+use crate::errors::{Errno, Result};
+
+use super::stat::from_statx;
+
+pub(crate) enum Answer<T> {
+    Known(Result<T>),
+    Unknown,
+}
+
+/// A descriptor that is closed at the end of its scope.
+pub(crate) struct Found(c_int);
+
+impl Found {
+    pub(crate) fn fd(&self) -> c_int {
+        self.0
+    }
+
+    /// Leaves closing to the caller.
+    pub(crate) fn keep(self) -> c_int {
+        let fd = self.0;
+        std::mem::forget(self);
+        fd
+    }
+}
+
+impl Drop for Found {
+    fn drop(&mut self) {
+        fd::close_quietly(self.0);
+    }
+}
+
+/// What the kernel's `open_how` is.
+#[repr(C)]
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+/// Only names that are in the kernel's cache.
+const RESOLVE_CACHED: u64 = 0x20;
+
+/// Opens a path all of whose names are in the kernel's cache.
+pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
+    let how = OpenHow {
+        flags: (flags | libc::O_CLOEXEC) as u64,
+        mode: 0,
+        resolve: RESOLVE_CACHED,
+    };
+    // No function of libc's does this: see `fs/in_place.rs` for programs that replace those.
+    // SAFETY: the path is terminated, and the kernel reads as much of `how` as its size says.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            &raw const how,
+            size_of::<OpenHow>(),
+        )
+    };
+    match cvt(result as c_int) {
+        Ok(fd) => Answer::Known(Ok(Found(fd))),
+        Err(
+            error @ (Errno::ENOENT
+            | Errno::ENOTDIR
+            | Errno::EACCES
+            | Errno::ELOOP
+            | Errno::ENAMETOOLONG),
+        ) => Answer::Known(Err(error)),
+        // EAGAIN, and what another way of asking may not run into.
+        Err(_) => Answer::Unknown,
+    }
+}
+
+/// What is known of an open file without asking anybody, and the mount that it is in.
+pub(crate) struct Status {
+    pub(crate) stat: uv_stat_t,
+    /// 0 if there is no telling one mount from a later one.
+    pub(crate) mount: u64,
+}
+
+impl Status {
+    pub(crate) fn is(&self, kind: libc::mode_t) -> bool {
+        self.stat.st_mode & u64::from(libc::S_IFMT) == u64::from(kind)
+    }
+}
+
+/// Above the numbers of mounts that are never used again.
+const DEVICE: u64 = 1 << 62;
+
+fn mount_of(found: &libc::statx) -> u64 {
+    if found.stx_mask & libc::STATX_MNT_ID_UNIQUE != 0 {
+        return found.stx_mnt_id;
+    }
+    // Older kernels use both numbers again; a disk's file system rarely becomes another one.
+    if found.stx_mask & libc::STATX_MNT_ID == 0 || found.stx_dev_major == 0 {
+        return 0;
+    }
+    let device = u64::from(found.stx_dev_major) << 20 | u64::from(found.stx_dev_minor);
+    DEVICE | (device & 0xffff_ffff) << 30 | found.stx_mnt_id & 0x3fff_ffff
+}
+
+/// The status of an open file as far as this machine knows it: for one of a local file system it
+/// is its status.
+pub(crate) fn status(fd: c_int) -> Result<Status> {
+    let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
+    let mask = mask as c_uint | libc::STATX_MNT_ID as c_uint | libc::STATX_MNT_ID_UNIQUE as c_uint;
+    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+    if fd < 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: all-zero is valid.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the path is terminated, and `found` is what is written.
+    cvt(unsafe { libc::statx(fd, c"".as_ptr(), flags, mask, &mut found) })?;
+    Ok(Status {
+        stat: from_statx(&found),
+        mount: mount_of(&found),
+    })
+}
+
+/// What kind of file system an open file is in. This one may wait.
+pub(crate) fn file_system(fd: c_int) -> Result<i64> {
+    // SAFETY: all-zero is valid.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: `found` is what is written.
+    cvt(unsafe { libc::fstatfs(fd, &mut found) })?;
+    Ok(found.f_type as i64 & 0xffff_ffff)
+}
+
+/// Opens a path for [`status`] and [`file_system`]. This one may wait.
+pub(crate) fn locate(path: &CStr, follow: bool) -> Result<Found> {
+    let flags = libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW };
+    // SAFETY: the path is terminated.
+    cvt(unsafe { libc::open(path.as_ptr(), flags) }).map(Found)
+}
+
+/// Reads what is in memory; it may be less than there is. At the file's own position without an
+/// offset.
+///
+/// # Safety
+/// `buffers` must point to `count` buffers that are writable for their lengths.
+pub(crate) unsafe fn read(
+    fd: c_int,
+    buffers: *const uv_buf_t,
+    count: usize,
+    offset: Option<i64>,
+) -> Option<usize> {
+    let vectors = buffers.cast::<libc::iovec>();
+    let some = count.min(IOV_MAX) as c_int;
+    let at = offset.unwrap_or(-1);
+    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
+    cvt_size(unsafe { libc::preadv2(fd, vectors, some, at, libc::RWF_NOWAIT) }).ok()
+}
+
+/// The position of an open file that has one.
+pub(crate) fn position(fd: c_int) -> Option<i64> {
+    // SAFETY: takes and gives numbers.
+    let at = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) };
+    (at >= 0).then_some(at)
+}
+
+/// What access(2) says of an open file, by the real user.
+pub(crate) fn access(fd: c_int, mode: c_int) -> Result {
+    // SAFETY: the path is terminated.
+    cvt(unsafe {
+        libc::syscall(
+            libc::SYS_faccessat2,
+            fd,
+            c"".as_ptr(),
+            mode,
+            libc::AT_EMPTY_PATH,
+        )
+    } as c_int)
+    .map(drop)
+}
+
+/// What an open symbolic link points to: how many bytes of `into` it took.
+pub(crate) fn readlink(fd: c_int, into: &mut [u8]) -> Result<usize> {
+    // SAFETY: the path is terminated, and `into` is as long as is said.
+    cvt_size(unsafe { libc::readlinkat(fd, c"".as_ptr(), into.as_mut_ptr().cast(), into.len()) })
+}
+
+/// Has reading and writing wait where it has to, like a file that was opened the usual way.
+pub(crate) fn make_blocking(fd: c_int, flags: c_int) -> Result {
+    // SAFETY: F_SETFL takes an int.
+    cvt(unsafe { libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }).map(drop)
+}
+
+/// Whether the kernel knows these calls, and lets this process make them.
+pub(crate) fn is_supported() -> bool {
+    let Answer::Known(Ok(root)) = open(c"/", libc::O_PATH) else {
+        return false;
+    };
+    status(root.fd()).is_ok() && access(root.fd(), libc::F_OK).is_ok()
+}
+
+/// Whether a filter decides on this thread's system calls.
+pub(crate) fn is_filtered() -> bool {
+    // SAFETY: takes no memory.
+    unsafe { libc::prctl(libc::PR_GET_SECCOMP) > 0 }
+}
+
+/// Whether the functions that files are usually reached by are libc's own, and not those of a
+/// library that takes their place (fakeroot, a sanitizer, …).
+pub(crate) fn is_libc_itself() -> bool {
+    let base_of = |function: *const libc::c_void| {
+        // SAFETY: all-zero is valid.
+        let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+        // SAFETY: `info` is what is written.
+        (unsafe { libc::dladdr(function, &mut info) } != 0).then_some(info.dli_fbase)
+    };
+    // A function that nobody replaces.
+    let libc_base = base_of(libc::sysconf as *const _);
+    let replaceable: [*const libc::c_void; 8] = [
+        libc::open as *const _,
+        libc::statx as *const _,
+        libc::stat as *const _,
+        libc::read as *const _,
+        libc::pread as *const _,
+        libc::preadv as *const _,
+        libc::readlink as *const _,
+        libc::access as *const _,
+    ];
+    libc_base.is_some()
+        && replaceable
+            .into_iter()
+            .all(|function| base_of(function) == libc_base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_those_of_the_usual_calls() {
+        if !is_supported() {
+            return;
+        }
+        // Whatever was looked up just now is in the cache.
+        let usual = super::super::stat::status(super::super::stat::Target::Path(c"/")).unwrap();
+        let Answer::Known(Ok(root)) = open(c"/", libc::O_PATH) else {
+            panic!("the root is not in the cache");
+        };
+        let cached = status(root.fd()).unwrap();
+        assert_eq!(cached.stat.st_ino, usual.st_ino);
+        assert_eq!(cached.stat.st_dev, usual.st_dev);
+        assert!(cached.is(libc::S_IFDIR) && !cached.is(libc::S_IFREG));
+        assert!(matches!(
+            open(c"/dev/null/nothing", libc::O_PATH),
+            Answer::Known(Err(Errno::ENOTDIR)) | Answer::Unknown
+        ));
+    }
+
+    #[test]
+    fn descriptors_are_closed_at_the_end() {
+        let Answer::Known(Ok(root)) = open(c"/", libc::O_PATH) else {
+            return;
+        };
+        let fd = root.fd();
+        drop(root);
+        assert!(status(fd).is_err());
+    }
+}

@@ -1,0 +1,268 @@
+//! Timers.
+//!
+//! `queue.rs` keeps the started ones in order. Timers that are due are first taken out, all of
+//! them, and then called: one that is started anew by a callback waits for the next iteration, and
+//! one that is stopped by a callback leaves the list of the due.
+//!
+//! <https://docs.libuv.org/en/v1.x/timer.html>
+
+mod queue;
+
+use std::ffi::{c_int, c_void};
+
+use crate::abi::*;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::event_loop::Loop;
+use crate::handle::Handle;
+use crate::list::{self, List};
+use crate::view::{addr, get, owner, set, view};
+pub(crate) use queue::Timers;
+
+view!(
+    /// A timer.
+    Timer => uv_timer_t
+);
+
+impl Timer {
+    pub(crate) fn handle(self) -> Handle {
+        // SAFETY: a timer begins with the fields of a handle.
+        unsafe { Handle::from_ptr(self.raw().cast()) }
+    }
+
+    /// The link in a group's ring, or in the list of the due.
+    #[inline]
+    fn link(self) -> List {
+        // SAFETY: the link is a member of a live timer.
+        unsafe { List::from_ptr(addr!(self.node.queue)) }
+    }
+
+    #[inline]
+    fn from_link(link: List) -> Timer {
+        // SAFETY: the links of groups and of the list of the due are members of live timers.
+        unsafe { Timer::from_ptr(owner!(link.raw(), uv_timer_t, node)) }
+    }
+
+    /// The timer after this one in the ring it is in, unless it is alone.
+    #[inline]
+    fn next_in_ring(self) -> Option<Timer> {
+        self.link().front().map(Timer::from_link)
+    }
+
+    /// Where the queue has it; beside the link.
+    #[inline]
+    fn place(self) -> usize {
+        get!(self.node.heap[2]) as usize
+    }
+
+    #[inline]
+    fn set_place(self, place: usize) {
+        let place = place as *mut c_void;
+        // SAFETY: a view stands for a live timer; this word of the union is no part of the link.
+        unsafe { (*self.raw()).node.heap[2] = place };
+    }
+
+    #[inline]
+    fn due(self) -> u64 {
+        get!(self.timeout)
+    }
+
+    #[inline]
+    fn start_id(self) -> u64 {
+        get!(self.start_id)
+    }
+
+    /// What decides which timer is called first.
+    fn order(self) -> (u64, u64) {
+        (self.due(), self.start_id())
+    }
+
+    pub(crate) fn init(self, on: Loop) {
+        self.handle().init(on, UV_TIMER);
+        set!(self.timer_cb = None);
+        set!(self.timeout = 0);
+        set!(self.repeat = 0);
+        self.link().init();
+    }
+
+    pub(crate) fn start(self, callback: uv_timer_cb, timeout: u64, repeat: u64) -> Result {
+        if self.handle().is_closing() || callback.is_none() {
+            return Err(Errno::EINVAL);
+        }
+        let on = self.handle().event_loop();
+        self.leave_queue(on);
+        let start_id = get!(on.timer_counter);
+        set!(on.timer_counter = start_id + 1);
+        set!(self.timer_cb = callback);
+        set!(self.timeout = on.now().saturating_add(timeout));
+        set!(self.repeat = repeat);
+        set!(self.start_id = start_id);
+        on.timers(|timers| timers.insert(self));
+        self.handle().start();
+        Ok(())
+    }
+
+    pub(crate) fn stop(self) {
+        self.leave_queue(self.handle().event_loop());
+        self.handle().stop();
+    }
+
+    /// Leaves the queue, or the list of the due.
+    #[inline]
+    fn leave_queue(self, on: Loop) {
+        if self.handle().is_active() {
+            on.timers(|timers| timers.remove(self));
+        } else {
+            self.link().remove();
+        }
+    }
+
+    pub(crate) fn again(self) -> Result {
+        if get!(self.timer_cb).is_none() {
+            return Err(Errno::EINVAL);
+        }
+        let repeat = get!(self.repeat);
+        if repeat != 0 {
+            self.start(get!(self.timer_cb), repeat, repeat)?;
+        }
+        Ok(())
+    }
+
+    fn invoke(self) {
+        if let Some(callback) = get!(self.timer_cb) {
+            // SAFETY: the user's callback gets the timer it was registered for, which nothing
+            // here touches afterwards.
+            unsafe { callback(self.raw()) }
+        }
+    }
+}
+
+/// Milliseconds until the next timer is due; −1 without timers.
+pub(crate) fn next_timeout(on: Loop) -> c_int {
+    match on.timers(|timers| timers.next_due()) {
+        None => -1,
+        Some(due) => due.saturating_sub(on.now()).min(c_int::MAX as u64) as c_int,
+    }
+}
+
+/// Calls the timers that are due.
+pub(crate) fn run_due(on: Loop) {
+    let mut local = list::head();
+    // SAFETY: `local` outlives the walk, which leaves it empty.
+    let due = unsafe { List::from_ptr(&raw mut local) };
+    due.init();
+    let now = on.now();
+    while let Some(timer) = on.timers(|timers| timers.pop_due(now)) {
+        timer.handle().stop();
+        due.push_back(timer.link());
+    }
+    while let Some(link) = due.pop_front() {
+        let timer = Timer::from_link(link);
+        // Fails for a timer without callback only, which is none that was started.
+        let _ = timer.again();
+        timer.invoke();
+    }
+}
+
+// C entry points
+
+/// Makes `handle` a timer that is not started. Returns 0.
+///
+/// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init>
+///
+/// # Safety
+/// `loop` must be initialised, `handle` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_timer_init(r#loop: *mut uv_loop_t, handle: *mut uv_timer_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Timer::from_ptr(handle).init(Loop::from_ptr(r#loop)) };
+    0
+}
+
+/// Starts a timer, or starts it anew: `cb` is called `timeout` milliseconds from the loop's time
+/// on, and then, unless `repeat` is 0, every `repeat` milliseconds. A timeout of 0 is due in the
+/// loop's next iteration.
+///
+/// Returns 0, or `UV_EINVAL` when the timer is closing or `cb` is `NULL`.
+///
+/// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_start>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_timer_start(
+    handle: *mut uv_timer_t,
+    cb: uv_timer_cb,
+    timeout: u64,
+    repeat: u64,
+) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Timer::from_ptr(handle) }
+        .start(cb, timeout, repeat)
+        .into_code()
+}
+
+/// Stops a timer: its callback is not called any more. Returns 0, also for one not started.
+///
+/// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_stop>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_timer_stop(handle: *mut uv_timer_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Timer::from_ptr(handle) }.stop();
+    0
+}
+
+/// Stops a timer and, if it repeats, starts it with its repeat value as the timeout.
+///
+/// Returns 0, or `UV_EINVAL` for a timer that was never started.
+///
+/// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_again>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_timer_again(handle: *mut uv_timer_t) -> c_int {
+    // SAFETY: common pointer contract.
+    unsafe { Timer::from_ptr(handle) }.again().into_code()
+}
+
+/// Sets the repeat value in milliseconds, used from the next expiry on.
+///
+/// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_set_repeat>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_timer_set_repeat(handle: *mut uv_timer_t, repeat: u64) {
+    // SAFETY: common pointer contract.
+    let timer = unsafe { Timer::from_ptr(handle) };
+    set!(timer.repeat = repeat);
+}
+
+/// The repeat value in milliseconds.
+///
+/// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_repeat>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_timer_get_repeat(handle: *const uv_timer_t) -> u64 {
+    // SAFETY: common pointer contract.
+    let timer = unsafe { Timer::from_ptr(handle) };
+    get!(timer.repeat)
+}
+
+/// Milliseconds of the loop's time until the timer is due; 0 when that has passed.
+///
+/// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_due_in>
+///
+/// # Safety
+/// `handle` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_timer_get_due_in(handle: *const uv_timer_t) -> u64 {
+    // SAFETY: common pointer contract.
+    let timer = unsafe { Timer::from_ptr(handle) };
+    get!(timer.timeout).saturating_sub(timer.handle().event_loop().now())
+}

@@ -1,0 +1,483 @@
+//! The started timers of a loop, in the order in which they are to be called.
+//!
+//! Timers that are due at the same millisecond are a *group*: a ring of links in the timers
+//! themselves, in the order of their starts. The oldest of them, the group's *leader*, has the
+//! group's entry in a 4-ary heap and knows its place there. So a start into an existing group and
+//! most stops take a few writes, whatever the number of timers.
+//!
+//! A table finds the group of a due time. It forgets: each of its slots remembers the group that
+//! was made last of those that fall on it, and a bigger table starts empty. A forgotten group is
+//! none the worse; a later timer of its due time makes another one, which the order of the
+//! leaders' starts puts behind it. No timer joins a group that has a younger one of the same due
+//! time.
+//!
+//! Neither array is needed to start a timer: without memory for its entry, a timer is put into one
+//! sorted ring of *stragglers*.
+
+use std::cmp::Ordering;
+
+use super::Timer;
+use crate::alloc;
+
+/// Children of a place in the heap.
+const ARITY: usize = 4;
+/// With fewer groups, there is no table; and less memory than this is not given back.
+const FEW: usize = 64;
+
+/// What a timer has for a place if it has no entry in the heap.
+pub(super) const FOLLOWER: usize = usize::MAX;
+const STRAGGLER: usize = usize::MAX - 1;
+
+/// A group's entry in the heap.
+#[derive(Clone, Copy)]
+struct Group {
+    due: u64,
+    leader: Timer,
+}
+
+impl Group {
+    #[inline]
+    fn is_before(&self, other: &Group) -> bool {
+        match self.due.cmp(&other.due) {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            Ordering::Equal => self.leader.start_id() < other.leader.start_id(),
+        }
+    }
+}
+
+/// The started timers of a loop.
+pub(crate) struct Timers {
+    heap: alloc::Vec<Group>,
+    /// Leaders by due time, modulo the length, which is a power of two or 0.
+    table: alloc::Vec<Option<Timer>>,
+    /// The first of the ring of those for which there was no memory.
+    stragglers: Option<Timer>,
+}
+
+impl Timers {
+    pub(crate) fn new() -> Timers {
+        Timers {
+            heap: alloc::vec(),
+            table: alloc::vec(),
+            stragglers: None,
+        }
+    }
+
+    /// The timer to be called next.
+    #[inline]
+    pub(super) fn first(&self) -> Option<Timer> {
+        let leader = self.heap.first().map(|group| group.leader);
+        match (leader, self.stragglers) {
+            (Some(leader), Some(straggler)) if straggler.order() < leader.order() => {
+                Some(straggler)
+            }
+            (Some(leader), _) => Some(leader),
+            (None, straggler) => straggler,
+        }
+    }
+
+    /// When the first timer is due.
+    #[inline]
+    pub(super) fn next_due(&self) -> Option<u64> {
+        if self.stragglers.is_none() {
+            return self.heap.first().map(|group| group.due);
+        }
+        self.first().map(Timer::due)
+    }
+
+    /// Takes out the first timer if it is due at `now`.
+    #[inline]
+    pub(super) fn pop_due(&mut self, now: u64) -> Option<Timer> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let timer = self.first()?;
+        self.remove(timer);
+        Some(timer)
+    }
+
+    /// Adds a timer, which has its due time, a start id above all others', and is in no list.
+    #[inline]
+    pub(super) fn insert(&mut self, timer: Timer) {
+        if let Some(leader) = self.find(timer.due()) {
+            timer.set_place(FOLLOWER);
+            leader.link().insert_before(timer.link());
+        } else if self.reserve() {
+            self.add_group(timer);
+        } else {
+            self.add_straggler(timer);
+        }
+    }
+
+    /// Takes out a timer that was added.
+    #[inline]
+    pub(super) fn remove(&mut self, timer: Timer) {
+        match timer.place() {
+            FOLLOWER => {}
+            STRAGGLER => {
+                if self.stragglers == Some(timer) {
+                    self.stragglers = timer.next_in_ring();
+                }
+            }
+            place => {
+                let successor = timer.next_in_ring();
+                self.replace(timer, successor);
+                match successor {
+                    Some(successor) => {
+                        self.heap[place].leader = successor;
+                        successor.set_place(place);
+                    }
+                    None => self.remove_group(place),
+                }
+            }
+        }
+        timer.link().remove();
+    }
+}
+
+// The table.
+impl Timers {
+    #[inline]
+    fn slot(&mut self, due: u64) -> Option<&mut Option<Timer>> {
+        let mask = self.table.len().wrapping_sub(1);
+        self.table.get_mut(due as usize & mask)
+    }
+
+    #[inline]
+    fn find(&mut self, due: u64) -> Option<Timer> {
+        self.slot(due)?.filter(|leader| leader.due() == due)
+    }
+
+    #[inline]
+    fn replace(&mut self, old: Timer, new: Option<Timer>) {
+        if let Some(slot) = self.slot(old.due())
+            && *slot == Some(old)
+        {
+            *slot = new;
+        }
+    }
+
+    /// Gives the table about as many slots as there are groups; without memory, there is none.
+    fn fit_table(&mut self) {
+        let groups = self.heap.len();
+        if groups < FEW {
+            self.table = alloc::vec();
+            return;
+        }
+        let slots = 1 << groups.ilog2();
+        let mut table = alloc::vec();
+        if table.try_reserve_exact(slots).is_ok() {
+            table.resize(slots, None);
+        }
+        self.table = table;
+    }
+}
+
+// The heap.
+impl Timers {
+    /// Makes room for another group; says whether there is.
+    fn reserve(&mut self) -> bool {
+        let groups = self.heap.len();
+        if groups < self.heap.capacity() {
+            return true;
+        }
+        let more = (groups / 2).max(FEW / 4);
+        self.heap.try_reserve_exact(more).is_ok()
+    }
+
+    fn add_group(&mut self, leader: Timer) {
+        let groups = self.heap.len();
+        if groups >= FEW && groups / ARITY >= self.table.len() {
+            self.fit_table();
+        }
+        let due = leader.due();
+        self.heap.push(Group { due, leader });
+        self.rise(groups);
+        if let Some(slot) = self.slot(due) {
+            *slot = Some(leader);
+        }
+    }
+
+    fn remove_group(&mut self, place: usize) {
+        self.heap.swap_remove(place);
+        if place < self.heap.len() {
+            let place = self.rise(place);
+            self.sink(place);
+        }
+        let groups = self.heap.len();
+        if self.heap.capacity() > FEW && groups < self.heap.capacity() / 4 {
+            self.give_back();
+        }
+    }
+
+    /// Moves to half the memory, if there is memory to move to.
+    fn give_back(&mut self) {
+        let mut smaller = alloc::vec();
+        if smaller.try_reserve_exact(self.heap.capacity() / 2).is_ok() {
+            smaller.extend_from_slice(&self.heap);
+            self.heap = smaller;
+        }
+        if self.table.len() > self.heap.len() * ARITY {
+            self.fit_table();
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, place: usize, group: Group) {
+        self.heap[place] = group;
+        group.leader.set_place(place);
+    }
+
+    /// Moves the group at `place` towards the top until its parent is before it.
+    fn rise(&mut self, mut place: usize) -> usize {
+        let group = self.heap[place];
+        while place > 0 {
+            let parent = (place - 1) / ARITY;
+            if !group.is_before(&self.heap[parent]) {
+                break;
+            }
+            self.put(place, self.heap[parent]);
+            place = parent;
+        }
+        self.put(place, group);
+        place
+    }
+
+    /// Moves the group at `place` away from the top until it is before its children.
+    fn sink(&mut self, mut place: usize) {
+        let group = self.heap[place];
+        loop {
+            let children = place * ARITY + 1..(place * ARITY + 1 + ARITY).min(self.heap.len());
+            let first = children.reduce(|a, b| {
+                if self.heap[b].is_before(&self.heap[a]) {
+                    b
+                } else {
+                    a
+                }
+            });
+            match first {
+                Some(child) if self.heap[child].is_before(&group) => {
+                    self.put(place, self.heap[child]);
+                    place = child;
+                }
+                _ => break,
+            }
+        }
+        self.put(place, group);
+    }
+}
+
+// The stragglers.
+impl Timers {
+    #[cold]
+    fn add_straggler(&mut self, timer: Timer) {
+        timer.set_place(STRAGGLER);
+        let Some(first) = self.stragglers else {
+            self.stragglers = Some(timer);
+            return;
+        };
+        if timer.due() < first.due() {
+            first.link().insert_before(timer.link());
+            self.stragglers = Some(timer);
+            return;
+        }
+        let mut at = first;
+        while let Some(next) = at.next_in_ring()
+            && next != first
+            && next.due() <= timer.due()
+        {
+            at = next;
+        }
+        at.link().push_front(timer.link());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::*;
+    use super::*;
+
+    /// Timers in memory of their own, a queue of them, and what it should be.
+    struct Model {
+        memory: std::vec::Vec<uv_timer_t>,
+        queue: Timers,
+        /// Due time, start id and index of each timer in the queue, in order.
+        expected: std::collections::BTreeSet<(u64, u64, usize)>,
+        starts: u64,
+        seed: u64,
+    }
+
+    impl Model {
+        fn new(count: usize) -> Model {
+            let mut model = Model {
+                // SAFETY: timers are plain data, valid when zeroed.
+                memory: (0..count).map(|_| unsafe { std::mem::zeroed() }).collect(),
+                queue: Timers::new(),
+                expected: Default::default(),
+                starts: 0,
+                seed: 0x9e37_79b9_7f4a_7c15,
+            };
+            for index in 0..count {
+                model.timer(index).link().init();
+            }
+            model
+        }
+
+        fn random(&mut self, below: u64) -> u64 {
+            self.seed ^= self.seed << 13;
+            self.seed ^= self.seed >> 7;
+            self.seed ^= self.seed << 17;
+            self.seed % below
+        }
+
+        fn timer(&mut self, index: usize) -> Timer {
+            // SAFETY: the memory outlives the queue's use of it, and stays in place.
+            unsafe { Timer::from_ptr(&raw const self.memory[index]) }
+        }
+
+        fn prepare(&mut self, index: usize, due: u64) -> Timer {
+            self.stop(index);
+            let timer = self.timer(index);
+            set!(timer.timeout = due);
+            set!(timer.start_id = self.starts);
+            self.expected.insert((due, self.starts, index));
+            self.starts += 1;
+            timer
+        }
+
+        fn start(&mut self, index: usize, due: u64) {
+            let timer = self.prepare(index, due);
+            self.queue.insert(timer);
+        }
+
+        fn start_without_memory(&mut self, index: usize, due: u64) {
+            let timer = self.prepare(index, due);
+            self.queue.add_straggler(timer);
+        }
+
+        fn stop(&mut self, index: usize) {
+            let timer = self.timer(index);
+            let key = (timer.due(), timer.start_id(), index);
+            if self.expected.remove(&key) {
+                self.queue.remove(timer);
+            }
+        }
+
+        fn expire(&mut self, now: u64) {
+            while let Some(timer) = self.queue.pop_due(now) {
+                let (due, id, index) = self.expected.pop_first().expect("one too many");
+                assert_eq!(timer.order(), (due, id));
+                assert!(timer == self.timer(index));
+                assert!(due <= now);
+            }
+            let next = self.expected.first().map(|key| key.0);
+            assert_eq!(self.queue.next_due(), next);
+            assert!(next.is_none_or(|due| due > now));
+        }
+
+        /// Starts, stops and expires at random, `spread` being the longest timeout.
+        fn run(&mut self, steps: usize, spread: u64, can_lack_memory: bool) {
+            let mut now = 0;
+            for _ in 0..steps {
+                let index = self.random(self.memory.len() as u64) as usize;
+                match self.random(100) {
+                    0..60 => {
+                        let due = now + self.random(spread);
+                        self.start(index, due);
+                    }
+                    60..70 if can_lack_memory => {
+                        let due = now + self.random(spread);
+                        self.start_without_memory(index, due);
+                    }
+                    60..95 => self.stop(index),
+                    _ => {
+                        now += self.random(spread / 20 + 2);
+                        self.expire(now);
+                    }
+                }
+            }
+            self.expire(u64::MAX);
+            assert!(self.expected.is_empty());
+        }
+    }
+
+    #[test]
+    fn equal_timeouts_come_in_the_order_of_their_starts() {
+        let mut model = Model::new(2000);
+        for index in 0..2000 {
+            model.start(index, index as u64 * 7919 % 13);
+        }
+        model.expire(5);
+        model.expire(100);
+        assert!(model.expected.is_empty());
+    }
+
+    #[test]
+    fn any_order_of_starts_stops_and_expiries() {
+        for (timers, spread) in [(3, 5), (100, 1), (500, 50), (3000, 700), (5000, 1_000_000)] {
+            Model::new(timers).run(100_000, spread, false);
+        }
+    }
+
+    #[test]
+    fn timers_without_memory_come_in_order_as_well() {
+        for (timers, spread) in [(3, 5), (200, 20), (2000, 1000)] {
+            Model::new(timers).run(20_000, spread, true);
+        }
+    }
+
+    #[test]
+    fn groups_that_the_table_forgot_keep_the_order() {
+        let mut model = Model::new(40_000);
+        // Due times that fall on the same slots, again and again while the table grows.
+        for index in 0..40_000 {
+            let due = model.random(300) * 1024 + model.random(2);
+            model.start(index, due);
+        }
+        model.expire(150 * 1024);
+        for index in 0..40_000 {
+            let due = 150 * 1024 + 1 + model.random(20_000);
+            model.start(index, due);
+        }
+        model.expire(u64::MAX);
+    }
+
+    #[test]
+    fn equal_due_times_are_one_group() {
+        let mut model = Model::new(100_000);
+        for index in 0..100_000 {
+            model.start(index, index as u64 / 100);
+        }
+        assert!(model.queue.heap.len() < 1400);
+        assert!(model.queue.table.len() <= 1024);
+        model.expire(u64::MAX);
+    }
+
+    #[test]
+    fn memory_is_given_back() {
+        let mut model = Model::new(50_000);
+        for index in 0..50_000 {
+            model.start(index, index as u64 * 3);
+        }
+        let most = 16 * model.queue.heap.capacity() + 8 * model.queue.table.len();
+        assert!(most <= 50_000 * 32);
+        for index in 0..49_990 {
+            model.stop(index);
+        }
+        assert!(model.queue.heap.capacity() <= 4 * FEW);
+        assert!(model.queue.table.len() <= 4 * FEW);
+        model.expire(u64::MAX);
+    }
+
+    #[test]
+    fn the_last_millisecond_is_a_due_time() {
+        let mut model = Model::new(300);
+        for index in 0..300 {
+            model.start(index, u64::MAX - index as u64 % 3);
+        }
+        model.expire(u64::MAX - 1);
+        assert_eq!(model.queue.next_due(), Some(u64::MAX));
+        model.expire(u64::MAX);
+    }
+}

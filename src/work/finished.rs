@@ -1,0 +1,102 @@
+//! Jobs that are done, on their way back to their loop.
+//!
+//! Workers put them on a lock-free stack of the loop, `wq.next`, linked by each job's `wq.next`. Jobs
+//! that the loop's own thread has done wait in a list of that thread's. The loop looks at both when
+//! it polls, and tells what is there then, in the order in which the jobs were finished.
+
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
+
+use super::jobs::Job;
+use crate::abi::*;
+use crate::event_loop::Loop;
+use crate::list::{self, List};
+use crate::view::{addr, get};
+
+fn stack<'a>(on: Loop) -> &'a AtomicPtr<uv__queue> {
+    // SAFETY: aligned, live, and accessed atomically only once the loop is initialised.
+    unsafe { AtomicPtr::from_ptr(addr!(on.wq.next)) }
+}
+
+pub(super) fn loop_init(on: Loop) {
+    stack(on).store(std::ptr::null_mut(), SeqCst);
+}
+
+/// Whether any job is to be told.
+#[inline]
+pub(crate) fn any(on: Loop) -> bool {
+    !on.done_here().is_empty() || !stack(on).load(SeqCst).is_null()
+}
+
+/// Gives a job back to its loop, from any thread. The loop may be gone when this returns, for it is
+/// kept only until the call is made.
+pub(super) fn deliver(job: Job) {
+    let on = job.event_loop();
+    on.asyncs().hold(|asyncs| {
+        let link = job.link().raw();
+        let mut top = stack(on).load(SeqCst);
+        loop {
+            // SAFETY: the job is this thread's until it is on the stack.
+            unsafe { (*link).next = top };
+            match stack(on).compare_exchange_weak(top, link, SeqCst, SeqCst) {
+                Ok(_) => break,
+                Err(other) => top = other,
+            }
+        }
+        asyncs.call();
+    });
+}
+
+/// Keeps a job that this thread, the loop's, has done, until the loop polls.
+pub(super) fn keep_here(job: Job) {
+    let on = job.event_loop();
+    on.done_here().push_back(job.link());
+    // Who does not run the loop but waits for its descriptor.
+    on.asyncs().call();
+}
+
+/// Tells all that are done by now; how many.
+pub(crate) fn tell(on: Loop) -> u64 {
+    let mut local = list::head();
+    // SAFETY: `local` outlives the walk, which leaves it empty.
+    let todo = unsafe { List::from_ptr(&raw mut local) };
+    on.done_here().take(todo);
+    take_finished(on, todo);
+    let mut count = 0;
+    while let Some(link) = todo.pop_front() {
+        let job = Job::from_link(link);
+        let status = if job.end() { UV_ECANCELED } else { 0 };
+        count += 1;
+        // Each is an event, counted before it is told, so that its callback sees it.
+        on.metrics().count_events(1);
+        invoke_done(job, status);
+    }
+    count
+}
+
+/// Moves what workers finished to the end of `into`, the first one first.
+fn take_finished(on: Loop, into: List) {
+    if stack(on).load(SeqCst).is_null() {
+        return;
+    }
+    let mut link = stack(on).swap(std::ptr::null_mut(), SeqCst);
+    let mut newest = into;
+    while !link.is_null() {
+        // SAFETY: links on the stack are members of live jobs, and this thread's since the swap.
+        let at = unsafe { List::from_ptr(link) };
+        // SAFETY: as above.
+        link = unsafe { (*link).next };
+        // Latest first: each goes before the one that was put in last.
+        at.init();
+        newest.insert_before(at);
+        newest = at;
+    }
+}
+
+fn invoke_done(job: Job, status: c_int) {
+    if let Some(done) = get!(job.done) {
+        // SAFETY: the submitter's function gets back the pointer that was submitted, and nothing
+        // here touches the job afterwards.
+        unsafe { done(job.raw(), status) }
+    }
+}

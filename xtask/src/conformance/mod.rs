@@ -1,0 +1,300 @@
+//! `cargo xtask conformance`: libuv's own tests, first on libuv and then on this library, one by
+//! one, and what differs. Nobody here wrote them, which makes them the best witnesses.
+
+mod known;
+mod options;
+mod report;
+mod room;
+mod sides;
+mod tap;
+mod verdict;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use options::{Options, User};
+use room::Room;
+use sides::Side;
+use tap::Outcome as TestOutcome;
+use verdict::{Tally, Verdict};
+
+use crate::Outcome;
+use crate::tools::{self, Library};
+use crate::upstream::Upstream;
+
+/// The runner has shorter limits of its own, 60 seconds at most; this one is for runners that hang.
+const LIMIT: Duration = Duration::from_secs(150);
+
+const NEEDED: &[(&str, &str)] = &[
+    ("cc", "gcc"),
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("setpriv", "util-linux"),
+];
+
+pub fn run(root: &Path, arguments: &[String]) -> Outcome {
+    let options = Options::parse(arguments)?;
+    tools::need(NEEDED)?;
+    let known = known::read(root)?;
+    println!("building libuv, this library and the test runners");
+    let upstream = Upstream::ensure(root)?;
+    let library = Library::build(root, options.portable)?;
+    let sides = sides::prepare(root, &upstream, &library, &options.swaps)?;
+    let folder = root.join("target/conformance");
+    let failures = folder.join(if options.portable {
+        "failures-portable-poller.txt"
+    } else {
+        "failures-epoll.txt"
+    });
+    let file = File::create(&failures).map_err(|error| error.to_string())?;
+    let mut bench = Bench {
+        fixtures: upstream.source.join("test/fixtures"),
+        folder,
+        sides,
+        tests: Vec::new(),
+        failures: Mutex::new(file),
+    };
+    bench.prove_maps()?;
+    bench.list_tests(&options)?;
+    let mut results = Vec::new();
+    for user in users(&options) {
+        results.extend(bench.run_all(&options, user)?);
+    }
+    report::print(&results, &known, &options);
+    println!("output of failed runs: {}", shown(root, &failures));
+    if options.write {
+        report::write(root, &results, &known, &options)?;
+    }
+    report::verdict(&results, &known)
+}
+
+/// The users that tests can run as: an ordinary user cannot become root.
+fn users(options: &Options) -> Vec<User> {
+    let mut users = options.users.clone();
+    if room::own_uid() != 0 && users.contains(&User::Root) {
+        println!("not root: the runs as root are left out");
+        users.retain(|user| *user != User::Root);
+    }
+    users
+}
+
+fn shown(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+/// Everything that is known about one test: tallies in the order of the sides, libuv's first.
+pub struct Finding {
+    pub test: String,
+    pub user: User,
+    pub first: Vec<Tally>,
+    /// The runs that were made again, alone; empty tallies if there was no need.
+    pub again: Vec<Tally>,
+    /// One for each of the other sides, with that side's name.
+    pub verdicts: Vec<(&'static str, Verdict)>,
+    /// How it failed here, or why it was skipped, when it last did.
+    pub message: String,
+}
+
+/// What the tests run on.
+struct Bench {
+    folder: PathBuf,
+    fixtures: PathBuf,
+    sides: Vec<Side>,
+    tests: Vec<String>,
+    failures: Mutex<File>,
+}
+
+impl Bench {
+    fn room(&self, number: usize) -> Result<Room, String> {
+        Room::new(&self.folder.join(format!("room-{number}")))
+    }
+
+    fn prove_maps(&self) -> Outcome {
+        let room = self.room(0)?;
+        for side in &self.sides {
+            let maps = room.maps(side, User::Ordinary, &self.fixtures)?;
+            sides::check_map(side, &maps)?;
+        }
+        println!("each side has its own libuv mapped, as /proc/PID/maps says");
+        Ok(())
+    }
+
+    fn list_tests(&mut self, options: &Options) -> Outcome {
+        let mut program = std::process::Command::new(self.sides[0].folder.join("uv_run_tests"));
+        let output = tools::run(program.arg("--list").env("UV_RUN_AS_ROOT", "1"))?;
+        self.tests = tap::list(&String::from_utf8_lossy(&output.stdout));
+        self.tests.retain(|test| options.wants(test));
+        if self.tests.is_empty() {
+            return Err("no test has such a name".into());
+        }
+        Ok(())
+    }
+
+    /// Runs every test as the user on every side, and again where that is not clear.
+    fn run_all(&self, options: &Options, user: User) -> Result<Vec<Finding>, String> {
+        println!(
+            "{} tests as {}, {}",
+            self.tests.len(),
+            user.name(),
+            options.poller()
+        );
+        let results: Vec<Finding> = self
+            .tests
+            .iter()
+            .map(|test| self.no_runs(test, user))
+            .collect();
+        let progress = Progress {
+            results: Mutex::new(results),
+            next: Mutex::new(0),
+            total: self.tests.len() * options.repeat,
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..options.jobs)
+                .map(|number| {
+                    let progress = &progress;
+                    scope.spawn(move || self.work(number, user, progress))
+                })
+                .collect();
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().expect("a worker panicked"))
+        })?;
+        let mut results = progress.results.into_inner().expect("no worker panicked");
+        for result in &mut results {
+            self.judge(result)?;
+        }
+        Ok(results)
+    }
+
+    fn no_runs(&self, test: &str, user: User) -> Finding {
+        Finding {
+            test: test.into(),
+            user,
+            first: vec![Tally::default(); self.sides.len()],
+            again: vec![Tally::default(); self.sides.len()],
+            verdicts: Vec::new(),
+            message: String::new(),
+        }
+    }
+
+    /// One of the workers: takes the next test until there is none.
+    fn work(&self, number: usize, user: User, progress: &Progress) -> Outcome {
+        let room = self.room(number)?;
+        while let Some(index) = progress.take() {
+            let test = &self.tests[index % self.tests.len()];
+            for (side, tally) in self.sides.iter().enumerate() {
+                let outcome = self.run_one(&room, tally, user, test)?;
+                progress.note(index % self.tests.len(), side, tally, &outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn run_one(
+        &self,
+        room: &Room,
+        side: &Side,
+        user: User,
+        test: &str,
+    ) -> Result<TestOutcome, String> {
+        let ended = room.test(side, user, &self.fixtures, test, LIMIT)?;
+        let outcome = tap::outcome(test, &ended);
+        if let TestOutcome::Failed(how) = &outcome {
+            let mut file = self.failures.lock().expect("no worker panicked");
+            let (side, user) = (side.name(), user.name());
+            let text = format!("=== {test}, {side}, {user}: {how}\n{}\n", ended.output);
+            file.write_all(text.as_bytes())
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(outcome)
+    }
+
+    /// Finds the verdicts; what is not clear is run again, alone, on libuv and on the side.
+    fn judge(&self, result: &mut Finding) -> Outcome {
+        for side in 1..self.sides.len() {
+            let verdict = if verdict::is_clear(result.first[0], result.first[side]) {
+                verdict::of_clear(result.first[0], result.first[side])
+            } else {
+                self.run_again(result, side)?
+            };
+            result.verdicts.push((self.sides[side].name(), verdict));
+        }
+        Ok(())
+    }
+
+    fn run_again(&self, result: &mut Finding, side: usize) -> Result<Verdict, String> {
+        let room = self.room(0)?;
+        let mut tallies = [Tally::default(); 2];
+        println!("  again, alone: {} as {}", result.test, result.user.name());
+        loop {
+            let more = verdict::more_runs(tallies[0], tallies[1]);
+            if more == 0 {
+                break;
+            }
+            for _ in 0..more {
+                for (tally, number) in tallies.iter_mut().zip([0, side]) {
+                    let side = &self.sides[number];
+                    let outcome = self.run_one(&room, side, result.user, &result.test)?;
+                    tally.add(&outcome);
+                    result.remember(number, &outcome);
+                }
+            }
+        }
+        result.again[0] = tallies[0];
+        result.again[side] = tallies[1];
+        Ok(verdict::of_runs_again(tallies[0], tallies[1]))
+    }
+}
+
+impl Finding {
+    fn remember(&mut self, side: usize, outcome: &TestOutcome) {
+        if side == 0 {
+            return;
+        }
+        match outcome {
+            TestOutcome::Passed => {}
+            TestOutcome::Skipped(why) => self.message.clone_from(why),
+            TestOutcome::Failed(how) => self.message.clone_from(how),
+        }
+    }
+}
+
+/// What the workers share.
+struct Progress {
+    results: Mutex<Vec<Finding>>,
+    next: Mutex<usize>,
+    total: usize,
+}
+
+impl Progress {
+    /// The number of the next run; a line now and then says how far it is.
+    fn take(&self) -> Option<usize> {
+        const STEP: usize = 50;
+        let mut next = self.next.lock().expect("no worker panicked");
+        if *next == self.total {
+            return None;
+        }
+        let index = *next;
+        *next += 1;
+        if next.is_multiple_of(STEP) || *next == self.total {
+            println!("  {next} of {}", self.total);
+        }
+        Some(index)
+    }
+
+    fn note(&self, test: usize, side: usize, on: &Side, outcome: &TestOutcome) {
+        let mut results = self.results.lock().expect("no worker panicked");
+        let result = &mut results[test];
+        result.first[side].add(outcome);
+        result.remember(side, outcome);
+        if let TestOutcome::Failed(how) = outcome {
+            println!("  {} fails on {}: {how}", result.test, on.name());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What comes out: the table of differences, the counts, and the section of the documentation.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::Finding;
+use super::known::{self, Known};
+use super::options::{Options, User};
+use super::verdict::{Tally, Verdict};
+use crate::Outcome;
+use crate::document;
+
+/// Prints every test whose verdict is not plainly the same, and then the counts.
+pub fn print(results: &[Finding], known: &[Known], options: &Options) {
+    println!();
+    for result in results {
+        for (index, (side, verdict)) in result.verdicts.iter().enumerate() {
+            if *verdict == Verdict::Same {
+                continue;
+            }
+            let reason = known::reason(known, &result.test, *verdict);
+            println!(
+                "{:<45} {:<13} {:<6} {:<20} libuv {}; here {}",
+                result.test,
+                result.user.name(),
+                side,
+                reason.map_or(verdict.text(), |_| "known"),
+                runs(result, 0),
+                runs(result, index + 1),
+            );
+            if let Some(text) = reason.or(Some(&result.message)).filter(|t| !t.is_empty()) {
+                println!("    {text}");
+            }
+        }
+    }
+    println!("\n{}", counts(results, options));
+}
+
+/// The runs of a side, those that were made again behind the first ones.
+fn runs(result: &Finding, side: usize) -> String {
+    let text = |tally: Tally| {
+        let mut parts = Vec::new();
+        for (count, what) in [
+            (tally.passed, "passed"),
+            (tally.skipped, "skipped"),
+            (tally.failed, "failed"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        parts.join(" ")
+    };
+    let again = text(result.again[side]);
+    if again.is_empty() {
+        return text(result.first[side]);
+    }
+    format!("{}, again {again}", text(result.first[side]))
+}
+
+/// An error if anything counts against this library.
+pub fn verdict(results: &[Finding], known: &[Known]) -> Outcome {
+    let mut against: Vec<&str> = results
+        .iter()
+        .filter(|result| {
+            result.verdicts.iter().any(|(_, verdict)| {
+                verdict.counts() && known::reason(known, &result.test, *verdict).is_none()
+            })
+        })
+        .map(|result| result.test.as_str())
+        .collect();
+    against.sort_unstable();
+    against.dedup();
+    if against.is_empty() {
+        println!("no test that passes on libuv fails on this library");
+        return Ok(());
+    }
+    Err(format!(
+        "{} tests pass on libuv and not here: {}",
+        against.len(),
+        against.join(", ")
+    ))
+}
+
+/// How a side stands with a test in the end: by the runs alone, if there were any.
+fn settled(first: Tally, again: Tally) -> usize {
+    let tally = if again == Tally::default() {
+        first
+    } else {
+        again
+    };
+    if tally.passed > 0 {
+        0
+    } else if tally.skipped > 0 {
+        1
+    } else {
+        2
+    }
+}
+
+/// The table of counts, in Markdown.
+fn counts(results: &[Finding], options: &Options) -> String {
+    let mut text = String::from("| as | on | passed | skipped | failed |\n|---|---|---|---|---|\n");
+    for user in [User::Root, User::Ordinary] {
+        let rows: Vec<&Finding> = results.iter().filter(|row| row.user == user).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let sides = std::iter::once("libuv".to_string()).chain(
+            options
+                .swaps
+                .iter()
+                .map(|swap| format!("oxuv, {} swap", swap.name())),
+        );
+        for (side, name) in sides.enumerate() {
+            let mut counts = [0; 3];
+            for row in &rows {
+                counts[settled(row.first[side], row.again[side])] += 1;
+            }
+            let [passed, skipped, failed] = counts;
+            let user = user.name();
+            let _ = writeln!(
+                text,
+                "| {user} | {name} | {passed} | {skipped} | {failed} |"
+            );
+        }
+    }
+    text
+}
+
+/// Puts the counts and the lasting differences into the documentation.
+pub fn write(root: &Path, results: &[Finding], known: &[Known], options: &Options) -> Outcome {
+    let (section, flag) = if options.portable {
+        ("conformance-portable-poller", " --portable-poller")
+    } else {
+        ("conformance", "")
+    };
+    let mut text = format!(
+        "`cargo xtask conformance{flag}`, {}:\n\n{}",
+        options.poller(),
+        counts(results, options)
+    );
+    for (title, verdict) in [
+        ("Fails on this library", Verdict::FailsHere),
+        ("Skipped on this library", Verdict::SkippedHere),
+        ("Fails on both", Verdict::FailsOnBoth),
+        ("Passes only on this library", Verdict::BetterHere),
+    ] {
+        let lines = differences(results, known, verdict);
+        if !lines.is_empty() {
+            let _ = write!(text, "\n{title}:\n\n{lines}");
+        }
+    }
+    document::write_section(root, section, &text)
+}
+
+/// A list of the tests with a verdict, each once.
+fn differences(results: &[Finding], known: &[Known], verdict: Verdict) -> String {
+    let mut tests: Vec<&str> = results
+        .iter()
+        .filter(|row| row.verdicts.iter().any(|(_, found)| *found == verdict))
+        .map(|row| row.test.as_str())
+        .collect();
+    tests.sort_unstable();
+    tests.dedup();
+    let line = |test: &&str| match known::reason(known, test, verdict) {
+        Some(reason) => format!("- `{test}`: {reason}\n"),
+        None => format!("- `{test}`\n"),
+    };
+    tests.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::options::Swap;
+
+    fn row(test: &str, libuv: [usize; 3], ours: [usize; 3], verdict: Verdict) -> Finding {
+        let tally = |counts: [usize; 3]| Tally {
+            passed: counts[0],
+            skipped: counts[1],
+            failed: counts[2],
+        };
+        Finding {
+            test: test.into(),
+            user: User::Root,
+            first: vec![tally(libuv), tally(ours)],
+            again: vec![Tally::default(); 2],
+            verdicts: vec![("binary", verdict)],
+            message: String::new(),
+        }
+    }
+
+    fn options() -> Options {
+        let mut options = Options::parse(&[]).unwrap();
+        options.swaps = vec![Swap::Binary];
+        options
+    }
+
+    #[test]
+    fn counts_by_side() {
+        let mut flaky = row("b", [1, 0, 0], [0, 0, 1], Verdict::PassedAgain);
+        flaky.again[1].passed = 5;
+        let results = [
+            row("a", [1, 0, 0], [1, 0, 0], Verdict::Same),
+            flaky,
+            row("c", [1, 0, 0], [0, 1, 0], Verdict::SkippedHere),
+        ];
+        let table = counts(&results, &options());
+        assert!(table.contains("| root | libuv | 3 | 0 | 0 |"), "{table}");
+        assert!(
+            table.contains("| root | oxuv, binary swap | 2 | 1 | 0 |"),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn only_what_is_not_known_counts() {
+        let results = [row("c", [1, 0, 0], [0, 1, 0], Verdict::SkippedHere)];
+        assert!(verdict(&results, &[]).is_err());
+        let known = [Known {
+            test: "c".into(),
+            difference: Verdict::SkippedHere,
+            reason: "no ring".into(),
+        }];
+        assert!(verdict(&results, &known).is_ok());
+        assert_eq!(
+            differences(&results, &known, Verdict::SkippedHere),
+            "- `c`: no ring\n"
+        );
+    }
+}
