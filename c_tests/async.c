@@ -297,9 +297,11 @@ TEST_IMPL(two_loops_call_each_other) {
 /* --- Signal handlers ----------------------------------------------------------------------- */
 
 static void send_in_handler(int signum) {
+  int before = errno;
   errno = 12345;
   uv_async_send(&async);
   if (errno != 12345) _exit(3);
+  errno = before;
 }
 
 TEST_IMPL(a_signal_handler_may_send) {
