@@ -225,6 +225,13 @@ impl Room {
     }
 }
 
+impl Drop for Room {
+    fn drop(&mut self) {
+        // What is left over costs nothing but space.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
 /// The same few variables for everyone, so that runs can be compared.
 fn set_environment(command: &mut Command, visit: &Visit) {
     let path = std::env::var_os("PATH").unwrap_or("/usr/sbin:/usr/bin:/sbin:/bin".into());
