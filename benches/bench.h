@@ -35,7 +35,7 @@ struct bench {
   enum bench_kind kind;
 };
 
-/* The benchmarks of the program. */
+/* The benchmarks of the program. Those whose name begins with _ are not listed. */
 extern const struct bench benches[];
 
 /* Whether this run only has to prove that the benchmark runs. */
@@ -75,10 +75,14 @@ uint64_t bench_now(void);
 void bench_latency(uint64_t nanoseconds);
 /* The result where it is no rate. */
 void bench_value(double value);
+/* The result is the latency in the middle. */
+void bench_value_is_latency(void);
 
 /* Counts the processor time of that process too, or of that one alone. */
 void bench_count_cpu_of(pid_t pid);
 void bench_count_cpu_only_of(pid_t pid);
+/* Leaves out the time of a clock, such as that of a thread that makes the load. */
+void bench_do_not_count_cpu_of(clockid_t clock);
 
 /* --- Helpers ------------------------------------------------------------------------------- */
 

@@ -1,19 +1,13 @@
 /* A few bytes to a server process and back, one at a time. */
-#include "uv_bench.h"
+#include "stream.h"
 
 enum { PING_SIZE = 5 };
 
-static int is_pipe;
+static struct place place;
 
 /* --- The server: echoes on as many connections as come ------------------------------------- */
 
 static uv_loop_t loop;
-
-union stream {
-  uv_stream_t stream;
-  uv_tcp_t tcp;
-  uv_pipe_t pipe;
-};
 
 struct reply {
   uv_write_t write;
@@ -37,28 +31,18 @@ static void echo(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
 static void on_connection(uv_stream_t* listener, int status) {
   union stream* peer = malloc(sizeof(*peer));
   OK(status);
-  if (is_pipe)
-    OK(uv_pipe_init(&loop, &peer->pipe, 0));
-  else
-    OK(uv_tcp_init(&loop, &peer->tcp));
+  stream_init(&loop, peer, &place);
   OK(uv_accept(listener, &peer->stream));
-  if (!is_pipe) OK(uv_tcp_nodelay(&peer->tcp, 1));
+  stream_no_delay(peer);
   OK(uv_read_start(&peer->stream, bench_alloc, echo));
 }
 
 static void serve(long argument) {
   static union stream listener;
+  (void) argument;
   OK(uv_loop_init(&loop));
-  if (is_pipe) {
-    OK(uv_pipe_init(&loop, &listener.pipe, 0));
-    OK(uv_pipe_bind(&listener.pipe, (const char*) argument));
-  } else {
-    struct sockaddr_in address = bench_loopback(0);
-    OK(uv_tcp_init(&loop, &listener.tcp));
-    OK(uv_tcp_bind(&listener.tcp, (const struct sockaddr*) &address, 0));
-  }
-  OK(uv_listen(&listener.stream, 128, on_connection));
-  bench_ready(is_pipe ? 0 : bench_port_of(&listener.tcp));
+  stream_listen(&loop, &listener, &place, on_connection);
+  bench_ready(place.port);
   uv_run(&loop, UV_RUN_DEFAULT);
 }
 
@@ -93,31 +77,19 @@ static void on_pong(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
 static void on_connect(uv_connect_t* connect, int status) {
   OK(status);
   struct client* client = CONTAINER(connect, struct client, connect);
-  if (!is_pipe) OK(uv_tcp_nodelay(&client->stream.tcp, 1));
+  stream_no_delay(&client->stream);
   OK(uv_read_start(&client->stream.stream, bench_alloc, on_pong));
   send_ping(client);
 }
 
 static void ping_pong(const struct bench* bench) {
-  long port;
-  static char path[256];
-  is_pipe = (int) bench->m;
-  if (is_pipe) strcpy(path, bench_path("socket"));
-  bench_count_cpu_of(bench_child(serve, (long) (intptr_t) path, &port));
+  place = new_place((int) bench->m);
+  bench_count_cpu_of(bench_child(serve, 0, &place.port));
   struct client* clients = calloc((size_t) bench->n, sizeof(*clients));
   OK(uv_loop_init(&loop));
   bench_start();
-  for (long i = 0; i < bench->n; i++) {
-    if (is_pipe) {
-      OK(uv_pipe_init(&loop, &clients[i].stream.pipe, 0));
-      uv_pipe_connect(&clients[i].connect, &clients[i].stream.pipe, path, on_connect);
-    } else {
-      struct sockaddr_in address = bench_loopback(port);
-      OK(uv_tcp_init(&loop, &clients[i].stream.tcp));
-      OK(uv_tcp_connect(&clients[i].connect, &clients[i].stream.tcp,
-                        (const struct sockaddr*) &address, on_connect));
-    }
-  }
+  for (long i = 0; i < bench->n; i++)
+    stream_connect(&loop, &clients[i].stream, &clients[i].connect, &place, on_connect);
   uv_run(&loop, UV_RUN_DEFAULT);
 }
 
