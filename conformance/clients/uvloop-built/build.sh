@@ -15,6 +15,8 @@ tar -xzf "uvloop-$version.tar.gz"
 cd "uvloop-$version"
 # Its own copy of libuv is not to be used by accident.
 rm -rf vendor
-CFLAGS="$(pkg-config --cflags libuv) -O1" LDFLAGS="$(pkg-config --libs-only-L libuv)" \
+# Not optimised: compiling is most of the time otherwise.
+UVLOOP_OPT_CFLAGS=-O0 CFLAGS="$(pkg-config --cflags libuv) -g0" \
+  LDFLAGS="$(pkg-config --libs-only-L libuv)" \
   python3 setup.py -q build_ext --inplace --use-system-libuv
 ln -sfn "uvloop-$version" ../uvloop

@@ -45,6 +45,10 @@ pub fn unpack(folder: &Path, names: &[&str]) -> Result<Unpacked, String> {
     })?;
     let root = folder.join("packages");
     unpack_into(&root, &archives, &missing)?;
+    // Mounts of their own in containers, which the folder laid over /etc would hide.
+    for name in ["hosts", "hostname", "resolv.conf"] {
+        let _ = fs::copy(Path::new("/etc").join(name), root.join("etc").join(name));
+    }
     Ok(Unpacked {
         folder: root,
         versions: all
