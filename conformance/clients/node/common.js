@@ -122,6 +122,7 @@ function listen(server, where = { port: 0, host: '127.0.0.1' }) {
 async function collect(stream) {
   const chunks = [];
   stream.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
+  stream.resume();
   await finished(stream, { writable: false });
   return Buffer.concat(chunks);
 }
