@@ -10,7 +10,6 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 const { finished } = require('stream/promises');
-const { isMainThread } = require('worker_threads');
 
 function proveLibrary() {
   const { OXUV_EXPECT, OXUV_LIBRARY } = process.env;
@@ -141,6 +140,6 @@ async function outcome(child) {
 proveLibrary();
 
 module.exports = {
-  called, collect, fail, isMainThread, listen, never, outcome, run, spin, temporaryFolder,
+  called, collect, listen, never, outcome, run, spin, temporaryFolder,
   threadTimes, threads, until,
 };
