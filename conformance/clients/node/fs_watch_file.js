@@ -70,5 +70,5 @@ async function afterTheFirstLook(file) {
   fs.unwatchFile(missing);
   await fs.promises.stat(file);
   // Looks share the pool's threads and may overtake each other there.
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await new Promise((resolve) => setTimeout(resolve, 300));
 }

@@ -13,7 +13,7 @@ const { called, listen, run, threads } = require('./common.js');
 const SOCKETS = 10000;
 const DESCRIPTORS = SOCKETS + 200;
 const AT_ONCE = 250;
-const ROUNDS = 2;
+const ROUNDS = 1;
 
 run(async () => {
   if (process.argv[2] === 'clients') return clients(process.argv[3], Number(process.argv[4]));
