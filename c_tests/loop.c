@@ -571,6 +571,7 @@ static void on_poked(uv_async_t* handle) {
 
 TEST_IMPL(a_blocked_sigprof_is_delivered_after_the_wait) {
   pthread_t thread;
+  NOT_WITH_THREAD_SANITIZER("delivers signals when it sees fit");
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_loop_configure(&loop, UV_LOOP_BLOCK_SIGNAL, SIGPROF));
   ASSERT_OK(uv_async_init(&loop, &async, on_poked));

@@ -190,6 +190,47 @@ TEST_IMPL_SERIAL(a_thousand_processes_end_at_once) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+enum { short_lived = 1000, at_a_time = 25 };
+
+static uv_process_t comers[at_a_time];
+static int started;
+static int told_of[short_lived];
+static int descriptors;
+
+static void start_comer(uv_process_t* process);
+
+static void on_gone(uv_handle_t* handle) {
+  if (started < short_lived) start_comer((uv_process_t*) handle);
+}
+
+static void on_exit_next(uv_process_t* process, int64_t status, int signum) {
+  int number = (int) (intptr_t) process->data;
+  ASSERT_EQ(status, number % 256);
+  ASSERT_EQ(signum, 0);
+  told_of[number]++;
+  exit_count++;
+  if (descriptors == 0) descriptors = fd_count();
+  ASSERT_EQ(fd_count(), descriptors);
+  uv_close((uv_handle_t*) process, on_gone);
+}
+
+static void start_comer(uv_process_t* process) {
+  char script[16];
+  process->data = (void*) (intptr_t) started;
+  snprintf(script, sizeof(script), "exit %d", started++ % 256);
+  ASSERT_OK(spawn_shell(process, script, on_exit_next));
+}
+
+TEST_IMPL_LIMIT(a_thousand_short_lived_processes_come_and_go, 120) {
+  int i;
+  for (i = 0; i < at_a_time; i++) start_comer(&comers[i]);
+  run();
+  ASSERT_EQ(exit_count, short_lived);
+  for (i = 0; i < short_lived; i++) ASSERT_EQ(told_of[i], 1);
+  expect_no_children();
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 static int all_ended;
 
 static void on_exit_count(uv_process_t* process, int64_t status, int signum) {

@@ -185,6 +185,7 @@ TEST_IMPL(queued_real_time_signals_are_all_told) {
   sigset_t set;
   union sigval value = {0};
   int i;
+  NOT_WITH_THREAD_SANITIZER("makes one of several pending signals");
   started(&handle, on_signal, SIGRTMIN + 3);
   sigemptyset(&set);
   sigaddset(&set, SIGRTMIN + 3);
@@ -576,6 +577,7 @@ TEST_IMPL(system_calls_go_on_after_a_signal) {
   volatile pid_t thread_id = 0;
   pthread_t thread;
   void* result;
+  NOT_WITH_THREAD_SANITIZER("keeps signals back while a thread reads");
   started(&handle, on_signal, SIGUSR1);
   ASSERT_OK(pipe(pipe_fds));
   ASSERT_OK(pthread_create(&thread, NULL, read_byte, (void*) &thread_id));

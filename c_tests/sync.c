@@ -381,6 +381,7 @@ static void meet_and_destroy(void* arg) {
 
 TEST_IMPL(the_one_who_is_told_may_destroy_the_barrier) {
   int i;
+  NOT_WITH_THREAD_SANITIZER("takes the last steps of the others out of the barrier for a race");
   for (i = 0; i < 50; i++) {
     ASSERT_OK(uv_barrier_init(&barrier, THREADS));
     run_threads(meet_and_destroy, THREADS, NULL);

@@ -44,6 +44,7 @@ void task_register(struct task* task);
 #define TEST_IMPL_LIMIT(name, seconds) TASK__(name, seconds, 0, 0)
 /* Not beside other tests: it measures, or uses up something that all processes share. */
 #define TEST_IMPL_SERIAL(name) TASK__(name, 60, 1, 0)
+#define TEST_IMPL_SERIAL_LIMIT(name, seconds) TASK__(name, seconds, 1, 0)
 #define HELPER_IMPL(name) TASK__(name, 0, 0, 1)
 
 /* Runs a helper of this program in a process of its own, and waits until it calls helper_ready().
@@ -60,6 +61,23 @@ void end_helper(pid_t pid);
     printf(__VA_ARGS__);                                                                           \
     fflush(stdout);                                                                                \
     _exit(77);                                                                                     \
+  } while (0)
+
+#if defined(__SANITIZE_THREAD__)
+#define HAS_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_THREAD_SANITIZER
+#define HAS_THREAD_SANITIZER 0
+#endif
+
+/* ThreadSanitizer itself is in the way of the test, which then says why. */
+#define NOT_WITH_THREAD_SANITIZER(...)                                                             \
+  do {                                                                                             \
+    if (HAS_THREAD_SANITIZER) SKIP("ThreadSanitizer " __VA_ARGS__);                                \
   } while (0)
 
 /* The test checks something in which this library decides otherwise than libuv. */

@@ -275,6 +275,37 @@ TEST_IMPL(open_takes_a_socket_over) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+static int pipe_bytes;
+
+static void on_pipe_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
+  if (count == UV_EOF) uv_close((uv_handle_t*) stream, NULL);
+  else ASSERT_GE(count, 0);
+  if (count > 0) pipe_bytes += (int) count;
+}
+
+static void on_pipe_write(uv_write_t* req, int status) {
+  ASSERT_OK(status);
+  uv_close((uv_handle_t*) req->handle, NULL);
+}
+
+TEST_IMPL(what_is_no_socket_is_read_and_written_as_well) {
+  uv_write_t req;
+  uv_buf_t buf = uv_buf_init("hello", 5);
+  int fds[2];
+
+  ASSERT_OK(pipe(fds));
+  ASSERT_OK(uv_tcp_init(uv_default_loop(), &client));
+  ASSERT_OK(uv_tcp_open(&client, fds[0]));
+  ASSERT_OK(uv_tcp_init(uv_default_loop(), &server));
+  ASSERT_OK(uv_tcp_open(&server, fds[1]));
+  ASSERT_OK(uv_read_start((uv_stream_t*) &client, alloc_static, on_pipe_read));
+  ASSERT_EQ(uv_try_write((uv_stream_t*) &server, &buf, 1), 5);
+  ASSERT_OK(uv_write(&req, (uv_stream_t*) &server, &buf, 1, on_pipe_write));
+  ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
+  ASSERT_EQ(pipe_bytes, 10);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 TEST_IMPL(a_connection_waits_until_it_is_accepted) {
   int port = listen_with(ignore_connection);
   uv_tcp_t late;

@@ -22,19 +22,9 @@ static void wait_for(sem_t* sem) {
   while (sem_wait(sem) != 0) ASSERT_EQ(errno, EINTR);
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define HAS_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAS_THREAD_SANITIZER 1
-#endif
-#endif
-
 /* ThreadSanitizer follows no thread that a forked child starts, if there were threads before. */
 static void needs_threads_after_fork(void) {
-#ifdef HAS_THREAD_SANITIZER
-  SKIP("not possible with ThreadSanitizer");
-#endif
+  NOT_WITH_THREAD_SANITIZER("cannot follow such threads");
 }
 
 static void* get_id(void* arg) {

@@ -124,7 +124,12 @@ impl Stream {
     }
 
     fn receive(self, buffer: &uv_buf_t) -> Result<usize> {
-        if self.handle().kind() == UV_NAMED_PIPE {
+        let kind = self.handle().kind();
+        if kind == UV_TCP {
+            // SAFETY: the user has just handed the buffer out for this.
+            return unsafe { socket::receive(self.fd(), buffer) };
+        }
+        if kind == UV_NAMED_PIPE {
             // SAFETY: the type says what the memory is.
             let pipe = unsafe { Pipe::from_ptr(self.raw().cast()) };
             if pipe.passes_handles() {

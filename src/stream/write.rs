@@ -250,6 +250,10 @@ impl Stream {
                 socket::send_with_fd(self.fd(), buffers, count, passed_fd(passed)?)
             },
             // SAFETY: as above.
+            None if count == 1 && self.handle().kind() == UV_TCP => unsafe {
+                socket::send_buffer(self.fd(), buffers)
+            },
+            // SAFETY: as above.
             None => unsafe { socket::write_buffers(self.fd(), buffers, count) },
         };
         match result {

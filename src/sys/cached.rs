@@ -170,6 +170,38 @@ pub(crate) fn position(fd: c_int) -> Option<i64> {
     (at >= 0).then_some(at)
 }
 
+/// Whether this thread reaches files as its real user would, for whom access(2) asks.
+pub(crate) fn is_real_user() -> bool {
+    let (mut user, mut group) = ([0; 3], [0; 3]);
+    let ([real, effective, saved], [real_group, effective_group, saved_group]) =
+        (&mut user, &mut group);
+    // SAFETY: the numbers are what is written.
+    let is_known = unsafe {
+        libc::getresuid(real, effective, saved) == 0
+            && libc::getresgid(real_group, effective_group, saved_group) == 0
+    };
+    is_known && user[0] == user[1] && group[0] == group[1] && has_usual_rights(user[0])
+}
+
+/// Whether this thread's capabilities are those that access(2) goes by: all that it may have for
+/// root, and none for others.
+fn has_usual_rights(user: libc::uid_t) -> bool {
+    /// `_LINUX_CAPABILITY_VERSION_3`.
+    const VERSION: u32 = 0x2008_0522;
+    let mut header = [VERSION, 0];
+    // Twice: effective, permitted, inheritable.
+    let mut rights = [0u32; 6];
+    // SAFETY: the kernel writes as much as this version has.
+    let result =
+        unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), rights.as_mut_ptr()) };
+    let [low, low_permitted, _, high, high_permitted, _] = rights;
+    result == 0
+        && match user {
+            0 => low == low_permitted && high == high_permitted,
+            _ => low == 0 && high == 0,
+        }
+}
+
 /// What access(2) says of an open file, by the real user.
 pub(crate) fn access(fd: c_int, mode: c_int) -> Result {
     // SAFETY: the path is terminated.
@@ -208,7 +240,7 @@ pub(crate) fn is_supported() -> bool {
 /// Whether a filter decides on this thread's system calls.
 pub(crate) fn is_filtered() -> bool {
     // SAFETY: takes no memory.
-    unsafe { libc::prctl(libc::PR_GET_SECCOMP) > 0 }
+    unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) > 0 }
 }
 
 /// Whether the functions that files are usually reached by are libc's own, and not those of a

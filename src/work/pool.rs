@@ -551,7 +551,14 @@ fn shut_down() {
 #[cfg(not(test))]
 #[used]
 #[unsafe(link_section = ".fini_array")]
-static AT_EXIT: extern "C" fn() = uv_library_shutdown;
+static AT_EXIT: extern "C" fn() = at_exit;
+
+/// Not the exported function: with two libuvs in a process, that name may be the other one's.
+#[cfg(not(test))]
+extern "C" fn at_exit() {
+    shut_down();
+    title::forget();
+}
 
 // C entry points
 

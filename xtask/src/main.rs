@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
+mod abi;
 mod clients;
 mod conformance;
 mod demo;
@@ -18,6 +19,11 @@ type Outcome = Result<(), String>;
 type Command = fn(&Path, &[String]) -> Outcome;
 
 const COMMANDS: &[(&str, &str, Command)] = &[
+    (
+        "abi",
+        "[--write]  compare functions and types with those of libuv",
+        abi::run_command,
+    ),
     (
         "conformance",
         "[--filter TEXT] [--portable-poller] [--repeat N] …  run libuv's own tests on both libraries",

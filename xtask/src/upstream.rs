@@ -46,7 +46,6 @@ impl Upstream {
         Ok(upstream)
     }
 
-    #[allow(dead_code)] // `abi`, which is under way, is its user.
     /// The library alone, with debug information: for looking at its types.
     pub fn with_debug_information(root: &Path) -> Result<Upstream, String> {
         tools::need(&[("cc", "gcc"), ("make", "make"), ("cmake", "cmake")])?;

@@ -4,10 +4,13 @@
 //! what a check runs in and how it shows that the library is the one in use.
 
 mod cmake;
+mod dns;
+mod lua;
 mod node;
 mod packages;
 mod report;
 mod sandbox;
+mod uvloop;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,9 +76,17 @@ impl Workshop {
     }
 }
 
-const CLIENTS: &[Client] = &[node::CLIENT, cmake::CLIENT];
+const CLIENTS: &[Client] = &[
+    node::CLIENT,
+    uvloop::CLIENT,
+    cmake::CLIENT,
+    lua::NEOVIM,
+    lua::LUV,
+    dns::BIND,
+    dns::KRESD,
+];
 
-const USAGE: &str = "options: --filter TEXT, --repeat N, --portable-poller, --limit SECONDS, --list, --write (docs/compatibility.md)";
+const USAGE: &str = "options: --filter TEXT, --repeat N, --limit SECONDS, --portable-poller, --library FOLDER (of another libuv.so.1, to compare with), --list, --write (docs/compatibility.md)";
 
 #[derive(Default)]
 struct Options {
@@ -83,6 +94,7 @@ struct Options {
     repeat: u32,
     limit: u64,
     portable: bool,
+    library: Option<PathBuf>,
     write: bool,
     list: bool,
 }
@@ -101,14 +113,16 @@ impl Options {
                 "--filter" => options.filter = value()?,
                 "--repeat" => options.repeat = value()?.parse().map_err(|_| USAGE.to_string())?,
                 "--limit" => options.limit = value()?.parse().map_err(|_| USAGE.to_string())?,
+                "--library" => options.library = Some(value()?.into()),
                 "--portable-poller" => options.portable = true,
                 "--write" => options.write = true,
                 "--list" => options.list = true,
                 _ => return Err(USAGE.into()),
             }
         }
-        if options.write && (options.portable || !options.filter.is_empty()) {
-            return Err("--write takes all checks, on epoll".into());
+        let usual = !options.portable && options.library.is_none();
+        if options.write && !(usual && options.filter.is_empty()) {
+            return Err("--write takes all checks, on this library with epoll".into());
         }
         Ok(options)
     }
@@ -147,14 +161,17 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     sandbox::need_root()?;
     tools::need(&[("cc", "gcc"), ("make", "make"), ("ip", "iproute2")])?;
     println!("building the release library");
-    let library = Library::build(root, options.portable)?;
-    let file = library.file()?;
+    let mut library = Library::build(root, options.portable)?;
     let folder = root.join("target/clients");
     let packages: Vec<&str> = wanted
         .iter()
         .flat_map(|(client, _)| client.packages.iter().copied())
         .collect();
     let unpacked = packages::unpack(&folder, &packages)?;
+    if let Some(folder) = options.library {
+        library.folder = folder;
+    }
+    let file = library.file()?;
     let workshop = Workshop {
         root: root.to_path_buf(),
         library,
@@ -163,6 +180,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
         folder,
         portable: options.portable,
     };
+    println!("the library is {}", workshop.file.display());
     let limit = Duration::from_secs(options.limit);
     let mut rows = Vec::new();
     for (client, checks) in &wanted {

@@ -88,16 +88,18 @@ fn fetch(archives: &Path, names: &[&str]) -> Result<(Vec<Package>, Vec<Package>)
 
 /// What an empty system would get.
 fn resolve(archives: &Path, names: &[&str]) -> Result<Vec<Package>, String> {
-    let nothing = archives.join("nothing-is-installed");
-    fs::write(&nothing, "").map_err(|error| format!("{}: {error}", nothing.display()))?;
+    // Nothing is installed, and nothing is fetched: what is would not be listed.
+    let nothing = archives.join("nothing");
+    make_folder(&nothing)?;
+    let status = nothing.join("status");
+    fs::write(&status, "").map_err(|error| format!("{}: {error}", status.display()))?;
     let output = run(Command::new("apt-get")
         .args(["install", "--print-uris", "-qq", "-y"])
         .arg("--no-install-recommends")
         .args(["-o", "Debug::NoLocking=1", "-o"])
-        .arg(format!("Dir::State::status={}", nothing.display()))
+        .arg(format!("Dir::State::status={}", status.display()))
         .arg("-o")
-        // An empty cache: what is in the machine's would not be listed.
-        .arg(format!("Dir::Cache::archives={}/", archives.display()))
+        .arg(format!("Dir::Cache::archives={}/", nothing.display()))
         .args(names))?;
     let packages = parse_uris(&String::from_utf8_lossy(&output.stdout));
     match names

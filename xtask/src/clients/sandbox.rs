@@ -70,6 +70,7 @@ pub fn command(workshop: &Workshop, network: Network, program: &[&str]) -> Comma
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("OXUV_LIBRARY", &workshop.library.folder);
     command
 }

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use options::{Options, User};
-use room::Room;
+use room::{Extra, Room, Visit};
 use sides::Side;
 use tap::Outcome as TestOutcome;
 use verdict::{Tally, Verdict};
@@ -33,52 +33,57 @@ const NEEDED: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
     ("setpriv", "util-linux"),
+    ("script", "bsdutils"),
 ];
 
 pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     let options = Options::parse(arguments)?;
     tools::need(NEEDED)?;
+    let users = users(&options)?;
     let known = known::read(root)?;
-    println!("building libuv, this library and the test runners");
-    let upstream = Upstream::ensure(root)?;
-    let library = Library::build(root, options.portable)?;
-    let sides = sides::prepare(root, &upstream, &library, &options.swaps)?;
     let folder = root.join("target/conformance");
+    let _alone = lock(&folder)?;
     let failures = folder.join(if options.portable {
         "failures-portable-poller.txt"
     } else {
         "failures-epoll.txt"
     });
-    let file = File::create(&failures).map_err(|error| error.to_string())?;
-    let mut bench = Bench {
-        fixtures: upstream.source.join("test/fixtures"),
-        folder,
-        sides,
-        tests: Vec::new(),
-        failures: Mutex::new(file),
-    };
-    bench.prove_maps()?;
-    bench.list_tests(&options)?;
-    let mut results = Vec::new();
-    for user in users(&options) {
-        results.extend(bench.run_all(&options, user)?);
+    let bench = Bench::prepare(root, folder, &failures, &options)?;
+    let mut findings = Vec::new();
+    for user in users {
+        findings.extend(bench.run_all(&options, user)?);
     }
-    report::print(&results, &known, &options);
+    report::print(&findings, &known, &options);
     println!("output of failed runs: {}", shown(root, &failures));
     if options.write {
-        report::write(root, &results, &known, &options)?;
+        report::write(root, &findings, &known, &options)?;
     }
-    report::verdict(&results, &known)
+    report::verdict(&findings, &known)
+}
+
+/// Two runs at a time would use the same rooms: the second one waits.
+fn lock(folder: &Path) -> Result<File, String> {
+    let problem = |error: std::io::Error| format!("{}: {error}", folder.display());
+    std::fs::create_dir_all(folder).map_err(problem)?;
+    let file = File::create(folder.join("lock")).map_err(problem)?;
+    if file.try_lock().is_err() {
+        println!("waiting for another run to end");
+        file.lock().map_err(problem)?;
+    }
+    Ok(file)
 }
 
 /// The users that tests can run as: an ordinary user cannot become root.
-fn users(options: &Options) -> Vec<User> {
+fn users(options: &Options) -> Result<Vec<User>, String> {
     let mut users = options.users.clone();
     if room::own_uid() != 0 && users.contains(&User::Root) {
         println!("not root: the runs as root are left out");
         users.retain(|user| *user != User::Root);
     }
-    users
+    if users.is_empty() {
+        return Err("nothing can be run".into());
+    }
+    Ok(users)
 }
 
 fn shown(root: &Path, path: &Path) -> String {
@@ -111,6 +116,29 @@ struct Bench {
 }
 
 impl Bench {
+    /// Builds what is compared, and proves that it is.
+    fn prepare(
+        root: &Path,
+        folder: PathBuf,
+        failures: &Path,
+        options: &Options,
+    ) -> Result<Bench, String> {
+        println!("building libuv, this library and the test runners");
+        let upstream = Upstream::ensure(root)?;
+        let library = Library::build(root, options.portable)?;
+        let file = File::create(failures).map_err(|error| error.to_string())?;
+        let mut bench = Bench {
+            fixtures: upstream.source.join("test/fixtures"),
+            folder,
+            sides: sides::prepare(root, &upstream, &library, &options.swaps)?,
+            tests: Vec::new(),
+            failures: Mutex::new(file),
+        };
+        bench.prove_maps()?;
+        bench.list_tests(options)?;
+        Ok(bench)
+    }
+
     fn room(&self, number: usize) -> Result<Room, String> {
         Room::new(&self.folder.join(format!("room-{number}")))
     }
@@ -203,8 +231,22 @@ impl Bench {
         user: User,
         test: &str,
     ) -> Result<TestOutcome, String> {
-        let ended = room.test(side, user, &self.fixtures, test, LIMIT)?;
-        let outcome = tap::outcome(test, &ended);
+        let mut visit = Visit {
+            side,
+            user,
+            test,
+            extra: Extra::Nothing,
+            limit: LIMIT,
+        };
+        let mut ended = room.test(&visit, &self.fixtures)?;
+        let mut outcome = tap::outcome(test, &ended);
+        if let TestOutcome::Skipped(why) = &outcome
+            && let Some(extra) = Extra::for_reason(why)
+        {
+            visit.extra = extra;
+            ended = room.test(&visit, &self.fixtures)?;
+            outcome = tap::outcome(test, &ended);
+        }
         if let TestOutcome::Failed(how) = &outcome {
             let mut file = self.failures.lock().expect("no worker panicked");
             let (side, user) = (side.name(), user.name());

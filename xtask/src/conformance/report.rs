@@ -1,5 +1,6 @@
 //! What comes out: the table of differences, the counts, and the section of the documentation.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -11,9 +12,9 @@ use crate::Outcome;
 use crate::document;
 
 /// Prints every test whose verdict is not plainly the same, and then the counts.
-pub fn print(results: &[Finding], known: &[Known], options: &Options) {
+pub fn print(findings: &[Finding], known: &[Known], options: &Options) {
     println!();
-    for result in results {
+    for result in findings {
         for (index, (side, verdict)) in result.verdicts.iter().enumerate() {
             if *verdict == Verdict::Same {
                 continue;
@@ -33,7 +34,22 @@ pub fn print(results: &[Finding], known: &[Known], options: &Options) {
             }
         }
     }
-    println!("\n{}", counts(results, options));
+    for line in known {
+        if is_over(findings, line) {
+            println!("conformance/known.tsv: {} differs no more", line.test);
+        }
+    }
+    println!("\n{}", counts(findings, options));
+}
+
+/// Whether a known difference was looked for and not found.
+fn is_over(findings: &[Finding], known: &Known) -> bool {
+    let mut rows = findings
+        .iter()
+        .filter(|row| row.test == known.test)
+        .peekable();
+    let differs = |row: &Finding| row.verdicts.iter().any(|(_, v)| *v == known.difference);
+    rows.peek().is_some() && !rows.any(differs)
 }
 
 /// The runs of a side, those that were made again behind the first ones.
@@ -59,8 +75,8 @@ fn runs(result: &Finding, side: usize) -> String {
 }
 
 /// An error if anything counts against this library.
-pub fn verdict(results: &[Finding], known: &[Known]) -> Outcome {
-    let mut against: Vec<&str> = results
+pub fn verdict(findings: &[Finding], known: &[Known]) -> Outcome {
+    let mut against: Vec<&str> = findings
         .iter()
         .filter(|result| {
             result.verdicts.iter().any(|(_, verdict)| {
@@ -99,10 +115,10 @@ fn settled(first: Tally, again: Tally) -> usize {
 }
 
 /// The table of counts, in Markdown.
-fn counts(results: &[Finding], options: &Options) -> String {
+fn counts(findings: &[Finding], options: &Options) -> String {
     let mut text = String::from("| as | on | passed | skipped | failed |\n|---|---|---|---|---|\n");
     for user in [User::Root, User::Ordinary] {
-        let rows: Vec<&Finding> = results.iter().filter(|row| row.user == user).collect();
+        let rows: Vec<&Finding> = findings.iter().filter(|row| row.user == user).collect();
         if rows.is_empty() {
             continue;
         }
@@ -129,7 +145,7 @@ fn counts(results: &[Finding], options: &Options) -> String {
 }
 
 /// Puts the counts and the lasting differences into the documentation.
-pub fn write(root: &Path, results: &[Finding], known: &[Known], options: &Options) -> Outcome {
+pub fn write(root: &Path, findings: &[Finding], known: &[Known], options: &Options) -> Outcome {
     let (section, flag) = if options.portable {
         ("conformance-portable-poller", " --portable-poller")
     } else {
@@ -138,7 +154,7 @@ pub fn write(root: &Path, results: &[Finding], known: &[Known], options: &Option
     let mut text = format!(
         "`cargo xtask conformance{flag}`, {}:\n\n{}",
         options.poller(),
-        counts(results, options)
+        counts(findings, options)
     );
     for (title, verdict) in [
         ("Fails on this library", Verdict::FailsHere),
@@ -146,17 +162,21 @@ pub fn write(root: &Path, results: &[Finding], known: &[Known], options: &Option
         ("Fails on both", Verdict::FailsOnBoth),
         ("Passes only on this library", Verdict::BetterHere),
     ] {
-        let lines = differences(results, known, verdict);
+        let lines = differences(findings, known, verdict);
         if !lines.is_empty() {
             let _ = write!(text, "\n{title}:\n\n{lines}");
         }
+    }
+    let skipped = skipped_on_both(findings);
+    if !skipped.is_empty() {
+        let _ = write!(text, "\nSkipped on both:\n\n{skipped}");
     }
     document::write_section(root, section, &text)
 }
 
 /// A list of the tests with a verdict, each once.
-fn differences(results: &[Finding], known: &[Known], verdict: Verdict) -> String {
-    let mut tests: Vec<&str> = results
+fn differences(findings: &[Finding], known: &[Known], verdict: Verdict) -> String {
+    let mut tests: Vec<&str> = findings
         .iter()
         .filter(|row| row.verdicts.iter().any(|(_, found)| *found == verdict))
         .map(|row| row.test.as_str())
@@ -168,6 +188,26 @@ fn differences(results: &[Finding], known: &[Known], verdict: Verdict) -> String
         None => format!("- `{test}`\n"),
     };
     tests.iter().map(line).collect()
+}
+
+/// A list of the tests that can run nowhere in such a room, with what they say about it.
+fn skipped_on_both(findings: &[Finding]) -> String {
+    let is_skipped = |row: &&Finding| {
+        row.verdicts
+            .iter()
+            .all(|(_, found)| *found == Verdict::Same)
+            && settled(row.first[0], row.again[0]) == 1
+    };
+    let mut users: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for row in findings.iter().filter(is_skipped) {
+        let key = (row.test.as_str(), row.message.as_str());
+        users.entry(key).or_default().push(row.user.name());
+    }
+    let line = |((test, why), users): ((&str, &str), Vec<&str>)| match users.as_slice() {
+        [user] => format!("- `{test}` as {user}: {why}\n"),
+        _ => format!("- `{test}`: {why}\n"),
+    };
+    users.into_iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -201,12 +241,12 @@ mod tests {
     fn counts_by_side() {
         let mut flaky = row("b", [1, 0, 0], [0, 0, 1], Verdict::PassedAgain);
         flaky.again[1].passed = 5;
-        let results = [
+        let findings = [
             row("a", [1, 0, 0], [1, 0, 0], Verdict::Same),
             flaky,
             row("c", [1, 0, 0], [0, 1, 0], Verdict::SkippedHere),
         ];
-        let table = counts(&results, &options());
+        let table = counts(&findings, &options());
         assert!(table.contains("| root | libuv | 3 | 0 | 0 |"), "{table}");
         assert!(
             table.contains("| root | oxuv, binary swap | 2 | 1 | 0 |"),
@@ -216,16 +256,19 @@ mod tests {
 
     #[test]
     fn only_what_is_not_known_counts() {
-        let results = [row("c", [1, 0, 0], [0, 1, 0], Verdict::SkippedHere)];
-        assert!(verdict(&results, &[]).is_err());
+        let findings = [row("c", [1, 0, 0], [0, 1, 0], Verdict::SkippedHere)];
+        assert!(verdict(&findings, &[]).is_err());
         let known = [Known {
             test: "c".into(),
             difference: Verdict::SkippedHere,
             reason: "no ring".into(),
         }];
-        assert!(verdict(&results, &known).is_ok());
+        assert!(verdict(&findings, &known).is_ok());
+        assert!(!is_over(&findings, &known[0]));
+        let same = [row("c", [1, 0, 0], [1, 0, 0], Verdict::Same)];
+        assert!(is_over(&same, &known[0]) && !is_over(&[], &known[0]));
         assert_eq!(
-            differences(&results, &known, Verdict::SkippedHere),
+            differences(&findings, &known, Verdict::SkippedHere),
             "- `c`: no ring\n"
         );
     }

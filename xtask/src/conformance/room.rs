@@ -16,8 +16,7 @@ const NOBODY: u32 = 65534;
 /// folder of program and library, and then the command that sheds the ids and starts the test.
 ///
 /// The default route leads to a device that swallows everything, so that addresses outside of the
-/// machine are reachable in the eyes of the kernel, and no packet gets anywhere. Name servers are
-/// looked for on loopback, where none answers.
+/// machine are reachable in the eyes of the kernel, and no packet gets anywhere.
 const SETUP: &str = r#"
 set -e
 stage=$1; side=$2; shift 2
@@ -32,11 +31,23 @@ if ip link add oxuv0 type dummy 2>/dev/null || ip link add oxuv0 type ifb 2>/dev
     ip -6 route add default dev oxuv0
   fi
 fi
-mount --bind "$stage/resolv.conf" /etc/resolv.conf 2>/dev/null || true
+for name in hosts resolv.conf; do
+  mount --bind "$stage/$name" "/etc/$name" 2>/dev/null || true
+done
 mount --bind "$side" "$stage/side"
 mount --rbind "$stage" /tmp
 cd /tmp/work
 "#;
+
+/// What is put over the files of the same names in /etc: a name server is looked for on loopback,
+/// where none answers, and loopback has its usual names.
+const NAMES: &[(&str, &str)] = &[
+    ("resolv.conf", "nameserver 127.0.0.1\n"),
+    (
+        "hosts",
+        "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+    ),
+];
 
 /// Runs the test; the shell stays, as the process that reaps orphans.
 const RUN: &str = "\nstatus=0; \"$@\" || status=$?; exit $status\n";
@@ -59,6 +70,38 @@ pub struct Ended {
     pub output: String,
 }
 
+/// What few tests ask for besides a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extra {
+    Nothing,
+    /// A controlling terminal that has a size.
+    Terminal,
+    /// No `LD_LIBRARY_PATH` in the environment; the library beside the program is found anyway.
+    NoLibraryPath,
+}
+
+impl Extra {
+    /// What a test needs that has skipped itself with this reason.
+    pub fn for_reason(why: &str) -> Option<Extra> {
+        if why.contains("/dev/tty") {
+            Some(Extra::Terminal)
+        } else if why.contains("LD_LIBRARY_PATH") {
+            Some(Extra::NoLibraryPath)
+        } else {
+            None
+        }
+    }
+}
+
+/// Who runs what, and how long at most.
+pub struct Visit<'a> {
+    pub side: &'a Side,
+    pub user: User,
+    pub test: &'a str,
+    pub extra: Extra,
+    pub limit: Duration,
+}
+
 /// A place to run tests in, one after the other.
 pub struct Room {
     folder: PathBuf,
@@ -75,24 +118,22 @@ impl Room {
         })
     }
 
-    /// Runs one test as the given user on the given side.
-    pub fn test(
-        &self,
-        side: &Side,
-        user: User,
-        fixtures: &Path,
-        test: &str,
-        limit: Duration,
-    ) -> Result<Ended, String> {
-        self.furnish(user, fixtures)?;
-        self.enter(side, user, RUN, test, limit)
+    pub fn test(&self, visit: &Visit, fixtures: &Path) -> Result<Ended, String> {
+        self.furnish(visit.user, fixtures)?;
+        self.enter(visit, RUN)
     }
 
     /// The lines of `/proc/PID/maps` that name libuv, of the side's program while it runs.
     pub fn maps(&self, side: &Side, user: User, fixtures: &Path) -> Result<String, String> {
         self.furnish(user, fixtures)?;
-        let limit = Duration::from_secs(60);
-        let ended = self.enter(side, user, SHOW_MAPS, "tcp4_echo_server", limit)?;
+        let visit = Visit {
+            side,
+            user,
+            test: "tcp4_echo_server",
+            extra: Extra::Nothing,
+            limit: Duration::from_secs(60),
+        };
+        let ended = self.enter(&visit, SHOW_MAPS)?;
         match ended.status {
             Some(0) => Ok(ended.output),
             _ => Err(format!(
@@ -110,7 +151,9 @@ impl Room {
             fs::remove_dir_all(&stage).map_err(problem)?;
         }
         fs::create_dir_all(stage.join("side")).map_err(problem)?;
-        fs::write(stage.join("resolv.conf"), "nameserver 127.0.0.1\n").map_err(problem)?;
+        for (name, text) in NAMES {
+            fs::write(stage.join(name), text).map_err(problem)?;
+        }
         let work = stage.join("work");
         copy_folder(fixtures, &work.join("test/fixtures")).map_err(problem)?;
         open_to_all(&stage).map_err(problem)?;
@@ -120,14 +163,7 @@ impl Room {
         Ok(())
     }
 
-    fn enter(
-        &self,
-        side: &Side,
-        user: User,
-        then: &str,
-        argument: &str,
-        limit: Duration,
-    ) -> Result<Ended, String> {
+    fn enter(&self, visit: &Visit, then: &str) -> Result<Ended, String> {
         let output = self.folder.join("output");
         let problem = |error: std::io::Error| format!("{}: {error}", output.display());
         let stdout = File::create(&output).map_err(problem)?;
@@ -138,15 +174,28 @@ impl Room {
         }
         command.args(["--net", "--mount", "--pid", "--fork", "--kill-child"]);
         command.args(["sh", "-c", &format!("{SETUP}{then}"), "room"]);
-        command.arg(self.stage()).arg(&side.folder);
-        command.args(self.shed_ids(user));
-        command.args(["/tmp/side/uv_run_tests", argument]);
-        set_environment(&mut command, user);
+        command.arg(self.stage()).arg(&visit.side.folder);
+        command.args(self.shed_ids(visit.user));
+        let program = "/tmp/side/uv_run_tests";
+        if visit.extra == Extra::Terminal {
+            let line = format!("stty rows 24 cols 80; exec {program} {}", visit.test);
+            command.args([
+                "script",
+                "--quiet",
+                "--return",
+                "--command",
+                &line,
+                "/dev/null",
+            ]);
+        } else {
+            command.args([program, visit.test]);
+        }
+        set_environment(&mut command, visit);
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let mut child = command
             .spawn()
             .map_err(|error| format!("unshare: {error}"))?;
-        let status = wait(&mut child, limit)?;
+        let status = wait(&mut child, visit.limit)?;
         let bytes = fs::read(&output).map_err(problem)?;
         Ok(Ended {
             status,
@@ -176,14 +225,23 @@ impl Room {
     }
 }
 
+impl Drop for Room {
+    fn drop(&mut self) {
+        // What is left over costs nothing but space.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
 /// The same few variables for everyone, so that runs can be compared.
-fn set_environment(command: &mut Command, user: User) {
+fn set_environment(command: &mut Command, visit: &Visit) {
     let path = std::env::var_os("PATH").unwrap_or("/usr/sbin:/usr/bin:/sbin:/bin".into());
     command.env_clear();
     command.env("PATH", path);
     command.env("HOME", "/tmp/work");
-    command.env("LD_LIBRARY_PATH", "/tmp/side");
-    if user == User::Root {
+    if visit.extra != Extra::NoLibraryPath {
+        command.env("LD_LIBRARY_PATH", "/tmp/side");
+    }
+    if visit.user == User::Root {
         command.env("UV_RUN_AS_ROOT", "1");
     }
 }
@@ -240,4 +298,18 @@ fn give_away(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_gets_what_it_asks_for() {
+        let terminal = "Cannot open /dev/tty as read-only: No such device or address";
+        assert_eq!(Extra::for_reason(terminal), Some(Extra::Terminal));
+        let path = "doesn't work with DYLD_LIBRARY_PATH/LD_LIBRARY_PATH/LIBPATH";
+        assert_eq!(Extra::for_reason(path), Some(Extra::NoLibraryPath));
+        assert_eq!(Extra::for_reason("Test for Windows"), None);
+    }
 }

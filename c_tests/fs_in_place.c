@@ -1,0 +1,415 @@
+/* Cached file operations in the loop's own thread: what they are done for, and their results, which
+ * are those of the synchronous calls. https://docs.libuv.org/en/v1.x/fs.html */
+#include "in_place.h"
+
+#include <sys/sysmacros.h>
+
+static void set_up(void) {
+  need_in_place();
+  ASSERT_OK(chdir(test_tmpdir()));
+  write_file("file", "hello, world", 12);
+  write_file("empty", "", 0);
+  ASSERT_OK(mkdir("folder", 0750));
+  write_file("folder/inner", "x", 1);
+}
+
+static void end(void) {
+  ASSERT_OK(chdir("/"));
+  end_in_place();
+}
+
+/* How an operation is to be done: by the first look of the loop, by the pool, or in either way. */
+static int64_t (*way)(int);
+
+static int64_t told_somehow(int started) {
+  int before = in_place_calls;
+  ASSERT_OK(started);
+  ASSERT_EQ(in_place_calls, before);
+  run_until(uv_default_loop(), &in_place_calls, before + 1);
+  return in_place_req.result;
+}
+
+static void compare_status(const uv_fs_t* expected, const char* path) {
+  ASSERT_EQ(in_place_req.result, expected->result);
+  ASSERT_STR_EQ(in_place_req.path, path);
+  if (expected->result != 0) {
+    ASSERT_NULL(in_place_req.ptr);
+    return;
+  }
+  ASSERT_PTR_EQ(in_place_req.ptr, &in_place_req.statbuf);
+  ASSERT_PTR_EQ(uv_fs_get_statbuf(&in_place_req), &in_place_req.statbuf);
+  if (memcmp(&expected->statbuf, &in_place_req.statbuf, sizeof(uv_stat_t)) != 0)
+    FAIL("the status of %s differs", path);
+}
+
+static void same_stat(const char* path) {
+  uv_fs_t expected;
+  uv_fs_stat(NULL, &expected, path, NULL);
+  way(START(stat, path));
+  compare_status(&expected, path);
+  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&expected);
+}
+
+static void same_lstat(const char* path) {
+  uv_fs_t expected;
+  uv_fs_lstat(NULL, &expected, path, NULL);
+  way(START(lstat, path));
+  compare_status(&expected, path);
+  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&expected);
+}
+
+static void same_access(const char* path, int mode) {
+  uv_fs_t expected;
+  int64_t found;
+  uv_fs_access(NULL, &expected, path, mode, NULL);
+  found = way(START(access, path, mode));
+  if (found != expected.result)
+    FAIL("access(%s, %d): %d, not %d", path, mode, (int) found, (int) expected.result);
+  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&expected);
+}
+
+static void same_readlink(const char* path) {
+  uv_fs_t expected;
+  uv_fs_readlink(NULL, &expected, path, NULL);
+  ASSERT_EQ(way(START(readlink, path)), expected.result);
+  if (expected.result == 0) ASSERT_STR_EQ(in_place_req.ptr, expected.ptr);
+  else ASSERT_NULL(in_place_req.ptr);
+  uv_fs_req_cleanup(&in_place_req);
+  ASSERT_NULL(in_place_req.ptr);
+  uv_fs_req_cleanup(&expected);
+}
+
+static void same_answers(const char* path) {
+  same_stat(path);
+  same_lstat(path);
+  same_access(path, F_OK);
+  same_access(path, R_OK);
+  same_readlink(path);
+}
+
+/* --- Questions by path --------------------------------------------------------------------- */
+
+TEST_IMPL(questions_about_files_and_folders) {
+  set_up();
+  block_pool();
+  way = told_at_once;
+  same_answers("file");
+  same_answers("empty");
+  same_answers("folder");
+  same_answers("folder/");
+  same_answers("folder/../folder/./inner");
+  same_answers(".");
+  same_answers(test_path("file"));
+  ASSERT_EQ(in_place_req.fs_type, UV_FS_READLINK);
+  end();
+}
+
+TEST_IMPL(questions_about_links) {
+  set_up();
+  make_link("file", "link");
+  make_link("link", "chain2");
+  make_link("chain2", "chain3");
+  make_link("folder", "to-folder");
+  make_link("nothing", "dangling");
+  make_link("dangling", "to-dangling");
+  block_pool();
+  way = told_at_once;
+  same_answers("link");
+  same_answers("chain3");
+  same_answers("to-folder");
+  same_answers("to-folder/");
+  same_answers("to-folder/inner");
+  same_answers("dangling");
+  same_answers("to-dangling");
+  end();
+}
+
+/* ext4 keeps texts below 60 bytes in the inode, others in a block that may have to be read. */
+TEST_IMPL(long_texts_of_links) {
+  static const int lengths[] = {1, 59, 60, 61, 255, 256, 257, 1000, 4095};
+  char text[4096];
+  char name[32];
+  size_t i;
+  set_up();
+  block_pool();
+  way = told_at_once;
+  for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+    int length = lengths[i];
+    int k;
+    for (k = 0; k < length; k++) text[k] = k % 2 == 0 ? '.' : '/';
+    text[length] = '\0';
+    snprintf(name, sizeof(name), "long%d", length);
+    if (length == 4095 && symlink(text, name) != 0) continue;
+    unlink(name);
+    make_link(text, name);
+    same_readlink(name);
+    same_lstat(name);
+  }
+  end();
+}
+
+TEST_IMPL(questions_about_what_is_no_file) {
+  set_up();
+  ASSERT_OK(mkfifo("fifo", 0600));
+  block_pool();
+  way = told_at_once;
+  same_answers("fifo");
+  if (mknod("device", S_IFCHR | 0600, makedev(1, 3)) == 0) same_answers("device");
+  let_go();
+  /* Other file systems, some of them not of a known kind. */
+  way = told_somehow;
+  same_answers("/dev/null");
+  same_answers("/dev/stdin");
+  same_access("/proc/self/exe", X_OK);
+  same_readlink("/proc/self/exe");
+  same_readlink("/proc/self/cwd");
+  same_readlink("/proc/self/fd/0");
+  same_lstat("/proc/version");
+  end();
+}
+
+TEST_IMPL(errors_of_paths) {
+  static char too_long[5000];
+  static char long_name[300];
+  set_up();
+  memset(too_long, '/', sizeof(too_long) - 1);
+  memset(long_name, 'n', sizeof(long_name) - 1);
+  make_link("self", "self");
+  block_pool();
+  way = told_at_once;
+  uv_fs_t req;
+  ASSERT_EQ(uv_fs_stat(NULL, &req, "nothing", NULL), UV_ENOENT);
+  same_answers("nothing");
+  ASSERT_EQ(uv_fs_stat(NULL, &req, "nothing/at/all", NULL), UV_ENOENT);
+  same_answers("nothing/at/all");
+  let_go();
+  /* Whether the kernel gives the other errors without a lookup that might wait, is up to it. */
+  way = told_somehow;
+  ASSERT_EQ(uv_fs_stat(NULL, &req, "file/inner", NULL), UV_ENOTDIR);
+  same_answers("file/inner");
+  same_answers("file/");
+  ASSERT_EQ(uv_fs_stat(NULL, &req, "self", NULL), UV_ELOOP);
+  same_answers("self");
+  same_answers("self/inner");
+  ASSERT_EQ(uv_fs_stat(NULL, &req, long_name, NULL), UV_ENAMETOOLONG);
+  same_answers(long_name);
+  same_answers(too_long);
+  same_answers("");
+  end();
+}
+
+TEST_IMPL(modes_of_access) {
+  int mode;
+  set_up();
+  ASSERT_OK(chmod("file", 0400));
+  write_file("program", "", 0);
+  ASSERT_OK(chmod("program", 0755));
+  block_pool();
+  way = told_at_once;
+  for (mode = 0; mode < 8; mode++) {
+    same_access("file", mode);
+    same_access("program", mode);
+    same_access("folder", mode);
+    same_access("nothing", mode);
+  }
+  let_go();
+  /* What is no mode is told before what the path is. */
+  way = told_somehow;
+  same_access("file", 8);
+  same_access("nothing", 8);
+  same_access("nothing", -1);
+  end();
+}
+
+/* --- As another user ----------------------------------------------------------------------- */
+
+static void check_child(pid_t pid) {
+  int status;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  ASSERT_EQ(status, 0);
+}
+
+static void set_up_forbidden(void) {
+  set_up();
+  ASSERT_OK(chmod(".", 0755));
+  write_file("secret", "x", 1);
+  ASSERT_OK(mkdir("closed", 0755));
+  write_file("closed/file", "x", 1);
+  ASSERT_OK(chmod("secret", 0));
+}
+
+static void ask_forbidden(void) {
+  block_pool();
+  way = told_at_once;
+  same_answers("closed");
+  same_answers("secret");
+  ASSERT_EQ(IN_PLACE(access, "secret", R_OK), UV_EACCES);
+  let_go();
+  way = told_somehow;
+  same_answers("closed/file");
+  same_answers("closed/nothing");
+  same_access("closed/file", W_OK);
+  ASSERT_EQ(told_somehow(START(stat, "closed/file")), UV_EACCES);
+  uv_fs_req_cleanup(&in_place_req);
+  ASSERT_EQ(told_somehow(START(open, "secret", O_RDONLY, 0)), UV_EACCES);
+  uv_fs_req_cleanup(&in_place_req);
+  ASSERT_EQ(told_somehow(START(open, "closed/file", O_RDONLY, 0)), UV_EACCES);
+  uv_fs_req_cleanup(&in_place_req);
+}
+
+TEST_IMPL(what_an_ordinary_user_may_not) {
+  pid_t pid;
+  set_up_forbidden();
+  ASSERT_OK(chmod("closed", geteuid() == 0 ? 0700 : 0));
+  pid = fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(0);
+    ask_forbidden();
+    _exit(0);
+  }
+  check_child(pid);
+  ASSERT_OK(chmod("closed", 0700));
+  end();
+}
+
+/* access(2) asks for the real user, the other calls for the effective one. */
+static void ask_as_two_users(void) {
+  block_pool();
+  let_go();
+  way = told_somehow;
+  same_answers("closed/file");
+  same_access("closed", X_OK);
+  same_access("closed/file", F_OK);
+  same_access("closed/nothing", F_OK);
+  same_access("secret", R_OK);
+  same_access("file", R_OK);
+}
+
+TEST_IMPL(access_is_for_the_real_user) {
+  int swapped;
+  set_up_forbidden();
+  if (geteuid() != 0) SKIP("needs root");
+  ASSERT_OK(chmod("closed", 0700));
+  for (swapped = 0; swapped < 2; swapped++) {
+    pid_t pid = fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+      ASSERT_OK(swapped ? setresuid(0, 65534, 0) : setresuid(65534, 0, 0));
+      ask_as_two_users();
+      _exit(0);
+    }
+    check_child(pid);
+  }
+  end();
+}
+
+/* --- Descriptors --------------------------------------------------------------------------- */
+
+TEST_IMPL(the_status_of_descriptors) {
+  uv_fs_t expected;
+  int fds[3];
+  size_t i;
+  set_up();
+  fds[0] = open("file", O_RDONLY);
+  fds[1] = open("folder", O_RDONLY);
+  fds[2] = open("file", O_PATH);
+  block_pool();
+  for (i = 0; i < 3; i++) {
+    ASSERT_OK(uv_fs_fstat(NULL, &expected, fds[i], NULL));
+    ASSERT_OK(IN_PLACE_KEEP(fstat, fds[i]));
+    ASSERT_PTR_EQ(in_place_req.ptr, &in_place_req.statbuf);
+    ASSERT_MEM_EQ(&expected.statbuf, &in_place_req.statbuf, sizeof(uv_stat_t));
+    uv_fs_req_cleanup(&in_place_req);
+    close(fds[i]);
+  }
+  end();
+}
+
+TEST_IMPL(the_status_of_other_descriptors_is_right) {
+  uv_fs_t expected;
+  int pair[2];
+  int fds[4];
+  size_t i;
+  set_up();
+  ASSERT_OK(pipe(pair));
+  fds[0] = pair[0];
+  fds[1] = pair[1];
+  fds[2] = socket(AF_UNIX, SOCK_STREAM, 0);
+  fds[3] = open("/proc/version", O_RDONLY);
+  way = told_somehow;
+  for (i = 0; i < 8; i++) {
+    ASSERT_OK(uv_fs_fstat(NULL, &expected, fds[i % 4], NULL));
+    ASSERT_OK(told_somehow(START(fstat, fds[i % 4])));
+    ASSERT_EQ(expected.statbuf.st_mode, in_place_req.statbuf.st_mode);
+    ASSERT_EQ(expected.statbuf.st_ino, in_place_req.statbuf.st_ino);
+    uv_fs_req_cleanup(&in_place_req);
+  }
+  for (i = 0; i < 4; i++) close(fds[i]);
+  ASSERT_EQ(told_somehow(START(fstat, 9999)), UV_EBADF);
+  ASSERT_EQ(told_somehow(START(fstat, -1)), UV_EBADF);
+  ASSERT_EQ(told_somehow(START(fstat, AT_FDCWD)), UV_EBADF);
+  end();
+}
+
+/* --- Opening ------------------------------------------------------------------------------- */
+
+static void check_opened(int fd, int flags) {
+  char byte;
+  ASSERT_GE(fd, 0);
+  ASSERT_NE(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+  ASSERT_EQ(fcntl(fd, F_GETFL) & ~O_LARGEFILE & ~0100000, flags & ~O_LARGEFILE & ~0100000);
+  ASSERT_EQ(read(fd, &byte, 1), 1);
+  ASSERT_EQ(byte, 'h');
+  close(fd);
+}
+
+TEST_IMPL(opening_for_reading) {
+  int before;
+  set_up();
+  make_link("file", "link");
+  block_pool();
+  before = fd_count();
+  check_opened((int) IN_PLACE(open, "file", O_RDONLY, 0), O_RDONLY);
+  check_opened((int) IN_PLACE(open, "link", O_RDONLY | O_CLOEXEC, 0), O_RDONLY);
+  check_opened((int) IN_PLACE(open, test_path("file"), O_RDONLY | O_NOCTTY, 0), O_RDONLY);
+  check_opened((int) IN_PLACE(open, "file", O_RDONLY | O_NOFOLLOW, 0), O_RDONLY | O_NOFOLLOW);
+  /* What is not there is in memory, too, once it was looked for. */
+  ASSERT(!fs_exists("nothing"));
+  ASSERT_EQ(IN_PLACE(open, "nothing", O_RDONLY, 0), UV_ENOENT);
+  ASSERT_EQ(fd_count(), before);
+  end();
+}
+
+TEST_IMPL(other_ways_of_opening_are_for_the_pool) {
+  int before;
+  int fd;
+  set_up();
+  make_link("file", "link");
+  block_pool();
+  before = fd_count();
+  fd = (int) BY_POOL(open, "file", O_RDWR, 0);
+  ASSERT_EQ(write(fd, "h", 1), 1);
+  close(fd);
+  fd = (int) BY_POOL(open, "new", O_WRONLY | O_CREAT | O_EXCL, 0640);
+  ASSERT_EQ(write(fd, "h", 1), 1);
+  close(fd);
+  ASSERT_EQ(BY_POOL(open, "new", O_RDONLY | O_CREAT | O_EXCL, 0640), UV_EEXIST);
+  fd = (int) BY_POOL(open, "new", O_RDONLY | O_TRUNC, 0);
+  ASSERT_EQ(fs_lstat("new").st_size, 0);
+  close(fd);
+  fd = (int) BY_POOL(open, "file", O_RDONLY | O_NONBLOCK, 0);
+  check_opened(fd, O_RDONLY | O_NONBLOCK);
+  fd = (int) BY_POOL(open, "folder", O_RDONLY, 0);
+  ASSERT_GE(fd, 0);
+  ASSERT_NE(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+  close(fd);
+  ASSERT_EQ(BY_POOL(open, "file", O_RDONLY | O_DIRECTORY, 0), UV_ENOTDIR);
+  ASSERT_EQ(BY_POOL(open, "folder", O_WRONLY, 0), UV_EISDIR);
+  ASSERT_EQ(BY_POOL(open, "link", O_RDONLY | O_NOFOLLOW, 0), UV_ELOOP);
+  ASSERT_EQ(fd_count(), before);
+  end();
+}

@@ -1,0 +1,209 @@
+/* What the tests of cached file operations have in common: they are done in the loop's own thread,
+ * which shows by their being told while every thread of the pool is occupied. */
+#ifndef OXUV_IN_PLACE_H
+#define OXUV_IN_PLACE_H
+
+#include "fs.h"
+
+#include <semaphore.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+/* Newer than the headers of some systems. */
+#define RESOLVE_CACHED__ 0x20
+#define STATX_MNT_ID__ 0x1000
+#define STATX_MNT_ID_UNIQUE__ 0x4000
+
+struct open_how__ {
+  uint64_t flags, mode, resolve;
+};
+
+static inline int open_cached(const char* path, int flags) {
+#ifdef SYS_openat2
+  struct open_how__ how = {(uint64_t) flags | O_CLOEXEC, 0, RESOLVE_CACHED__};
+  return (int) syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+#else
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+static inline int is_local_type(long type) {
+  static const long types[] = {0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994, 0x858458f6};
+  size_t i;
+  for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+    if ((type & 0xffffffff) == types[i]) return 1;
+  return 0;
+}
+
+/* The test needs a kernel and a folder with which operations can be done in place; whether they are
+ * by default, and under which conditions, is left to the test. */
+static inline void need_cached_calls(void) {
+  struct statx found;
+  struct statfs type;
+  const char* folder;
+  int fd;
+
+  OXUV_ONLY();
+  if (prctl(PR_GET_SECCOMP) > 0) SKIP("a filter of system calls is installed");
+  folder = test_tmpdir();
+  fd = open_cached(folder, O_PATH);
+  if (fd < 0) SKIP("openat2 with RESOLVE_CACHED: %s", strerror(errno));
+  if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_MNT_ID__ | STATX_MNT_ID_UNIQUE__, &found) != 0)
+    SKIP("statx: %s", strerror(errno));
+  ASSERT_OK(fstatfs(fd, &type));
+  close(fd);
+  if ((found.stx_mask & STATX_MNT_ID_UNIQUE__) == 0)
+    SKIP("the kernel numbers mounts in a way that is not trusted everywhere");
+  if (!is_local_type((long) type.f_type)) SKIP("the folder is on a file system of another kind");
+}
+
+/* The same, and operations are to be done in place wherever that is possible. */
+static inline void need_in_place(void) {
+  need_cached_calls();
+  ASSERT_OK(setenv("OXUV_FS_INLINE", "1", 1));
+}
+
+/* The file must be one that the kernel reads from memory if asked to. */
+static inline void need_cached_reads(int fd) {
+  char byte;
+  struct iovec vector = {&byte, 1};
+  if (syscall(SYS_preadv2, fd, &vector, 1L, 0L, 0L, 8 /* RWF_NOWAIT */) != 1)
+    SKIP("preadv2 with RWF_NOWAIT: %s", strerror(errno));
+}
+
+/* A new link is followed in another way the first time, which notes when that was. */
+static inline void make_link(const char* text, const char* path) {
+  struct timespec times[2];
+  ASSERT_OK(symlink(text, path));
+  ASSERT_OK(clock_gettime(CLOCK_REALTIME, &times[0]));
+  times[1] = times[0];
+  times[0].tv_sec += 3600;
+  ASSERT_OK(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
+}
+
+/* --- Occupying the pool -------------------------------------------------------------------- */
+
+enum { most_threads = 4 };
+static sem_t jobs_begun;
+static sem_t jobs_may_end;
+static uv_work_t jobs[most_threads];
+static int jobs_count;
+static int jobs_ended __attribute__((unused));
+
+static inline void wait_for(sem_t* sem) {
+  while (sem_wait(sem) != 0) ASSERT_EQ(errno, EINTR);
+}
+
+static inline void job(uv_work_t* req) {
+  (void) req;
+  sem_post(&jobs_begun);
+  wait_for(&jobs_may_end);
+}
+
+static inline void after_job(uv_work_t* req, int status) {
+  (void) req;
+  ASSERT_OK(status);
+  jobs_ended++;
+}
+
+static inline void set_pool_size(int size) {
+  char text[16];
+  snprintf(text, sizeof(text), "%d", size);
+  ASSERT_OK(setenv("UV_THREADPOOL_SIZE", text, 1));
+}
+
+/* Has so many threads of the pool do nothing until let go. */
+static inline void occupy(uv_loop_t* loop, int count) {
+  int i;
+  ASSERT_LE(count, most_threads);
+  ASSERT_OK(sem_init(&jobs_begun, 0, 0));
+  ASSERT_OK(sem_init(&jobs_may_end, 0, 0));
+  for (i = 0; i < count; i++) ASSERT_OK(uv_queue_work(loop, &jobs[i], job, after_job));
+  for (i = 0; i < count; i++) wait_for(&jobs_begun);
+  jobs_count = count;
+  jobs_ended = 0;
+}
+
+static inline void let_go(void) {
+  while (jobs_count > 0) {
+    sem_post(&jobs_may_end);
+    jobs_count--;
+  }
+}
+
+/* --- Operations ---------------------------------------------------------------------------- */
+
+static uv_fs_t in_place_req __attribute__((unused));
+static int in_place_calls __attribute__((unused));
+
+static inline void on_in_place(uv_fs_t* req) {
+  (void) req;
+  in_place_calls++;
+}
+
+/* An operation of which the mount is learned; the first one goes to the pool. */
+static inline void learn_mount(uv_loop_t* loop, const char* path) {
+  uv_fs_t req;
+  int before = in_place_calls;
+  ASSERT_OK(uv_fs_stat(loop, &req, path, on_in_place));
+  run_until(loop, &in_place_calls, before + 1);
+  ASSERT_OK(req.result);
+  uv_fs_req_cleanup(&req);
+}
+
+/* All of the pool's threads are busy from here on, and the test's folder is known. */
+static inline void block_pool(void) {
+  set_pool_size(2);
+  learn_mount(uv_default_loop(), test_tmpdir());
+  occupy(uv_default_loop(), 2);
+}
+
+static inline void end_in_place(void) {
+  let_go();
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+/* What an operation that was started gave; told by the first look of the loop. */
+static inline int64_t told_at_once(int started) {
+  int before = in_place_calls;
+  ASSERT_OK(started);
+  uv_run(uv_default_loop(), UV_RUN_NOWAIT);
+  if (in_place_calls != before + 1)
+    FAIL("not done in place: %d of %s", in_place_req.fs_type, in_place_req.path);
+  return in_place_req.result;
+}
+
+/* The same of an operation that waits for a thread of the pool. */
+static inline int64_t told_by_pool(int started) {
+  int before = in_place_calls;
+  int i;
+  ASSERT_OK(started);
+  for (i = 0; i < 3; i++) uv_run(uv_default_loop(), UV_RUN_NOWAIT);
+  if (in_place_calls != before)
+    FAIL("done without the pool: %d of %s", in_place_req.fs_type, in_place_req.path);
+  let_go();
+  run_until(uv_default_loop(), &in_place_calls, before + 1);
+  run_until(uv_default_loop(), &jobs_ended, 2);
+  occupy(uv_default_loop(), 2);
+  return in_place_req.result;
+}
+
+/* Starts an operation with `in_place_req`. */
+#define START(name, ...)                                                                           \
+  (memset(&in_place_req, 0xdb, sizeof(in_place_req)),                                              \
+   uv_fs_##name(uv_default_loop(), &in_place_req, __VA_ARGS__, on_in_place))
+/* Its result, to be cleaned up. */
+#define IN_PLACE_KEEP(name, ...) told_at_once(START(name, __VA_ARGS__))
+#define BY_POOL_KEEP(name, ...) told_by_pool(START(name, __VA_ARGS__))
+
+static inline int64_t in_place_clean(int64_t result) {
+  uv_fs_req_cleanup(&in_place_req);
+  return result;
+}
+
+#define IN_PLACE(name, ...) in_place_clean(IN_PLACE_KEEP(name, __VA_ARGS__))
+#define BY_POOL(name, ...) in_place_clean(BY_POOL_KEEP(name, __VA_ARGS__))
+
+#endif

@@ -1,0 +1,310 @@
+//! `cargo xtask abi`: what a program sees of the library, compared by abidiff with what it sees of
+//! libuv. The libraries are compared by their debug information, and the headers by what a C
+//! compiler makes of them. Then copies of ours are spoiled, to see that abidiff would have told.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::document;
+use crate::tools::{self, run};
+use crate::upstream::Upstream;
+
+const SUPPRESSIONS: &str = "conformance/abi.suppr";
+
+/// Something to do to a description of our library, that abidiff has to notice.
+struct Damage {
+    what: &'static str,
+    /// The first line of a block of the description, and the last.
+    block: (&'static str, &'static str),
+    /// What to change in the block, once; nothing: the whole block goes.
+    change: Option<(&'static str, &'static str)>,
+}
+
+const TIMER: (&str, &str) = (
+    "<class-decl name='uv_timer_s' size-in-bits=",
+    "</class-decl>",
+);
+const BIND: (&str, &str) = ("<function-decl name='uv_tcp_bind'", "</function-decl>");
+
+const DAMAGES: &[Damage] = &[
+    Damage {
+        what: "a function is gone",
+        block: BIND,
+        change: None,
+    },
+    Damage {
+        what: "a struct has grown",
+        block: TIMER,
+        change: Some(("size-in-bits='1216'", "size-in-bits='1280'")),
+    },
+    Damage {
+        what: "a member has moved",
+        block: TIMER,
+        change: Some(("layout-offset-in-bits='64'", "layout-offset-in-bits='72'")),
+    },
+    Damage {
+        what: "a function returns another type",
+        block: BIND,
+        change: Some(("<return type-id='", "<return type-id='type-id-1' was='")),
+    },
+];
+
+pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
+    let write = match arguments {
+        [] => false,
+        [option] if option == "--write" => true,
+        _ => return Err("the only option is --write".into()),
+    };
+    tools::need(&[("cc", "gcc"), ("abidiff", "abigail-tools")])?;
+    let folder = root.join("target/abi");
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    println!("building both libraries with debug information");
+    let upstream = Upstream::with_debug_information(root)?;
+    let theirs = upstream.library()?;
+    let ours = build(root, &folder)?;
+    let names = functions(&theirs)?;
+    let missing = missing(&names, &functions(&ours)?);
+    if !missing.is_empty() {
+        return Err(format!("functions that are missing: {}", missing.join(" ")));
+    }
+    println!("  {} functions, all there", names.len());
+    let headers = [
+        ("header-libuv", upstream.source.join("include")),
+        ("header-oxuv", root.join("include")),
+    ];
+    let [their_types, our_types] =
+        headers.map(|(name, include)| types(&folder, name, &include, &names));
+    let pairs = [
+        Pair {
+            what: "libraries",
+            theirs,
+            ours,
+        },
+        Pair {
+            what: "headers",
+            theirs: their_types?,
+            ours: our_types?,
+        },
+    ];
+    for pair in &pairs {
+        pair.compare(root)?;
+        let damages = DAMAGES.iter().filter(|damage| pair.has(damage));
+        for damage in damages {
+            pair.notice(root, &folder, damage)?;
+        }
+    }
+    if write {
+        document::write_section(root, "abi", &section(names.len()))?;
+    }
+    Ok(())
+}
+
+/// The release build with everything about types in its debug information.
+fn build(root: &Path, folder: &Path) -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    run(Command::new(cargo)
+        .current_dir(root)
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "2")
+        .env("CARGO_PROFILE_RELEASE_SPLIT_DEBUGINFO", "off")
+        // Has no part in types, and takes long.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .args(["build", "--release", "--lib", "--quiet", "--target-dir"])
+        .arg(folder))?;
+    let library = folder.join("release/libuv.so");
+    library
+        .canonicalize()
+        .map_err(|error| format!("{}: {error}", library.display()))
+}
+
+/// The functions of libuv's that a shared library offers.
+fn functions(library: &Path) -> Result<Vec<String>, String> {
+    let output = run(Command::new("nm")
+        .args(["--dynamic", "--defined-only", "--format=posix"])
+        .arg(library))?;
+    Ok(names(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn names(output: &str) -> Vec<String> {
+    let mut names: Vec<String> = output
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| name.starts_with("uv_"))
+        .map(String::from)
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+fn missing(theirs: &[String], ours: &[String]) -> Vec<String> {
+    let is_missing = |name: &&String| ours.binary_search(name).is_err();
+    theirs.iter().filter(is_missing).cloned().collect()
+}
+
+/// A library with a pointer to every function, which brings in every type that a program can
+/// reach by the header.
+fn types(
+    folder: &Path,
+    name: &str,
+    include: &Path,
+    functions: &[String],
+) -> Result<PathBuf, String> {
+    let mut text = String::from("#include <uv.h>\n");
+    for function in functions {
+        let _ = writeln!(text, "__typeof__({function})* type_of_{function};");
+    }
+    let source = folder.join("types.c");
+    std::fs::write(&source, text).map_err(|error| error.to_string())?;
+    let library = folder.join(name).with_extension("so");
+    run(Command::new("cc")
+        .args(["-g", "-shared", "-fPIC", "-I"])
+        .arg(include)
+        .arg("-o")
+        .args([&library, &source]))?;
+    Ok(library)
+}
+
+/// What abidiff has to say; `None`: nothing.
+fn differences(root: &Path, theirs: &Path, ours: &Path) -> Result<Option<String>, String> {
+    let output = Command::new("abidiff")
+        .args(["--no-added-syms", "--suppr"])
+        .arg(root.join(SUPPRESSIONS))
+        .args([theirs, ours])
+        .output()
+        .map_err(|error| format!("abidiff: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    match output.status.code() {
+        Some(0) => Ok(None),
+        // Bits: 1 error, 2 misuse, 4 a change, 8 an incompatible one.
+        Some(status) if status & 3 == 0 => Ok(Some(text)),
+        _ => Err(format!(
+            "abidiff: {}\n{text}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )),
+    }
+}
+
+/// Two files to compare. The headers' file names start with `header`, by which the suppressions
+/// know them.
+struct Pair {
+    what: &'static str,
+    theirs: PathBuf,
+    ours: PathBuf,
+}
+
+impl Pair {
+    fn compare(&self, root: &Path) -> Outcome {
+        match differences(root, &self.theirs, &self.ours)? {
+            None => {
+                println!("  the {} agree", self.what);
+                Ok(())
+            }
+            Some(text) => Err(format!("the {} differ:\n{text}", self.what)),
+        }
+    }
+
+    /// Whether there is something to damage: the headers' file has no functions, just types.
+    fn has(&self, damage: &Damage) -> bool {
+        self.what == "libraries" || damage.block == TIMER
+    }
+
+    /// Proves that abidiff tells of a damage.
+    fn notice(&self, root: &Path, folder: &Path, damage: &Damage) -> Outcome {
+        let good = folder.join(format!("{}-good.abi", self.what));
+        run(Command::new("abidw")
+            .arg("--out-file")
+            .arg(&good)
+            .arg(&self.ours))?;
+        let text = std::fs::read_to_string(&good).map_err(|error| error.to_string())?;
+        let spoiled = spoil(&text, damage)
+            .ok_or_else(|| format!("`{}`: nothing to try it on", damage.what))?;
+        let bad = folder.join(format!("{}-bad.abi", self.what));
+        std::fs::write(&bad, spoiled).map_err(|error| error.to_string())?;
+        if differences(root, &self.theirs, &good)?.is_some() {
+            return Err("abidiff finds differences in a mere description of our side".into());
+        }
+        match differences(root, &self.theirs, &bad)? {
+            Some(_) => {
+                println!("  noticed when {}", damage.what);
+                Ok(())
+            }
+            None => Err(format!("abidiff does not notice when {}", damage.what)),
+        }
+    }
+}
+
+/// The description with the damage done.
+fn spoil(text: &str, damage: &Damage) -> Option<String> {
+    let (first, last) = damage.block;
+    let begin = text.find(first)?;
+    let end = begin + text[begin..].find(last)? + last.len();
+    let block = &text[begin..end];
+    let changed = match damage.change {
+        None => String::new(),
+        Some((old, new)) if block.contains(old) => block.replacen(old, new, 1),
+        Some(_) => return None,
+    };
+    let mut spoiled = format!("{}{changed}{}", &text[..begin], &text[end..]);
+    if damage.change.is_none() {
+        let name = first.split('\'').nth(1)?;
+        let symbol = format!("<elf-symbol name='{name}'");
+        spoiled = spoiled
+            .lines()
+            .filter(|line| !line.contains(&symbol))
+            .collect::<Vec<_>>()
+            .join("\n");
+    }
+    Some(spoiled)
+}
+
+fn section(functions: usize) -> String {
+    let mut text = format!(
+        "`cargo xtask abi` compares, with `abidiff` of Debian's abigail-tools:\n\n\
+         | what | result |\n|---|---|\n\
+         | functions of libuv's shared library | all {functions} are there |\n\
+         | the libraries, by their debug information | no function or type differs |\n\
+         | the headers, as a C compiler sees them | no function or type differs |\n"
+    );
+    for damage in DAMAGES {
+        let _ = writeln!(
+            text,
+            "| a spoiled copy of ours: {} | noticed |",
+            damage.what
+        );
+    }
+    let _ = write!(
+        text,
+        "\nWhat it is told to pass over, and why, is in `{SUPPRESSIONS}`."
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "<abi>\n<elf-symbol name='uv_tcp_bind' type='func'/>\n\
+        <function-decl name='uv_tcp_bind' x>\n<return type-id='type-id-10'/>\n</function-decl>\n\
+        <class-decl name='uv_timer_s' size-in-bits='1216'>\n\
+        <data-member layout-offset-in-bits='64'/>\n</class-decl>\n</abi>";
+
+    #[test]
+    fn every_damage_spoils() {
+        for damage in DAMAGES {
+            let spoiled = spoil(TEXT, damage).unwrap();
+            assert_ne!(spoiled, TEXT, "{}", damage.what);
+        }
+        let gone = spoil(TEXT, &DAMAGES[0]).unwrap();
+        assert!(!gone.contains("uv_tcp_bind"), "{gone}");
+        assert!(spoil("<abi/>", &DAMAGES[0]).is_none());
+    }
+
+    #[test]
+    fn finds_what_is_missing() {
+        let theirs = names("uv_b T 10 4\nuv_a T 0 4\n_init T 0 0\n");
+        assert_eq!(theirs, ["uv_a", "uv_b"]);
+        assert_eq!(missing(&theirs, &names("uv_b T 0 4\n")), ["uv_a"]);
+    }
+}
