@@ -85,20 +85,39 @@ pub fn logs(workshop: &Workshop) -> PathBuf {
     workshop.folder.join("logs")
 }
 
-/// Runs a check; the last line that it printed, or why it failed.
+/// Runs a check; the last line that it printed, or why it failed and the end of what it printed.
 pub fn check(
     workshop: &Workshop,
     client: &Client,
     check: &Check,
     limit: Duration,
 ) -> Result<String, String> {
-    let io = |error: std::io::Error| error.to_string();
-    fs::create_dir_all(logs(workshop)).map_err(io)?;
+    fs::create_dir_all(logs(workshop)).map_err(|error| error.to_string())?;
     let log = logs(workshop).join(format!(
         "{}.log",
         full_name(client, check).replace("::", "-")
     ));
-    let log = fs::File::create(&log).map_err(io)?;
+    run_check(workshop, client, check, limit, &log).map_err(|error| {
+        let printed = fs::read(&log).unwrap_or_default();
+        let printed = String::from_utf8_lossy(&printed);
+        let lines: Vec<&str> = printed.lines().collect();
+        let last = &lines[lines.len().saturating_sub(SHOWN)..];
+        format!("{error}\n    {}", last.join("\n    "))
+    })
+}
+
+/// How many lines of a failed check are shown.
+const SHOWN: usize = 20;
+
+fn run_check(
+    workshop: &Workshop,
+    client: &Client,
+    check: &Check,
+    limit: Duration,
+    log: &Path,
+) -> Result<String, String> {
+    let io = |error: std::io::Error| error.to_string();
+    let log = fs::File::create(log).map_err(io)?;
     let scratch = Scratch::new(check.name)?;
     let words: Vec<String> = check
         .command
