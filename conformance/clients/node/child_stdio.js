@@ -11,7 +11,7 @@ const fs = require('fs');
 const path = require('path');
 const { once } = require('events');
 const { promisify } = require('util');
-const { called, collect, never, outcome, run, temporaryFolder } = require('./common.js');
+const { collect, never, outcome, run, temporaryFolder } = require('./common.js');
 
 run(async () => {
   const folder = temporaryFolder();
@@ -134,7 +134,7 @@ async function aDetachedChild() {
   // An unreferenced child does not keep us: the watchdog would tell.
   const sleeper = spawn('sleep', ['100'], { detached: true, stdio: 'ignore' });
   sleeper.unref();
-  process.on('exit', called(() => sleeper.kill('SIGKILL')));
+  process.on('exit', () => sleeper.kill('SIGKILL'));
 }
 
 async function manyAtOnce() {

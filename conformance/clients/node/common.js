@@ -10,7 +10,6 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 const { finished } = require('stream/promises');
-const { isMainThread } = require('worker_threads');
 
 function proveLibrary() {
   const { OXUV_EXPECT, OXUV_LIBRARY } = process.env;
@@ -122,6 +121,7 @@ function listen(server, where = { port: 0, host: '127.0.0.1' }) {
 async function collect(stream) {
   const chunks = [];
   stream.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
+  stream.resume();
   await finished(stream, { writable: false });
   return Buffer.concat(chunks);
 }
@@ -140,6 +140,6 @@ async function outcome(child) {
 proveLibrary();
 
 module.exports = {
-  called, collect, fail, isMainThread, listen, never, outcome, run, spin, temporaryFolder,
+  called, collect, listen, never, outcome, run, spin, temporaryFolder,
   threadTimes, threads, until,
 };

@@ -98,7 +98,15 @@ async function troubles(file, folder) {
   const closed = once(stream, 'close');
   stream.destroy();
   await closed;
-  const open = fs.readdirSync('/proc/self/fd')
-    .map((name) => { try { return fs.readlinkSync(`/proc/self/fd/${name}`); } catch { return ''; } });
-  assert(!open.includes(fs.realpathSync(file)), 'a file was left open');
+  assert(!openFiles().includes(fs.realpathSync(file)), 'a file was left open');
+}
+
+function openFiles() {
+  return fs.readdirSync('/proc/self/fd').map((descriptor) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      return '';
+    }
+  });
 }

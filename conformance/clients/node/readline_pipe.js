@@ -52,7 +52,8 @@ function start(name) {
 async function everyLine(name) {
   const child = start(name);
   const end = outcome(child);
-  const lines = Array.from({ length: LINES }, (_, index) => `line ${index} ${'ü'.repeat(index % 50)}`);
+  const lines = Array.from({ length: LINES },
+    (_, index) => `line ${index} ${'ü'.repeat(index % 50)}`);
   const bytes = Buffer.from(lines.join('\n'));
   for (let at = 0, size = 1; at < bytes.length; at += size, size = size % 997 + 1) {
     if (!child.stdin.write(bytes.subarray(at, at + size))) await once(child.stdin, 'drain');

@@ -35,7 +35,8 @@ run(async () => {
 });
 
 async function cancelled(resolver) {
-  const waiting = Array.from({ length: 10 }, (_, index) => resolver.resolve4(`silent${index}.test`));
+  const waiting = Array.from({ length: 10 },
+    (_, index) => resolver.resolve4(`silent${index}.test`));
   setImmediate(() => resolver.cancel());
   for (const each of await Promise.allSettled(waiting)) {
     assert.strictEqual(each.reason.code, 'ECANCELLED');

@@ -74,8 +74,8 @@ async function withoutAListener() {
   const busy = 'setInterval(() => {}, 1); require("net").createServer().listen(0);' +
     'require("fs").watch("/tmp"); require("crypto").pbkdf2("a", "b", 1e5, 64, "sha1", () => {});';
   const ends = (code) => outcome(spawn(process.execPath, ['-e', busy + code]));
-  for (const start of ['fs.stat("/", CALLBACK)', 'setTimeout(CALLBACK, 1)', 'setImmediate(CALLBACK)',
-    'dns.lookup("localhost", CALLBACK)', 'child_process.spawn("true").on("exit", CALLBACK)']) {
+  for (const start of ['fs.stat("/", CALLBACK)', 'setTimeout(CALLBACK, 1)',
+    'setImmediate(CALLBACK)', 'dns.lookup("localhost", CALLBACK)', 'child_process.spawn("true").on("exit", CALLBACK)']) {
     const { code, stderr } = await ends(start.replace('CALLBACK', '() => { throw Error("why") }'));
     assert.strictEqual(code, 1);
     assert(stderr.includes('Error: why'), stderr);
