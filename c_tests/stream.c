@@ -159,6 +159,60 @@ TEST_IMPL(a_small_write_is_done_at_once) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+static void note_write(uv_write_t* req, int status) {
+  ASSERT_OK(status);
+  note("write");
+}
+
+static void note_shutdown(uv_shutdown_t* req, int status) {
+  ASSERT_OK(status);
+  note("shutdown");
+  shutdowns++;
+}
+
+static void write_and_shut_down(uv_stream_t* stream) {
+  uv_buf_t buf = uv_buf_init("x", 1);
+  for (int i = 0; i < 2; i++) ASSERT_OK(uv_write(&write_reqs[i], stream, &buf, 1, note_write));
+  ASSERT_OK(uv_shutdown(&shutdown_req, stream, note_shutdown));
+}
+
+static void write_on_connect(uv_connect_t* req, int status) {
+  ASSERT_OK(status);
+  write_and_shut_down(req->handle);
+}
+
+static void write_on_write(uv_write_t* req, int status) {
+  ASSERT_OK(status);
+  note("first");
+  write_and_shut_down(req->handle);
+}
+
+TEST_IMPL(a_shutdown_within_the_connect_callback_comes_after_its_writes) {
+  uv_loop_t* loop = uv_default_loop();
+  struct sockaddr_in address = loopback(0);
+
+  ASSERT_OK(uv_tcp_init(loop, &server));
+  ASSERT_OK(uv_tcp_bind(&server, (struct sockaddr*) &address, 0));
+  ASSERT_OK(uv_listen((uv_stream_t*) &server, 16, on_accept));
+  address = loopback(port_of(&server));
+  ASSERT_OK(uv_tcp_init(loop, &client));
+  ASSERT_OK(uv_tcp_connect(&connect_req, &client, (struct sockaddr*) &address, write_on_connect));
+  run_until(loop, &shutdowns, 1);
+  run_until(loop, &accepts, 1);
+  ASSERT_NOTES("write write shutdown");
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+TEST_IMPL(a_shutdown_within_a_write_callback_comes_after_its_writes) {
+  uv_buf_t buf = uv_buf_init("x", 1);
+
+  connect_pair();
+  ASSERT_OK(uv_write(&write_reqs[2], stream_of(&client), &buf, 1, write_on_write));
+  run_until(uv_default_loop(), &shutdowns, 1);
+  ASSERT_NOTES("first write write shutdown");
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 TEST_IMPL(queued_writes_are_cancelled_in_order_on_close) {
   uv_buf_t buf = uv_buf_init(big, sizeof(big));
   int i;

@@ -351,6 +351,11 @@ impl Stream {
     fn drain(self) {
         let on = self.event_loop();
         let closing = self.handle().is_closing();
+        if !closing && !self.completed_writes().is_empty() {
+            // Made by the callback that just ran; theirs come before that of the shutdown.
+            self.io().feed(on);
+            return;
+        }
         if !closing {
             self.io().stop(on, ready::WRITABLE);
         }
