@@ -1,8 +1,10 @@
 /* https://docs.libuv.org/en/v1.x/async.html */
 #include "task.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 static uv_loop_t loop;
 static uv_async_t async;
@@ -294,6 +296,202 @@ TEST_IMPL(two_loops_call_each_other) {
   end();
 }
 
+/* The same with as much or as little looking before sleep as there can be. */
+static void call_each_other(const char* microseconds) {
+  uv_loop_t second;
+  pthread_t thread;
+  setenv("OXUV_SPIN_US", microseconds, 1);
+  init_loop();
+  ASSERT_OK(uv_loop_init(&second));
+  ASSERT_OK(uv_async_init(&second, &ping, on_ping));
+  ASSERT_OK(uv_async_init(&loop, &pong, on_pong));
+  ASSERT_OK(uv_async_send(&ping));
+  thread = start_thread(run_loop, &second);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  join_thread(thread);
+  ASSERT_EQ(pongs, turns);
+  close_loop(&second);
+  end();
+}
+
+TEST_IMPL(two_loops_that_sleep_at_once_call_each_other) {
+  call_each_other("0");
+}
+
+TEST_IMPL(two_loops_that_look_for_long_call_each_other) {
+  call_each_other("1000");
+}
+
+/* Turns that go on for as long as the test likes. */
+static atomic_int many_turns;
+
+static void on_endless_ping(uv_async_t* handle) {
+  ASSERT_OK(uv_async_send(&pong));
+}
+
+static void on_counted_pong(uv_async_t* handle) {
+  if (--many_turns > 0) ASSERT_OK(uv_async_send(&ping));
+  else uv_stop(handle->loop);
+}
+
+static uint64_t used_ns(void) {
+  struct timespec now;
+  ASSERT_OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now));
+  return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
+}
+
+static void stop_at_last(uv_timer_t* handle) {
+  if (++other_calls == 1 || other_calls == 51) uv_stop(handle->loop);
+}
+
+static uint64_t idle_share(uv_timer_t* timer, uint64_t timeout, uint64_t repeat) {
+  uint64_t used = used_ns();
+  uint64_t began = uv_hrtime();
+  ASSERT_OK(uv_timer_start(timer, stop_at_last, timeout, repeat));
+  ASSERT_NE(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  used = used_ns() - used;
+  return used * 100 / (uv_hrtime() - began);
+}
+
+/* Whatever came before, a process that waits uses no time. */
+static void wait_after_a_burst(const char* microseconds) {
+  uv_loop_t second;
+  uv_timer_t timer;
+  pthread_t thread;
+  setenv("OXUV_SPIN_US", microseconds, 1);
+  init_loop();
+  ASSERT_OK(uv_loop_init(&second));
+  ASSERT_OK(uv_async_init(&second, &ping, on_endless_ping));
+  ASSERT_OK(uv_async_init(&loop, &pong, on_counted_pong));
+  ASSERT_OK(uv_timer_init(&loop, &timer));
+  many_turns = 100000;
+  ASSERT_OK(uv_async_send(&ping));
+  thread = start_thread(run_loop, &second);
+  ASSERT_NE(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  ASSERT_LE(many_turns, 0);
+  uv_update_time(&loop);
+  ASSERT_LT(idle_share(&timer, 500, 0), 5);
+  /* Nor does one that wakes up now and then. */
+  ASSERT_LT(idle_share(&timer, 10, 10), 15);
+  ASSERT_EQ(other_calls, 51);
+  uv_close((uv_handle_t*) &timer, NULL);
+  uv_unref((uv_handle_t*) &ping);
+  ASSERT_OK(uv_async_send(&ping));
+  join_thread(thread);
+  close_loop(&second);
+  end();
+}
+
+TEST_IMPL_SERIAL(a_process_that_waits_uses_no_time) {
+  wait_after_a_burst("50");
+}
+
+TEST_IMPL_SERIAL(a_process_that_looked_for_long_uses_no_time) {
+  wait_after_a_burst("1000");
+}
+
+/* --- Within another poller ----------------------------------------------------------------- */
+
+static int is_readable(void) {
+  struct pollfd one = {uv_backend_fd(&loop), POLLIN, 0};
+  int count = poll(&one, 1, 0);
+  ASSERT_GE(count, 0);
+  return count;
+}
+
+/* Runs the loop until there is nothing left to do, which must not need many runs. */
+static void settle(void) {
+  int i;
+  for (i = 0; i < 3; i++) uv_run(&loop, UV_RUN_NOWAIT);
+  ASSERT_EQ(is_readable(), 0);
+}
+
+TEST_IMPL(a_send_makes_the_backend_descriptor_readable) {
+  int i;
+  init_loop();
+  ASSERT_OK(uv_async_init(&loop, &async, on_async));
+  settle();
+  for (i = 1; i <= 5; i++) {
+    ASSERT_OK(uv_async_send(&async));
+    ASSERT_EQ(is_readable(), 1);
+    ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+    ASSERT_EQ(calls, i);
+    ASSERT_EQ(is_readable(), 0);
+  }
+  end();
+}
+
+TEST_IMPL(a_send_in_a_callback_makes_the_backend_descriptor_readable) {
+  init_loop();
+  ASSERT_OK(uv_async_init(&loop, &async, send_in_callback));
+  settle();
+  ASSERT_OK(uv_async_send(&async));
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  ASSERT_EQ(calls, 1);
+  ASSERT_EQ(is_readable(), 1);
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  ASSERT_EQ(calls, 2);
+  ASSERT_EQ(is_readable(), 1);
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  ASSERT_EQ(calls, 3);
+  settle();
+  end();
+}
+
+static void stop_and_send(uv_async_t* handle) {
+  calls++;
+  uv_stop(handle->loop);
+  ASSERT_OK(uv_async_send(&other));
+}
+
+/* The default mode may look for messages without asking the poller. */
+TEST_IMPL(a_stopped_loop_leaves_the_backend_descriptor_right) {
+  init_loop();
+  ASSERT_OK(uv_async_init(&loop, &async, stop_and_send));
+  ASSERT_OK(uv_async_init(&loop, &other, on_other));
+  ASSERT_OK(uv_async_send(&async));
+  ASSERT_NE(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  ASSERT_EQ(calls, 1);
+  if (other_calls == 0) ASSERT_EQ(is_readable(), 1);
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  ASSERT_EQ(other_calls, 1);
+  settle();
+  end();
+}
+
+static void* send_with_pauses(void* arg) {
+  struct timespec pause = {0, 50000};
+  int i;
+  for (i = 0; i < 300; i++) {
+    ASSERT_OK(uv_async_send(&async));
+    if (i % 3 == 0) nanosleep(&pause, NULL);
+  }
+  ASSERT_OK(uv_async_send(&other));
+  return NULL;
+}
+
+/* Sleeps in poll(2) only, as toolkits do: no send is missed, and nothing is woken for nothing. */
+TEST_IMPL(an_outer_poller_misses_no_send) {
+  pthread_t thread;
+  int wakeups = 0;
+  init_loop();
+  ASSERT_OK(uv_async_init(&loop, &async, on_async));
+  ASSERT_OK(uv_async_init(&loop, &other, on_other));
+  settle();
+  thread = start_thread(send_with_pauses, NULL);
+  while (other_calls == 0) {
+    struct pollfd one = {uv_backend_fd(&loop), POLLIN, 0};
+    ASSERT_EQ(poll(&one, 1, 20000), 1);
+    wakeups++;
+    ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  }
+  join_thread(thread);
+  ASSERT_GE(calls, 1);
+  ASSERT_LE(wakeups, 302);
+  settle();
+  end();
+}
+
 /* --- Signal handlers ----------------------------------------------------------------------- */
 
 static void send_in_handler(int signum) {
@@ -331,6 +529,26 @@ TEST_IMPL(signal_handlers_may_send_at_any_moment) {
   run_until(&loop, &other_calls, 1);
   join_thread(thread);
   run_until(&loop, &calls, 1);
+  end();
+}
+
+static void* signal_when_asleep(void* arg) {
+  /* Counts the wait under way. */
+  while (uv_metrics_idle_time(&loop) == 0) continue;
+  ASSERT_OK(pthread_kill(loop_thread, SIGUSR1));
+  return NULL;
+}
+
+TEST_IMPL(a_signal_handler_may_send_while_the_loop_sleeps) {
+  pthread_t thread;
+  init_loop();
+  ASSERT_OK(uv_loop_configure(&loop, UV_METRICS_IDLE_TIME));
+  ASSERT_OK(uv_async_init(&loop, &async, close_itself));
+  signal(SIGUSR1, send_in_handler);
+  thread = start_thread(signal_when_asleep, NULL);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  join_thread(thread);
+  ASSERT_EQ(calls, 1);
   end();
 }
 

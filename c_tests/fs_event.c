@@ -524,6 +524,23 @@ TEST_IMPL_LIMIT(watching_again_loses_nothing, 120) {
   leave();
 }
 
+enum { folders = 200 };
+
+static uv_fs_event_t watchers[folders];
+static int told_by[folders];
+static int told_total;
+
+static void on_folder(uv_fs_event_t* handle, const char* name, int events, int status) {
+  char expected[32];
+  int number = (int) (handle - watchers);
+  ASSERT_OK(status);
+  ASSERT_EQ(events, UV_RENAME);
+  snprintf(expected, sizeof(expected), "file%d", number);
+  ASSERT_STR_EQ(name, expected);
+  told_by[number]++;
+  told_total++;
+}
+
 static void in_child(void (*run)(void)) {
   int status;
   pid_t pid = fork();
@@ -534,6 +551,35 @@ static void in_child(void (*run)(void)) {
   }
   ASSERT_EQ(waitpid(pid, &status, 0), pid);
   ASSERT_EQ(status, 0);
+}
+
+static void fill_folders(void) {
+  char path[64];
+  int i;
+  for (i = 0; i < folders; i++) {
+    snprintf(path, sizeof(path), "w/%d/file%d", i, i);
+    touch(path);
+  }
+}
+
+TEST_IMPL(two_hundred_directories) {
+  char path[64];
+  int i;
+  enter_tmpdir();
+  for (i = 0; i < folders; i++) {
+    snprintf(path, sizeof(path), "w/%d", i);
+    ASSERT_OK(mkdir(path, 0755));
+    ASSERT_OK(uv_fs_event_init(uv_default_loop(), &watchers[i]));
+    ASSERT_OK(uv_fs_event_start(&watchers[i], on_folder, path, 0));
+  }
+  ASSERT_EQ(watch_count(), folders);
+  in_child(fill_folders);
+  run_until(uv_default_loop(), &told_total, folders);
+  iterate();
+  for (i = 0; i < folders; i++) ASSERT_EQ(told_by[i], 1);
+  for (i = 0; i < folders; i += 2) ASSERT_OK(uv_fs_event_stop(&watchers[i]));
+  ASSERT_EQ(watch_count(), folders / 2);
+  leave();
 }
 
 static void watch_after_fork(void) {

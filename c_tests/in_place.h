@@ -73,6 +73,16 @@ static inline void need_cached_reads(int fd) {
     SKIP("preadv2 with RWF_NOWAIT: %s", strerror(errno));
 }
 
+/* A new link is followed in another way the first time, which notes when that was. */
+static inline void make_link(const char* text, const char* path) {
+  struct timespec times[2];
+  ASSERT_OK(symlink(text, path));
+  ASSERT_OK(clock_gettime(CLOCK_REALTIME, &times[0]));
+  times[1] = times[0];
+  times[0].tv_sec += 3600;
+  ASSERT_OK(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
+}
+
 /* --- Occupying the pool -------------------------------------------------------------------- */
 
 enum { most_threads = 4 };

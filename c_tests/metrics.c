@@ -138,6 +138,33 @@ TEST_IMPL(events_that_were_there_before_the_wait_are_counted_as_waiting) {
   end_readable();
 }
 
+TEST_IMPL(events_of_a_run_that_does_not_wait_were_waiting) {
+  uint64_t i;
+  ASSERT_OK(uv_loop_init(&loop));
+  ASSERT_OK(uv_loop_configure(&loop, UV_METRICS_IDLE_TIME));
+  make_readable();
+  for (i = 1; i <= 3; i++) {
+    ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+    ASSERT_EQ(metrics().events, i);
+    ASSERT_EQ(metrics().events_waiting, i);
+  }
+  ASSERT_EQ(uv_metrics_idle_time(&loop), 0);
+  end_readable();
+}
+
+TEST_IMPL(a_wakeup_of_a_run_that_does_not_wait_was_waiting) {
+  ASSERT_OK(uv_loop_init(&loop));
+  ASSERT_OK(uv_loop_configure(&loop, UV_METRICS_IDLE_TIME));
+  ASSERT_OK(uv_async_init(&loop, &async, on_async));
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  ASSERT_OK(uv_async_send(&async));
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  ASSERT_EQ(calls, 1);
+  ASSERT_EQ(metrics().events, 1);
+  ASSERT_EQ(metrics().events_waiting, 1);
+  end();
+}
+
 static void* send_when_idle(void* arg) {
   /* The call is thread-safe, and counts the wait under way. */
   while (uv_metrics_idle_time(&loop) == 0) continue;

@@ -190,6 +190,47 @@ TEST_IMPL_SERIAL(a_thousand_processes_end_at_once) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+enum { short_lived = 1000, at_a_time = 25 };
+
+static uv_process_t comers[at_a_time];
+static int started;
+static int told_of[short_lived];
+static int descriptors;
+
+static void start_comer(uv_process_t* process);
+
+static void on_gone(uv_handle_t* handle) {
+  if (started < short_lived) start_comer((uv_process_t*) handle);
+}
+
+static void on_exit_next(uv_process_t* process, int64_t status, int signum) {
+  int number = (int) (intptr_t) process->data;
+  ASSERT_EQ(status, number % 256);
+  ASSERT_EQ(signum, 0);
+  told_of[number]++;
+  exit_count++;
+  if (descriptors == 0) descriptors = fd_count();
+  ASSERT_EQ(fd_count(), descriptors);
+  uv_close((uv_handle_t*) process, on_gone);
+}
+
+static void start_comer(uv_process_t* process) {
+  char script[16];
+  process->data = (void*) (intptr_t) started;
+  snprintf(script, sizeof(script), "exit %d", started++ % 256);
+  ASSERT_OK(spawn_shell(process, script, on_exit_next));
+}
+
+TEST_IMPL_LIMIT(a_thousand_short_lived_processes_come_and_go, 120) {
+  int i;
+  for (i = 0; i < at_a_time; i++) start_comer(&comers[i]);
+  run();
+  ASSERT_EQ(exit_count, short_lived);
+  for (i = 0; i < short_lived; i++) ASSERT_EQ(told_of[i], 1);
+  expect_no_children();
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 static int all_ended;
 
 static void on_exit_count(uv_process_t* process, int64_t status, int signum) {
@@ -511,15 +552,32 @@ TEST_IMPL(children_of_other_origin_are_not_touched) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+/* Neovim waits for its children itself, and a callback would tell it something else. */
 TEST_IMPL(somebody_else_may_have_waited_for_the_process) {
-  uv_process_t process;
-  OXUV_ONLY(); /* libuv's handle stays active for ever. */
-  ASSERT_OK(spawn_shell(&process, "exit 0", on_exit_close));
+  uv_process_t process, other;
+  ASSERT_OK(spawn_shell(&process, "exit 3", on_exit_never));
   ASSERT_EQ(waitpid(process.pid, NULL, 0), process.pid);
+  /* The end of another one has all of them looked at. */
+  ASSERT_OK(spawn_shell(&other, "exit 0", on_exit_close));
+  while (exit_count == 0) uv_run(uv_default_loop(), UV_RUN_ONCE);
+  ASSERT(uv_is_active((uv_handle_t*) &process));
+  uv_close((uv_handle_t*) &process, NULL);
   run();
   ASSERT_EQ(exit_count, 1);
-  ASSERT_EQ(exit_status, -ECHILD);
-  ASSERT_EQ(exit_signal, 0);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+/* The number of a process that is waited for may be somebody else's. */
+TEST_IMPL(a_process_that_somebody_waited_for_is_not_signalled) {
+  uv_process_t process, other;
+  OXUV_ONLY(); /* libuv signals whoever has the number. */
+  ASSERT_OK(spawn_shell(&process, "exit 3", on_exit_never));
+  ASSERT_EQ(waitpid(process.pid, NULL, 0), process.pid);
+  ASSERT_OK(spawn_shell(&other, "exit 0", on_exit_close));
+  while (exit_count == 0) uv_run(uv_default_loop(), UV_RUN_ONCE);
+  ASSERT_EQ(uv_process_kill(&process, 0), UV_ESRCH);
+  uv_close((uv_handle_t*) &process, NULL);
+  run();
   MAKE_SURE_NOTHING_LEAKED();
 }
 

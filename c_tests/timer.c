@@ -171,7 +171,9 @@ static void on_next(uv_timer_t* timer) {
 }
 
 TEST_IMPL_LIMIT(order_of_a_million_is_exact, 120) {
-  enum { total = 1000000, spread = 100 };
+  enum { spread = 100 };
+  /* Tools that check each access take their time. */
+  int total = getenv("OXUV_TEST_WRAPPER") == NULL ? 1000000 : 50000;
   static uv_timer_t* last[spread];
   uv_loop_t* loop = uv_default_loop();
   uv_timer_t* first[spread] = {NULL};

@@ -467,6 +467,22 @@ struct uv_metrics_s {
 /* Called by uv_walk for each handle; arg is what uv_walk was given. */
 typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
 
+/* Copies the loop's counters to metrics. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_info
+ *
+ * Precondition: loop must be initialised, metrics writable. */
+UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
+
+/* Nanoseconds that the loop has spent waiting in the kernel's event
+ * provider, once the loop was configured with UV_METRICS_IDLE_TIME; 0
+ * otherwise. May be called from any thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_idle_time
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
+
 /* The default loop, made at the first call; NULL when that fails. It is an
  * ordinary loop that the library holds for convenience, no more thread-safe
  * than others.
@@ -635,22 +651,6 @@ UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
  *
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_stop(uv_loop_t *loop);
-
-/* Copies the loop's counters to metrics. Returns 0.
- *
- * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_info
- *
- * Precondition: loop must be initialised, metrics writable. */
-UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
-
-/* Nanoseconds that the loop has spent waiting in the kernel's event
- * provider, once the loop was configured with UV_METRICS_IDLE_TIME; 0
- * otherwise. May be called from any thread.
- *
- * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_idle_time
- *
- * Precondition: loop must be initialised. */
-UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
 
 /* ---- Handles: https://docs.libuv.org/en/v1.x/handle.html ---- */
 
@@ -1905,67 +1905,6 @@ struct uv_timer_s {
   UV_TIMER_PRIVATE_FIELDS
 };
 
-/* Makes handle a timer that is not started. Returns 0.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init
- *
- * Precondition: loop must be initialised, handle writable. */
-UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
-
-/* Starts a timer, or starts it anew: cb is called timeout milliseconds from
- * the loop's time on, and then, unless repeat is 0, every repeat
- * milliseconds. A timeout of 0 is due in the loop's next iteration.
- *
- * Returns 0, or UV_EINVAL when the timer is closing or cb is NULL.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_start
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_timer_start(uv_timer_t *handle,
-                             uv_timer_cb cb,
-                             uint64_t timeout,
-                             uint64_t repeat);
-
-/* Stops a timer: its callback is not called any more. Returns 0, also for
- * one not started.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_stop
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
-
-/* Stops a timer and, if it repeats, starts it with its repeat value as the
- * timeout.
- *
- * Returns 0, or UV_EINVAL for a timer that was never started.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_again
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_timer_again(uv_timer_t *handle);
-
-/* Sets the repeat value in milliseconds, used from the next expiry on.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_set_repeat
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
-
-/* The repeat value in milliseconds.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_repeat
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
-
-/* Milliseconds of the loop's time until the timer is due; 0 when that has
- * passed.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_due_in
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
-
 /* ---- Phases of the loop: https://docs.libuv.org/en/v1.x/prepare.html,
  *      https://docs.libuv.org/en/v1.x/check.html,
  *      https://docs.libuv.org/en/v1.x/idle.html ---- */
@@ -2300,8 +2239,8 @@ struct uv_process_s {
  * - stdio, stdio_count: the child's descriptors from 0 on; those of the
  *   first three that are not given are opened on /dev/null
  * - flags, uid, gid: see uv_process_flags
- * - exit_cb: called when the process has ended. An exit status below 0 is an
- *   error code: somebody else has waited for the process
+ * - exit_cb: called when the process has ended, unless somebody else has
+ *   waited for it
  *
  * All signals have their default actions in the child, and none is blocked.
  *
@@ -4680,6 +4619,67 @@ UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle,
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
+
+/* Makes handle a timer that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
+
+/* Starts a timer, or starts it anew: cb is called timeout milliseconds from
+ * the loop's time on, and then, unless repeat is 0, every repeat
+ * milliseconds. A timeout of 0 is due in the loop's next iteration.
+ *
+ * Returns 0, or UV_EINVAL when the timer is closing or cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_start
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_start(uv_timer_t *handle,
+                             uv_timer_cb cb,
+                             uint64_t timeout,
+                             uint64_t repeat);
+
+/* Stops a timer: its callback is not called any more. Returns 0, also for
+ * one not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
+
+/* Stops a timer and, if it repeats, starts it with its repeat value as the
+ * timeout.
+ *
+ * Returns 0, or UV_EINVAL for a timer that was never started.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_again
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_again(uv_timer_t *handle);
+
+/* Sets the repeat value in milliseconds, used from the next expiry on.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_set_repeat
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
+
+/* The repeat value in milliseconds.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_repeat
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
+
+/* Milliseconds of the loop's time until the timer is due; 0 when that has
+ * passed.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_due_in
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
 
 /* ---- What holds any handle, any request, or the loop's own state ---- */
 

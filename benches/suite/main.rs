@@ -2,21 +2,29 @@
 //! what is measured and how.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
+// Cargo builds benchmarks with cfg(test), but runs their unit tests only under tests/bench_stats.rs.
+#![cfg_attr(test, allow(dead_code, unused_imports))]
 
 mod build;
-#[allow(dead_code)]
+mod document;
+mod goals;
 mod measure;
 mod options;
+mod parse;
+mod record;
 mod report;
 mod run;
-#[allow(dead_code)]
 mod stats;
+mod svg;
+mod upstream;
 
 use std::process::ExitCode;
 
 use build::{Library, Programs};
-use measure::{Comparison, Libraries, Verdict};
+use goals::GOALS;
+use measure::{Libraries, Verdict};
 use options::Options;
+use record::{Record, Recorded};
 use run::Catalog;
 
 /// A message for the person at the terminal when it fails.
@@ -43,20 +51,106 @@ fn start(options: &Options) -> Result<bool> {
     let programs = Programs::build(&ours)?;
     let catalog = Catalog::of(&programs, &ours)?;
     if options.list {
-        for benchmark in &catalog.benchmarks {
-            println!("{:<34} {}", benchmark.name, benchmark.text);
-        }
+        list(&catalog);
         return Ok(true);
     }
     let libraries = Libraries {
         ours,
         upstream: Library::upstream()?,
     };
-    let (_, failures) = measure_all(&catalog, &libraries, options);
+    let (found, mut failures) = if options.upstream_suite {
+        upstream::run(&libraries, options)?
+    } else {
+        measure_all(&catalog, &libraries, options)
+    };
+    let path = build::root().join("benches/recorded.tsv");
+    if options.check {
+        failures.extend(check(&found, &Recorded::read(&path)?));
+    }
+    if options.write {
+        write(&found, &catalog, &path)?;
+    }
+    if !options.quick {
+        show_goals(&found);
+    }
     for failure in &failures {
         eprintln!("FAILED {failure}");
     }
     Ok(failures.is_empty())
+}
+
+fn list(catalog: &Catalog) {
+    for benchmark in &catalog.benchmarks {
+        let facts = &benchmark.facts;
+        println!("{:<34} {}", facts.name, facts.text);
+        for goal in GOALS.iter().filter(|goal| goal.names(&facts.name)) {
+            println!("{:<34}   goal: {}", "", goal.what);
+        }
+    }
+}
+
+/// What is worse than it was, by more than the spread of either.
+fn check(found: &[Record], recorded: &Recorded) -> Vec<String> {
+    found
+        .iter()
+        .filter_map(|new| {
+            let old = recorded.find(&new.facts.name, new.regime)?;
+            (new.ratio.high < 0.95 * old.ratio.low).then(|| {
+                format!(
+                    "{} ({}): {} was {}",
+                    new.facts.name,
+                    new.regime.name(),
+                    report::spread(new.ratio),
+                    report::spread(old.ratio)
+                )
+            })
+        })
+        .collect()
+}
+
+/// Records what was measured now beside what was measured before, and writes the page anew.
+fn write(found: &[Record], catalog: &Catalog, path: &std::path::Path) -> Result<()> {
+    let mut recorded = Recorded::read(path)?;
+    let mut order: Vec<String> = catalog
+        .benchmarks
+        .iter()
+        .map(|benchmark| benchmark.facts.name.clone())
+        .collect();
+    for record in recorded.records.iter().chain(found) {
+        if !order.contains(&record.facts.name) {
+            order.push(record.facts.name.clone());
+        }
+    }
+    recorded.update(found, &order);
+    recorded.machine = document::machine();
+    recorded.write(path)?;
+    document::write(&recorded, build::root())
+}
+
+/// The goals that what was measured now says something of.
+fn show_goals(found: &[Record]) {
+    let recorded = Recorded {
+        records: found.to_vec(),
+        ..Recorded::default()
+    };
+    for goal in GOALS {
+        for regime in [options::Regime::Quiet, options::Regime::Awake] {
+            let Some(finding) = goal.judge(&recorded, regime) else {
+                continue;
+            };
+            let Some(is_met) = finding.is_met else {
+                continue;
+            };
+            println!(
+                "{:<6} {:<5}  {}: wanted {}, found {}",
+                if is_met { "met" } else { "MISSED" },
+                regime.name(),
+                goal.what,
+                finding.wanted,
+                finding.found
+            );
+        }
+    }
 }
 
 /// What was found, and what failed.
@@ -64,7 +158,7 @@ fn measure_all(
     catalog: &Catalog,
     libraries: &Libraries,
     options: &Options,
-) -> (Vec<Comparison>, Vec<String>) {
+) -> (Vec<Record>, Vec<String>) {
     let mut found = Vec::new();
     let mut failures = Vec::new();
     if !options.quick {
@@ -73,24 +167,24 @@ fn measure_all(
     let wanted = catalog
         .benchmarks
         .iter()
-        .filter(|benchmark| options.wants(&benchmark.name));
+        .filter(|benchmark| options.wants(&benchmark.facts.name));
     for benchmark in wanted {
         for &regime in &options.regimes {
             match measure::compare(benchmark, regime, catalog, libraries, options) {
-                Ok(Verdict::Compared(comparison)) => {
+                Ok(Verdict::Compared(record)) => {
                     if options.quick {
-                        println!("{:<34} runs", benchmark.name);
+                        println!("{:<34} runs", benchmark.facts.name);
                     } else {
-                        println!("{}", report::line(&comparison));
+                        println!("{}", report::line(&record));
                     }
-                    found.push(*comparison);
+                    found.push(*record);
                 }
                 Ok(Verdict::Skipped(reason)) => {
-                    println!("{:<34} skipped: {reason}", benchmark.name);
+                    println!("{:<34} skipped: {reason}", benchmark.facts.name);
                     break;
                 }
                 Err(error) => {
-                    println!("{:<34} FAILED", benchmark.name);
+                    println!("{:<34} FAILED", benchmark.facts.name);
                     failures.push(error);
                     break;
                 }

@@ -3,38 +3,12 @@
 use crate::Result;
 use crate::build::Library;
 use crate::options::{Options, Regime};
-use crate::run::{Benchmark, Catalog, Kind, Outcome, Sample, Spinners};
+use crate::record::{Facts, Kind, Record, Side};
+use crate::run::{Benchmark, Catalog, Outcome, Sample, Spinners};
 use crate::stats::{Summary, median, ratios};
 
-/// One side of a comparison: medians of its samples.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Side {
-    pub value: f64,
-    pub cpu: Option<f64>,
-    pub p50: Option<f64>,
-    pub p99: Option<f64>,
-}
-
-/// A benchmark under one regime.
-#[derive(Clone, Debug)]
-pub struct Comparison {
-    pub benchmark: Benchmark,
-    pub regime: Regime,
-    pub upstream: Side,
-    pub ours: Side,
-    pub bare: Option<Side>,
-    /// How many times better ours is, in pairs.
-    pub ratio: Summary,
-    /// Processor time of an operation, ours to libuv's: less is better.
-    pub cpu_ratio: Option<Summary>,
-    /// What ours costs of the bare work's cost: less is better.
-    pub bare_cost: Option<Summary>,
-    /// The same of processor time.
-    pub bare_cpu_cost: Option<Summary>,
-}
-
 pub enum Verdict {
-    Compared(Box<Comparison>),
+    Compared(Box<Record>),
     Skipped(String),
 }
 
@@ -44,11 +18,12 @@ pub struct Libraries {
     pub upstream: Library,
 }
 
+/// What was measured, pair by pair.
 #[derive(Default)]
-struct Samples {
-    upstream: Vec<Sample>,
-    ours: Vec<Sample>,
-    bare: Vec<Sample>,
+pub struct Samples {
+    pub upstream: Vec<Sample>,
+    pub ours: Vec<Sample>,
+    pub bare: Vec<Sample>,
 }
 
 pub fn compare(
@@ -82,16 +57,17 @@ pub fn compare(
         }
     }
     samples
-        .compare(benchmark, regime)
-        .map(|comparison| Verdict::Compared(Box::new(comparison)))
-        .ok_or_else(|| format!("{}: measured nothing", benchmark.name))
+        .compare(&benchmark.facts, regime)
+        .map(|record| Verdict::Compared(Box::new(record)))
+        .ok_or_else(|| format!("{}: measured nothing", benchmark.facts.name))
 }
 
 impl Samples {
-    fn compare(&self, benchmark: &Benchmark, regime: Regime) -> Option<Comparison> {
+    /// None if a side has no samples.
+    pub fn compare(&self, facts: &Facts, regime: Regime) -> Option<Record> {
         let better = |ours: &[Sample], other: &[Sample]| {
             let ratios = ratios(&values(ours), &values(other));
-            match benchmark.kind {
+            match facts.kind {
                 Kind::Rate => ratios,
                 Kind::Bytes | Kind::Nanoseconds => ratios.iter().map(|ratio| 1.0 / ratio).collect(),
             }
@@ -104,8 +80,8 @@ impl Samples {
             .iter()
             .map(|ratio| 1.0 / ratio)
             .collect();
-        Some(Comparison {
-            benchmark: benchmark.clone(),
+        Some(Record {
+            facts: facts.clone(),
             regime,
             upstream: side(&self.upstream)?,
             ours: side(&self.ours)?,

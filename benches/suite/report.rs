@@ -1,7 +1,6 @@
 //! What is shown while it runs.
 
-use crate::measure::{Comparison, Side};
-use crate::run::Kind;
+use crate::record::{Kind, Record, Side};
 use crate::stats::Summary;
 
 /// Three digits and a unit's prefix: 1.23 M.
@@ -61,11 +60,11 @@ pub const HEADING: &str = "benchmark                          regime    libuv   
      CPU/op  p50, p99 of libuv → oxuv; cost to bare system calls";
 
 /// One line of the table at the terminal.
-pub fn line(found: &Comparison) -> String {
-    let kind = found.benchmark.kind;
+pub fn line(found: &Record) -> String {
+    let kind = found.facts.kind;
     let mut text = format!(
         "{:<34} {:<6}  {:>11}  {:>11}  {:<22}",
-        found.benchmark.name,
+        found.facts.name,
         found.regime.name(),
         value(kind, found.upstream.value),
         value(kind, found.ours.value),
@@ -86,6 +85,6 @@ pub fn line(found: &Comparison) -> String {
     text
 }
 
-fn percentiles(side: &Side) -> Option<String> {
+pub fn percentiles(side: &Side) -> Option<String> {
     Some(format!("{}, {}", duration(side.p50?), duration(side.p99?)))
 }

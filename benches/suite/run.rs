@@ -12,35 +12,19 @@ use std::time::Duration;
 use crate::Result;
 use crate::build::{Library, Program, Programs, scratch};
 use crate::options::{Options, Regime};
+use crate::record::{Facts, Kind};
 
 /// What the exit code of a skipped benchmark is.
 const SKIPPED: i32 = 77;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Operations per second: more is better.
-    Rate,
-    /// Less is better.
-    Bytes,
-    Nanoseconds,
-}
-
 /// One benchmark of a program.
 #[derive(Clone, Debug)]
 pub struct Benchmark {
-    /// `program::name`.
-    pub name: String,
+    pub facts: Facts,
     pub path: PathBuf,
     pub short_name: String,
-    pub kind: Kind,
-    /// What varies within its series, in the charts.
-    #[allow(dead_code)]
-    pub n: u64,
-    #[allow(dead_code)]
-    pub series: Option<String>,
     /// `program::name` of the same work on plain system calls.
     pub bare: Option<String>,
-    pub text: String,
 }
 
 /// What one run of a benchmark found.
@@ -75,14 +59,14 @@ impl Catalog {
         let mut bare = HashMap::new();
         for program in &programs.bare {
             for benchmark in list(program, None)? {
-                bare.insert(benchmark.name.clone(), benchmark);
+                bare.insert(benchmark.facts.name.clone(), benchmark);
             }
         }
         for benchmark in &benchmarks {
             if let Some(name) = &benchmark.bare
                 && !bare.contains_key(name)
             {
-                return Err(format!("{}: no bare benchmark {name}", benchmark.name));
+                return Err(format!("{}: no bare {name}", benchmark.facts.name));
             }
         }
         Ok(Catalog { benchmarks, bare })
@@ -114,19 +98,16 @@ fn benchmark(program: &Program, line: &str) -> Option<Benchmark> {
     };
     let optional = |field: &str| (field != "-").then(|| field.to_string());
     Some(Benchmark {
-        name: format!("{}::{name}", program.name),
+        facts: Facts {
+            name: format!("{}::{name}", program.name),
+            kind: Kind::from_name(kind)?,
+            n: n.parse().ok()?,
+            series: optional(series),
+            text: text.into(),
+        },
         path: program.path.clone(),
         short_name: name.into(),
-        kind: match kind {
-            "rate" => Kind::Rate,
-            "bytes" => Kind::Bytes,
-            "nanoseconds" => Kind::Nanoseconds,
-            _ => return None,
-        },
-        n: n.parse().ok()?,
-        series: optional(series),
         bare: optional(bare),
-        text: text.into(),
     })
 }
 
@@ -171,13 +152,13 @@ impl Benchmark {
                 return Err(self.failed(&format!("{}\n{errors}", output.status)));
             }
         }
-        sample(self.kind, &text)
+        sample(self.facts.kind, &text)
             .map(Outcome::Done)
             .ok_or_else(|| self.failed(&format!("bad result: {text}")))
     }
 
     fn failed(&self, why: &str) -> String {
-        format!("{}: {why}", self.name)
+        format!("{}: {why}", self.facts.name)
     }
 }
 
@@ -207,7 +188,7 @@ fn sample(kind: Kind, text: &str) -> Option<Sample> {
 
 /// Runs a command to its end, or kills it. Its process alone is waited for, without any polling that
 /// would disturb what is measured.
-fn output_within(
+pub fn output_within(
     mut command: Command,
     limit: Duration,
 ) -> std::result::Result<std::process::Output, String> {

@@ -43,9 +43,6 @@ pub(crate) struct Share {
     /// The iteration that `left` is of.
     iteration: u64,
     left: usize,
-    /// The loop's time when seccomp was last looked for.
-    checked_at: u64,
-    is_allowed: bool,
 }
 
 impl Share {
@@ -53,8 +50,6 @@ impl Share {
         Share {
             iteration: 0,
             left: SHARE,
-            checked_at: u64::MAX,
-            is_allowed: false,
         }
     }
 
@@ -71,19 +66,15 @@ impl Share {
         }
         is_enough
     }
+}
 
-    /// Whether operations may be done in place. A filter of system calls may be installed at any
-    /// time, so it is looked for now and then.
-    fn is_allowed(&mut self, now: u64) -> bool {
-        if self.checked_at != now {
-            self.checked_at = now;
-            self.is_allowed = match mode() {
-                OFF => false,
-                ALWAYS => true,
-                _ => !cached::is_filtered(),
-            };
-        }
-        self.is_allowed
+/// Whether operations may be done in place. A filter of system calls may be installed at any time,
+/// also by the callback that starts the operation, and would end the process.
+fn is_allowed() -> bool {
+    match mode() {
+        OFF => false,
+        ALWAYS => true,
+        _ => !cached::is_filtered(),
     }
 }
 
@@ -139,8 +130,7 @@ pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
     let Some(attempt) = attempt_of(request.kind()) else {
         return Outcome::Pool;
     };
-    let now = on.now();
-    if !on.in_place(|share| share.is_allowed(now)) || pool::keeps_order() && pool::has_jobs() {
+    if !is_allowed() || pool::keeps_order() && pool::has_jobs() {
         return Outcome::Pool;
     }
     let bytes = if request.kind() == UV_FS_READ {

@@ -128,9 +128,7 @@ impl Process {
             return;
         };
         let (mut exit_status, mut signum) = (0, 0);
-        if status < 0 {
-            exit_status = status.into();
-        } else if libc::WIFEXITED(status) {
+        if libc::WIFEXITED(status) {
             exit_status = libc::WEXITSTATUS(status).into();
         } else if libc::WIFSIGNALED(status) {
             signum = libc::WTERMSIG(status);
@@ -245,8 +243,13 @@ fn collect_ended(on: Loop, ended: List) {
         match process::try_wait(get!(process.pid)) {
             Ok(None) => continue,
             Ok(Some(status)) => process.has_ended(status),
-            // Somebody else has waited for it: it has ended, no telling how.
-            Err(error) => process.has_ended(error.code()),
+            Err(_) => {
+                // Somebody else has waited for it, and knows how it ended: Neovim does so, and takes
+                // what a callback says for the truth. As in libuv the handle stays active.
+                process.handle().add(flags::PROCESS_REAP);
+                link.remove();
+                continue;
+            }
         }
         link.remove();
         ended.push_back(link);
@@ -275,8 +278,7 @@ fn disable_inheritance() {
 /// - `stdio`, `stdio_count`: the child's descriptors from 0 on; those of the first three that are
 ///   not given are opened on `/dev/null`
 /// - `flags`, `uid`, `gid`: see `uv_process_flags`
-/// - `exit_cb`: called when the process has ended. An exit status below 0 is an error code: somebody
-///   else has waited for the process
+/// - `exit_cb`: called when the process has ended, unless somebody else has waited for it
 ///
 /// All signals have their default actions in the child, and none is blocked.
 ///

@@ -240,7 +240,7 @@ pub(crate) fn is_supported() -> bool {
 /// Whether a filter decides on this thread's system calls.
 pub(crate) fn is_filtered() -> bool {
     // SAFETY: takes no memory.
-    unsafe { libc::prctl(libc::PR_GET_SECCOMP) > 0 }
+    unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) > 0 }
 }
 
 /// Whether the functions that files are usually reached by are libc's own, and not those of a

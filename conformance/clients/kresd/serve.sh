@@ -1,12 +1,12 @@
 #!/bin/sh
-# kresd answers from its hints and policies, dig asks over UDP, TCP and TLS; in an empty folder.
+# kresd answers from its hints and policies, dig asks over UDP and TCP; in an empty folder.
 set -eu
 ask() { dig @127.0.0.1 -p 5301 +time=10 +tries=10 "$@"; }
 fail() { echo "$*" >&2; exit 1; }
 
 kresd -n -q -c "$OXUV_SCRIPTS/config.lua" "$PWD" >&2 &
 kresd=$!
-until ask +time=1 +tries=1 +short h1.example.test > first.txt 2>&1 && grep -q 127.2.0.2 first.txt; do
+until ask +time=1 +tries=1 +short h1.zone.oxuv > first.txt 2>&1 && grep -q 127.2.0.2 first.txt; do
   kill -0 "$kresd" || fail "kresd ended"
   sleep 0.2
 done
@@ -14,15 +14,15 @@ echo ready
 read -r line
 [ "$line" = go ]
 
-[ "$(ask +notcp +short h7.example.test)" = 127.2.0.8 ] || fail "UDP"
-[ "$(ask +tcp +short h8.example.test)" = 127.2.0.9 ] || fail "TCP"
-ask denied.test > denied.txt
+[ "$(ask +notcp +short h7.zone.oxuv)" = 127.2.0.8 ] || fail "UDP"
+[ "$(ask +tcp +short h8.zone.oxuv)" = 127.2.0.9 ] || fail "TCP"
+ask denied.oxuv > denied.txt
 grep -q 'status: NXDOMAIN' denied.txt || fail "not denied"
-ask refused.test > refused.txt
+ask refused.oxuv > refused.txt
 grep -q 'status: REFUSED' refused.txt || fail "not refused"
 
 awk 'BEGIN { for (n = 1; n <= 125; n++) for (k = 0; k < 8; k++)
-  printf "h%d.example.test A\n", n + k * 125 > "questions." k }'
+  printf "h%d.zone.oxuv A\n", n + k * 125 > "questions." k }'
 pids=""
 for k in 0 1 2 3; do
   ask +short -f "questions.$k" > "answers.$k" &

@@ -59,7 +59,8 @@ common.main('jobs: pipes, status, signals, terminals, remote calls', function()
 
   -- The same through :! and system().
   assert(vim.fn.system({ 'cat' }, 'some text') == 'some text')
-  assert(vim.fn.system('exit 3') == '' and vim.v.shell_error == 3)
+  local nothing = vim.fn.system('exit 3')
+  assert(nothing == '' and vim.v.shell_error == 3, vim.inspect({ nothing, vim.v.shell_error }))
 
   -- Another editor, spoken to over its pipes and over a socket.
   local child = vim.fn.jobstart({ vim.v.progpath, '--embed', '--headless', '-u', 'NONE', '-n' },

@@ -11,7 +11,7 @@ const fs = require('fs');
 const path = require('path');
 const { once } = require('events');
 const { promisify } = require('util');
-const { called, collect, never, outcome, run, temporaryFolder } = require('./common.js');
+const { collect, never, outcome, run, temporaryFolder } = require('./common.js');
 
 run(async () => {
   const folder = temporaryFolder();
@@ -126,15 +126,15 @@ async function endedFromOutside() {
 }
 
 async function aDetachedChild() {
-  const child = spawn('sh', ['-c', 'read line; ps -o sid= -p $$ 2>/dev/null || cut -d" " -f6 ' +
-    '/proc/$$/stat'], { detached: true });
+  const child = spawn('sh', ['-c', 'read line; cut -d" " -f6 /proc/$$/stat'],
+    { detached: true });
   child.stdin.end('\n');
   const { stdout } = await outcome(child);
   assert.strictEqual(Number(stdout), child.pid, 'a detached child leads no session');
   // An unreferenced child does not keep us: the watchdog would tell.
   const sleeper = spawn('sleep', ['100'], { detached: true, stdio: 'ignore' });
   sleeper.unref();
-  process.on('exit', called(() => sleeper.kill('SIGKILL')));
+  process.on('exit', () => sleeper.kill('SIGKILL'));
 }
 
 async function manyAtOnce() {

@@ -1,17 +1,19 @@
 'use strict';
 // What the scripts of this folder share. Each exits 0 when all that it claims holds, and says
 // what does not hold otherwise. Loading this file proves first that the process, child
-// processes and workers as well, runs on the libuv that OXUV_EXPECT names and on no other.
+// processes and workers as well, runs on the libuv that is asked for and on no other.
+//
+// By hand: OXUV_EXPECT=/path/of/libuv.so.1.0.0 node NAME.js
 
 const assert = require('assert');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
-const { isMainThread } = require('worker_threads');
+const { finished } = require('stream/promises');
 
 function proveLibrary() {
-  const expected = process.env.OXUV_EXPECT;
-  assert(expected, 'OXUV_EXPECT must hold the path of the libuv to run on');
+  const { OXUV_EXPECT, OXUV_LIBRARY } = process.env;
+  const expected = OXUV_EXPECT || fs.realpathSync(path.join(OXUV_LIBRARY, 'libuv.so.1'));
   const paths = fs.readFileSync('/proc/self/maps', 'utf8').split('\n')
     .map((line) => line.split(/\s+/)[5] || '')
     .filter((file) => /\/libuv(-[^/]*)?\.so/.test(file));
@@ -23,6 +25,9 @@ function proveLibrary() {
 // as promised. After `body`, the process must end by itself: a handle that is left over keeps
 // it alive until the time is up.
 function run(body) {
+  // The runner looks at this process from outside as well; not at what it starts.
+  if (process.env.OXUV_LIBRARY && !process.env.OXUV_SEEN) require('./ready.js')();
+  process.env.OXUV_SEEN = 'yes';
   let finished = false;
   const watchdog = setTimeout(() => fail('not finished in time'), 120000);
   watchdog.unref();
@@ -112,10 +117,12 @@ function listen(server, where = { port: 0, host: '127.0.0.1' }) {
   });
 }
 
-// All that a stream gives.
+// All that a stream gives until its end. Its other half, if any, is left alone.
 async function collect(stream) {
   const chunks = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  stream.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
+  stream.resume();
+  await finished(stream, { writable: false });
   return Buffer.concat(chunks);
 }
 
@@ -133,6 +140,6 @@ async function outcome(child) {
 proveLibrary();
 
 module.exports = {
-  called, collect, fail, isMainThread, listen, never, outcome, run, spin, temporaryFolder,
+  called, collect, listen, never, outcome, run, spin, temporaryFolder,
   threadTimes, threads, until,
 };

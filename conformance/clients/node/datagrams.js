@@ -164,5 +164,6 @@ async function mistakes() {
   foreign.bind(0, '192.0.2.1');
   assert.strictEqual((await once(foreign, 'error'))[0].code, 'EADDRNOTAVAIL');
   await close(socket);
-  assert.throws(() => socket.send('late', 1, '127.0.0.1'), { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' });
+  assert.throws(() => socket.send('late', 1, '127.0.0.1'),
+    { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' });
 }

@@ -3,6 +3,7 @@
 //! A client is a file here, with what it runs in `conformance/clients/NAME/`. See `sandbox.rs` for
 //! what a check runs in and how it shows that the library is the one in use.
 
+mod built;
 mod cmake;
 mod dns;
 mod lua;
@@ -38,6 +39,7 @@ pub struct Check {
     /// A program and its arguments. `@file` stands for the path of a file in
     /// `conformance/clients/NAME/`, `%file` for one in `Workshop::made`.
     pub command: &'static [&'static str],
+    /// Names and values; `@` and `%` as in the command.
     pub environment: &'static [(&'static str, &'static str)],
 }
 
@@ -84,6 +86,8 @@ const CLIENTS: &[Client] = &[
     lua::LUV,
     dns::BIND,
     dns::KRESD,
+    built::UVLOOP,
+    built::ADDON,
 ];
 
 const USAGE: &str = "options: --filter TEXT, --repeat N, --limit SECONDS, --portable-poller, --library FOLDER (of another libuv.so.1, to compare with), --list, --write (docs/compatibility.md)";

@@ -48,7 +48,8 @@ env LD_LIBRARY_PATH="$OXUV_LIBRARY" "$@" || status=$?
 exit $status
 "#;
 
-/// A command among the unpacked packages. It has this library, and no environment of the caller's.
+/// A command among the unpacked packages. It has this library; a check has no environment of the
+/// caller's.
 pub fn command(workshop: &Workshop, network: Network, program: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private"]).args([
@@ -66,8 +67,12 @@ pub fn command(workshop: &Workshop, network: Network, program: &[&str]) -> Comma
         .args(["sh", "-c", ENTER, "sh"])
         .arg(&workshop.packages)
         .arg(if loopback { "yes" } else { "no" })
-        .args(program)
-        .env_clear()
+        .args(program);
+    if loopback {
+        // What fetches packages may need settings of this machine's.
+        command.env_clear();
+    }
+    command
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C.UTF-8")
         .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -108,7 +113,12 @@ pub fn check(
         .env("TMPDIR", &scratch.0)
         .env("OXUV_MADE", workshop.made(client.name))
         .env("OXUV_SCRIPTS", workshop.scripts(client.name))
-        .envs(check.environment.iter().copied())
+        .envs(
+            check
+                .environment
+                .iter()
+                .map(|(name, value)| (*name, resolve(workshop, client, value))),
+        )
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log.try_clone().map_err(io)?)

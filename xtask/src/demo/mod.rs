@@ -3,6 +3,7 @@
 
 mod cmake;
 mod examples;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,7 @@ const STEPS: &[Step] = &[
         "10,000 connections on one thread",
         examples::many_connections,
     ),
+    ("a session at a terminal, under script", terminal::session),
     (
         "cmake of Debian configures, builds and tests a project",
         cmake::project,
@@ -54,7 +56,12 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
         [option] if option == "--portable-poller" => true,
         _ => return Err("the only option is --portable-poller".into()),
     };
-    tools::need(&[("cc", "gcc"), ("make", "make"), ("cmake", "cmake")])?;
+    tools::need(&[
+        ("cc", "gcc"),
+        ("make", "make"),
+        ("cmake", "cmake"),
+        ("script", "bsdutils"),
+    ])?;
     println!("building the release library");
     let library = Library::build(root, portable)?;
     let file = library.file()?;

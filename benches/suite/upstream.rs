@@ -1,0 +1,166 @@
+//! Runs libuv's own benchmark runner, unmodified, on both libraries, and reads the rates it prints.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::Result;
+use crate::build::Library;
+use crate::measure::{Libraries, Samples};
+use crate::options::{Options, Regime};
+use crate::parse::score;
+use crate::record::{Facts, Kind, Record};
+use crate::report;
+use crate::run::{Sample, Spinners, output_within};
+use crate::stats::geometric_mean;
+
+/// The runner, linked to the shared library, in the build folder of libuv.
+const RUNNER: &str = "uv_run_benchmarks";
+
+/// Prints sizes of structures, which the ABI has fixed.
+const NO_BENCHMARK: &str = "sizes";
+
+pub fn run(libraries: &Libraries, options: &Options) -> Result<(Vec<Record>, Vec<String>)> {
+    check_library(libraries, &libraries.upstream)?;
+    check_library(libraries, &libraries.ours)?;
+    let mut found = Vec::new();
+    let mut failures = Vec::new();
+    println!("{}", report::HEADING);
+    for name in names(libraries)? {
+        let facts = Facts {
+            name: format!("libuv::{name}"),
+            kind: Kind::Rate,
+            n: 0,
+            series: None,
+            text: String::new(),
+        };
+        if name == NO_BENCHMARK || !options.wants(&facts.name) {
+            continue;
+        }
+        for &regime in &options.regimes {
+            match compare(libraries, &name, &facts, regime, options) {
+                Ok(record) => {
+                    println!("{}", report::line(&record));
+                    found.push(record);
+                }
+                Err(error) => {
+                    println!("{:<34} FAILED", facts.name);
+                    failures.push(error);
+                    break;
+                }
+            }
+        }
+    }
+    for &regime in &options.regimes {
+        summarize(&found, regime);
+    }
+    Ok((found, failures))
+}
+
+fn summarize(found: &[Record], regime: Regime) {
+    let mut of_regime: Vec<&Record> = found
+        .iter()
+        .filter(|record| record.regime == regime)
+        .collect();
+    of_regime.sort_by(|a, b| a.ratio.median.total_cmp(&b.ratio.median));
+    let ratios: Vec<f64> = of_regime.iter().map(|record| record.ratio.median).collect();
+    if let (Some(mean), Some(worst)) = (geometric_mean(&ratios), of_regime.first()) {
+        println!(
+            "{}: geometric mean of {} {}, worst {} ({})",
+            regime.name(),
+            ratios.len(),
+            report::ratio(mean),
+            report::ratio(worst.ratio.median),
+            worst.facts.name
+        );
+    }
+}
+
+fn runner(libraries: &Libraries, library: &Library) -> Command {
+    let mut command = Command::new(libraries.upstream.folder.join(RUNNER));
+    command.current_dir(crate::build::scratch());
+    command.env("LD_LIBRARY_PATH", &library.folder);
+    command.env_remove("UV_THREADPOOL_SIZE");
+    command
+}
+
+/// What the loader says that it would map.
+fn check_library(libraries: &Libraries, library: &Library) -> Result<()> {
+    let output = runner(libraries, library)
+        .env("LD_TRACE_LOADED_OBJECTS", "1")
+        .output()
+        .map_err(|error| {
+            format!("{RUNNER}: {error}; `cargo xtask upstream` links it to the shared library")
+        })?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mapped = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("libuv.so.1 => "))
+        .and_then(|rest| std::fs::canonicalize(rest.split(" (").next()?).ok());
+    if mapped.as_deref() == Some(&library.file) {
+        return Ok(());
+    }
+    Err(format!(
+        "{RUNNER} would run on {mapped:?}, not on {}",
+        library.file.display()
+    ))
+}
+
+fn names(libraries: &Libraries) -> Result<Vec<String>> {
+    let output = runner(libraries, &libraries.upstream)
+        .arg("--list")
+        .output()
+        .map_err(|error| format!("{RUNNER}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| Some(line.split_whitespace().next()?.to_string()))
+        .collect())
+}
+
+fn compare(
+    libraries: &Libraries,
+    name: &str,
+    facts: &Facts,
+    regime: Regime,
+    options: &Options,
+) -> Result<Record> {
+    let _spinners = Spinners::start(regime);
+    let mut samples = Samples::default();
+    for pair in 0..options.pairs {
+        for is_upstream in [pair % 2 == 0, pair % 2 == 1] {
+            let library = if is_upstream {
+                &libraries.upstream
+            } else {
+                &libraries.ours
+            };
+            let sample = measure(libraries, library, name)
+                .map_err(|error| format!("on {}: {error}", library.file.display()))?;
+            if is_upstream {
+                samples.upstream.push(sample);
+            } else {
+                samples.ours.push(sample);
+            }
+        }
+    }
+    samples
+        .compare(facts, regime)
+        .ok_or_else(|| format!("{name}: measured nothing"))
+}
+
+fn measure(libraries: &Libraries, library: &Library, name: &str) -> Result<Sample> {
+    let mut command = runner(libraries, library);
+    command.arg(name);
+    let output = output_within(command, Duration::from_secs(600))
+        .map_err(|error| format!("{name}: {error}"))?;
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text += &String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("{name}: {}\n{text}", output.status));
+    }
+    let value = score(name, &text).ok_or_else(|| format!("{name}: no rate in\n{text}"))?;
+    Ok(Sample {
+        value,
+        ..Sample::default()
+    })
+}
