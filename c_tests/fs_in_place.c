@@ -18,8 +18,8 @@ static void end(void) {
   end_in_place();
 }
 
-/* How an operation is to be done: by the first look of the loop, by the pool, or in either way. */
-static int64_t (*way)(int);
+/* How an operation is to be done: by the first look of the loop, or in any way. */
+static enum { told_at_once, told_by_anybody } way;
 
 static int64_t told_somehow(int started) {
   int before = in_place_calls;
@@ -28,6 +28,9 @@ static int64_t told_somehow(int started) {
   run_until(uv_default_loop(), &in_place_calls, before + 1);
   return in_place_req.result;
 }
+
+#define ASK(name, ...)                                                                             \
+  (way == told_at_once ? IN_PLACE_KEEP(name, __VA_ARGS__) : told_somehow(START(name, __VA_ARGS__)))
 
 static void compare_status(const uv_fs_t* expected, const char* path) {
   ASSERT_EQ(in_place_req.result, expected->result);
@@ -45,7 +48,7 @@ static void compare_status(const uv_fs_t* expected, const char* path) {
 static void same_stat(const char* path) {
   uv_fs_t expected;
   uv_fs_stat(NULL, &expected, path, NULL);
-  way(START(stat, path));
+  ASK(stat, path);
   compare_status(&expected, path);
   uv_fs_req_cleanup(&in_place_req);
   uv_fs_req_cleanup(&expected);
@@ -54,7 +57,7 @@ static void same_stat(const char* path) {
 static void same_lstat(const char* path) {
   uv_fs_t expected;
   uv_fs_lstat(NULL, &expected, path, NULL);
-  way(START(lstat, path));
+  ASK(lstat, path);
   compare_status(&expected, path);
   uv_fs_req_cleanup(&in_place_req);
   uv_fs_req_cleanup(&expected);
@@ -64,7 +67,7 @@ static void same_access(const char* path, int mode) {
   uv_fs_t expected;
   int64_t found;
   uv_fs_access(NULL, &expected, path, mode, NULL);
-  found = way(START(access, path, mode));
+  found = ASK(access, path, mode);
   if (found != expected.result)
     FAIL("access(%s, %d): %d, not %d", path, mode, (int) found, (int) expected.result);
   uv_fs_req_cleanup(&in_place_req);
@@ -74,7 +77,7 @@ static void same_access(const char* path, int mode) {
 static void same_readlink(const char* path) {
   uv_fs_t expected;
   uv_fs_readlink(NULL, &expected, path, NULL);
-  ASSERT_EQ(way(START(readlink, path)), expected.result);
+  ASSERT_EQ(ASK(readlink, path), expected.result);
   if (expected.result == 0) ASSERT_STR_EQ(in_place_req.ptr, expected.ptr);
   else ASSERT_NULL(in_place_req.ptr);
   uv_fs_req_cleanup(&in_place_req);
@@ -160,7 +163,7 @@ TEST_IMPL(questions_about_what_is_no_file) {
   if (mknod("device", S_IFCHR | 0600, makedev(1, 3)) == 0) same_answers("device");
   let_go();
   /* Other file systems, some of them not of a known kind. */
-  way = told_somehow;
+  way = told_by_anybody;
   same_answers("/dev/null");
   same_answers("/dev/stdin");
   same_access("/proc/self/exe", X_OK);
@@ -187,7 +190,7 @@ TEST_IMPL(errors_of_paths) {
   same_answers("nothing/at/all");
   let_go();
   /* Whether the kernel gives the other errors without a lookup that might wait, is up to it. */
-  way = told_somehow;
+  way = told_by_anybody;
   ASSERT_EQ(uv_fs_stat(NULL, &req, "file/inner", NULL), UV_ENOTDIR);
   same_answers("file/inner");
   same_answers("file/");
@@ -217,7 +220,7 @@ TEST_IMPL(modes_of_access) {
   }
   let_go();
   /* What is no mode is told before what the path is. */
-  way = told_somehow;
+  way = told_by_anybody;
   same_access("file", 8);
   same_access("nothing", 8);
   same_access("nothing", -1);
@@ -248,7 +251,7 @@ static void ask_forbidden(void) {
   same_answers("secret");
   ASSERT_EQ(IN_PLACE(access, "secret", R_OK), UV_EACCES);
   let_go();
-  way = told_somehow;
+  way = told_by_anybody;
   same_answers("closed/file");
   same_answers("closed/nothing");
   same_access("closed/file", W_OK);
@@ -280,7 +283,7 @@ TEST_IMPL(what_an_ordinary_user_may_not) {
 static void ask_as_two_users(void) {
   block_pool();
   let_go();
-  way = told_somehow;
+  way = told_by_anybody;
   same_answers("closed/file");
   same_access("closed", X_OK);
   same_access("closed/file", F_OK);
@@ -340,7 +343,7 @@ TEST_IMPL(the_status_of_other_descriptors_is_right) {
   fds[1] = pair[1];
   fds[2] = socket(AF_UNIX, SOCK_STREAM, 0);
   fds[3] = open("/proc/version", O_RDONLY);
-  way = told_somehow;
+  way = told_by_anybody;
   for (i = 0; i < 8; i++) {
     ASSERT_OK(uv_fs_fstat(NULL, &expected, fds[i % 4], NULL));
     ASSERT_OK(told_somehow(START(fstat, fds[i % 4])));

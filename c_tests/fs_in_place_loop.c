@@ -266,7 +266,8 @@ static void* disturb(void* arg) {
   struct timespec pause = {0, 200000};
   while (!chain_ends) {
     uv_async_send(&async);
-    ASSERT_EQ(write(pair[1], "x", 1), 1);
+    /* Never waiting for the loop, which may have ended. */
+    send(pair[1], "x", 1, MSG_DONTWAIT);
     kill(getpid(), SIGUSR1);
     nanosleep(&pause, NULL);
   }
@@ -277,6 +278,8 @@ TEST_IMPL(a_chain_starves_nobody) {
   uv_loop_t* loop = uv_default_loop();
   pthread_t thread;
   set_up();
+  /* Of so many operations a few are for the pool all the same. */
+  let_go();
   ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
   ASSERT_OK(uv_timer_init(loop, &timer));
   ASSERT_OK(uv_timer_start(&timer, count_timer, 1, 1));
@@ -306,6 +309,8 @@ TEST_IMPL(a_chain_in_one_run_starves_nobody) {
   uv_loop_t* loop = uv_default_loop();
   pthread_t thread;
   set_up();
+  /* Of so many operations a few are for the pool all the same. */
+  let_go();
   ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
   ASSERT_OK(uv_timer_init(loop, &timer));
   ASSERT_OK(uv_timer_start(&timer, count_timer, 1, 1));

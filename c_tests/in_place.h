@@ -165,14 +165,22 @@ static inline void end_in_place(void) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* What an operation that was started gave; told by the first look of the loop. */
-static inline int64_t told_at_once(int started) {
+/* Whether an operation that was started is told by the first look of the loop. If not, which may be
+ * once in a while, when the kernel's tables are being changed by others, it is taken back. */
+static inline int is_told_at_once(int started) {
   int before = in_place_calls;
   ASSERT_OK(started);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  if (in_place_calls != before + 1)
+  if (in_place_calls == before + 1) return 1;
+  ASSERT_OK(uv_cancel((uv_req_t*) &in_place_req));
+  run_until(uv_default_loop(), &in_place_calls, before + 1);
+  return 0;
+}
+
+static inline void try_again(int* tries) {
+  if (++*tries == 5)
     FAIL("not done in place: %d of %s", in_place_req.fs_type, in_place_req.path);
-  return in_place_req.result;
+  uv_fs_req_cleanup(&in_place_req);
 }
 
 /* The same of an operation that waits for a thread of the pool. */
@@ -195,7 +203,12 @@ static inline int64_t told_by_pool(int started) {
   (memset(&in_place_req, 0xdb, sizeof(in_place_req)),                                              \
    uv_fs_##name(uv_default_loop(), &in_place_req, __VA_ARGS__, on_in_place))
 /* Its result, to be cleaned up. */
-#define IN_PLACE_KEEP(name, ...) told_at_once(START(name, __VA_ARGS__))
+#define IN_PLACE_KEEP(name, ...)                                                                   \
+  ({                                                                                               \
+    int tries__ = 0;                                                                               \
+    while (!is_told_at_once(START(name, __VA_ARGS__))) try_again(&tries__);                        \
+    (int64_t) in_place_req.result;                                                                 \
+  })
 #define BY_POOL_KEEP(name, ...) told_by_pool(START(name, __VA_ARGS__))
 
 static inline int64_t in_place_clean(int64_t result) {

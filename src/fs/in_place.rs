@@ -15,6 +15,9 @@
 //! libc's functions are replaced (fakeroot and the like must see what is opened); on kernels before
 //! 5.12, which lack a call or do it wrongly; or with `OXUV_FS_INLINE=0`. `OXUV_FS_INLINE=1` leaves
 //! the first two reasons out.
+//!
+//! One thing does hold up opening and reading in place: a program that lets others have files by
+//! fanotify(7)'s permission events, as scanners for viruses do. Nothing tells whether there is one.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
