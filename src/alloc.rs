@@ -154,7 +154,6 @@ pub(crate) fn boxed<T>(value: T) -> Result<Box<T>> {
 }
 
 /// Appends a value.
-#[allow(dead_code)]
 pub(crate) fn push<T>(vec: &mut Vec<T>, value: T) -> Result<()> {
     if vec.len() == vec.capacity() {
         vec.try_reserve(1).map_err(|_| Errno::ENOMEM)?;

@@ -14,7 +14,6 @@ pub(crate) struct Errno(c_int);
 /// The result of everything inside the library that can fail.
 pub(crate) type Result<T = ()> = std::result::Result<T, Errno>;
 
-#[allow(dead_code)]
 impl Errno {
     pub(crate) const EACCES: Errno = Errno(UV_EACCES);
     pub(crate) const EADDRINUSE: Errno = Errno(UV_EADDRINUSE);
@@ -26,7 +25,6 @@ impl Errno {
     pub(crate) const ECANCELED: Errno = Errno(UV_ECANCELED);
     pub(crate) const ECONNABORTED: Errno = Errno(UV_ECONNABORTED);
     pub(crate) const ECONNREFUSED: Errno = Errno(UV_ECONNREFUSED);
-    pub(crate) const ECONNRESET: Errno = Errno(UV_ECONNRESET);
     pub(crate) const EDESTADDRREQ: Errno = Errno(UV_EDESTADDRREQ);
     pub(crate) const EEXIST: Errno = Errno(UV_EEXIST);
     pub(crate) const EINPROGRESS: Errno = Errno(-libc::EINPROGRESS);
@@ -37,28 +35,22 @@ impl Errno {
     pub(crate) const EISDIR: Errno = Errno(UV_EISDIR);
     pub(crate) const ELOOP: Errno = Errno(UV_ELOOP);
     pub(crate) const EMFILE: Errno = Errno(UV_EMFILE);
-    pub(crate) const EMSGSIZE: Errno = Errno(UV_EMSGSIZE);
     pub(crate) const ENAMETOOLONG: Errno = Errno(UV_ENAMETOOLONG);
     pub(crate) const ENFILE: Errno = Errno(UV_ENFILE);
     pub(crate) const ENOBUFS: Errno = Errno(UV_ENOBUFS);
     pub(crate) const ENODEV: Errno = Errno(UV_ENODEV);
     pub(crate) const ENOENT: Errno = Errno(UV_ENOENT);
     pub(crate) const ENOMEM: Errno = Errno(UV_ENOMEM);
-    pub(crate) const ENOSPC: Errno = Errno(UV_ENOSPC);
     pub(crate) const ENOSYS: Errno = Errno(UV_ENOSYS);
     pub(crate) const ENOTCONN: Errno = Errno(UV_ENOTCONN);
     pub(crate) const ENOTDIR: Errno = Errno(UV_ENOTDIR);
     pub(crate) const ENOTSOCK: Errno = Errno(UV_ENOTSOCK);
     pub(crate) const ENOTSUP: Errno = Errno(UV_ENOTSUP);
-    pub(crate) const ENXIO: Errno = Errno(UV_ENXIO);
     pub(crate) const EPERM: Errno = Errno(UV_EPERM);
     pub(crate) const EPIPE: Errno = Errno(UV_EPIPE);
-    pub(crate) const EPROTONOSUPPORT: Errno = Errno(UV_EPROTONOSUPPORT);
     pub(crate) const ERANGE: Errno = Errno(UV_ERANGE);
     pub(crate) const ESPIPE: Errno = Errno(UV_ESPIPE);
     pub(crate) const ESRCH: Errno = Errno(UV_ESRCH);
-    pub(crate) const ETIMEDOUT: Errno = Errno(UV_ETIMEDOUT);
-    pub(crate) const EXDEV: Errno = Errno(UV_EXDEV);
     pub(crate) const EOF: Errno = Errno(UV_EOF);
 
     /// From a negative `UV_E…` code.

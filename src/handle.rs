@@ -30,7 +30,6 @@ use crate::{async_handle::Async, phases, timer::Timer};
 
 /// The bits of `uv_handle_t.flags`. Programs are known to touch some of them (uvloop sets
 /// [`flags::READABLE`]), so they have the values that they have in libuv.
-#[allow(dead_code)]
 pub(crate) mod flags {
     use std::ffi::c_uint;
 
@@ -41,7 +40,6 @@ pub(crate) mod flags {
     pub(crate) const INTERNAL: c_uint = 0x0000_0010;
 
     pub(crate) const LISTENING: c_uint = 0x0000_0040;
-    pub(crate) const CONNECTION: c_uint = 0x0000_0080;
     pub(crate) const SHUT: c_uint = 0x0000_0200;
     pub(crate) const READ_PARTIAL: c_uint = 0x0000_0400;
     pub(crate) const READ_EOF: c_uint = 0x0000_0800;
@@ -56,7 +54,6 @@ pub(crate) mod flags {
     pub(crate) const TCP_SINGLE_ACCEPT: c_uint = 0x0400_0000;
     pub(crate) const IPV6: c_uint = 0x2000_0000;
 
-    pub(crate) const UDP_PROCESSING: c_uint = 0x0100_0000;
     pub(crate) const UDP_CONNECTED: c_uint = 0x0200_0000;
     pub(crate) const UDP_RECVMMSG: c_uint = 0x0400_0000;
 

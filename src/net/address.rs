@@ -21,7 +21,7 @@ unsafe extern "C" {
 }
 
 /// The parts of `address%zone`.
-fn split_zone(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub(crate) fn split_zone(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     match text.iter().position(|byte| *byte == b'%') {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
@@ -38,7 +38,7 @@ fn terminated(text: &[u8]) -> Result<[u8; TEXT_ROOM]> {
     Ok(buffer)
 }
 
-fn parse_v4(text: &[u8]) -> Result<libc::in_addr> {
+pub(crate) fn parse_v4(text: &[u8]) -> Result<libc::in_addr> {
     let text = terminated(text)?;
     let mut address = libc::in_addr { s_addr: 0 };
     // SAFETY: the text is terminated, and `address` is what this family is written to.
@@ -55,7 +55,7 @@ fn parse_v4(text: &[u8]) -> Result<libc::in_addr> {
 }
 
 /// Leaves a zone out of account.
-fn parse_v6(text: &[u8]) -> Result<libc::in6_addr> {
+pub(crate) fn parse_v6(text: &[u8]) -> Result<libc::in6_addr> {
     let text = terminated(split_zone(text).0)?;
     let mut address = libc::in6_addr { s6_addr: [0; 16] };
     // SAFETY: the text is terminated, and `address` is what this family is written to.
@@ -72,7 +72,7 @@ fn parse_v6(text: &[u8]) -> Result<libc::in6_addr> {
 }
 
 /// The index of the interface that a zone names, by name or number; 0 for one that is not known.
-fn scope_of(zone: &[u8]) -> u32 {
+pub(crate) fn scope_of(zone: &[u8]) -> u32 {
     let Ok(name) = terminated(zone) else { return 0 };
     // SAFETY: the name is terminated.
     let index = unsafe { libc::if_nametoindex(name.as_ptr().cast()) };
@@ -102,9 +102,11 @@ unsafe fn format(family: c_int, address: *const c_void, text: *mut c_char, size:
     Ok(())
 }
 
+/// The bytes of a text that C handed in; null is an error.
+///
 /// # Safety
 /// `text` must be null or a terminated string, while the bytes are used.
-unsafe fn bytes<'a>(text: *const c_char) -> Result<&'a [u8]> {
+pub(crate) unsafe fn text_bytes<'a>(text: *const c_char) -> Result<&'a [u8]> {
     if text.is_null() {
         return Err(Errno::EINVAL);
     }
@@ -133,7 +135,7 @@ pub unsafe extern "C" fn uv_ip4_addr(
     address.sin_family = libc::AF_INET as libc::sa_family_t;
     address.sin_port = (port as u16).to_be();
     // SAFETY: common pointer contract.
-    let parsed = unsafe { bytes(ip) }
+    let parsed = unsafe { text_bytes(ip) }
         .and_then(parse_v4)
         .map(|ip| address.sin_addr = ip);
     // SAFETY: common pointer contract.
@@ -161,7 +163,7 @@ pub unsafe extern "C" fn uv_ip6_addr(
     address.sin6_family = libc::AF_INET6 as libc::sa_family_t;
     address.sin6_port = (port as u16).to_be();
     // SAFETY: common pointer contract.
-    let parsed = unsafe { bytes(ip) }.and_then(|text| {
+    let parsed = unsafe { text_bytes(ip) }.and_then(|text| {
         address.sin6_addr = parse_v6(text)?;
         address.sin6_scope_id = split_zone(text).1.map_or(0, scope_of);
         Ok(())
@@ -281,7 +283,7 @@ pub unsafe extern "C" fn uv_inet_pton(af: c_int, src: *const c_char, dst: *mut c
     }
     // SAFETY: common pointer contract; the memory need not be aligned.
     unsafe {
-        let text = bytes(src);
+        let text = text_bytes(src);
         match af {
             libc::AF_INET => text
                 .and_then(parse_v4)

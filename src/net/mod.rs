@@ -1,6 +1,6 @@
 //! Addresses, names and encodings.
 
-mod address;
+pub(crate) mod address;
 pub(crate) mod idna;
 mod interfaces;
 pub(crate) mod sockaddr;

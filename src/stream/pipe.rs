@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/pipe.html>
 
-use std::ffi::{CStr, c_char, c_int, c_uint};
+use std::ffi::{c_char, c_int, c_uint};
 
 use super::{Connect, Stream};
 use crate::abi::*;
@@ -11,6 +11,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::is_watched;
 use crate::handle::{Handle, flags};
+use crate::net::address::text_bytes;
 use crate::sys::socket::{self, End};
 use crate::sys::{cvt, fd};
 use crate::view::{get, set, view};
@@ -327,18 +328,6 @@ unsafe fn name_bytes<'a>(name: *const c_char, length: usize) -> Result<&'a [u8]>
     }
     // SAFETY: the caller vouches for the memory.
     Ok(unsafe { std::slice::from_raw_parts(name.cast(), length) })
-}
-
-/// The same for a terminated name.
-///
-/// # Safety
-/// `name` must be null or a terminated string, while the bytes are used.
-unsafe fn text_bytes<'a>(name: *const c_char) -> Result<&'a [u8]> {
-    if name.is_null() {
-        return Err(Errno::EINVAL);
-    }
-    // SAFETY: the caller vouches for the string.
-    Ok(unsafe { CStr::from_ptr(name) }.to_bytes())
 }
 
 // C entry points

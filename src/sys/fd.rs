@@ -32,7 +32,6 @@ pub(crate) fn set_nonblocking_by_flags(fd: c_int) -> Result {
     retry(|| unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
 }
 
-#[allow(dead_code)]
 pub(crate) fn set_cloexec(fd: c_int) -> Result {
     // SAFETY: FIOCLEX takes no argument.
     retry(|| unsafe { libc::ioctl(fd, libc::FIOCLEX) }).map(drop)

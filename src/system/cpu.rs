@@ -4,6 +4,7 @@
 
 use std::ffi::{c_int, c_uint};
 
+use super::arm;
 use super::cgroup::{Cgroup, Level, Version};
 use super::proc::{Path, number, read_small};
 use crate::abi::*;
@@ -54,6 +55,11 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         .trim_ascii_start()
         .strip_prefix(b":")?;
     Some(rest.trim_ascii())
+}
+
+fn hexadecimal(text: &[u8]) -> Option<u32> {
+    let digits = std::str::from_utf8(text.strip_prefix(b"0x")?).ok()?;
+    u32::from_str_radix(digits, 16).ok()
 }
 
 /// The highest clock in MHz that the kernel's frequency scaling allows; reading the current one
@@ -109,6 +115,7 @@ fn parse<'a>(stat: &[u8], info: &'a [u8]) -> Result<alloc::Vec<Cpu<'a>>> {
         }
     }
     let mut current = None;
+    let mut implementer = None;
     for line in info.split(|byte| *byte == b'\n') {
         if let Some(value) = value_of(line, b"processor") {
             let index = number(value).map(|index| index as usize);
@@ -121,6 +128,13 @@ fn parse<'a>(stat: &[u8], info: &'a [u8]) -> Result<alloc::Vec<Cpu<'a>>> {
             cpu.model = model;
         } else if let Some(mhz) = value_of(line, b"cpu MHz").and_then(number) {
             cpu.mhz = mhz as c_int;
+        } else if let Some(value) = value_of(line, b"CPU implementer") {
+            implementer = hexadecimal(value);
+        } else if let Some(value) = value_of(line, b"CPU part") {
+            let name = implementer.zip(hexadecimal(value));
+            if let Some(name) = name.and_then(|(by, part)| arm::name_of(by, part)) {
+                cpu.model = name.as_bytes();
+            }
         }
     }
     Ok(cpus)
@@ -199,11 +213,12 @@ fn quota() -> Option<u64> {
 
 /// How many processors the scheduler may put the calling thread on.
 pub(crate) fn affinity() -> usize {
-    // SAFETY: all zero is an empty set, and the calls stay within its size.
+    // Room for 65,536 processors: `cpu_set_t` has 1,024, and the call fails on machines with more.
+    let mut set = [0u64; 1024];
+    // SAFETY: writes within the size of the set, in words of this size.
     unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) == 0 {
-            return libc::CPU_COUNT(&set) as usize;
+        if libc::sched_getaffinity(0, size_of_val(&set), set.as_mut_ptr().cast()) == 0 {
+            return set.iter().map(|word| word.count_ones() as usize).sum();
         }
         libc::sysconf(libc::_SC_NPROCESSORS_ONLN).max(1) as usize
     }
@@ -286,6 +301,16 @@ mod tests {
             (cpus[1].index, cpus[1].model, cpus[1].mhz),
             (2, &b"Slow: Two"[..], 0)
         );
+    }
+
+    #[test]
+    fn arm_names_come_from_their_numbers() {
+        let stat = b"cpu0 1 1 1 1 1 1\ncpu1 1 1 1 1 1 1\n";
+        let info = b"processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n\n\
+                     processor\t: 1\nCPU implementer\t: 0x41\nCPU part\t: 0xfff\n";
+        let cpus = parse(stat, info).unwrap();
+        assert_eq!(cpus[0].model, b"Neoverse-N1");
+        assert_eq!(cpus[1].model, b"unknown");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The machine, the process and its user.
 
+mod arm;
 mod buffer;
 mod cgroup;
 mod clock;

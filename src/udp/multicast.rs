@@ -2,48 +2,32 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_membership>
 
-use std::ffi::{CStr, c_char, c_int};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ffi::{c_char, c_int};
 
 use super::Udp;
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
+use crate::net::address;
 use crate::sys::socket::set_option;
 
 /// An address as text gives it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
 enum Address {
-    V4(Ipv4Addr),
-    /// With the index of the interface that it names behind a `%`; 0 for none.
-    V6(Ipv6Addr, u32),
+    V4(libc::in_addr),
+    /// With the index of the interface that it names behind a `%`; 0 for none, which lets the
+    /// system choose.
+    V6(libc::in6_addr, u32),
 }
 
-fn parse(text: &CStr) -> Result<Address> {
-    let bytes = text.to_bytes();
-    let (address, zone) = match bytes.iter().position(|&byte| byte == b'%') {
-        Some(at) => (&bytes[..at], &text[at + 1..]),
-        None => (bytes, c""),
-    };
-    let address = std::str::from_utf8(address).map_err(|_| Errno::EINVAL)?;
-    if zone.is_empty()
-        && let Ok(v4) = address.parse()
-    {
+const ANY_V4: Address = Address::V4(libc::in_addr { s_addr: 0 });
+const ANY_V6: Address = Address::V6(libc::in6_addr { s6_addr: [0; 16] }, 0);
+
+fn parse(text: &[u8]) -> Result<Address> {
+    if let Ok(v4) = address::parse_v4(text) {
         return Ok(Address::V4(v4));
     }
-    let v6 = address.parse().map_err(|_| Errno::EINVAL)?;
-    Ok(Address::V6(v6, interface_index(zone)))
-}
-
-/// The interface of that name or number; 0, which lets the system choose, for what is none.
-fn interface_index(zone: &CStr) -> u32 {
-    if zone.is_empty() {
-        return 0;
-    }
-    // SAFETY: reads the string.
-    match unsafe { libc::if_nametoindex(zone.as_ptr()) } {
-        0 => zone.to_str().ok().and_then(|n| n.parse().ok()).unwrap_or(0),
-        index => index,
-    }
+    let scope = address::split_zone(text).1.map_or(0, address::scope_of);
+    Ok(Address::V6(address::parse_v6(text)?, scope))
 }
 
 /// The same of an interface's address, which may be left out and is of the group's family then.
@@ -51,47 +35,31 @@ fn interface_index(zone: &CStr) -> u32 {
 /// # Safety
 /// `text` must be null or a string.
 unsafe fn parse_interface(text: *const c_char, group: Address) -> Result<Address> {
-    let unspecified = match group {
-        Address::V4(_) => Address::V4(Ipv4Addr::UNSPECIFIED),
-        Address::V6(..) => Address::V6(Ipv6Addr::UNSPECIFIED, 0),
-    };
     if text.is_null() {
-        return Ok(unspecified);
+        return Ok(match group {
+            Address::V4(_) => ANY_V4,
+            Address::V6(..) => ANY_V6,
+        });
     }
     // SAFETY: the caller vouches for the string.
-    parse(unsafe { CStr::from_ptr(text) })
+    unsafe { parse_required(text) }
 }
 
 /// # Safety
 /// `text` must be null or a string.
 unsafe fn parse_required(text: *const c_char) -> Result<Address> {
-    if text.is_null() {
-        return Err(Errno::EINVAL);
-    }
     // SAFETY: the caller vouches for the string.
-    parse(unsafe { CStr::from_ptr(text) })
+    unsafe { address::text_bytes(text) }.and_then(parse)
 }
 
-fn in_addr(address: Ipv4Addr) -> libc::in_addr {
-    libc::in_addr {
-        s_addr: u32::from_ne_bytes(address.octets()),
-    }
-}
-
-fn in6_addr(address: Ipv6Addr) -> libc::in6_addr {
-    libc::in6_addr {
-        s6_addr: address.octets(),
-    }
-}
-
-fn storage(address: Ipv6Addr, scope: u32) -> libc::sockaddr_storage {
+fn storage(address: libc::in6_addr, scope: u32) -> libc::sockaddr_storage {
     // SAFETY: all-zero is an address of no family.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
     let v6 = (&raw mut storage).cast::<libc::sockaddr_in6>();
     // SAFETY: the storage has size and alignment for every kind of address.
     unsafe {
         (*v6).sin6_family = libc::AF_INET6 as libc::sa_family_t;
-        (*v6).sin6_addr = in6_addr(address);
+        (*v6).sin6_addr = address;
         (*v6).sin6_scope_id = scope;
     }
     storage
@@ -131,8 +99,8 @@ impl Udp {
                     libc::IP_DROP_MEMBERSHIP,
                 )?;
                 let request = libc::ip_mreq {
-                    imr_multiaddr: in_addr(group),
-                    imr_interface: in_addr(interface),
+                    imr_multiaddr: group,
+                    imr_interface: interface,
                 };
                 set_option(self.fd(), libc::IPPROTO_IP, option, request)
             }
@@ -144,7 +112,7 @@ impl Udp {
                     libc::IPV6_DROP_MEMBERSHIP,
                 )?;
                 let request = libc::ipv6_mreq {
-                    ipv6mr_multiaddr: in6_addr(group),
+                    ipv6mr_multiaddr: group,
                     ipv6mr_interface: index as _,
                 };
                 set_option(self.fd(), libc::IPPROTO_IPV6, option, request)
@@ -168,9 +136,9 @@ impl Udp {
                     libc::IP_DROP_SOURCE_MEMBERSHIP,
                 );
                 let request = libc::ip_mreq_source {
-                    imr_multiaddr: in_addr(group),
-                    imr_interface: in_addr(interface),
-                    imr_sourceaddr: in_addr(source),
+                    imr_multiaddr: group,
+                    imr_interface: interface,
+                    imr_sourceaddr: source,
                 };
                 let option = choose(membership, join, leave)?;
                 set_option(self.fd(), libc::IPPROTO_IP, option, request)
@@ -196,12 +164,9 @@ impl Udp {
 
     fn set_multicast_interface(self, interface: Address) -> Result {
         match interface {
-            Address::V4(address) => set_option(
-                self.fd(),
-                libc::IPPROTO_IP,
-                libc::IP_MULTICAST_IF,
-                in_addr(address),
-            ),
+            Address::V4(address) => {
+                set_option(self.fd(), libc::IPPROTO_IP, libc::IP_MULTICAST_IF, address)
+            }
             Address::V6(_, index) => set_option(
                 self.fd(),
                 libc::IPPROTO_IPV6,
@@ -213,11 +178,7 @@ impl Udp {
 
     /// Some address of the socket's family.
     fn any_address(self) -> Address {
-        if self.is_ipv6() {
-            Address::V6(Ipv6Addr::UNSPECIFIED, 0)
-        } else {
-            Address::V4(Ipv4Addr::UNSPECIFIED)
-        }
+        if self.is_ipv6() { ANY_V6 } else { ANY_V4 }
     }
 }
 
@@ -350,28 +311,24 @@ mod tests {
 
     #[test]
     fn addresses_are_told_apart() {
-        assert_eq!(
-            parse(c"239.255.0.1"),
-            Ok(Address::V4(Ipv4Addr::new(239, 255, 0, 1)))
-        );
-        let all_nodes = "ff02::1".parse().unwrap();
-        assert_eq!(parse(c"ff02::1"), Ok(Address::V6(all_nodes, 0)));
-        assert_eq!(
-            parse(c"ff02::1%7777777"),
-            Ok(Address::V6(all_nodes, 7777777))
-        );
-        assert_eq!(parse(c"ff02::1%"), Ok(Address::V6(all_nodes, 0)));
-        assert_eq!(parse(c"ff02::1%no such"), Ok(Address::V6(all_nodes, 0)));
-        for wrong in [
-            c"",
-            c"%lo",
-            c"lo",
-            c"1.2.3",
-            c"1.2.3.4%lo",
-            c"1.2.3.256",
-            c"\xff",
+        let Ok(Address::V4(v4)) = parse(b"239.255.0.1") else {
+            panic!("no IPv4");
+        };
+        assert_eq!(v4.s_addr, u32::from_ne_bytes([239, 255, 0, 1]));
+        for (text, scope) in [
+            ("ff02::1", 0),
+            ("ff02::1%7777777", 7_777_777),
+            ("ff02::1%", 0),
+            ("ff02::1%no such", 0),
         ] {
-            assert_eq!(parse(wrong), Err(Errno::EINVAL), "{wrong:?}");
+            let Ok(Address::V6(v6, index)) = parse(text.as_bytes()) else {
+                panic!("no IPv6: {text}");
+            };
+            assert_eq!((v6.s6_addr[0], v6.s6_addr[15], index), (0xff, 1, scope));
         }
+        for wrong in ["", "%lo", "lo", "1.2.3", "1.2.3.4%lo", "1.2.3.256"] {
+            assert!(parse(wrong.as_bytes()).is_err(), "{wrong:?}");
+        }
+        assert!(parse(b"\xff").is_err());
     }
 }

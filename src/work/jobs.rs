@@ -18,7 +18,6 @@ pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
 
 /// What a job mostly does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(dead_code)]
 pub(crate) enum Kind {
     /// Computes.
     Cpu,
