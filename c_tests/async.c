@@ -326,8 +326,11 @@ TEST_IMPL(two_loops_that_look_for_long_call_each_other) {
 static atomic_int many_turns;
 static uint64_t turns_end;
 
+static atomic_int ping_ends;
+
 static void on_endless_ping(uv_async_t* handle) {
-  ASSERT_OK(uv_async_send(&pong));
+  if (ping_ends) uv_close((uv_handle_t*) handle, NULL);
+  else ASSERT_OK(uv_async_send(&pong));
 }
 
 static void on_counted_pong(uv_async_t* handle) {
@@ -377,7 +380,7 @@ static void wait_after_a_burst(const char* microseconds) {
   ASSERT_LT(idle_share(&timer, 10, 10), 15);
   ASSERT_EQ(other_calls, 51);
   uv_close((uv_handle_t*) &timer, NULL);
-  uv_unref((uv_handle_t*) &ping);
+  ping_ends = 1;
   ASSERT_OK(uv_async_send(&ping));
   join_thread(thread);
   close_loop(&second);
