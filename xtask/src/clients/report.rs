@@ -75,8 +75,15 @@ pub fn write(root: &Path, rows: &[Row]) -> Outcome {
     Ok(())
 }
 
+const INTRODUCTION: &str = "
+`cargo xtask clients`: programs as Debian packages them, which map this library in place of libuv, \
+and two bindings compiled against it. Each check runs in a network of its own with loopback only.
+
+";
+
 fn table(rows: &[Row]) -> String {
-    let mut text = String::from("| client | package | what passes |\n|---|---|---|\n");
+    let mut text = String::from(INTRODUCTION);
+    text += "| client | package | what passes |\n|---|---|---|\n";
     for row in rows {
         text += &format!("| {} | {} | {} |\n", row.client, row.package, row.claim);
     }
