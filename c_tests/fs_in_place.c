@@ -95,7 +95,7 @@ static void same_answers(const char* path) {
 
 /* --- Questions by path --------------------------------------------------------------------- */
 
-TEST_IMPL(questions_about_files_and_folders) {
+TEST_IMPL_SERIAL(questions_about_files_and_folders) {
   set_up();
   block_pool();
   way = told_at_once;
@@ -110,7 +110,7 @@ TEST_IMPL(questions_about_files_and_folders) {
   end();
 }
 
-TEST_IMPL(questions_about_links) {
+TEST_IMPL_SERIAL(questions_about_links) {
   set_up();
   make_link("file", "link");
   make_link("link", "chain2");
@@ -131,7 +131,7 @@ TEST_IMPL(questions_about_links) {
 }
 
 /* ext4 keeps texts below 60 bytes in the inode, others in a block that may have to be read. */
-TEST_IMPL(long_texts_of_links) {
+TEST_IMPL_SERIAL(long_texts_of_links) {
   static const int lengths[] = {1, 59, 60, 61, 255, 256, 257, 1000, 4095};
   char text[4096];
   char name[32];
@@ -154,7 +154,7 @@ TEST_IMPL(long_texts_of_links) {
   end();
 }
 
-TEST_IMPL(questions_about_what_is_no_file) {
+TEST_IMPL_SERIAL(questions_about_what_is_no_file) {
   set_up();
   ASSERT_OK(mkfifo("fifo", 0600));
   block_pool();
@@ -174,7 +174,7 @@ TEST_IMPL(questions_about_what_is_no_file) {
   end();
 }
 
-TEST_IMPL(errors_of_paths) {
+TEST_IMPL_SERIAL(errors_of_paths) {
   static char too_long[5000];
   static char long_name[300];
   set_up();
@@ -204,7 +204,7 @@ TEST_IMPL(errors_of_paths) {
   end();
 }
 
-TEST_IMPL(modes_of_access) {
+TEST_IMPL_SERIAL(modes_of_access) {
   int mode;
   set_up();
   ASSERT_OK(chmod("file", 0400));
@@ -263,7 +263,7 @@ static void ask_forbidden(void) {
   uv_fs_req_cleanup(&in_place_req);
 }
 
-TEST_IMPL(what_an_ordinary_user_may_not) {
+TEST_IMPL_SERIAL(what_an_ordinary_user_may_not) {
   pid_t pid;
   set_up_forbidden();
   ASSERT_OK(chmod("closed", geteuid() == 0 ? 0700 : 0));
@@ -292,7 +292,7 @@ static void ask_as_two_users(void) {
   same_access("file", R_OK);
 }
 
-TEST_IMPL(access_is_for_the_real_user) {
+TEST_IMPL_SERIAL(access_is_for_the_real_user) {
   int swapped;
   set_up_forbidden();
   if (geteuid() != 0) SKIP("needs root");
@@ -312,7 +312,7 @@ TEST_IMPL(access_is_for_the_real_user) {
 
 /* --- Descriptors --------------------------------------------------------------------------- */
 
-TEST_IMPL(the_status_of_descriptors) {
+TEST_IMPL_SERIAL(the_status_of_descriptors) {
   uv_fs_t expected;
   int fds[3];
   size_t i;
@@ -332,7 +332,7 @@ TEST_IMPL(the_status_of_descriptors) {
   end();
 }
 
-TEST_IMPL(the_status_of_other_descriptors_is_right) {
+TEST_IMPL_SERIAL(the_status_of_other_descriptors_is_right) {
   uv_fs_t expected;
   int pair[2];
   int fds[4];
@@ -370,7 +370,7 @@ static void check_opened(int fd, int flags) {
   close(fd);
 }
 
-TEST_IMPL(opening_for_reading) {
+TEST_IMPL_SERIAL(opening_for_reading) {
   int before;
   set_up();
   make_link("file", "link");
@@ -387,7 +387,7 @@ TEST_IMPL(opening_for_reading) {
   end();
 }
 
-TEST_IMPL(other_ways_of_opening_are_for_the_pool) {
+TEST_IMPL_SERIAL(other_ways_of_opening_are_for_the_pool) {
   int before;
   int fd;
   set_up();

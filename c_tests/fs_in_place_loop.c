@@ -48,7 +48,7 @@ static void note_stat(uv_fs_t* told) {
   in_place_calls++;
 }
 
-TEST_IMPL(told_when_the_loop_polls) {
+TEST_IMPL_SERIAL(told_when_the_loop_polls) {
   uv_loop_t* loop = uv_default_loop();
   set_up();
   uv_prepare_init(loop, &prepare);
@@ -81,7 +81,7 @@ static void start_again(uv_fs_t* told) {
   }
 }
 
-TEST_IMPL(a_request_may_be_used_again_in_its_callback) {
+TEST_IMPL_SERIAL(a_request_may_be_used_again_in_its_callback) {
   uv_loop_t* loop = uv_default_loop();
   set_up();
   ASSERT_OK(uv_fs_stat(loop, &requests[0], file(), start_again));
@@ -102,7 +102,7 @@ static void free_request(uv_fs_t* told) {
   in_place_calls++;
 }
 
-TEST_IMPL(a_request_may_be_freed_in_its_callback) {
+TEST_IMPL_SERIAL(a_request_may_be_freed_in_its_callback) {
   int before;
   int i;
   set_up();
@@ -116,7 +116,7 @@ TEST_IMPL(a_request_may_be_freed_in_its_callback) {
   end_in_place();
 }
 
-TEST_IMPL(the_loop_lives_until_it_is_told) {
+TEST_IMPL_SERIAL(the_loop_lives_until_it_is_told) {
   uv_loop_t loop;
   set_up();
   ASSERT_OK(uv_loop_init(&loop));
@@ -142,7 +142,7 @@ static void stop_loop(uv_fs_t* told) {
   uv_stop(told->loop);
 }
 
-TEST_IMPL(stopping_the_loop_keeps_the_others) {
+TEST_IMPL_SERIAL(stopping_the_loop_keeps_the_others) {
   uv_loop_t* loop = uv_default_loop();
   set_up();
   uv_stop(loop);
@@ -173,7 +173,7 @@ static void stop_idle(uv_idle_t* handle) {
   ASSERT_OK(uv_idle_stop(handle));
 }
 
-TEST_IMPL(the_backend_descriptor_becomes_readable) {
+TEST_IMPL_SERIAL(the_backend_descriptor_becomes_readable) {
   uv_loop_t loop;
   set_up();
   ASSERT_OK(uv_loop_init(&loop));
@@ -208,7 +208,7 @@ static void count_done(uv_fs_t* told) {
   in_place_calls++;
 }
 
-TEST_IMPL(many_at_once) {
+TEST_IMPL_SERIAL(many_at_once) {
   enum { many = 5000 };
   static uv_fs_t all[many];
   uv_loop_t* loop = uv_default_loop();
@@ -274,7 +274,7 @@ static void* disturb(void* arg) {
   return NULL;
 }
 
-TEST_IMPL(a_chain_starves_nobody) {
+TEST_IMPL_SERIAL(a_chain_starves_nobody) {
   uv_loop_t* loop = uv_default_loop();
   pthread_t thread;
   set_up();
@@ -305,7 +305,7 @@ static void end_run(uv_check_t* handle) {
   if (chain_ends) uv_stop(handle->loop);
 }
 
-TEST_IMPL(a_chain_in_one_run_starves_nobody) {
+TEST_IMPL_SERIAL(a_chain_in_one_run_starves_nobody) {
   uv_loop_t* loop = uv_default_loop();
   pthread_t thread;
   set_up();
@@ -361,7 +361,7 @@ static void* run_rounds(void* arg) {
   return NULL;
 }
 
-TEST_IMPL(loops_in_several_threads) {
+TEST_IMPL_SERIAL(loops_in_several_threads) {
   pthread_t threads[loops];
   int i;
   need_in_place();
@@ -393,7 +393,7 @@ static void take_back(int started) {
   ASSERT_EQ(in_place_calls, before + 1);
 }
 
-TEST_IMPL(what_was_done_can_be_taken_back) {
+TEST_IMPL_SERIAL(what_was_done_can_be_taken_back) {
   uv_loop_t* loop = uv_default_loop();
   char memory[32];
   uv_buf_t buf = uv_buf_init(memory, sizeof(memory));
@@ -431,7 +431,7 @@ static void on_read(uv_fs_t* told) {
   uv_fs_req_cleanup(told);
 }
 
-TEST_IMPL(a_read_at_the_position_cannot_be_taken_back) {
+TEST_IMPL_SERIAL(a_read_at_the_position_cannot_be_taken_back) {
   uv_loop_t* loop = uv_default_loop();
   char memory[32];
   uv_buf_t buf = uv_buf_init(memory, 5);
@@ -469,7 +469,7 @@ static void cancel_second(uv_fs_t* told) {
   note("%d", uv_cancel((uv_req_t*) &second));
 }
 
-TEST_IMPL(another_callback_may_take_it_back) {
+TEST_IMPL_SERIAL(another_callback_may_take_it_back) {
   uv_loop_t* loop = uv_default_loop();
   int before;
   set_up();
@@ -491,7 +491,7 @@ static void cancel_itself(uv_fs_t* told) {
   in_place_calls++;
 }
 
-TEST_IMPL(what_was_told_cannot_be_taken_back) {
+TEST_IMPL_SERIAL(what_was_told_cannot_be_taken_back) {
   int before;
   set_up();
   before = in_place_calls;
@@ -530,7 +530,7 @@ static void count_free(void* block) {
   free(block);
 }
 
-TEST_IMPL(memory_is_released) {
+TEST_IMPL_SERIAL(memory_is_released) {
   uv_loop_t* loop = uv_default_loop();
   uv_buf_t bufs[8];
   char memory[8];
@@ -557,7 +557,7 @@ TEST_IMPL(memory_is_released) {
 }
 
 /* Without memory for the text of the link, the pool is asked, which tells. */
-TEST_IMPL(no_memory_for_the_text_of_a_link) {
+TEST_IMPL_SERIAL(no_memory_for_the_text_of_a_link) {
   ASSERT_OK(uv_replace_allocator(count_malloc, count_realloc, count_calloc, count_free));
   set_up();
   let_go();

@@ -45,7 +45,7 @@ static void check_waiting(int started) {
   ASSERT_EQ(in_place_calls, before);
 }
 
-TEST_IMPL(opening_a_fifo) {
+TEST_IMPL_SERIAL(opening_a_fifo) {
   int reader;
   int writer;
   set_up();
@@ -75,7 +75,7 @@ TEST_IMPL(opening_a_fifo) {
 }
 
 /* A link to a FIFO, and a FIFO that takes a file's place. */
-TEST_IMPL(what_becomes_a_fifo) {
+TEST_IMPL_SERIAL(what_becomes_a_fifo) {
   enum { rounds = 200 };
   int writer;
   int i;
@@ -122,7 +122,7 @@ HELPER_IMPL(lease_holder) {
   for (;;) pause();
 }
 
-TEST_IMPL(a_lease_of_another_process) {
+TEST_IMPL_SERIAL(a_lease_of_another_process) {
   pid_t holder;
   int refused;
   set_up();
@@ -157,7 +157,7 @@ static void note_fs(uv_fs_t* req) {
 }
 
 /* Where one thread does everything, it does so in the order of the submissions. */
-TEST_IMPL(a_single_thread_is_not_overtaken) {
+TEST_IMPL_SERIAL(a_single_thread_is_not_overtaken) {
   uv_loop_t* loop = uv_default_loop();
   uv_fs_t req;
   int i;
@@ -180,7 +180,7 @@ TEST_IMPL(a_single_thread_is_not_overtaken) {
 }
 
 /* What one thread has written is there for the read that was started after the write. */
-TEST_IMPL(a_single_thread_reads_what_it_wrote) {
+TEST_IMPL_SERIAL(a_single_thread_reads_what_it_wrote) {
   uv_loop_t* loop = uv_default_loop();
   uv_fs_t write_req, read_req;
   char memory[4];
@@ -206,7 +206,7 @@ TEST_IMPL(a_single_thread_reads_what_it_wrote) {
 
 /* --- Turned off ---------------------------------------------------------------------------- */
 
-TEST_IMPL(turned_off_by_the_environment) {
+TEST_IMPL_SERIAL(turned_off_by_the_environment) {
   need_cached_calls();
   write_file(file(), "hello, world", 12);
   ASSERT_OK(setenv("OXUV_FS_INLINE", "0", 1));
@@ -259,7 +259,7 @@ static void set_up_default(void) {
   ASSERT_OK(unsetenv("OXUV_FS_INLINE"));
 }
 
-TEST_IMPL(a_filter_before_the_start) {
+TEST_IMPL_SERIAL(a_filter_before_the_start) {
   set_up_default();
   forbid_openat2();
   use_everything();
@@ -267,7 +267,7 @@ TEST_IMPL(a_filter_before_the_start) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_filter_between_iterations) {
+TEST_IMPL_SERIAL(a_filter_between_iterations) {
   set_up_default();
   use_everything();
   use_everything();
@@ -284,7 +284,7 @@ static void forbid_and_go_on(uv_fs_t* req) {
   ASSERT_OK(START(stat, file()));
 }
 
-TEST_IMPL(a_filter_within_a_callback) {
+TEST_IMPL_SERIAL(a_filter_within_a_callback) {
   uv_fs_t req;
   set_up_default();
   use_everything();
@@ -314,7 +314,7 @@ static void need_threads_after_fork(void) {
 #endif
 }
 
-TEST_IMPL(a_forked_child_goes_on) {
+TEST_IMPL_SERIAL(a_forked_child_goes_on) {
   uv_loop_t* loop = uv_default_loop();
   pid_t pid;
   int i;
@@ -340,7 +340,7 @@ TEST_IMPL(a_forked_child_goes_on) {
 }
 
 /* What was done and not told when the process forked is told in both. */
-TEST_IMPL(a_fork_before_it_is_told) {
+TEST_IMPL_SERIAL(a_fork_before_it_is_told) {
   uv_loop_t* loop = uv_default_loop();
   pid_t pid;
   set_up();

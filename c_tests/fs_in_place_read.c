@@ -41,7 +41,7 @@ static int64_t told_somehow(int started) {
   return in_place_req.result;
 }
 
-TEST_IMPL(reads_at_an_offset) {
+TEST_IMPL_SERIAL(reads_at_an_offset) {
   static const struct {
     int64_t offset;
     size_t size, count;
@@ -70,7 +70,7 @@ TEST_IMPL(reads_at_an_offset) {
   end_in_place();
 }
 
-TEST_IMPL(reads_into_several_buffers) {
+TEST_IMPL_SERIAL(reads_into_several_buffers) {
   enum { most = 65 };
   uv_buf_t bufs[most];
   int fd = set_up(10000);
@@ -110,7 +110,7 @@ static int64_t read_on(int fd, uv_buf_t* bufs, unsigned int count) {
   return in_place_clean(after - before);
 }
 
-TEST_IMPL(reads_at_the_position) {
+TEST_IMPL_SERIAL(reads_at_the_position) {
   int fd = set_up(10000);
   uv_buf_t two[2];
   uv_buf_t buf;
@@ -138,7 +138,7 @@ TEST_IMPL(reads_at_the_position) {
 }
 
 /* A read that waits for a thread can be cancelled, and then the position must not have moved. */
-TEST_IMPL(reads_at_the_position_wait_for_a_busy_pool) {
+TEST_IMPL_SERIAL(reads_at_the_position_wait_for_a_busy_pool) {
   int fd = set_up(100);
   uv_buf_t buf = whole(10);
   int before;
@@ -157,7 +157,7 @@ TEST_IMPL(reads_at_the_position_wait_for_a_busy_pool) {
 
 /* --- Shares -------------------------------------------------------------------------------- */
 
-TEST_IMPL(big_reads_are_for_the_pool) {
+TEST_IMPL_SERIAL(big_reads_are_for_the_pool) {
   int fd = set_up(large);
   uv_buf_t buf;
   block_pool();
@@ -184,7 +184,7 @@ static void on_read(uv_fs_t* req) {
   uv_fs_req_cleanup(req);
 }
 
-TEST_IMPL(an_iteration_reads_its_share_in_place) {
+TEST_IMPL_SERIAL(an_iteration_reads_its_share_in_place) {
   enum { size = 64 << 10 };
   int fd = set_up(large);
   int before;
@@ -208,7 +208,7 @@ TEST_IMPL(an_iteration_reads_its_share_in_place) {
 
 /* --- What is not in memory, or no file ----------------------------------------------------- */
 
-TEST_IMPL(reads_of_what_is_not_in_memory) {
+TEST_IMPL_SERIAL(reads_of_what_is_not_in_memory) {
   enum { size = 200000 };
   int fd = set_up(size);
   uv_buf_t buf = whole(size);
@@ -233,7 +233,7 @@ TEST_IMPL(reads_of_what_is_not_in_memory) {
   end_in_place();
 }
 
-TEST_IMPL(errors_of_reads) {
+TEST_IMPL_SERIAL(errors_of_reads) {
   int fd = set_up(100);
   int folder = open(test_tmpdir(), O_RDONLY);
   int write_only = open(test_path("file"), O_WRONLY);
@@ -259,7 +259,7 @@ TEST_IMPL(errors_of_reads) {
 }
 
 /* Files without a size: the first part is no reason to think that it is all. */
-TEST_IMPL(reads_of_proc) {
+TEST_IMPL_SERIAL(reads_of_proc) {
   static const char* const paths[] = {"/proc/version", "/proc/self/maps", "/proc/self/status",
                                       "/proc/self/cmdline"};
   size_t i;
@@ -279,7 +279,7 @@ TEST_IMPL(reads_of_proc) {
   end_in_place();
 }
 
-TEST_IMPL(reads_of_pipes_and_devices) {
+TEST_IMPL_SERIAL(reads_of_pipes_and_devices) {
   int pair[2];
   int fd;
   uv_buf_t buf;
@@ -309,7 +309,7 @@ TEST_IMPL(reads_of_pipes_and_devices) {
 }
 
 /* What is read from an eventfd is gone: to look whether there is something would take it. */
-TEST_IMPL(reads_take_nothing_away_twice) {
+TEST_IMPL_SERIAL(reads_take_nothing_away_twice) {
   int fd = eventfd(3, EFD_NONBLOCK);
   int64_t offset;
   uv_buf_t buf;

@@ -1,5 +1,6 @@
 /* What the tests of cached file operations have in common: they are done in the loop's own thread,
- * which shows by their being told while every thread of the pool is occupied. */
+ * which shows by their being told while every thread of the pool is occupied. The kernel has no
+ * answer at hand while others change its table of mounts, as some tests do: so these run alone. */
 #ifndef OXUV_IN_PLACE_H
 #define OXUV_IN_PLACE_H
 
