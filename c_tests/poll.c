@@ -601,6 +601,29 @@ TEST_IMPL(a_descriptor_may_be_closed_after_stop_and_its_number_used_again) {
   end();
 }
 
+/* On libuv the second handle is told nothing any more. */
+TEST_IMPL(closing_leaves_the_next_user_of_the_number_alone) {
+  int fd;
+  OXUV_ONLY();
+  init_loop();
+  fd = dup(pair[0]);
+  ASSERT_OK(uv_poll_init(&loop, &a, fd));
+  ASSERT_OK(uv_poll_start(&a, UV_READABLE, never));
+  uv_run(&loop, UV_RUN_NOWAIT);
+  ASSERT_OK(uv_poll_stop(&a));
+  ASSERT_EQ(dup2(other_pair[0], fd), fd);
+  ASSERT_OK(uv_poll_init(&loop, &b, fd));
+  ASSERT_OK(uv_poll_start(&b, UV_READABLE, note_events));
+  uv_run(&loop, UV_RUN_NOWAIT);
+  uv_close((uv_handle_t*) &a, NULL);
+  put(other_pair[1]);
+  run_until(&loop, &calls, 1);
+  uv_close((uv_handle_t*) &b, NULL);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  close(fd);
+  end();
+}
+
 static void give_byte(uv_handle_t* handle, size_t size, uv_buf_t* buf) {
   static char byte;
   *buf = uv_buf_init(&byte, 1);

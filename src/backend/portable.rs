@@ -35,6 +35,10 @@ impl Events {
         }
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.count
     }

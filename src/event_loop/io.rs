@@ -195,15 +195,13 @@ impl Descriptors {
         Ok(())
     }
 
-    /// Makes the poller forget a descriptor, and events under way be for nobody.
+    /// Makes the poller forget what was left of a descriptor, and events under way be for nobody. A
+    /// watcher that the number has by now is another one's, and is left alone.
     fn forget(&mut self, fd: c_int) {
-        match self.known(fd) {
-            Known::Nothing => return,
-            // Two handles with one descriptor, the other of which is closed.
-            Known::Watched(io) => io.is_forgotten(),
-            Known::Left { .. } => self.put(fd, Slot::FREE),
+        if let Known::Left { .. } = self.known(fd) {
+            self.put(fd, Slot::FREE);
+            self.poller.forget(fd);
         }
-        self.poller.forget(fd);
     }
 
     /// Who is to be told of an event, if anybody still is.

@@ -153,6 +153,8 @@ impl Loop {
         if self.measures_idle_time() {
             self.metrics().enter_poller();
         }
+        // Looking may find messages only, and then has not asked for events.
+        events.clear();
         let limit = spin::limit();
         let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
         let found = limit > 0
