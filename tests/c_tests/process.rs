@@ -78,6 +78,10 @@ fn command(program: &Program, test: &Test) -> Command {
         Link::Static => program.path.clone(),
     };
     command.env("OXUV_TEST_EXPECT", expected);
+    if std::env::var("OXUV_TEST_SANITIZER").is_ok_and(|name| name == "thread") {
+        let known = concat!(env!("CARGO_MANIFEST_DIR"), "/c_tests/tsan.supp");
+        command.env("TSAN_OPTIONS", format!("suppressions={known}"));
+    }
     if std::env::var_os("OXUV_TEST_LIBRARY").is_some() {
         command.env("OXUV_TEST_OTHER", "1");
     }
