@@ -663,3 +663,47 @@ TEST_IMPL(close_may_race_with_sends) {
   }
   end();
 }
+
+/* --- A fork in a callback ------------------------------------------------------------------------- */
+
+static uv_async_t forking, also_sent;
+static pid_t forked = -1;
+static int told_also;
+
+static void fork_the_loop(uv_async_t* handle) {
+  if (forked != -1) return;
+  forked = fork();
+  ASSERT_NE(forked, -1);
+  if (forked == 0) ASSERT_OK(uv_loop_fork(handle->loop));
+}
+
+static void count_also(uv_async_t* handle) {
+  told_also++;
+}
+
+/* The child is told what was sent to it, and nothing of what was sent to its parent, once at most. */
+TEST_IMPL(a_fork_in_a_callback_with_others_pending) {
+  uv_loop_t* loop = uv_default_loop();
+  int status;
+
+  NOT_WITH_THREAD_SANITIZER("starts no threads in a forked child");
+  ASSERT_OK(uv_async_init(loop, &forking, fork_the_loop));
+  ASSERT_OK(uv_async_init(loop, &also_sent, count_also));
+  ASSERT_OK(uv_async_send(&forking));
+  ASSERT_OK(uv_async_send(&also_sent));
+  uv_run(loop, UV_RUN_NOWAIT);
+  if (forked == 0) {
+    if (told_also > 1) _exit(1);
+    told_also = 0;
+    uv_async_send(&also_sent);
+    uv_run(loop, UV_RUN_NOWAIT);
+    uv_close((uv_handle_t*) &forking, NULL);
+    uv_close((uv_handle_t*) &also_sent, NULL);
+    uv_run(loop, UV_RUN_DEFAULT);
+    _exit(told_also != 1 || uv_loop_close(loop) != 0);
+  }
+  ASSERT_EQ(told_also, 1);
+  ASSERT_EQ(waitpid(forked, &status, 0), forked);
+  ASSERT_EQ(status, 0);
+  MAKE_SURE_NOTHING_LEAKED();
+}

@@ -737,7 +737,7 @@ TEST_IMPL(a_descriptor_closed_before_the_loop_looks_is_told_as_ebadf) {
   init_loop();
   fd = dup(pair[0]);
   ASSERT_OK(uv_poll_init(&loop, &a, fd));
-  ASSERT_OK(uv_poll_start(&a, UV_READABLE, note_events));
+  ASSERT_OK(uv_poll_start(&a, UV_READABLE | UV_PRIORITIZED, note_events));
   close(fd);
   ASSERT_EQ(uv_run(&loop, UV_RUN_DEFAULT), 0);
   ASSERT_NOTES("EBADF: ");

@@ -3,6 +3,7 @@
 #include "task.h"
 
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 static uv_loop_t loop;
 
@@ -259,4 +260,95 @@ TEST_IMPL(events_found_without_waiting_were_waiting) {
 
 TEST_IMPL(waiting_events_are_counted_only_where_idle_time_is) {
   expect_waiting(0, 0);
+}
+
+/* --- What is read before the end ------------------------------------------------------------------ */
+
+static char received[16];
+static int is_ended;
+
+static void collect(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
+  if (count > 0) {
+    strncat(received, buf->base, (size_t) count);
+    return;
+  }
+  if (count == 0) return;
+  ASSERT_EQ(count, UV_EOF);
+  is_ended = 1;
+  uv_close((uv_handle_t*) stream, NULL);
+}
+
+/* The kernel ends a piece where a descriptor came with it: less than asked for is not all. */
+TEST_IMPL(pieces_before_the_end_are_not_lost) {
+  uv_buf_t first = uv_buf_init("a", 1);
+  uv_buf_t second = uv_buf_init("b", 1);
+  uv_write_t reqs[2];
+  uv_tcp_t passed;
+  int fds[2];
+
+  begin();
+  ASSERT_OK(uv_socketpair(SOCK_STREAM, 0, fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE));
+  ASSERT_OK(uv_pipe_init(&loop, &client, 1));
+  ASSERT_OK(uv_pipe_init(&loop, &other_end, 1));
+  ASSERT_OK(uv_pipe_open(&client, fds[0]));
+  ASSERT_OK(uv_pipe_open(&other_end, fds[1]));
+  ASSERT_OK(uv_tcp_init_ex(&loop, &passed, AF_INET));
+  ASSERT_OK(uv_write2(&reqs[0], (uv_stream_t*) &client, &first, 1, (uv_stream_t*) &passed, on_write));
+  ASSERT_OK(uv_write(&reqs[1], (uv_stream_t*) &client, &second, 1, on_write));
+  uv_close((uv_handle_t*) &passed, NULL);
+  run_until(&loop, &writes, 2);
+  uv_close((uv_handle_t*) &client, NULL);
+  /* All of it and the end are there before the first look. */
+  uv_run(&loop, UV_RUN_NOWAIT);
+  ASSERT_OK(uv_read_start((uv_stream_t*) &other_end, alloc_static, collect));
+  run_until(&loop, &is_ended, 1);
+  ASSERT_STR_EQ(received, "ab");
+  end();
+}
+
+/* --- A full batch of events ----------------------------------------------------------------------- */
+
+enum { batch = 1024 };
+
+static int ready_count;
+
+static void stop_at_the_last(uv_poll_t* handle, int status, int events) {
+  ASSERT_OK(status);
+  ASSERT_OK(uv_poll_stop(handle));
+  if (++ready_count == batch) uv_stop(&loop);
+}
+
+static void too_late(uv_timer_t* handle) {
+  FAIL("the loop slept");
+}
+
+/* After as many events as the poller gives at once it is asked for more, without waiting. */
+TEST_IMPL(a_full_batch_is_no_reason_to_sleep) {
+  static uv_poll_t handles[batch];
+  static int ends[batch][2];
+  struct rlimit limit;
+  uv_timer_t timer;
+  int i;
+
+  ASSERT_OK(getrlimit(RLIMIT_NOFILE, &limit));
+  limit.rlim_cur = limit.rlim_max;
+  ASSERT_OK(setrlimit(RLIMIT_NOFILE, &limit));
+  if (limit.rlim_cur < batch * 2 + 50) SKIP("not enough descriptors allowed");
+  begin();
+  ASSERT_OK(uv_timer_init(&loop, &timer));
+  ASSERT_OK(uv_timer_start(&timer, too_late, 15000, 0));
+  for (i = 0; i < batch; i++) {
+    ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]));
+    ASSERT_OK(uv_poll_init(&loop, &handles[i], ends[i][0]));
+    ASSERT_OK(uv_poll_start(&handles[i], UV_WRITABLE, stop_at_the_last));
+  }
+  ASSERT_NE(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  ASSERT_EQ(ready_count, batch);
+  uv_close((uv_handle_t*) &timer, NULL);
+  for (i = 0; i < batch; i++) {
+    uv_close((uv_handle_t*) &handles[i], NULL);
+    close(ends[i][0]);
+    close(ends[i][1]);
+  }
+  end();
 }

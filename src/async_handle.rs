@@ -28,7 +28,7 @@ use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, flags};
-use crate::list::{self, List};
+use crate::list::List;
 use crate::sys::fd;
 use crate::view::{addr, get, owner, set, view};
 
@@ -274,7 +274,10 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
         return Ok(());
     }
     on.asyncs().sent.store(std::ptr::null_mut(), SeqCst);
+    // Threads that were about to leave are not in the child.
+    on.asyncs().holders.store(0, SeqCst);
     on.async_handles().init();
+    on.told_asyncs().init();
     let mut link = on.handles().front();
     while let Some(at) = link {
         link = on.handles().after(at);
@@ -325,11 +328,9 @@ pub(crate) fn tell(on: Loop) -> u64 {
         collect_sent(on);
     }
     let mut count = 0;
-    let mut local = list::head();
-    // SAFETY: `local` outlives the walk, which leaves it empty.
-    let todo = unsafe { List::from_ptr(&raw mut local) };
-    on.async_handles().take(todo);
-    while let Some(link) = todo.pop_front() {
+    // Not a list of this function's own: a callback may fork, and `loop_fork` has to reach it.
+    on.async_handles().take(on.told_asyncs());
+    while let Some(link) = on.told_asyncs().pop_front() {
         let handle = Async::from_link(link);
         handle.pending().fetch_and(!PENDING, SeqCst);
         fence(SeqCst);

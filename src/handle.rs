@@ -41,7 +41,6 @@ pub(crate) mod flags {
 
     pub(crate) const LISTENING: c_uint = 0x0000_0040;
     pub(crate) const SHUT: c_uint = 0x0000_0200;
-    pub(crate) const READ_PARTIAL: c_uint = 0x0000_0400;
     pub(crate) const READ_EOF: c_uint = 0x0000_0800;
     pub(crate) const READING: c_uint = 0x0000_1000;
     pub(crate) const BOUND: c_uint = 0x0000_2000;

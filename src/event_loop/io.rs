@@ -446,7 +446,9 @@ pub(super) fn apply_changes(on: Loop) -> bool {
             any_refused = true;
             set!(io.events = 0);
             on.changed_watchers().push_back(io.changed_link());
-            io.dispatch(on, ready::ERROR | get!(io.pevents) & ready::REQUESTABLE);
+            // No out-of-band data, which would make the error a part of that.
+            let wanted = get!(io.pevents) & ready::REQUESTABLE & !ready::PRIORITY;
+            io.dispatch(on, ready::ERROR | wanted);
         }
     }
     any_refused

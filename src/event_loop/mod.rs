@@ -39,6 +39,8 @@ pub(crate) struct Internals {
     caught: Caught,
     metrics: Metrics,
     waiting: Waiting,
+    /// Async handles that are being called.
+    told_asyncs: uv__queue,
     /// Jobs of this loop's that were done in its own thread and are still to be told.
     done_here: uv__queue,
     /// What file operations may be done in the loop's own thread.
@@ -89,6 +91,12 @@ impl Loop {
     pub(crate) fn metrics<'a>(self) -> &'a Metrics {
         // SAFETY: lives as long as the loop, and nobody has it mutably.
         unsafe { &(*self.internals()).metrics }
+    }
+
+    /// Async handles that are being called, none but while they are.
+    pub(crate) fn told_asyncs(self) -> List {
+        // SAFETY: an initialised loop has its internals, which stay in place.
+        unsafe { List::from_ptr(&raw mut (*self.internals()).told_asyncs) }
     }
 
     /// Jobs that were done in this thread and are still to be told.
@@ -249,6 +257,7 @@ impl Loop {
             caught: Caught::new(),
             metrics: Metrics::default(),
             waiting: Waiting::new(),
+            told_asyncs: list::head(),
             done_here: list::head(),
             in_place: Share::new(),
             options: 0,
@@ -257,6 +266,7 @@ impl Loop {
         set!(self.backend_fd = internals.descriptors.poller.fd());
         set!(self.internal_fields = alloc::Box::into_raw(internals).cast());
         self.done_here().init();
+        self.told_asyncs().init();
         self.update_time();
         self.init_parts().inspect_err(|_| self.drop_internals())
     }

@@ -65,7 +65,7 @@ impl Loop {
             self.tell_without_polling();
             return;
         }
-        let deadline = (timeout > 0).then(|| self.now().saturating_add(timeout as u64));
+        let mut deadline = (timeout > 0).then(|| self.now().saturating_add(timeout as u64));
         let mut events = Events::new();
         // With idle time measured, a first look that does not wait tells events that were there
         // already from events that were waited for.
@@ -80,7 +80,9 @@ impl Loop {
             if count.seen > 0 {
                 batches -= 1;
                 if events.len() == BATCH && batches > 0 {
+                    // What the callbacks have started is for the next iteration: no sleep any more.
                     timeout = 0;
+                    deadline = None;
                     looking = false;
                     continue;
                 }

@@ -296,6 +296,10 @@ fn open_regular(request: FsRequest, flags: c_int) -> Outcome {
 }
 
 fn read(request: FsRequest) -> Outcome {
+    // What does not go through the cache is waited for, whatever is asked.
+    if !cached::reads_from_cache(get!(request.file)) {
+        return Outcome::Pool;
+    }
     let wanted = total(request);
     let done = match get!(request.off) {
         at @ 0.. => read_at(request, wanted, at),
@@ -324,8 +328,14 @@ fn read_on(request: FsRequest, wanted: usize) -> Option<usize> {
     if pool::is_busy() || !cached::status(fd).ok()?.is(libc::S_IFREG) {
         return None;
     }
-    read_at(request, wanted, cached::position(fd)?)?;
-    read_some(request, None)
+    let there = read_at(request, wanted, cached::position(fd)?)?;
+    let count = read_some(request, None)?;
+    if count < there {
+        // Some of it has gone from memory meanwhile: all is to be read once more.
+        cached::step_back(fd, count)?;
+        return None;
+    }
+    Some(count)
 }
 
 fn read_some(request: FsRequest, offset: Option<i64>) -> Option<usize> {

@@ -412,7 +412,7 @@ impl Stream {
             return;
         }
         if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {
-            self.read_available(readiness);
+            self.read_available();
         }
         if self.fd() == -1 {
             return;

@@ -55,9 +55,9 @@ impl Stream {
         self.handle().has(flags::READING)
     }
 
-    /// Reads what there is, and the end of the stream where the descriptor hung up.
-    pub(super) fn read_available(self, readiness: u32) {
-        self.handle().clear(flags::READ_PARTIAL);
+    /// Reads what there is. Where the descriptor hung up, the end is read as well, after all pieces:
+    /// a terminal, and a pipe that passes descriptors, hand out less than there is.
+    pub(super) fn read_available(self) {
         // A descriptor that was left blocking is known to have something for one read only.
         let most = if self.handle().has(flags::BLOCKING_WRITES) {
             1
@@ -68,17 +68,6 @@ impl Stream {
             if !self.is_reading() || !self.read_once() {
                 break;
             }
-        }
-        // After less than was asked for there is nothing more to come before the end.
-        if readiness & ready::HANG_UP != 0
-            && self.is_reading()
-            && self.handle().has(flags::READ_PARTIAL)
-            && !self.handle().has(flags::READ_EOF)
-        {
-            self.end(&uv_buf_t {
-                base: std::ptr::null_mut(),
-                len: 0,
-            });
         }
     }
 
@@ -106,10 +95,6 @@ impl Stream {
             Ok(count) => {
                 let partial = count < buffer.len;
                 self.invoke_read(count as isize, &buffer);
-                // A terminal hands out its data in pieces, which say nothing about the end.
-                if partial && self.handle().kind() != UV_TTY {
-                    self.handle().add(flags::READ_PARTIAL);
-                }
                 !partial
             }
             Err(Errno::EAGAIN) => {

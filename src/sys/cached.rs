@@ -202,6 +202,18 @@ fn has_usual_rights(user: libc::uid_t) -> bool {
         }
 }
 
+/// Takes the position of an open file back by so many bytes.
+pub(crate) fn step_back(fd: c_int, count: usize) -> Option<()> {
+    // SAFETY: takes and gives numbers.
+    let at = unsafe { libc::lseek(fd, -(count as i64), libc::SEEK_CUR) };
+    (at >= 0).then_some(())
+}
+
+/// Whether reading looks into the kernel's cache: not if the file was opened with `O_DIRECT`.
+pub(crate) fn reads_from_cache(fd: c_int) -> bool {
+    fd::status_flags(fd).is_ok_and(|flags| flags & libc::O_DIRECT == 0)
+}
+
 /// What access(2) says of an open file, by the real user.
 pub(crate) fn access(fd: c_int, mode: c_int) -> Result {
     // SAFETY: the path is terminated.

@@ -201,7 +201,9 @@ impl Jobs {
     /// Takes a queued job back.
     pub(super) fn remove(&mut self, job: Job) {
         job.link().remove();
-        *self.count(job) -= 1;
+        // A forked child may take back what its parent had queued, which is not counted here.
+        let count = self.count(job);
+        *count = count.saturating_sub(1);
     }
 
     /// The next job that may start. The one who gets it calls [`Jobs::finished`] afterwards.

@@ -157,6 +157,7 @@ impl State {
     /// Back to before the first job, without touching memory that was never used.
     fn reset(&mut self) {
         self.size = 0;
+        self.jobs.start(0);
         self.threads = 0;
         self.asleep_count = 0;
         self.coming = 0;
@@ -170,7 +171,6 @@ impl State {
             self.size = size_from_environment();
             self.jobs.start(self.size);
             IS_ORDERED.store(self.size == 1, SeqCst);
-            watch_forks();
         }
     }
 
@@ -370,12 +370,15 @@ fn size_from_environment() -> usize {
         .map_or(DEFAULT_SIZE, |size| size.clamp(1, worker::MOST))
 }
 
-/// Has [`forget_parent`] called in children; the registration is inherited by them.
+/// Has [`forget_parent`] called in children; the registration is inherited by them. To be called
+/// before the lock is taken for the first time.
 fn watch_forks() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
-    if !REGISTERED.swap(true, SeqCst) {
+    if !REGISTERED.load(SeqCst) {
+        // Twice does no harm, should two threads be the first.
         // SAFETY: the function does what may be done in the child of a fork.
         unsafe { libc::pthread_atfork(None, None, Some(forget_parent)) };
+        REGISTERED.store(true, SeqCst);
     }
 }
 
@@ -402,6 +405,7 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
     job.init(on, kind, run, done);
+    watch_forks();
     let next = {
         let mut pool = Guard::lock();
         pool.start();
