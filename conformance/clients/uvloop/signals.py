@@ -71,6 +71,8 @@ async def everything():
 
 def keyboard_interrupt():
     """Ctrl-C ends a loop that waits for nothing else."""
+    # Ignored where a shell has started the checks in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     later = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
 
     async def forever():
