@@ -274,9 +274,7 @@ static void* disturb(void* arg) {
   return NULL;
 }
 
-TEST_IMPL_SERIAL(a_chain_starves_nobody) {
-  uv_loop_t* loop = uv_default_loop();
-  pthread_t thread;
+static void start_the_others(uv_loop_t* loop) {
   set_up();
   /* Of so many operations a few are for the pool all the same. */
   let_go();
@@ -288,16 +286,26 @@ TEST_IMPL_SERIAL(a_chain_starves_nobody) {
   ASSERT_OK(uv_signal_start(&signal_handle, count_signal, SIGUSR1));
   ASSERT_OK(uv_poll_init(loop, &poll_handle, pair[0]));
   ASSERT_OK(uv_poll_start(&poll_handle, UV_READABLE, count_poll));
-  ASSERT_OK(uv_fs_stat(loop, &req, file(), next_of_chain));
-  ASSERT_OK(pthread_create(&thread, NULL, disturb, NULL));
-  while (!chain_ends) ASSERT_NE(uv_run(loop, UV_RUN_ONCE), 0);
-  ASSERT_OK(pthread_join(thread, NULL));
-  ASSERT_GT(chained, turns);
+}
+
+static void end_the_others(uv_loop_t* loop) {
   uv_close((uv_handle_t*) &poll_handle, NULL);
   uv_run(loop, UV_RUN_NOWAIT);
   close(pair[0]);
   close(pair[1]);
   end_in_place();
+}
+
+TEST_IMPL_SERIAL(a_chain_starves_nobody) {
+  uv_loop_t* loop = uv_default_loop();
+  pthread_t thread;
+  start_the_others(loop);
+  ASSERT_OK(uv_fs_stat(loop, &req, file(), next_of_chain));
+  ASSERT_OK(pthread_create(&thread, NULL, disturb, NULL));
+  while (!chain_ends) ASSERT_NE(uv_run(loop, UV_RUN_ONCE), 0);
+  ASSERT_OK(pthread_join(thread, NULL));
+  ASSERT_GT(chained, turns);
+  end_the_others(loop);
 }
 
 /* The same in one run that nothing interrupts. */
@@ -308,28 +316,14 @@ static void end_run(uv_check_t* handle) {
 TEST_IMPL_SERIAL(a_chain_in_one_run_starves_nobody) {
   uv_loop_t* loop = uv_default_loop();
   pthread_t thread;
-  set_up();
-  /* Of so many operations a few are for the pool all the same. */
-  let_go();
-  ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-  ASSERT_OK(uv_timer_init(loop, &timer));
-  ASSERT_OK(uv_timer_start(&timer, count_timer, 1, 1));
-  ASSERT_OK(uv_async_init(loop, &async, count_async));
-  ASSERT_OK(uv_signal_init(loop, &signal_handle));
-  ASSERT_OK(uv_signal_start(&signal_handle, count_signal, SIGUSR1));
-  ASSERT_OK(uv_poll_init(loop, &poll_handle, pair[0]));
-  ASSERT_OK(uv_poll_start(&poll_handle, UV_READABLE, count_poll));
+  start_the_others(loop);
   ASSERT_OK(uv_check_init(loop, &check));
   ASSERT_OK(uv_check_start(&check, end_run));
   ASSERT_OK(uv_fs_stat(loop, &req, file(), next_of_chain));
   ASSERT_OK(pthread_create(&thread, NULL, disturb, NULL));
   ASSERT_NE(uv_run(loop, UV_RUN_DEFAULT), 0);
   ASSERT_OK(pthread_join(thread, NULL));
-  uv_close((uv_handle_t*) &poll_handle, NULL);
-  uv_run(loop, UV_RUN_NOWAIT);
-  close(pair[0]);
-  close(pair[1]);
-  end_in_place();
+  end_the_others(loop);
 }
 
 /* Each thread has a loop of its own. */

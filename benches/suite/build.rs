@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
 use crate::Result;
+use crate::compile::{compile, is_up_to_date};
 
 /// Files of `benches/` that are part of every program.
 const COMMON: &str = "bench.c";
@@ -163,33 +163,4 @@ fn program(source: &Path, library: Option<&Library>) -> Result<Program> {
         compile(&command, &path)?;
     }
     Ok(Program { name, path })
-}
-
-/// Whether a program was built by this very command after its inputs were written.
-fn is_up_to_date(program: &Path, command: &[String], inputs: &[PathBuf]) -> bool {
-    let modified = |path: &Path| {
-        std::fs::metadata(path)
-            .and_then(|data| data.modified())
-            .ok()
-    };
-    let Some(built) = modified(program) else {
-        return false;
-    };
-    let is_newer = |input: &PathBuf| modified(input).unwrap_or(SystemTime::now()) > built;
-    let same_command = std::fs::read_to_string(program.with_extension("command"))
-        .is_ok_and(|recorded| recorded == command.join("\n"));
-    same_command && !inputs.iter().any(is_newer)
-}
-
-fn compile(command: &[String], program: &Path) -> Result<()> {
-    let output = Command::new(&command[0])
-        .args(&command[1..])
-        .output()
-        .map_err(|error| format!("{}: {error}", command[0]))?;
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{}\n{errors}", command.join(" ")));
-    }
-    std::fs::write(program.with_extension("command"), command.join("\n"))
-        .map_err(|error| error.to_string())
 }

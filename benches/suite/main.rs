@@ -6,6 +6,8 @@
 #![cfg_attr(test, allow(dead_code, unused_imports))]
 
 mod build;
+#[path = "../../tests/c_tests/compile.rs"]
+mod compile;
 mod document;
 mod goals;
 mod measure;

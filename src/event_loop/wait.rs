@@ -139,8 +139,7 @@ impl Loop {
     fn wait(self, events: &mut Events, timeout: c_int) {
         if timeout == 0 {
             self.ask_poller(events, 0);
-            let now = clock::monotonic_ns();
-            self.set_time(now);
+            self.update_time();
         } else {
             self.wait_for_some(events, timeout);
         }

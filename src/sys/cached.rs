@@ -6,11 +6,10 @@
 use std::ffi::{CStr, c_int, c_uint};
 
 use super::socket::IOV_MAX;
+use super::stat::from_statx;
 use super::{cvt, cvt_size, fd};
 use crate::abi::{uv_buf_t, uv_stat_t};
 use crate::errors::{Errno, Result};
-
-use super::stat::from_statx;
 
 pub(crate) enum Answer<T> {
     Known(Result<T>),

@@ -15,6 +15,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
 mod build;
+mod compile;
 mod process;
 
 use std::sync::{Arc, RwLock};
