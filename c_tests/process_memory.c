@@ -3,6 +3,7 @@
  * on the same machine at the same time. */
 #include "task.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -63,6 +64,15 @@ static void take_turn(enum way way, uint64_t times[in_turn]) {
     times[i] = now_ns() - start;
     ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   }
+}
+
+/* Both of them: what else runs on a processor, and what that has in its caches, would make the
+ * difference otherwise. */
+static void stay_on(int processor) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor, &set);
+  sched_setaffinity(0, sizeof(set), &set);
 }
 
 static void be_parent(int orders, int results, size_t size) {
@@ -169,6 +179,7 @@ TEST_IMPL_SERIAL_LIMIT(four_gigabytes_cost_a_spawn_at_most_a_tenth, 180) {
 #endif
   if (preload != NULL && strstr(preload, "vgpreload") != NULL) SKIP("not possible under valgrind");
   if (uv_get_available_memory() < much + much / 2) SKIP("less than 6 GiB available");
+  stay_on(sched_getcpu());
   start_parent(&small, 0);
   start_parent(&large, much);
   for (way = 0; way < ways; way++) {

@@ -8,7 +8,7 @@
 //!
 //! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::sys::clock;
 use crate::system::{cpu, environment};
@@ -23,22 +23,24 @@ const SHORT: u64 = 100_000;
 const PROMISING: u32 = 64;
 /// How many waits of each kind are compared.
 const TRIAL: u32 = 32;
+/// Who looks compares again after so many waits.
+const WATCH: u32 = 256;
 /// How many waits a trial counts for that was won by looking.
 const KEEP: u32 = 8192;
 /// The same when sleeping won; doubled each time up to the second number.
-const REST: u32 = 1024;
+const REST: u32 = 256;
 const LONGEST_REST: u32 = 65536;
 /// In one of so many waits looking may be in vain.
 const HITS_PER_MISS: u32 = 16;
-/// The processor is offered to others after so many looks.
-const ROUNDS: u32 = 8;
+/// So many looks from one look at the clock to the next.
+const ROUNDS: u32 = 16;
 
 /// What a waiter is at, and since how many waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// Sleeping, for want of a reason to try anything else.
     Idle,
-    /// Sleeping, to see what that costs.
+    /// Sleeping, to see what that costs now.
     TrySleeping,
     /// Looking, to see what that costs.
     TryLooking,
@@ -47,6 +49,10 @@ enum State {
     Sleeping,
 }
 
+/// How many trials loops have begun: workers join them, since who looks for somebody that sleeps
+/// looks in vain for as long as that takes to wake up.
+static TRIALS: AtomicU32 = AtomicU32::new(0);
+
 /// The experience of one waiter.
 pub(crate) struct Spin {
     state: State,
@@ -54,21 +60,37 @@ pub(crate) struct Spin {
     waits: u32,
     /// How often looking was in vain in this state.
     misses: u32,
-    /// The thread's processor time when the trial began.
+    /// The thread's processor time when the present window began; 0 before the first one.
     began: u64,
+    /// How often the waiter has slept in this window, which ends with `TRIAL` times.
+    sleeps: u32,
+    /// What the last such window cost; 0 if there was none.
     cost_of_sleeping: u64,
     rest: u32,
+    /// The trials of loops that this waiter knows of.
+    trials: u32,
+    is_loop: bool,
 }
 
 impl Spin {
-    pub(crate) const fn new() -> Spin {
+    pub(crate) const fn of_loop() -> Spin {
+        Spin {
+            is_loop: true,
+            ..Spin::of_worker()
+        }
+    }
+
+    pub(crate) const fn of_worker() -> Spin {
         Spin {
             state: State::Idle,
             waits: 0,
             misses: 0,
             began: 0,
+            sleeps: 0,
             cost_of_sleeping: 0,
             rest: REST,
+            trials: 0,
+            is_loop: false,
         }
     }
 
@@ -78,17 +100,34 @@ impl Spin {
         matches!(self.state, State::TryLooking | State::Looking)
     }
 
+    /// Has a worker look as well if a loop has begun to.
+    #[inline]
+    pub(crate) fn join_trials(&mut self) {
+        let trials = TRIALS.load(Relaxed);
+        if trials != self.trials {
+            self.trials = trials;
+            if !self.should_look() && self.cost_of_sleeping > 0 {
+                self.enter(State::TryLooking);
+            }
+        }
+    }
+
     fn enter(&mut self, state: State) {
         self.state = state;
         self.waits = 0;
         self.misses = 0;
-        if matches!(state, State::TrySleeping | State::TryLooking) {
-            self.began = clock::thread_cpu_ns();
+        self.sleeps = 0;
+        self.began = clock::thread_cpu_ns();
+        if state == State::TryLooking && self.is_loop {
+            TRIALS.fetch_add(1, Relaxed);
         }
     }
 
     /// A wait is over that took so many nanoseconds; whether looking found what ended it.
     pub(crate) fn waited(&mut self, nanoseconds: u64, found: bool) {
+        if !self.should_look() {
+            self.slept();
+        }
         if nanoseconds > SHORT {
             self.waited_long();
             return;
@@ -99,21 +138,20 @@ impl Spin {
         }
         match self.state {
             State::Idle if self.waits >= PROMISING => self.enter(State::TrySleeping),
-            State::TrySleeping if self.waits >= TRIAL => {
-                self.cost_of_sleeping = clock::thread_cpu_ns().saturating_sub(self.began);
-                self.enter(State::TryLooking);
-            }
-            State::TryLooking => self.judge(),
-            State::Looking if self.waits >= KEEP => self.enter(State::TrySleeping),
-            State::Looking => self.doubt(),
+            State::TrySleeping if self.waits >= TRIAL => self.enter(State::TryLooking),
             State::Sleeping if self.waits >= self.rest => self.enter(State::TrySleeping),
+            State::TryLooking => self.judge(),
+            State::Looking => self.watch(),
             _ => {}
         }
     }
 
     fn waited_long(&mut self) {
         match self.state {
-            State::Idle | State::TrySleeping => self.enter(State::Idle),
+            State::Idle | State::TrySleeping => {
+                self.state = State::Idle;
+                self.waits = 0;
+            }
             State::Sleeping => {}
             State::TryLooking => self.give_up(),
             State::Looking => {
@@ -123,6 +161,28 @@ impl Spin {
         }
     }
 
+    /// Counts towards what sleeping costs.
+    fn slept(&mut self) {
+        self.sleeps += 1;
+        if self.sleeps >= TRIAL {
+            self.cost_of_sleeping = self.end_window().unwrap_or(self.cost_of_sleeping);
+        }
+    }
+
+    /// The processor time since the window began, if there was one; the next one begins.
+    fn end_window(&mut self) -> Option<u64> {
+        let now = clock::thread_cpu_ns();
+        let cost = (self.began > 0).then(|| now.saturating_sub(self.began));
+        self.began = now;
+        self.sleeps = 0;
+        cost
+    }
+
+    /// What so many waits would have cost by sleeping.
+    fn cost_of_sleeping(&self, waits: u32) -> u64 {
+        self.cost_of_sleeping * u64::from(waits) / u64::from(TRIAL)
+    }
+
     /// Compares looking with sleeping; early, when it is much dearer.
     fn judge(&mut self) {
         let is_over = self.waits >= TRIAL;
@@ -130,8 +190,7 @@ impl Spin {
             return;
         }
         let cost = clock::thread_cpu_ns().saturating_sub(self.began);
-        // What sleeping cost for as many waits.
-        let other = self.cost_of_sleeping * u64::from(self.waits) / u64::from(TRIAL);
+        let other = self.cost_of_sleeping(self.waits);
         if self.misses > TRIAL / 8 || cost > 2 * other || (is_over && cost > other) {
             self.give_up();
         } else if is_over {
@@ -140,7 +199,19 @@ impl Spin {
         }
     }
 
-    /// Sees whether looking is still worth it.
+    /// Sees whether looking still is the cheaper way, and now and then what sleeping costs by now.
+    fn watch(&mut self) {
+        if self.waits >= KEEP {
+            self.enter(State::TrySleeping);
+        } else if self.waits.is_multiple_of(WATCH)
+            && self.end_window() > Some(self.cost_of_sleeping(WATCH))
+        {
+            self.give_up();
+        } else {
+            self.doubt();
+        }
+    }
+
     fn doubt(&mut self) {
         if self.misses > 4 + self.waits / HITS_PER_MISS {
             self.give_up();
@@ -162,7 +233,7 @@ pub(crate) fn limit() -> u64 {
         return known;
     }
     let asked = environment::number(c"OXUV_SPIN_US").unwrap_or(DEFAULT_MICROSECONDS);
-    let limit = if cpu::affinity() > 1 {
+    let limit = if cpu::are_several() {
         asked.min(MOST_MICROSECONDS) as u64 * 1000
     } else {
         0
@@ -179,15 +250,10 @@ pub(crate) fn until(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> b
             return true;
         }
         round += 1;
-        if round.is_multiple_of(ROUNDS) {
-            // Who is to bring the event may be waiting for this very processor.
-            // SAFETY: takes no arguments.
-            unsafe { libc::sched_yield() };
-            if clock::monotonic_ns().saturating_sub(began) >= limit {
-                return false;
-            }
+        if round.is_multiple_of(ROUNDS) && clock::monotonic_ns().saturating_sub(began) >= limit {
+            return false;
         }
-        for _ in 0..8 {
+        for _ in 0..2 {
             std::hint::spin_loop();
         }
     }
@@ -211,7 +277,7 @@ mod tests {
 
     #[test]
     fn long_waits_are_never_looked_through() {
-        let mut spin = Spin::new();
+        let mut spin = Spin::of_loop();
         for _ in 0..1000 {
             wait(&mut spin, PROMISING - 1, 1000, false);
             wait(&mut spin, 1, SHORT + 1, false);
@@ -221,7 +287,7 @@ mod tests {
 
     #[test]
     fn looking_is_kept_while_it_is_cheaper() {
-        let mut spin = Spin::new();
+        let mut spin = Spin::of_loop();
         wait(&mut spin, PROMISING, 1000, false);
         assert_eq!(spin.state, State::TrySleeping);
         for _ in 0..TRIAL {
@@ -237,7 +303,7 @@ mod tests {
 
     #[test]
     fn looking_is_given_up_when_it_is_dearer() {
-        let mut spin = Spin::new();
+        let mut spin = Spin::of_loop();
         wait(&mut spin, PROMISING + TRIAL, 1000, false);
         assert_eq!(spin.state, State::TryLooking);
         for _ in 0..TRIAL {
@@ -255,12 +321,45 @@ mod tests {
 
     #[test]
     fn looking_in_vain_ends_it() {
-        let mut spin = Spin::new();
+        let mut spin = Spin::of_loop();
         spin.enter(State::Looking);
         wait(&mut spin, 4, SHORT + 1, false);
         assert_eq!(spin.state, State::Looking);
         wait(&mut spin, 1, SHORT + 1, false);
         assert_eq!(spin.state, State::Sleeping);
+    }
+
+    #[test]
+    fn looking_ends_when_it_has_become_dearer() {
+        let mut spin = Spin::of_loop();
+        spin.cost_of_sleeping = 1;
+        spin.enter(State::Looking);
+        wait(&mut spin, WATCH - 1, 1000, true);
+        assert_eq!(spin.state, State::Looking);
+        burn();
+        spin.waited(1000, true);
+        assert_eq!(spin.state, State::Sleeping);
+    }
+
+    #[test]
+    fn workers_join_the_trials_of_loops() {
+        let mut worker = Spin::of_worker();
+        let mut its_loop = Spin::of_loop();
+        its_loop.enter(State::TryLooking);
+        worker.join_trials();
+        assert_eq!(
+            worker.state,
+            State::Idle,
+            "it does not know what sleeping costs"
+        );
+        for _ in 0..2 * TRIAL {
+            burn();
+            worker.waited(SHORT + 1, false);
+        }
+        assert!(worker.cost_of_sleeping > 0);
+        its_loop.enter(State::TryLooking);
+        worker.join_trials();
+        assert_eq!(worker.state, State::TryLooking);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::list::{self, List};
 use crate::phases;
 use crate::timer;
 use crate::view::{get, set};
+use crate::work::pool;
 
 /// How often the pending phase is repeated after polling: callbacks of writes that were done at
 /// once should not wait for the next iteration, nor keep the loop to themselves.
@@ -46,12 +47,13 @@ impl Loop {
     }
 
     /// Messages need a call from here on, those that are there already too: who has the loop in a
-    /// poller of his own looks at its descriptor.
+    /// poller of his own looks at its descriptor. Nor will the loop see to light jobs.
     fn leave(self) {
         self.asyncs().fall_asleep();
         if self.has_messages() {
             self.asyncs().call();
         }
+        pool::attend(self, true);
     }
 
     fn iterate(self, mode: uv_run_mode) {

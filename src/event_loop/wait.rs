@@ -18,7 +18,7 @@ use crate::backend::{BATCH, Events, ready};
 use crate::spin::{self, Spin};
 use crate::sys::clock;
 use crate::view::get;
-use crate::work::finished;
+use crate::work::{finished, pool};
 
 /// How often full batches are taken in a row before the other phases get their turn.
 const FULL_BATCHES: u32 = 48;
@@ -36,7 +36,7 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn new() -> Waiting {
         Waiting {
-            spin: Spin::new(),
+            spin: Spin::of_loop(),
             polled_at: 0,
             skipped: 0,
         }
@@ -59,6 +59,7 @@ impl Loop {
     /// Waits for readiness and messages, and tells those concerned.
     pub(super) fn poll(self, timeout: c_int, mode: uv_run_mode) {
         let is_refused = apply_changes(self);
+        pool::attend(self, false);
         let is_urgent = is_refused || self.has_messages();
         let mut timeout = if is_urgent { 0 } else { timeout };
         if timeout == 0 && mode == UV_RUN_DEFAULT && self.may_skip_poller() {
@@ -187,6 +188,7 @@ impl Loop {
         self.asyncs().fall_asleep();
         // What came before that was not announced.
         let timeout = if self.has_messages() { 0 } else { timeout };
+        pool::attend(self, timeout != 0);
         self.ask_poller(events, timeout);
         self.asyncs().wake_up();
     }

@@ -66,15 +66,16 @@ fn dispatch(request: FsRequest) -> c_int {
             // SAFETY: the request stays in place until its callback, and so does its member.
             unsafe { pool::done_at_once(on, work, done) };
         }
-        Outcome::Pool => submit(request, on, run),
-        Outcome::PoolAndLearn => submit(request, on, run_and_learn),
+        Outcome::Pool => submit(request, on, Kind::Fast, run),
+        Outcome::PoolAndLearn => submit(request, on, Kind::Fast, run_and_learn),
+        Outcome::Share => submit(request, on, Kind::Light, run),
     }
     0
 }
 
-fn submit(request: FsRequest, on: Loop, run: Run) {
+fn submit(request: FsRequest, on: Loop, kind: Kind, run: Run) {
     // SAFETY: the request stays in place until its callback, and so does its member.
-    unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done) };
+    unsafe { pool::submit(on, addr!(request.work_req), kind, run, done) };
 }
 
 /// Takes a request back that no worker has begun with, or that was done in place and is still to

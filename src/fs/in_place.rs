@@ -40,12 +40,23 @@ const SHARE: usize = 256 << 10;
 const LEAST: usize = 512;
 /// More buffers than this are for the pool.
 const FEW_BUFFERS: usize = 64;
+/// From so many operations on paths in an iteration on, others are given to the pool: in place they
+/// cost twice what a thread needs for them, and that has another processor; but to wake it costs as
+/// much as several.
+const MANY: usize = 24;
+/// The same while iteration follows iteration with more than `FEW`.
+const FEW: usize = 4;
 
 /// What a loop has done in place.
 pub(crate) struct Share {
-    /// The iteration that `left` is of.
+    /// The iteration that the others are of.
     iteration: u64,
     left: usize,
+    /// Operations on paths so far.
+    count: usize,
+    /// The same, of the iterations before: the older, the less it counts.
+    level: usize,
+    are_many: bool,
 }
 
 impl Share {
@@ -53,21 +64,45 @@ impl Share {
         Share {
             iteration: 0,
             left: SHARE,
+            count: 0,
+            level: 0,
+            are_many: false,
         }
+    }
+
+    fn enter(&mut self, iteration: u64) {
+        if self.iteration == iteration {
+            return;
+        }
+        let is_next = self.iteration + 1 == iteration;
+        let level = if is_next { self.level * 7 / 8 } else { 0 };
+        let level = level.max(self.count);
+        let are_many = level >= MANY || self.are_many && level > FEW;
+        *self = Share {
+            iteration,
+            level,
+            are_many,
+            ..Share::new()
+        };
     }
 
     /// Takes so many bytes of an iteration's share; whether there were as many left.
     fn take(&mut self, iteration: u64, bytes: usize) -> bool {
-        if self.iteration != iteration {
-            self.iteration = iteration;
-            self.left = SHARE;
-        }
+        self.enter(iteration);
         let bytes = bytes.max(LEAST);
         let is_enough = bytes <= self.left;
         if is_enough {
             self.left -= bytes;
         }
         is_enough
+    }
+
+    /// Counts an operation that others could do as well; whether the iteration has done its part of
+    /// them.
+    fn has_done_its_part(&mut self, iteration: u64) -> bool {
+        self.enter(iteration);
+        self.count += 1;
+        self.count > if self.are_many { FEW } else { MANY }
     }
 }
 
@@ -111,6 +146,8 @@ pub(super) enum Outcome {
     Pool,
     /// The same, which should also find out about the file system.
     PoolAndLearn,
+    /// Could be done here as well, but the pool has nothing else to do.
+    Share,
 }
 
 type Attempt = fn(FsRequest) -> Outcome;
@@ -133,6 +170,15 @@ pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
     let Some(attempt) = attempt_of(request.kind()) else {
         return Outcome::Pool;
     };
+    let iteration = on.metrics().iteration();
+    if is_by_path(request.kind())
+        && mode() != OFF
+        && on.in_place(|share| share.has_done_its_part(iteration))
+        && on.asyncs().is_awake()
+        && pool::wants_more()
+    {
+        return Outcome::Share;
+    }
     if !is_allowed() || pool::keeps_order() && pool::has_jobs() {
         return Outcome::Pool;
     }
@@ -141,12 +187,15 @@ pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
     } else {
         0
     };
-    let iteration = on.metrics().iteration();
     if on.in_place(|share| share.take(iteration, bytes)) {
         attempt(request)
     } else {
         Outcome::Pool
     }
+}
+
+fn is_by_path(kind: uv_fs_type) -> bool {
+    !matches!(kind, UV_FS_FSTAT | UV_FS_READ)
 }
 
 /// How many bytes are to be read; too many if the buffers are.
@@ -282,7 +331,8 @@ fn open_regular(request: FsRequest, flags: c_int) -> Outcome {
     // Not blocking, so that a lease is no reason to wait, nor what may be there instead by now.
     match cached::open(request.path(), flags | libc::O_NONBLOCK) {
         Answer::Known(Ok(file)) => {
-            let is_as_asked = cached::status(file.fd()).is_ok_and(|now| now.is(libc::S_IFREG))
+            // Only pipes and the like have no position; those would have had to be waited for.
+            let is_as_asked = cached::position(file.fd()).is_some()
                 && cached::make_blocking(file.fd(), flags).is_ok();
             if is_as_asked {
                 Outcome::Done(Ok(file.keep() as usize))
@@ -378,6 +428,24 @@ pub(super) fn undo(request: FsRequest) -> Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_iteration_does_its_part_of_many_operations() {
+        let mut share = Share::new();
+        let mut of_iteration = |iteration, operations| {
+            (0..operations)
+                .filter(|_| !share.has_done_its_part(iteration))
+                .count()
+        };
+        assert_eq!(of_iteration(1, MANY), MANY);
+        assert_eq!(of_iteration(2, 2 * MANY), FEW, "many, as in the one before");
+        assert_eq!(of_iteration(3, MANY), FEW);
+        for iteration in 4..40 {
+            of_iteration(iteration, 1);
+        }
+        assert_eq!(of_iteration(40, MANY), MANY, "few for long");
+        assert_eq!(of_iteration(50, MANY + 1), MANY, "after a pause");
+    }
 
     #[test]
     fn each_iteration_has_its_share() {

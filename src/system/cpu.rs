@@ -3,6 +3,7 @@
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpu_info>
 
 use std::ffi::{c_int, c_uint};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::arm;
 use super::cgroup::{Cgroup, Level, Version};
@@ -222,6 +223,20 @@ pub(crate) fn affinity() -> usize {
         }
         libc::sysconf(libc::_SC_NPROCESSORS_ONLN).max(1) as usize
     }
+}
+
+/// Whether two threads can run at once, as it was when this was asked first.
+pub(crate) fn are_several() -> bool {
+    const UNKNOWN: u32 = 0;
+    const ONE: u32 = 1;
+    const SEVERAL: u32 = 2;
+    static KNOWN: AtomicU32 = AtomicU32::new(UNKNOWN);
+    let mut known = KNOWN.load(Relaxed);
+    if known == UNKNOWN {
+        known = if affinity() > 1 { SEVERAL } else { ONE };
+        KNOWN.store(known, Relaxed);
+    }
+    known == SEVERAL
 }
 
 // C entry points

@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Cpu,
     /// Does I/O on this machine.
     Fast,
+    /// The same, and most likely without any waiting: one thread is enough for many of them.
+    Light,
     /// Waits for other machines.
     Slow,
 }
@@ -42,10 +44,17 @@ const SLOW: usize = 1;
 const CANCELLED: usize = 2;
 /// The loop's own thread has done the job, and it is still to be told.
 const DONE_HERE: usize = 4;
+/// The job is light: two marks that exclude each other.
+const LIGHT: usize = SLOW | DONE_HERE;
+const MARKS: usize = SLOW | CANCELLED | DONE_HERE;
 
 impl Job {
     pub(super) fn init(self, on: Loop, kind: Kind, run: Run, done: Done) {
-        let marks = if kind == Kind::Slow { SLOW } else { 0 };
+        let marks = match kind {
+            Kind::Slow => SLOW,
+            Kind::Light => LIGHT,
+            Kind::Cpu | Kind::Fast => 0,
+        };
         set!(self.work = Some(run));
         set!(self.done = Some(done));
         set!(self.r#loop = on.raw().map_addr(|address| address | marks));
@@ -58,12 +67,16 @@ impl Job {
         set!(self.r#loop = on.raw());
     }
 
-    fn has(self, mark: usize) -> bool {
-        get!(self.r#loop).addr() & mark != 0
+    fn marks(self) -> usize {
+        get!(self.r#loop).addr() & MARKS
     }
 
     pub(super) fn is_slow(self) -> bool {
-        self.has(SLOW)
+        self.marks() & LIGHT == SLOW
+    }
+
+    pub(super) fn is_light(self) -> bool {
+        self.marks() & LIGHT == LIGHT
     }
 
     fn mark(self, mark: usize) {
@@ -71,7 +84,7 @@ impl Job {
     }
 
     pub(super) fn is_cancelled(self) -> bool {
-        self.has(CANCELLED)
+        self.marks() & CANCELLED != 0
     }
 
     pub(super) fn mark_cancelled(self) {
@@ -79,24 +92,22 @@ impl Job {
     }
 
     pub(super) fn is_done_here(self) -> bool {
-        self.has(DONE_HERE)
+        self.marks() & LIGHT == DONE_HERE
     }
 
     pub(super) fn mark_done_here(self) {
         self.mark(DONE_HERE);
     }
 
-    /// The job is about to be told: whether it was cancelled. It is neither that nor done here any
-    /// more.
+    /// The job is about to be told: whether it was cancelled. Nothing is said of it any more.
     pub(super) fn end(self) -> bool {
         let was_cancelled = self.is_cancelled();
-        let ended = !(CANCELLED | DONE_HERE);
-        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address & ended));
+        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address & !MARKS));
         was_cancelled
     }
 
     pub(super) fn event_loop(self) -> Loop {
-        let on = get!(self.r#loop).map_addr(|address| address & !(SLOW | CANCELLED | DONE_HERE));
+        let on = get!(self.r#loop).map_addr(|address| address & !MARKS);
         // SAFETY: a loop outlives its jobs.
         unsafe { Loop::from_ptr(on) }
     }
@@ -130,6 +141,8 @@ pub(super) struct Jobs {
     held_back: uv__queue,
     /// How many jobs are queued that are not slow.
     others: usize,
+    /// How many of them are light.
+    light: usize,
     /// How many slow jobs are queued, held back or not.
     slow: usize,
     slow_running: usize,
@@ -151,6 +164,7 @@ impl Jobs {
             waiting: NOWHERE,
             held_back: NOWHERE,
             others: 0,
+            light: 0,
             slow: 0,
             slow_running: 0,
             running: 0,
@@ -189,6 +203,11 @@ impl Jobs {
         self.others + self.slow.min(room)
     }
 
+    /// How many of the queued jobs are light.
+    pub(super) fn light(&self) -> usize {
+        self.light
+    }
+
     pub(super) fn running(&self) -> usize {
         self.running
     }
@@ -196,6 +215,7 @@ impl Jobs {
     pub(super) fn push(&mut self, job: Job) {
         self.waiting().push_back(job.link());
         *self.count(job) += 1;
+        self.light += usize::from(job.is_light());
     }
 
     /// Takes a queued job back.
@@ -204,6 +224,7 @@ impl Jobs {
         // A forked child may take back what its parent had queued, which is not counted here.
         let count = self.count(job);
         *count = count.saturating_sub(1);
+        self.light = self.light.saturating_sub(job.is_light().into());
     }
 
     /// The next job that may start. The one who gets it calls [`Jobs::finished`] afterwards.
@@ -233,6 +254,7 @@ impl Jobs {
 
     fn taken(&mut self, job: Job) -> Job {
         *self.count(job) -= 1;
+        self.light -= usize::from(job.is_light());
         self.last_was_slow = job.is_slow();
         self.running += 1;
         if job.is_slow() {
@@ -262,7 +284,7 @@ mod tests {
     unsafe extern "C" fn run(_: *mut uv__work) {}
     unsafe extern "C" fn done(_: *mut uv__work, _: c_int) {}
 
-    /// Jobs of the kinds that the text names: `s` slow, anything else not.
+    /// Jobs of the kinds that the text names: `s` slow, `l` light, anything else neither.
     fn jobs(kinds: &str) -> std::vec::Vec<uv__work> {
         let on = std::ptr::NonNull::<uv_loop_t>::dangling().as_ptr();
         let unused = uv__work {
@@ -273,7 +295,11 @@ mod tests {
         };
         let mut all = std::vec![unused; kinds.len()];
         for (memory, kind) in all.iter_mut().zip(kinds.chars()) {
-            let kind = if kind == 's' { Kind::Slow } else { Kind::Cpu };
+            let kind = match kind {
+                's' => Kind::Slow,
+                'l' => Kind::Light,
+                _ => Kind::Cpu,
+            };
             // SAFETY: live for the call; the loop's address is never followed.
             unsafe { Job::from_ptr(&raw mut *memory).init(Loop::from_ptr(on), kind, run, done) };
         }
@@ -367,6 +393,34 @@ mod tests {
     }
 
     #[test]
+    fn light_jobs_are_counted() {
+        let mut fixture = Fixture::new(2, "lclll");
+        assert_eq!((fixture.queue.light(), fixture.queue.runnable()), (4, 5));
+        let job = fixture.job(3);
+        fixture.queue.remove(job);
+        assert_eq!((fixture.take(), fixture.queue.light()), (Some(0), 2));
+        assert_eq!(fixture.take_all(), [1, 2, 4]);
+        assert_eq!(fixture.queue.light(), 0);
+    }
+
+    #[test]
+    fn each_kind_has_its_marks() {
+        let mut memory = jobs("slc");
+        let of = |memory: &mut uv__work| {
+            // SAFETY: the vector keeps the memory in place.
+            let job = unsafe { Job::from_ptr(memory) };
+            let before = (job.is_slow(), job.is_light(), job.is_done_here());
+            job.mark_cancelled();
+            assert_eq!(before, (job.is_slow(), job.is_light(), job.is_done_here()));
+            assert!(job.is_cancelled());
+            before
+        };
+        assert_eq!(of(&mut memory[0]), (true, false, false));
+        assert_eq!(of(&mut memory[1]), (false, true, false));
+        assert_eq!(of(&mut memory[2]), (false, false, false));
+    }
+
+    #[test]
     fn marks_do_not_disturb_the_loop() {
         let mut memory = jobs("s");
         // SAFETY: the vector keeps the memory in place.
@@ -375,7 +429,7 @@ mod tests {
         assert!(job.is_slow() && !job.is_cancelled());
         job.mark_cancelled();
         assert!(job.is_slow() && job.is_cancelled() && job.event_loop() == on);
-        assert!(job.end() && !job.is_cancelled() && job.is_slow());
+        assert!(job.end() && !job.is_cancelled() && !job.is_slow());
         assert!(job.is_queued() && job.take_work().is_some() && !job.is_queued());
     }
 }

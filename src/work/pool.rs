@@ -1,10 +1,14 @@
 //! The thread pool: one for the process, shared by all loops.
 //!
 //! It starts with the first job, and its threads start when jobs wait for them, up to
-//! `UV_THREADPOOL_SIZE`. One worker at a time is on its way, started or woken, mostly the one that
-//! fell asleep last; when it takes a job and there are more, it calls the next before it begins. So
-//! many workers never come for few jobs, and yet each job finds somebody, even if those at work
-//! block. Threads stay until the process exits.
+//! `UV_THREADPOOL_SIZE`. One worker at a time is on its way, started or woken; when it takes a job
+//! and there are more, it calls the next before it begins. So many workers never come for few jobs,
+//! and yet each job finds somebody, even if those at work block. Threads stay until the process
+//! exits.
+//!
+//! *Light* jobs, which a loop gives away only to share the work, call nobody while a worker is awake,
+//! and not one by one: the loop sees to them when it polls ([`attend`]), and when they get stuck
+//! behind a job that waits, or the loop has nothing else to do, they are jobs like any other.
 //!
 //! A worker without a job may look for one for a while before it sleeps (`spin.rs`), one worker at a
 //! time: a submission then wakes nobody.
@@ -17,7 +21,8 @@
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::abi::*;
 use crate::async_handle::Async;
@@ -26,7 +31,7 @@ use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::spin::{self, Spin};
 use crate::sys::clock;
-use crate::system::{environment, title};
+use crate::system::{cpu, environment, title};
 use crate::view::{addr, owner};
 
 use super::jobs::{Job, Jobs};
@@ -34,10 +39,12 @@ use super::{finished, worker};
 
 pub(crate) use super::jobs::{Done, Kind, Run};
 
-/// Every so many wake-ups the worker that has slept longest gets its turn.
-const FAIR_WAKE: u32 = 8;
 /// How many jobs the pool does with the threads it has before it asks for another one again.
 const PATIENCE: u32 = 1000;
+/// A queue of fewer jobs is done in no time.
+const SHORT_QUEUE: usize = 16;
+/// So many light jobs are worth a call.
+const BATCH: usize = 8;
 /// Threads unless the environment says otherwise.
 const DEFAULT_SIZE: usize = 4;
 
@@ -49,15 +56,19 @@ struct State {
     /// Threads that were started.
     threads: usize,
     handles: [libc::pthread_t; worker::MOST],
-    /// The workers that sleep, the one that fell asleep last at the end.
+    /// The workers that sleep, as a ring: the one that has slept longest is at `longest_asleep`.
     asleep: [u16; worker::MOST],
+    longest_asleep: usize,
     asleep_count: usize,
-    /// How many were woken so far.
-    woken: u32,
     /// Workers that were started or woken and have not looked for a job yet.
     coming: usize,
     /// A worker looks for jobs.
     has_looker: bool,
+    /// Jobs taken so far, and how many these were when a loop saw to the light ones last.
+    taken: u32,
+    seen_taken: u32,
+    /// Light jobs are treated like all others, until none is left.
+    is_hurried: bool,
     /// The system refused a thread: for so many jobs it is not asked again.
     patience: u32,
     stopping: bool,
@@ -80,6 +91,8 @@ static POOL: Pool = Pool {
 /// the lock.
 static HAS_NO_THREAD: AtomicBool = AtomicBool::new(false);
 
+/// How many light jobs are queued: for loops, which have not the lock.
+static LIGHT: AtomicUsize = AtomicUsize::new(0);
 /// How many jobs could start: for the worker that looks for one, who has not the lock.
 static RUNNABLE: AtomicUsize = AtomicUsize::new(0);
 /// No job is queued or runs.
@@ -145,10 +158,13 @@ impl State {
             threads: 0,
             handles: [0; worker::MOST],
             asleep: [0; worker::MOST],
+            longest_asleep: 0,
             asleep_count: 0,
-            woken: 0,
             coming: 0,
             has_looker: false,
+            taken: 0,
+            seen_taken: 0,
+            is_hurried: false,
             patience: 0,
             stopping: false,
         }
@@ -162,6 +178,7 @@ impl State {
         self.asleep_count = 0;
         self.coming = 0;
         self.has_looker = false;
+        self.is_hurried = false;
         self.patience = 0;
         self.stopping = false;
     }
@@ -174,30 +191,32 @@ impl State {
         }
     }
 
-    /// What others may know of it without the lock.
+    /// What others may know of it without the lock. They take it before they act on that, or may as
+    /// well be mistaken.
     fn publish(&self) {
-        let runnable = if self.size == 0 {
-            0
-        } else {
-            self.jobs.runnable()
+        let set = |shown: &AtomicUsize, now: usize| {
+            if shown.load(Relaxed) != now {
+                shown.store(now, Relaxed);
+            }
         };
-        if RUNNABLE.load(SeqCst) != runnable {
-            RUNNABLE.store(runnable, SeqCst);
-        }
+        let has_started = self.size > 0;
+        set(
+            &RUNNABLE,
+            if has_started { self.jobs.runnable() } else { 0 },
+        );
+        set(&LIGHT, self.jobs.light());
         let load = match self.jobs.running() {
-            running if self.size != 0 && running >= self.size => FULL,
+            running if has_started && running >= self.size => FULL,
             0 if self.jobs.is_empty() => IDLE,
             _ => SOME,
         };
-        if LOAD.load(SeqCst) != load {
-            LOAD.store(load, SeqCst);
-        }
+        set(&LOAD, load);
     }
 
     /// Sees to it that somebody comes if a job could start. Whoever comes does the same after
     /// taking one.
     fn call_worker(&mut self) -> Next {
-        if self.coming > 0 || self.has_looker || self.jobs.runnable() == 0 {
+        if self.coming > 0 || self.has_looker || self.jobs.runnable() == 0 || self.can_wait() {
             return Next::Nothing;
         }
         // A new thread rather than one that sleeps: programs expect as many as the size says
@@ -216,6 +235,28 @@ impl State {
         }
     }
 
+    /// Whether all jobs are light, and either somebody will take them soon or there are too few to
+    /// call anybody before the loop polls.
+    fn can_wait(&self) -> bool {
+        let light = self.jobs.light();
+        !self.is_hurried
+            && light == self.jobs.runnable()
+            && (self.jobs.running() > 0 || light < BATCH)
+    }
+
+    /// Sees to light jobs on behalf of a loop that polls.
+    fn call_worker_for_light(&mut self, will_sleep: bool) -> Next {
+        let is_stuck = self.taken == self.seen_taken;
+        self.seen_taken = self.taken;
+        let was_hurried = self.is_hurried;
+        self.is_hurried = was_hurried || will_sleep || is_stuck || self.jobs.running() == 0;
+        let next = self.call_worker();
+        if !will_sleep && !is_stuck {
+            self.is_hurried = was_hurried;
+        }
+        next
+    }
+
     fn may_start_thread(&mut self) -> bool {
         let is_patient = self.patience > 0;
         self.patience = self.patience.saturating_sub(1);
@@ -223,17 +264,13 @@ impl State {
         self.threads < self.size && !is_patient && !self.stopping
     }
 
-    /// The worker that fell asleep last, whose memory is still in the caches; now and then the one
-    /// that has slept longest, so that none is left out for ever.
+    /// The worker that has slept longest. Always the same one would often be on another processor
+    /// than the loop, and each of the two have to wake the other's.
     fn pick_sleeper(&mut self) -> usize {
+        let worker = self.asleep[self.longest_asleep];
+        self.longest_asleep = (self.longest_asleep + 1) % worker::MOST;
         self.asleep_count -= 1;
-        self.woken = self.woken.wrapping_add(1);
-        if !self.woken.is_multiple_of(FAIR_WAKE) {
-            return self.asleep[self.asleep_count].into();
-        }
-        let longest = self.asleep[0];
-        self.asleep.copy_within(1..=self.asleep_count, 0);
-        longest.into()
+        worker.into()
     }
 
     fn start_thread(&mut self) -> bool {
@@ -251,7 +288,8 @@ impl State {
     }
 
     fn fall_asleep(&mut self, worker: usize) {
-        self.asleep[self.asleep_count] = worker as u16;
+        let free = (self.longest_asleep + self.asleep_count) % worker::MOST;
+        self.asleep[free] = worker as u16;
         self.asleep_count += 1;
     }
 
@@ -266,9 +304,11 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     worker::name_self();
     let mut pool = Guard::lock();
     pool.arrive();
-    let mut spin = Spin::new();
+    let mut spin = Spin::of_worker();
     loop {
         if let Some(job) = pool.jobs.take() {
+            pool.taken = pool.taken.wrapping_add(1);
+            pool.is_hurried &= pool.jobs.light() > 0;
             let next = pool.call_worker();
             let was_slow = job.is_slow();
             let run = job.take_work();
@@ -291,10 +331,11 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
 fn wait_for_job(mut pool: Guard, worker: usize, spin: &mut Spin) -> Guard {
     let limit = spin::limit();
     let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
+    spin.join_trials();
     if limit > 0 && spin.should_look() && !pool.has_looker {
         pool.has_looker = true;
         drop(pool);
-        spin::until(began, limit, || RUNNABLE.load(SeqCst) > 0);
+        spin::until(began, limit, || RUNNABLE.load(Relaxed) > 0);
         pool = Guard::lock();
         pool.has_looker = false;
         if pool.jobs.runnable() > 0 || pool.stopping {
@@ -390,8 +431,9 @@ unsafe extern "C" fn forget_parent() {
         (*POOL.state.get()).reset();
     }
     HAS_NO_THREAD.store(false, SeqCst);
-    RUNNABLE.store(0, SeqCst);
-    LOAD.store(IDLE, SeqCst);
+    RUNNABLE.store(0, Relaxed);
+    LIGHT.store(0, Relaxed);
+    LOAD.store(IDLE, Relaxed);
     IS_ORDERED.store(false, SeqCst);
 }
 
@@ -412,6 +454,10 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
         pool.jobs.push(job);
         pool.call_worker()
     };
+    follow(next, on);
+}
+
+fn follow(next: Next, on: Loop) {
     match next {
         Next::Nothing => {}
         Next::Wake(worker) => worker::wake(worker),
@@ -419,6 +465,16 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
             HAS_NO_THREAD.store(true, SeqCst);
             wakeup(on).send();
         }
+    }
+}
+
+/// Sees to it that light jobs find somebody. A loop calls it whenever it polls, and again when it is
+/// about to sleep.
+#[inline]
+pub(crate) fn attend(on: Loop, will_sleep: bool) {
+    if LIGHT.load(Relaxed) > 0 {
+        let next = Guard::lock().call_worker_for_light(will_sleep);
+        follow(next, on);
     }
 }
 
@@ -476,12 +532,18 @@ pub(crate) unsafe fn cancel_done_here(work: *mut uv__work) {
 
 /// Whether a job that is submitted now would have to wait for others.
 pub(crate) fn is_busy() -> bool {
-    LOAD.load(SeqCst) == FULL
+    LOAD.load(Relaxed) == FULL
 }
 
 /// Whether any job is queued or runs.
 pub(crate) fn has_jobs() -> bool {
-    LOAD.load(SeqCst) != IDLE
+    LOAD.load(Relaxed) != IDLE
+}
+
+/// Whether a job that could be done elsewhere may as well be submitted: it would soon have a thread,
+/// and a processor of its own.
+pub(crate) fn wants_more() -> bool {
+    RUNNABLE.load(Relaxed) < SHORT_QUEUE && !keeps_order() && !is_busy() && cpu::are_several()
 }
 
 /// Whether jobs are done in the order of their submission, since one thread does all. Before the
@@ -535,13 +597,11 @@ fn shut_down() {
     }
     pool.stopping = true;
     let threads = pool.threads;
-    let (asleep, asleep_count) = (pool.asleep, pool.asleep_count);
-    pool.asleep_count = 0;
-    pool.coming += asleep_count;
-    drop(pool);
-    for worker in &asleep[..asleep_count] {
-        worker::wake((*worker).into());
+    while pool.asleep_count > 0 {
+        pool.coming += 1;
+        worker::wake(pool.pick_sleeper());
     }
+    drop(pool);
     for index in 0..threads {
         let thread = Guard::lock().handles[index];
         // A job may call exit().
