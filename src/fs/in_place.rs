@@ -7,6 +7,9 @@
 //! exceeds the share of an iteration, so that the loop stays responsive. The callback comes from
 //! the loop, when it polls, as if a thread had been quick.
 //!
+//! Where many operations are under way, each iteration does a few and gives the others to the pool,
+//! as long as that has next to nothing else to do.
+//!
 //! Cancelling works until then, as it does for an operation that no thread has begun: what was done
 //! is undone, where it shows at all. Where one thread does all of the pool's jobs, in their order,
 //! nothing passes those that wait.
@@ -75,8 +78,11 @@ impl Share {
             return;
         }
         let is_next = self.iteration + 1 == iteration;
-        let level = if is_next { self.level * 7 / 8 } else { 0 };
-        let level = level.max(self.count);
+        let level = if is_next {
+            self.count.max(self.level * 7 / 8)
+        } else {
+            0
+        };
         let are_many = level >= MANY || self.are_many && level > FEW;
         *self = Share {
             iteration,
