@@ -18,6 +18,8 @@ use crate::work::pool;
 /// How often the pending phase is repeated after polling: callbacks of writes that were done at
 /// once should not wait for the next iteration, nor keep the loop to themselves.
 const PENDING_ROUNDS: u32 = 8;
+/// And not after so many: who sends from his callbacks would leave those who receive behind.
+const MANY_PENDING: usize = 256;
 
 impl Loop {
     pub(super) fn run(self, mode: uv_run_mode) -> c_int {
@@ -70,11 +72,12 @@ impl Loop {
         self.metrics().loop_count.fetch_add(1, Relaxed);
         self.poll(timeout, mode);
 
+        let mut count = 0;
         for _ in 0..PENDING_ROUNDS {
-            if self.pending().is_empty() {
+            if self.pending().is_empty() || count >= MANY_PENDING {
                 break;
             }
-            self.run_pending();
+            count += self.run_pending();
         }
         // Idle time ends here at the latest, should polling have had no event to end it.
         self.metrics().leave_poller();
@@ -103,14 +106,18 @@ impl Loop {
         }
     }
 
-    fn run_pending(self) {
+    /// Tells the watchers that are pending now; how many.
+    fn run_pending(self) -> usize {
         let mut local = list::head();
         // SAFETY: `local` outlives the walk, and whatever is left in it leaves it below.
         let todo = unsafe { List::from_ptr(&raw mut local) };
         self.pending().take(todo);
+        let mut count = 0;
         while let Some(link) = todo.pop_front() {
             Io::from_pending_link(link).dispatch(self, FED);
+            count += 1;
         }
+        count
     }
 
     fn run_closing(self) {
