@@ -46,28 +46,17 @@ impl Request {
         let raw = self.raw();
         // SAFETY: in each arm the type says what the memory is.
         unsafe {
-            let (on, work) = match self.kind() {
+            let work = match self.kind() {
                 UV_FS => return fs::cancel(raw.cast()),
-                UV_GETADDRINFO => (
-                    (*raw.cast::<uv_getaddrinfo_t>()).r#loop,
-                    &raw mut (*raw.cast::<uv_getaddrinfo_t>()).work_req,
-                ),
-                UV_GETNAMEINFO => (
-                    (*raw.cast::<uv_getnameinfo_t>()).r#loop,
-                    &raw mut (*raw.cast::<uv_getnameinfo_t>()).work_req,
-                ),
-                UV_RANDOM => (
-                    (*raw.cast::<uv_random_t>()).r#loop,
-                    &raw mut (*raw.cast::<uv_random_t>()).work_req,
-                ),
-                UV_WORK => (
-                    (*raw.cast::<uv_work_t>()).r#loop,
-                    &raw mut (*raw.cast::<uv_work_t>()).work_req,
-                ),
+                UV_GETADDRINFO => &raw mut (*raw.cast::<uv_getaddrinfo_t>()).work_req,
+                UV_GETNAMEINFO => &raw mut (*raw.cast::<uv_getnameinfo_t>()).work_req,
+                UV_RANDOM => &raw mut (*raw.cast::<uv_random_t>()).work_req,
+                UV_WORK => &raw mut (*raw.cast::<uv_work_t>()).work_req,
                 UV_WRITE => return Write::from_ptr(raw.cast()).cancel(),
                 _ => return Err(Errno::EINVAL),
             };
-            pool::cancel(Loop::from_ptr(on), work)
+            // Nothing of these is done on the loop's thread.
+            pool::cancel(work, || Ok(()))
         }
     }
 }

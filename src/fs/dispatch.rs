@@ -9,7 +9,7 @@ use crate::abi::*;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::panic::keep_frame;
-use crate::view::{addr, get, owner};
+use crate::view::{addr, owner};
 use crate::work::pool::{self, Kind, Run};
 
 /// Starts an operation: `fill` gives the request its arguments.
@@ -90,18 +90,8 @@ pub(crate) unsafe fn cancel(req: *mut uv_fs_t) -> Result {
         // Done before anybody could cancel it.
         return Err(Errno::EBUSY);
     }
-    let work = addr!(request.work_req);
-    // SAFETY: an asynchronous request has a loop, and was submitted as that member.
-    unsafe {
-        if !pool::is_done_here(work) {
-            return pool::cancel(Loop::from_ptr(get!(request.r#loop)), work);
-        }
-        if !pool::is_cancelled(work) {
-            in_place::undo(request)?;
-            pool::cancel_done_here(work);
-        }
-    }
-    Ok(())
+    // SAFETY: an asynchronous request was submitted as that member.
+    unsafe { pool::cancel(addr!(request.work_req), || in_place::undo(request)) }
 }
 
 /// On a worker.

@@ -503,33 +503,6 @@ pub(crate) unsafe fn done_at_once(on: Loop, work: *mut uv__work, done: Done) {
     finished::keep_here(job);
 }
 
-/// Whether a job was given to [`done_at_once`] and is still to be told.
-///
-/// # Safety
-/// As `cancel`.
-pub(crate) unsafe fn is_done_here(work: *mut uv__work) -> bool {
-    // SAFETY: the caller vouches for the pointer.
-    unsafe { Job::from_ptr(work) }.is_done_here()
-}
-
-/// Whether a job will be told as cancelled.
-///
-/// # Safety
-/// As `cancel`, on the loop's thread, for a job for which [`is_done_here`] holds.
-pub(crate) unsafe fn is_cancelled(work: *mut uv__work) -> bool {
-    // SAFETY: the caller vouches for the pointer.
-    unsafe { Job::from_ptr(work) }.is_cancelled()
-}
-
-/// Has a job for which [`is_done_here`] holds told as cancelled.
-///
-/// # Safety
-/// As `cancel`.
-pub(crate) unsafe fn cancel_done_here(work: *mut uv__work) {
-    // SAFETY: the caller vouches for the pointer.
-    unsafe { Job::from_ptr(work) }.mark_cancelled();
-}
-
 /// Whether a job that is submitted now would have to wait for others.
 pub(crate) fn is_busy() -> bool {
     LOAD.load(Relaxed) == FULL
@@ -552,17 +525,24 @@ pub(crate) fn keeps_order() -> bool {
     IS_ORDERED.load(SeqCst)
 }
 
-/// Takes a job back that no worker has begun with: `done` will be called with `UV_ECANCELED`.
-/// `UV_EBUSY` when a worker has. To cancel again before that call has no effect.
+/// Takes a job back that no worker has begun with, or that was given to [`done_at_once`] and is
+/// undone by `undo` now: `done` will be called with `UV_ECANCELED`. `UV_EBUSY` when a worker has
+/// begun, or the error of `undo`. To cancel again before that call has no effect.
 ///
 /// # Safety
 /// `work` must have been submitted, and its request not been released.
-pub(crate) unsafe fn cancel(_on: Loop, work: *mut uv__work) -> Result {
+pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) -> Result {
     // SAFETY: the caller vouches for the pointer; the lock keeps workers away.
     let job = unsafe { Job::from_ptr(work) };
     {
         let mut pool = Guard::lock();
         if job.is_cancelled() {
+            return Ok(());
+        }
+        if job.is_done_here() {
+            drop(pool);
+            undo()?;
+            job.mark_cancelled();
             return Ok(());
         }
         if !job.is_queued() {
