@@ -1,6 +1,7 @@
 /* Many file operations at once, which the loop's thread and the pool share: each is done and told
  * once, whatever the threads of the pool are at. https://docs.libuv.org/en/v1.x/fs.html */
 #include "in_place.h"
+#include "refuse.h"
 
 #include <dirent.h>
 
@@ -46,7 +47,8 @@ static void start_chains(uv_timer_t* handle) {
 
 static void run_in_callback(uv_timer_cb callback) {
   ASSERT_OK(uv_timer_init(uv_default_loop(), &timer));
-  ASSERT_OK(uv_timer_start(&timer, callback, 0, 0));
+  /* Not 0: that is due before the first iteration. */
+  ASSERT_OK(uv_timer_start(&timer, callback, 1, 0));
 }
 
 TEST_IMPL_SERIAL(each_is_told_once) {
@@ -81,6 +83,113 @@ TEST_IMPL_SERIAL(a_pool_that_waits_holds_nothing_up_that_is_in_memory) {
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   ASSERT_EQ(all_told, chains * rounds);
   end_in_place();
+}
+
+static void count_told(uv_fs_t* request) {
+  ASSERT_OK(request->result);
+  uv_fs_req_cleanup(request);
+  all_told++;
+}
+
+static void ask_many(uv_timer_t* handle) {
+  int i;
+  for (i = 0; i < chains; i++)
+    ASSERT_OK(uv_fs_stat(handle->loop, &requests[i], file(), count_told));
+  uv_close((uv_handle_t*) handle, NULL);
+}
+
+static void with_the_only_thread_at_work(void) {
+  need_in_place();
+  set_up();
+  set_pool_size(4);
+  learn_mount(uv_default_loop(), test_tmpdir());
+  refuse_threads();
+  occupy(uv_default_loop(), 1);
+  run_in_callback(ask_many);
+  /* All, but for a few that the kernel may have had no answer to. */
+  while (all_told < chains - 5) uv_run(uv_default_loop(), UV_RUN_ONCE);
+  let_go();
+  ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
+  ASSERT_EQ(all_told, chains);
+}
+
+TEST_IMPL_SERIAL(nothing_is_left_to_a_pool_that_gets_no_more_threads) {
+  OXUV_ONLY();
+  NOT_WITH_THREAD_SANITIZER("cannot follow such threads");
+  run_in_child(with_the_only_thread_at_work);
+}
+
+static int questions;
+
+static void close_opened(uv_fs_t* request) {
+  ASSERT_GE(request->result, 0);
+  ASSERT_OK(close((int) request->result));
+  uv_fs_req_cleanup(request);
+  in_place_calls++;
+}
+
+/* Opening has an effect that somebody may wait for: the callback itself. */
+static void open_both_ends(uv_timer_t* handle) {
+  static uv_fs_t end;
+  int fd;
+  int i;
+  for (i = 0; i < questions; i++)
+    ASSERT_OK(uv_fs_stat(handle->loop, &requests[i], file(), count_told));
+  ASSERT_OK(uv_fs_open(handle->loop, &end, test_path("fifo"), O_RDONLY, 0, close_opened));
+  fd = open(test_path("fifo"), O_WRONLY);
+  ASSERT_GE(fd, 0);
+  ASSERT_OK(close(fd));
+  uv_close((uv_handle_t*) handle, NULL);
+}
+
+TEST_IMPL_SERIAL(an_open_is_under_way_at_once) {
+  set_up();
+  ASSERT_OK(mkfifo(test_path("fifo"), 0600));
+  for (questions = 0; questions < 40; questions++) {
+    all_told = 0;
+    in_place_calls = 0;
+    run_in_callback(open_both_ends);
+    ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
+    ASSERT_EQ(all_told, questions);
+    ASSERT_EQ(in_place_calls, 1);
+  }
+  end_in_place();
+}
+
+static void create_some_and_exit(uv_timer_t* handle) {
+  static uv_fs_t opens[5];
+  char name[32];
+  int i;
+  /* It is known from here on that there is none. */
+  ASSERT_EQ(access(test_path("missing"), F_OK), -1);
+  for (i = 0; i < 24; i++)
+    ASSERT_OK(uv_fs_access(handle->loop, &requests[i], test_path("missing"), F_OK, on_in_place));
+  for (i = 0; i < 5; i++) {
+    snprintf(name, sizeof(name), "new-%d", i);
+    ASSERT_OK(uv_fs_open(handle->loop, &opens[i], test_path(name), O_WRONLY | O_CREAT, 0600,
+                         close_opened));
+  }
+  exit(0);
+}
+
+TEST_IMPL_SERIAL(exit_waits_for_them) {
+  char name[32];
+  pid_t pid;
+  int i;
+  test_tmpdir();
+  pid = fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    run_in_callback(create_some_and_exit);
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    _exit(1);
+  }
+  wait_for_child(pid);
+  for (i = 0; i < 5; i++) {
+    snprintf(name, sizeof(name), "new-%d", i);
+    ASSERT_OK(access(test_path(name), F_OK));
+  }
+  MAKE_SURE_NOTHING_LEAKED();
 }
 
 static int cancelled;

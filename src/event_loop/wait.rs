@@ -15,7 +15,7 @@ use super::io::apply_changes;
 use crate::abi::*;
 use crate::async_handle;
 use crate::backend::{BATCH, Events, ready};
-use crate::spin::{self, Spin};
+use crate::spin::{self, How, Spin};
 use crate::sys::clock;
 use crate::view::get;
 use crate::work::{finished, pool};
@@ -159,16 +159,18 @@ impl Loop {
         events.clear();
         let limit = spin::limit();
         let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
-        let found = limit > 0
-            && self.waiting(|waiting| waiting.spin.should_look())
-            && spin::until(began, limit, || self.look(events));
-        if !found {
+        let mut how = How::Slept;
+        if limit > 0 && self.waiting(|waiting| waiting.spin.should_look()) {
+            let found = spin::until(began, limit, || self.look(events));
+            how = if found { How::Found } else { How::LookedInVain };
+        }
+        if how != How::Found {
             self.sleep(events, timeout);
         }
         let now = clock::monotonic_ns();
         self.set_time(now);
         if limit > 0 {
-            self.waiting(|waiting| waiting.spin.waited(now.saturating_sub(began), found));
+            self.waiting(|waiting| waiting.spin.waited(now.saturating_sub(began), how));
         }
     }
 

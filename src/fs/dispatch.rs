@@ -60,22 +60,25 @@ fn dispatch(request: FsRequest) -> c_int {
     }
     let on = request.activate();
     let work = addr!(request.work_req);
+    // SAFETY: the request stays in place until its callback, and so does its member.
+    if in_place::may_share(request, on) && unsafe { pool::share(on, work, run, done) } {
+        return 0;
+    }
     match in_place::attempt(request, on) {
         Outcome::Done(outcome) => {
             request.set_result(outcome);
-            // SAFETY: the request stays in place until its callback, and so does its member.
+            // SAFETY: as above.
             unsafe { pool::done_at_once(on, work, done) };
         }
-        Outcome::Pool => submit(request, on, Kind::Fast, run),
-        Outcome::PoolAndLearn => submit(request, on, Kind::Fast, run_and_learn),
-        Outcome::Share => submit(request, on, Kind::Light, run),
+        Outcome::Pool => submit(request, on, run),
+        Outcome::PoolAndLearn => submit(request, on, run_and_learn),
     }
     0
 }
 
-fn submit(request: FsRequest, on: Loop, kind: Kind, run: Run) {
+fn submit(request: FsRequest, on: Loop, run: Run) {
     // SAFETY: the request stays in place until its callback, and so does its member.
-    unsafe { pool::submit(on, addr!(request.work_req), kind, run, done) };
+    unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done) };
 }
 
 /// Takes a request back that no worker has begun with, or that was done in place and is still to

@@ -152,8 +152,6 @@ pub(super) enum Outcome {
     Pool,
     /// The same, which should also find out about the file system.
     PoolAndLearn,
-    /// Could be done here as well, but the pool has nothing else to do.
-    Share,
 }
 
 type Attempt = fn(FsRequest) -> Outcome;
@@ -171,19 +169,33 @@ fn attempt_of(kind: uv_fs_type) -> Option<Attempt> {
     })
 }
 
+/// Whether a question about a file that could be answered in place should rather be the pool's, since
+/// many are under way.
+pub(super) fn may_share(request: FsRequest, on: Loop) -> bool {
+    let is_question = matches!(
+        request.kind(),
+        UV_FS_STAT | UV_FS_LSTAT | UV_FS_ACCESS | UV_FS_READLINK
+    );
+    is_question && mode() != OFF && are_many(on)
+}
+
+/// Counts an operation on a path; whether the loop has done its part of these, and the pool has
+/// nothing else to do.
+fn are_many(on: Loop) -> bool {
+    let iteration = on.metrics().iteration();
+    on.in_place(|share| share.has_done_its_part(iteration))
+        && on.asyncs().is_awake()
+        && pool::wants_more()
+}
+
 /// Tries to do an operation here and now, without waiting for anything.
 pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
     let Some(attempt) = attempt_of(request.kind()) else {
         return Outcome::Pool;
     };
-    let iteration = on.metrics().iteration();
-    if is_by_path(request.kind())
-        && mode() != OFF
-        && on.in_place(|share| share.has_done_its_part(iteration))
-        && on.asyncs().is_awake()
-        && pool::wants_more()
-    {
-        return Outcome::Share;
+    // Not shared like questions: somebody may be waiting for its effect, even the loop's thread.
+    if request.kind() == UV_FS_OPEN && are_many(on) {
+        return Outcome::Pool;
     }
     if !is_allowed() || pool::keeps_order() && pool::has_jobs() {
         return Outcome::Pool;
@@ -193,15 +205,12 @@ pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
     } else {
         0
     };
+    let iteration = on.metrics().iteration();
     if on.in_place(|share| share.take(iteration, bytes)) {
         attempt(request)
     } else {
         Outcome::Pool
     }
-}
-
-fn is_by_path(kind: uv_fs_type) -> bool {
-    !matches!(kind, UV_FS_FSTAT | UV_FS_READ)
 }
 
 /// How many bytes are to be read; too many if the buffers are.

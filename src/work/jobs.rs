@@ -221,10 +221,22 @@ impl Jobs {
     /// Takes a queued job back.
     pub(super) fn remove(&mut self, job: Job) {
         job.link().remove();
-        // A forked child may take back what its parent had queued, which is not counted here.
-        let count = self.count(job);
-        *count = count.saturating_sub(1);
-        self.light = self.light.saturating_sub(job.is_light().into());
+        *self.count(job) -= 1;
+        self.light -= usize::from(job.is_light());
+    }
+
+    /// Whether a job is queued here.
+    pub(super) fn contains(&mut self, job: Job) -> bool {
+        [self.waiting(), self.held_back()].into_iter().any(|list| {
+            let mut next = list.front();
+            while let Some(link) = next {
+                if link == job.link() {
+                    return true;
+                }
+                next = list.after(link);
+            }
+            false
+        })
     }
 
     /// The next job that may start. The one who gets it calls [`Jobs::finished`] afterwards.

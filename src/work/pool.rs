@@ -29,7 +29,7 @@ use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
-use crate::spin::{self, Spin};
+use crate::spin::{self, How, Spin};
 use crate::sys::clock;
 use crate::system::{cpu, environment, title};
 use crate::view::{addr, owner};
@@ -91,6 +91,8 @@ static POOL: Pool = Pool {
 /// the lock.
 static HAS_NO_THREAD: AtomicBool = AtomicBool::new(false);
 
+/// Whether this process is a forked child, and may have jobs that its parent's pool had.
+static IS_FORKED: AtomicBool = AtomicBool::new(false);
 /// How many light jobs are queued: for loops, which have not the lock.
 static LIGHT: AtomicUsize = AtomicUsize::new(0);
 /// How many jobs could start: for the worker that looks for one, who has not the lock.
@@ -238,15 +240,16 @@ impl State {
     /// Whether all jobs are light, and either somebody will take them soon or there are too few to
     /// call anybody before the loop polls.
     fn can_wait(&self) -> bool {
-        let light = self.jobs.light();
+        let (light, running) = (self.jobs.light(), self.jobs.running());
         !self.is_hurried
             && light == self.jobs.runnable()
-            && (self.jobs.running() > 0 || light < BATCH)
+            && running < self.threads
+            && (running > 0 || light < BATCH)
     }
 
     /// Sees to light jobs on behalf of a loop that polls.
     fn call_worker_for_light(&mut self, will_sleep: bool) -> Next {
-        let is_stuck = self.taken == self.seen_taken;
+        let is_stuck = self.taken == self.seen_taken && self.coming == 0;
         self.seen_taken = self.taken;
         let was_hurried = self.is_hurried;
         self.is_hurried = was_hurried || will_sleep || is_stuck || self.jobs.running() == 0;
@@ -308,7 +311,6 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     loop {
         if let Some(job) = pool.jobs.take() {
             pool.taken = pool.taken.wrapping_add(1);
-            pool.is_hurried &= pool.jobs.light() > 0;
             let next = pool.call_worker();
             let was_slow = job.is_slow();
             let run = job.take_work();
@@ -331,15 +333,17 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
 fn wait_for_job(mut pool: Guard, worker: usize, spin: &mut Spin) -> Guard {
     let limit = spin::limit();
     let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
+    let since = || clock::monotonic_ns().saturating_sub(began);
     spin.join_trials();
-    if limit > 0 && spin.should_look() && !pool.has_looker {
+    let looks = limit > 0 && spin.should_look() && !pool.has_looker;
+    if looks {
         pool.has_looker = true;
         drop(pool);
         spin::until(began, limit, || RUNNABLE.load(Relaxed) > 0);
         pool = Guard::lock();
         pool.has_looker = false;
         if pool.jobs.runnable() > 0 || pool.stopping {
-            spin.waited(clock::monotonic_ns().saturating_sub(began), true);
+            spin.waited(since(), How::Found);
             return pool;
         }
     }
@@ -347,7 +351,8 @@ fn wait_for_job(mut pool: Guard, worker: usize, spin: &mut Spin) -> Guard {
     drop(pool);
     worker::sleep(worker);
     if limit > 0 {
-        spin.waited(clock::monotonic_ns().saturating_sub(began), false);
+        let how = if looks { How::LookedInVain } else { How::Slept };
+        spin.waited(since(), how);
     }
     pool = Guard::lock();
     pool.arrive();
@@ -430,6 +435,7 @@ unsafe extern "C" fn forget_parent() {
         POOL.lock.get().write(libc::PTHREAD_MUTEX_INITIALIZER);
         (*POOL.state.get()).reset();
     }
+    IS_FORKED.store(true, Relaxed);
     HAS_NO_THREAD.store(false, SeqCst);
     RUNNABLE.store(0, Relaxed);
     LIGHT.store(0, Relaxed);
@@ -455,6 +461,31 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
         pool.call_worker()
     };
     follow(next, on);
+}
+
+/// Submits a job that could as well be done on the loop's thread, unless every thread is at work and
+/// none can be started; whether it was.
+///
+/// # Safety
+/// As `submit`.
+pub(crate) unsafe fn share(on: Loop, work: *mut uv__work, run: Run, done: Done) -> bool {
+    watch_forks();
+    let mut pool = Guard::lock();
+    pool.start();
+    let has_free_thread =
+        pool.jobs.running() < pool.threads || pool.may_start_thread() && pool.start_thread();
+    if !has_free_thread {
+        return false;
+    }
+    pool.is_hurried &= pool.jobs.light() > 0;
+    // SAFETY: the caller vouches for the pointer.
+    let job = unsafe { Job::from_ptr(work) };
+    job.init(on, Kind::Light, run, done);
+    pool.jobs.push(job);
+    let next = pool.call_worker();
+    drop(pool);
+    follow(next, on);
+    true
 }
 
 fn follow(next: Next, on: Loop) {
@@ -548,7 +579,10 @@ pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) 
         if !job.is_queued() {
             return Err(Errno::EBUSY);
         }
-        pool.jobs.remove(job);
+        // What a forked child's parent had queued is in no list of the child's.
+        if !IS_FORKED.load(Relaxed) || pool.jobs.contains(job) {
+            pool.jobs.remove(job);
+        }
         job.take_work();
         job.mark_cancelled();
     }
