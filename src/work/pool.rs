@@ -201,14 +201,10 @@ impl State {
                 shown.store(now, Relaxed);
             }
         };
-        let has_started = self.size > 0;
-        set(
-            &RUNNABLE,
-            if has_started { self.jobs.runnable() } else { 0 },
-        );
+        set(&RUNNABLE, self.jobs.runnable());
         set(&LIGHT, self.jobs.light());
         let load = match self.jobs.running() {
-            running if has_started && running >= self.size => FULL,
+            running if self.size > 0 && running >= self.size => FULL,
             0 if self.jobs.is_empty() => IDLE,
             _ => SOME,
         };
@@ -218,7 +214,16 @@ impl State {
     /// Sees to it that somebody comes if a job could start. Whoever comes does the same after
     /// taking one.
     fn call_worker(&mut self) -> Next {
-        if self.coming > 0 || self.has_looker || self.jobs.runnable() == 0 || self.can_wait() {
+        if self.can_wait() {
+            Next::Nothing
+        } else {
+            self.call_worker_now()
+        }
+    }
+
+    /// The same, though light jobs could wait.
+    fn call_worker_now(&mut self) -> Next {
+        if self.coming > 0 || self.has_looker || self.jobs.runnable() == 0 {
             return Next::Nothing;
         }
         // A new thread rather than one that sleeps: programs expect as many as the size says
@@ -251,13 +256,12 @@ impl State {
     fn call_worker_for_light(&mut self, will_sleep: bool) -> Next {
         let is_stuck = self.taken == self.seen_taken && self.coming == 0;
         self.seen_taken = self.taken;
-        let was_hurried = self.is_hurried;
-        self.is_hurried = was_hurried || will_sleep || is_stuck || self.jobs.running() == 0;
-        let next = self.call_worker();
-        if !will_sleep && !is_stuck {
-            self.is_hurried = was_hurried;
+        self.is_hurried |= will_sleep || is_stuck;
+        if self.jobs.running() == 0 {
+            self.call_worker_now()
+        } else {
+            self.call_worker()
         }
-        next
     }
 
     fn may_start_thread(&mut self) -> bool {
