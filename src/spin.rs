@@ -4,7 +4,9 @@
 //! itself goes idle; when the next event is closer than that, looking for it is the cheaper way to
 //! wait. Whether it is cannot be known beforehand, so whoever waits ([`Spin`]: a loop, or a worker
 //! of the pool) tries both, now and then, and takes the one that used less processor time for the
-//! same number of waits. Long waits keep it from trying at all: an idle program never looks.
+//! same number of waits, and for the same amount of work: who is woken at once by each of many small
+//! pieces has more to do than who finds them together when it wakes up. Long waits keep it from
+//! trying at all: an idle program never looks.
 //!
 //! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
 
@@ -30,6 +32,8 @@ const KEEP: u32 = 8192;
 /// The same when sleeping won; doubled each time up to the second number.
 const REST: u32 = 256;
 const LONGEST_REST: u32 = 65536;
+/// Looking must be cheaper by one part in so many: one window is not like the next.
+const MARGIN: u64 = 16;
 /// In one of so many waits looking may be in vain.
 const HITS_PER_MISS: u32 = 16;
 /// So many looks from one look at the clock to the next.
@@ -61,6 +65,39 @@ pub(crate) enum How {
 /// looks in vain for as long as that takes to wake up.
 static TRIALS: AtomicU32 = AtomicU32::new(0);
 
+/// What some waits have cost, and brought.
+#[derive(Clone, Copy, Default)]
+struct Bill {
+    /// Processor time in nanoseconds.
+    cost: u64,
+    work: u64,
+}
+
+impl Bill {
+    /// What `waits` waits cost that brought `work`, at the prices of this bill for `TRIAL` waits:
+    /// by the number of waits or by the work, whichever is less. Work is dearer than the bill says,
+    /// since whoever wakes a sleeper pays for that as well.
+    fn price(self, waits: u32, work: u64) -> u64 {
+        let by_waits = self.cost * u64::from(waits) / u64::from(TRIAL);
+        if self.work == 0 {
+            return by_waits;
+        }
+        let by_work = u128::from(self.cost) * u128::from(work) * 3 / (2 * u128::from(self.work));
+        by_work.min(u128::from(by_waits)) as u64
+    }
+
+    /// The mean of the last few.
+    fn smoothed(self, latest: Bill) -> Bill {
+        if self.cost == 0 {
+            return latest;
+        }
+        Bill {
+            cost: (3 * self.cost + latest.cost) / 4,
+            work: (3 * self.work + latest.work) / 4,
+        }
+    }
+}
+
 /// The experience of one waiter.
 pub(crate) struct Spin {
     state: State,
@@ -70,10 +107,12 @@ pub(crate) struct Spin {
     misses: u32,
     /// The thread's processor time when the present window began; 0 before the first one.
     began: u64,
+    /// What was done since then.
+    work: u64,
     /// How often the waiter has slept in this window, which ends with `TRIAL` times.
     sleeps: u32,
-    /// What the last such window cost; 0 if there was none.
-    cost_of_sleeping: u64,
+    /// What such windows cost; nothing before the first one.
+    sleeping: Bill,
     rest: u32,
     /// The trials of loops that this waiter knows of.
     trials: u32,
@@ -94,12 +133,19 @@ impl Spin {
             waits: 0,
             misses: 0,
             began: 0,
+            work: 0,
             sleeps: 0,
-            cost_of_sleeping: 0,
+            sleeping: Bill { cost: 0, work: 0 },
             rest: REST,
             trials: 0,
             is_loop: false,
         }
+    }
+
+    /// Counts what was done since the last wait, in bytes or whatever compares with them.
+    #[inline]
+    pub(crate) fn worked(&mut self, amount: u64) {
+        self.work = self.work.wrapping_add(amount);
     }
 
     /// Whether the next wait should begin with looking.
@@ -114,18 +160,21 @@ impl Spin {
         let trials = TRIALS.load(Relaxed);
         if trials != self.trials {
             self.trials = trials;
-            if !self.should_look() && self.cost_of_sleeping > 0 {
+            if !self.should_look() && self.sleeping.cost > 0 {
                 self.enter(State::TryLooking);
             }
         }
     }
 
     fn enter(&mut self, state: State) {
+        if self.state == State::Looking {
+            // What sleeping did cost before is long ago.
+            self.sleeping = Bill::default();
+        }
         self.state = state;
         self.waits = 0;
         self.misses = 0;
-        self.sleeps = 0;
-        self.began = clock::thread_cpu_ns();
+        self.end_window();
         if state == State::TryLooking && self.is_loop {
             TRIALS.fetch_add(1, Relaxed);
         }
@@ -174,23 +223,24 @@ impl Spin {
     /// Counts towards what sleeping costs.
     fn slept(&mut self) {
         self.sleeps += 1;
-        if self.sleeps >= TRIAL {
-            self.cost_of_sleeping = self.end_window().unwrap_or(self.cost_of_sleeping);
+        if self.sleeps >= TRIAL
+            && let Some(bill) = self.end_window()
+        {
+            self.sleeping = self.sleeping.smoothed(bill);
         }
     }
 
-    /// The processor time since the window began, if there was one; the next one begins.
-    fn end_window(&mut self) -> Option<u64> {
+    /// What the window cost and brought, if there was one; the next one begins.
+    fn end_window(&mut self) -> Option<Bill> {
         let now = clock::thread_cpu_ns();
-        let cost = (self.began > 0).then(|| now.saturating_sub(self.began));
+        let bill = (self.began > 0).then(|| Bill {
+            cost: now.saturating_sub(self.began),
+            work: self.work,
+        });
         self.began = now;
+        self.work = 0;
         self.sleeps = 0;
-        cost
-    }
-
-    /// What so many waits would have cost by sleeping.
-    fn cost_of_sleeping(&self, waits: u32) -> u64 {
-        self.cost_of_sleeping * u64::from(waits) / u64::from(TRIAL)
+        bill
     }
 
     /// Compares looking with sleeping; early, when it is much dearer.
@@ -200,8 +250,8 @@ impl Spin {
             return;
         }
         let cost = clock::thread_cpu_ns().saturating_sub(self.began);
-        let other = self.cost_of_sleeping(self.waits);
-        if self.misses > TRIAL / 8 || cost > 2 * other || (is_over && cost > other) {
+        let other = self.sleeping.price(self.waits, self.work);
+        if self.misses > TRIAL / 8 || cost > 2 * other || (is_over && cost > most(other)) {
             self.give_up();
         } else if is_over {
             self.enter(State::Looking);
@@ -214,7 +264,8 @@ impl Spin {
             self.rest = REST;
             self.enter(State::TrySleeping);
         } else if self.waits.is_multiple_of(WATCH)
-            && self.end_window() > Some(self.cost_of_sleeping(WATCH))
+            && let Some(bill) = self.end_window()
+            && bill.cost > most(self.sleeping.price(WATCH, bill.work))
         {
             self.give_up();
         } else {
@@ -232,6 +283,11 @@ impl Spin {
         self.enter(State::Sleeping);
         self.rest = (self.rest * 2).min(LONGEST_REST);
     }
+}
+
+/// What looking may cost where sleeping costs so much.
+fn most(cost_of_sleeping: u64) -> u64 {
+    cost_of_sleeping - cost_of_sleeping / MARGIN
 }
 
 /// The longest look in nanoseconds; 0 for none.
@@ -342,13 +398,48 @@ mod tests {
     #[test]
     fn looking_ends_when_it_has_become_dearer() {
         let mut spin = Spin::of_loop();
-        spin.cost_of_sleeping = 1;
         spin.enter(State::Looking);
+        spin.sleeping.cost = 1;
         wait(&mut spin, WATCH - 1, 1000, How::Found);
         assert_eq!(spin.state, State::Looking);
         burn();
         spin.waited(1000, How::Found);
         assert_eq!(spin.state, State::Sleeping);
+    }
+
+    #[test]
+    fn looking_that_finds_less_at_a_time_is_judged_by_the_work() {
+        for (found, kept) in [(1000, State::Looking), (100, State::Sleeping)] {
+            let mut spin = Spin::of_loop();
+            spin.enter(State::TrySleeping);
+            for _ in 0..TRIAL {
+                burn();
+                spin.worked(1000);
+                spin.waited(1000, How::Slept);
+            }
+            assert_eq!(spin.state, State::TryLooking);
+            for _ in 0..TRIAL {
+                // A quarter of what sleeping costs.
+                if spin.waits.is_multiple_of(4) {
+                    burn();
+                }
+                spin.worked(found);
+                spin.waited(1000, How::Found);
+            }
+            assert_eq!(spin.state, kept);
+        }
+    }
+
+    #[test]
+    fn a_bill_is_for_waits_or_work() {
+        let bill = Bill {
+            cost: 3200,
+            work: 64,
+        };
+        assert_eq!(bill.price(TRIAL, 64), 3200);
+        assert_eq!(bill.price(TRIAL / 2, 64), 1600);
+        assert_eq!(bill.price(TRIAL, 16), 1200);
+        assert_eq!(Bill { work: 0, ..bill }.price(TRIAL, 16), 3200);
     }
 
     #[test]
@@ -366,7 +457,7 @@ mod tests {
             burn();
             worker.waited(SHORT + 1, How::Slept);
         }
-        assert!(worker.cost_of_sleeping > 0);
+        assert!(worker.sleeping.cost > 0);
         its_loop.enter(State::TryLooking);
         worker.join_trials();
         assert_eq!(worker.state, State::TryLooking);

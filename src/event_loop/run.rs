@@ -3,7 +3,6 @@
 //! <https://docs.libuv.org/en/v1.x/design.html#the-i-o-loop>
 
 use std::ffi::{c_int, c_uint};
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::Loop;
 use super::io::{FED, Io};
@@ -69,7 +68,7 @@ impl Loop {
             UV_RUN_ONCE if can_sleep => self.timeout(),
             _ => 0,
         };
-        self.metrics().loop_count.fetch_add(1, Relaxed);
+        self.metrics().begin_iteration();
         self.poll(timeout, mode);
 
         let mut count = 0;

@@ -43,6 +43,9 @@ impl Waiting {
     }
 }
 
+/// What a job counts for beside bytes that are read and written.
+const JOB: u64 = 4096;
+
 /// What a look at the events brought.
 struct Dispatched {
     seen: u64,
@@ -54,6 +57,12 @@ impl Loop {
     #[inline]
     pub(super) fn has_messages(self) -> bool {
         self.asyncs().any_sent() || !self.async_handles().is_empty() || finished::any(self)
+    }
+
+    /// Counts bytes that were read or written, by which ways to wait are compared.
+    #[inline]
+    pub(crate) fn moved(self, bytes: usize) {
+        self.waiting(|waiting| waiting.spin.worked(bytes as u64));
     }
 
     /// Waits for readiness and messages, and tells those concerned.
@@ -245,6 +254,9 @@ impl Loop {
     /// Calls those whose jobs are done and the async handles that were sent; how many.
     fn tell_messages(self) -> u64 {
         let done = finished::tell(self);
+        if done > 0 {
+            self.waiting(|waiting| waiting.spin.worked(done * JOB));
+        }
         let sent = async_handle::tell(self);
         self.metrics().count_events(sent);
         done + sent

@@ -94,6 +94,7 @@ impl Stream {
             }
             Ok(count) => {
                 let partial = count < buffer.len;
+                self.event_loop().moved(count);
                 self.invoke_read(count as isize, &buffer);
                 !partial
             }

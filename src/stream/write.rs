@@ -257,9 +257,11 @@ impl Stream {
             None => unsafe { socket::write_buffers(self.fd(), buffers, count) },
         };
         match result {
-            Err(Errno::ENOBUFS) => Err(Errno::EAGAIN),
-            result => result,
+            Ok(count) => self.event_loop().moved(count),
+            Err(Errno::ENOBUFS) => return Err(Errno::EAGAIN),
+            Err(_) => {}
         }
+        result
     }
 
     /// Writes of the queue what the descriptor takes.

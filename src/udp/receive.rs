@@ -130,6 +130,7 @@ impl Udp {
                 return None;
             }
         };
+        self.event_loop().moved(size);
         self.invoke(size as isize, &buffer, sender(&header), partial(&header));
         Some(1)
     }
@@ -168,9 +169,10 @@ impl Udp {
             if !self.is_receiving() {
                 break;
             }
-            let (header, size) = (&message.msg_hdr, message.msg_len as isize);
+            let (header, size) = (&message.msg_hdr, message.msg_len);
             let about = UV_UDP_MMSG_CHUNK | partial(header);
-            self.invoke(size, &chunk(&buffer, at), sender(header), about);
+            self.event_loop().moved(size as usize);
+            self.invoke(size as isize, &chunk(&buffer, at), sender(header), about);
         }
         self.invoke(0, &buffer, NO_ADDRESS, UV_UDP_MMSG_FREE);
         Some(count)
