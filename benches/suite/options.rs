@@ -13,7 +13,8 @@ cargo bench [-- OPTIONS]     measures this library beside libuv
   --quick            only proves that every benchmark runs on both libraries; nothing is judged
   --write            writes docs/performance.md, its charts, and benches/recorded.tsv
   --check            fails where a ratio is worse than the one in benches/recorded.tsv
-  --upstream-suite   runs libuv's own benchmark runner on both libraries instead
+  --upstream-suite   runs libuv's own benchmark runner on both libraries instead; fewer pairs of what
+                     takes long
 
 OXUV_UPSTREAM is the build folder of libuv 1.53 to measure against; `cargo xtask upstream` makes one
 when it is not set. OXUV_BENCH_LIBRARY is a folder with a libuv.so.1 to be measured in place of this
