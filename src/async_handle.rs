@@ -20,7 +20,9 @@
 //! <https://docs.libuv.org/en/v1.x/async.html>
 
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering::SeqCst, fence};
+use std::sync::atomic::{
+    AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, fence,
+};
 
 use crate::abi::*;
 use crate::backend::ready;
@@ -78,10 +80,12 @@ impl AsyncState {
         self.sleep.swap(ASLEEP, SeqCst);
     }
 
-    /// From here on messages are seen without a call.
+    /// From here on messages are seen without a call. Who sees that late calls once too often, or,
+    /// seeing that somebody has called, not at all: there is a look at the messages before the next
+    /// sleep, after [`AsyncState::fall_asleep`]. So this need not be ordered with anything.
     #[inline]
     pub(crate) fn wake_up(&self) {
-        self.sleep.swap(AWAKE, SeqCst);
+        self.sleep.store(AWAKE, Relaxed);
     }
 
     /// Whether the loop runs, and does not sleep.

@@ -5,8 +5,9 @@
 //! wait. Whether it is cannot be known beforehand, so whoever waits ([`Spin`]: a loop, or a worker
 //! of the pool) tries both, now and then, and takes the one that used less processor time for the
 //! same number of waits, and for the same amount of work: who is woken at once by each of many small
-//! pieces has more to do than who finds them together when it wakes up. Long waits keep it from
-//! trying at all: an idle program never looks.
+//! pieces has more to do than who finds them together when it wakes up. Who is interrupted at it has
+//! the processor that somebody else needs, and stops. Long waits keep it from trying at all: an idle
+//! program never looks.
 //!
 //! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
 
@@ -34,6 +35,8 @@ const REST: u32 = 256;
 const LONGEST_REST: u32 = 65536;
 /// Looking must be cheaper by one part in so many: one window is not like the next.
 const MARGIN: u64 = 16;
+/// Whoever looks may be interrupted once in so many waits. More says that the processor is wanted.
+const WAITS_PER_PREEMPTION: u32 = 1;
 /// In one of so many waits looking may be in vain.
 const HITS_PER_MISS: u32 = 16;
 /// So many looks from one look at the clock to the next.
@@ -61,8 +64,8 @@ pub(crate) enum How {
     Found,
 }
 
-/// How many trials loops have begun: workers join them, since who looks for somebody that sleeps
-/// looks in vain for as long as that takes to wake up.
+/// How many trials loops have begun: workers and other loops join them, since who looks for somebody
+/// that sleeps looks in vain for as long as that takes to wake up.
 static TRIALS: AtomicU32 = AtomicU32::new(0);
 
 /// What some waits have cost, and brought.
@@ -109,6 +112,8 @@ pub(crate) struct Spin {
     began: u64,
     /// What was done since then.
     work: u64,
+    /// How often the system had taken the processor away by then.
+    preemptions: u64,
     /// How often the waiter has slept in this window, which ends with `TRIAL` times.
     sleeps: u32,
     /// What such windows cost; nothing before the first one.
@@ -134,6 +139,7 @@ impl Spin {
             misses: 0,
             began: 0,
             work: 0,
+            preemptions: 0,
             sleeps: 0,
             sleeping: Bill { cost: 0, work: 0 },
             rest: REST,
@@ -154,16 +160,24 @@ impl Spin {
         matches!(self.state, State::TryLooking | State::Looking)
     }
 
-    /// Has a worker look as well if a loop has begun to.
+    /// Begins a trial if some loop has begun one. Loops whose waits are long have no part in them.
     #[inline]
     pub(crate) fn join_trials(&mut self) {
         let trials = TRIALS.load(Relaxed);
         if trials != self.trials {
             self.trials = trials;
-            if !self.should_look() && self.sleeping.cost > 0 {
+            let is_idle = self.is_loop && self.state == State::Idle;
+            if !self.should_look() && !is_idle && self.sleeping.cost > 0 {
                 self.enter(State::TryLooking);
             }
         }
+    }
+
+    fn begin_trial(&mut self) {
+        if self.is_loop {
+            self.trials = TRIALS.fetch_add(1, Relaxed).wrapping_add(1);
+        }
+        self.enter(State::TryLooking);
     }
 
     fn enter(&mut self, state: State) {
@@ -175,8 +189,8 @@ impl Spin {
         self.waits = 0;
         self.misses = 0;
         self.end_window();
-        if state == State::TryLooking && self.is_loop {
-            TRIALS.fetch_add(1, Relaxed);
+        if self.should_look() {
+            self.preemptions = clock::preemptions();
         }
     }
 
@@ -197,7 +211,7 @@ impl Spin {
         self.misses += u32::from(how == How::LookedInVain);
         match self.state {
             State::Idle if self.waits >= PROMISING => self.enter(State::TrySleeping),
-            State::TrySleeping if self.waits >= TRIAL => self.enter(State::TryLooking),
+            State::TrySleeping if self.waits >= TRIAL => self.begin_trial(),
             State::Sleeping if self.waits >= self.rest => self.enter(State::TrySleeping),
             State::TryLooking => self.judge(),
             State::Looking => self.watch(),
@@ -251,7 +265,8 @@ impl Spin {
         }
         let cost = clock::thread_cpu_ns().saturating_sub(self.began);
         let other = self.sleeping.price(self.waits, self.work);
-        if self.misses > TRIAL / 8 || cost > 2 * other || (is_over && cost > most(other)) {
+        let is_dear = cost > 2 * other || (is_over && cost > most(other));
+        if self.misses > TRIAL / 8 || is_dear || (is_over && self.is_in_the_way(TRIAL)) {
             self.give_up();
         } else if is_over {
             self.enter(State::Looking);
@@ -265,12 +280,20 @@ impl Spin {
             self.enter(State::TrySleeping);
         } else if self.waits.is_multiple_of(WATCH)
             && let Some(bill) = self.end_window()
-            && bill.cost > most(self.sleeping.price(WATCH, bill.work))
+            && (bill.cost > most(self.sleeping.price(WATCH, bill.work))
+                || self.is_in_the_way(WATCH))
         {
             self.give_up();
         } else {
             self.doubt();
         }
+    }
+
+    /// Whether others needed the processor in so many waits; counts anew from here on.
+    fn is_in_the_way(&mut self, waits: u32) -> bool {
+        let now = clock::preemptions();
+        let times = now.saturating_sub(std::mem::replace(&mut self.preemptions, now));
+        times > u64::from(waits / WAITS_PER_PREEMPTION)
     }
 
     fn doubt(&mut self) {
@@ -396,6 +419,24 @@ mod tests {
     }
 
     #[test]
+    fn loops_try_together_unless_they_are_idle() {
+        let of_cost = |cost| {
+            let mut spin = Spin::of_loop();
+            spin.sleeping.cost = cost;
+            spin
+        };
+        let (mut first, mut second, mut idle) = (of_cost(1), of_cost(1), of_cost(1));
+        second.enter(State::Sleeping);
+        first.begin_trial();
+        second.join_trials();
+        idle.join_trials();
+        assert!(second.should_look() && !idle.should_look());
+        second.give_up();
+        second.join_trials();
+        assert_eq!(second.state, State::Sleeping, "joined one trial twice");
+    }
+
+    #[test]
     fn looking_ends_when_it_has_become_dearer() {
         let mut spin = Spin::of_loop();
         spin.enter(State::Looking);
@@ -446,7 +487,7 @@ mod tests {
     fn workers_join_the_trials_of_loops() {
         let mut worker = Spin::of_worker();
         let mut its_loop = Spin::of_loop();
-        its_loop.enter(State::TryLooking);
+        its_loop.begin_trial();
         worker.join_trials();
         assert_eq!(
             worker.state,
@@ -458,7 +499,7 @@ mod tests {
             worker.waited(SHORT + 1, How::Slept);
         }
         assert!(worker.sleeping.cost > 0);
-        its_loop.enter(State::TryLooking);
+        its_loop.begin_trial();
         worker.join_trials();
         assert_eq!(worker.state, State::TryLooking);
     }

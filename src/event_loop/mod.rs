@@ -142,6 +142,7 @@ impl Loop {
 
     fn set_time(self, nanoseconds: u64) {
         set!(self.time = nanoseconds / 1_000_000);
+        self.note_clock(nanoseconds);
     }
 
     pub(crate) fn add_active_handle(self) {

@@ -28,6 +28,8 @@ const SKIPS: u32 = 16;
 /// What the loop remembers from one wait to the next.
 pub(super) struct Waiting {
     spin: Spin,
+    /// What the clock said in nanoseconds when it was read last.
+    clock: u64,
     /// The loop's time when it last asked the poller, and how often it did not since.
     polled_at: u64,
     skipped: u32,
@@ -37,6 +39,7 @@ impl Waiting {
     pub(super) fn new() -> Waiting {
         Waiting {
             spin: Spin::of_loop(),
+            clock: 0,
             polled_at: 0,
             skipped: 0,
         }
@@ -53,6 +56,10 @@ struct Dispatched {
 }
 
 impl Loop {
+    pub(super) fn note_clock(self, nanoseconds: u64) {
+        self.waiting(|waiting| waiting.clock = nanoseconds);
+    }
+
     /// Whether there is a message for the loop.
     #[inline]
     pub(super) fn has_messages(self) -> bool {
@@ -167,9 +174,15 @@ impl Loop {
         // Looking may find messages only, and then has not asked for events.
         events.clear();
         let limit = spin::limit();
-        let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
         let mut how = How::Slept;
-        if limit > 0 && self.waiting(|waiting| waiting.spin.should_look()) {
+        // Good enough: what has passed since makes the wait seem longer, and looking less likely.
+        let mut began = self.waiting(|waiting| waiting.clock);
+        let should_look = |waiting: &mut Waiting| {
+            waiting.spin.join_trials();
+            waiting.spin.should_look()
+        };
+        if limit > 0 && self.waiting(should_look) {
+            began = clock::monotonic_ns();
             let found = spin::until(began, limit, || self.look(events));
             how = if found { How::Found } else { How::LookedInVain };
         }
