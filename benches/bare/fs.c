@@ -18,17 +18,30 @@ static void do_stat(void) {
   CHECK(statx(AT_FDCWD, path, 0, STATX_BASIC_STATS | STATX_BTIME, &data) == 0);
 }
 
-/* What it takes to be sure that nothing is waited for; run by hand, for benches/notes.md. */
-static void do_stat_without_waiting(void) {
+static int open_cached(int flags) {
   struct {
     uint64_t flags, mode, resolve;
-  } how = {O_PATH | O_CLOEXEC, 0, 0x20 /* RESOLVE_CACHED */};
-  struct statx data;
-  CHECK(prctl(PR_GET_SECCOMP) >= 0);
+  } how = {(uint64_t) (flags | O_CLOEXEC), 0, 0x20 /* RESOLVE_CACHED */};
   int found = (int) syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
   CHECK(found >= 0);
+  return found;
+}
+
+/* What it takes to be sure that nothing is waited for; run by hand, for benches/notes.md. */
+static void do_stat_without_waiting(void) {
+  struct statx data;
+  CHECK(prctl(PR_GET_SECCOMP) >= 0);
+  int found = open_cached(O_PATH);
   CHECK(statx(found, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &data) == 0);
   CHECK(close(found) == 0);
+}
+
+static void do_open_without_waiting(void) {
+  do_stat_without_waiting();
+  int opened = open_cached(O_RDONLY | O_NONBLOCK);
+  CHECK(lseek(opened, 0, SEEK_CUR) == 0);
+  CHECK(fcntl(opened, F_SETFL, O_RDONLY) == 0);
+  CHECK(close(opened) == 0);
 }
 
 static void do_lstat(void) {
@@ -81,7 +94,7 @@ static void do_readfile_uncached(void) {
 static void (*const operations[])(void) = {
     do_stat,     do_lstat, do_fstat,    do_access,   do_readlink,      do_read,
     do_realpath, do_open,  do_readfile, do_read_uncached, do_readfile_uncached,
-    do_stat_without_waiting,
+    do_stat_without_waiting, do_open_without_waiting,
 };
 
 static void repeat(const struct bench* bench) {
@@ -115,5 +128,6 @@ const struct bench benches[] = {
     ROW("read_uncached", 9, "pread of 4 KiB, dropped from the cache before"),
     ROW("readfile_uncached", 10, "open, statx, pread, close, dropped from the cache before"),
     ROW("stat_without_waiting", 11, "prctl, openat2 of what is cached, statx and close"),
+    ROW("open_without_waiting", 12, "the same, openat2, lseek and fcntl, and the caller's close"),
     {.name = NULL},
 };
