@@ -59,6 +59,14 @@ static void end(void) {
 
 /* --- Making and closing -------------------------------------------------------------------- */
 
+TEST_IMPL(the_time_of_a_closed_loop_may_be_updated) {
+  ASSERT_OK(uv_loop_init(&loop));
+  uint64_t before = uv_now(&loop);
+  ASSERT_OK(uv_loop_close(&loop));
+  uv_update_time(&loop);
+  ASSERT_GE(uv_now(&loop), before);
+}
+
 TEST_IMPL(a_new_loop_is_not_alive) {
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_EQ(uv_loop_alive(&loop), 0);

@@ -14,8 +14,8 @@
 //! senders that have begun to put it on the stack, whom `pending` counts. Those that find it pending
 //! have nothing to do, and so cannot hold up who waits.
 //!
-//! Every atomic operation is sequentially consistent: programs (BIND is one) rely on a send and
-//! the callback being full fences.
+//! Every atomic operation but the mark that the loop is awake is sequentially consistent: programs
+//! (BIND is one) rely on a send and the callback being full fences.
 //!
 //! <https://docs.libuv.org/en/v1.x/async.html>
 

@@ -5,9 +5,9 @@
 //! wait. Whether it is cannot be known beforehand, so whoever waits ([`Spin`]: a loop, or a worker
 //! of the pool) tries both, now and then, and takes the one that used less processor time for the
 //! same number of waits, and for the same amount of work: who is woken at once by each of many small
-//! pieces has more to do than who finds them together when it wakes up. Who is interrupted at it has
-//! the processor that somebody else needs, and stops. Long waits keep it from trying at all: an idle
-//! program never looks.
+//! pieces has more to do than who finds them together when it wakes up. Who loses the processor to
+//! others all the time while it looks stops. Long waits keep it from trying at all: an idle program
+//! never looks.
 //!
 //! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
 
@@ -24,19 +24,24 @@ const MOST_MICROSECONDS: usize = 1000;
 const SHORT: u64 = 100_000;
 /// So many short waits in a row are worth a trial.
 const PROMISING: u32 = 64;
-/// How many waits of each kind are compared.
+/// How many waits are a window, of which the cost is told.
 const TRIAL: u32 = 32;
+/// How many waits are slept through before a trial, to know what that costs now.
+const BEFORE_TRIAL: u32 = 2 * TRIAL;
 /// Who looks compares again after so many waits.
 const WATCH: u32 = 256;
 /// How many waits a trial counts for that was won by looking.
-const KEEP: u32 = 8192;
+const KEEP: u32 = 32768;
 /// The same when sleeping won; doubled each time up to the second number.
 const REST: u32 = 256;
 const LONGEST_REST: u32 = 65536;
+/// After so much of its rest a waiter joins the trials of others.
+const REST_BEFORE_JOINING: u32 = 8;
 /// Looking must be cheaper by one part in so many: one window is not like the next.
 const MARGIN: u64 = 16;
-/// Whoever looks may be interrupted once in so many waits. More says that the processor is wanted.
-const WAITS_PER_PREEMPTION: u32 = 1;
+/// Whoever looks may lose the processor so often in a wait: where two wake each other on one it is
+/// once. More says that there are too many of them.
+const PREEMPTIONS_PER_WAIT: u32 = 1;
 /// In one of so many waits looking may be in vain.
 const HITS_PER_MISS: u32 = 16;
 /// So many looks from one look at the clock to the next.
@@ -77,26 +82,30 @@ struct Bill {
 }
 
 impl Bill {
-    /// What `waits` waits cost that brought `work`, at the prices of this bill for `TRIAL` waits:
-    /// by the number of waits or by the work, whichever is less. Work is dearer than the bill says,
-    /// since whoever wakes a sleeper pays for that as well.
-    fn price(self, waits: u32, work: u64) -> u64 {
-        let by_waits = self.cost * u64::from(waits) / u64::from(TRIAL);
-        if self.work == 0 {
+    /// What so many waits cost at the prices of this bill, which is for `TRIAL` waits.
+    fn price(self, waits: u32) -> u64 {
+        self.cost * u64::from(waits) / u64::from(TRIAL)
+    }
+
+    /// The same, or what so much work costs if that is less. Work is dearer than the bill says, since
+    /// whoever wakes a sleeper pays for that as well.
+    fn price_of_work(self, waits: u32, work: u64) -> u64 {
+        let by_waits = self.price(waits);
+        if self.work == 0 || work == 0 {
             return by_waits;
         }
         let by_work = u128::from(self.cost) * u128::from(work) * 3 / (2 * u128::from(self.work));
         by_work.min(u128::from(by_waits)) as u64
     }
 
-    /// The mean of the last few.
-    fn smoothed(self, latest: Bill) -> Bill {
+    /// The mean with the next bill; just that if there was none.
+    fn mean(self, next: Bill) -> Bill {
         if self.cost == 0 {
-            return latest;
+            return next;
         }
         Bill {
-            cost: (3 * self.cost + latest.cost) / 4,
-            work: (3 * self.work + latest.work) / 4,
+            cost: self.cost.midpoint(next.cost),
+            work: self.work.midpoint(next.work),
         }
     }
 }
@@ -112,15 +121,19 @@ pub(crate) struct Spin {
     began: u64,
     /// What was done since then.
     work: u64,
-    /// How often the system had taken the processor away by then.
+    /// How often the thread had lost the processor to others when that was asked last.
     preemptions: u64,
     /// How often the waiter has slept in this window, which ends with `TRIAL` times.
     sleeps: u32,
-    /// What such windows cost; nothing before the first one.
+    /// What such windows cost lately; nothing where that is not known.
     sleeping: Bill,
     rest: u32,
     /// The trials of loops that this waiter knows of.
     trials: u32,
+    /// The trial under way is another one's.
+    has_joined: bool,
+    /// The last wait was a long one.
+    was_long: bool,
     is_loop: bool,
 }
 
@@ -144,6 +157,8 @@ impl Spin {
             sleeping: Bill { cost: 0, work: 0 },
             rest: REST,
             trials: 0,
+            has_joined: false,
+            was_long: false,
             is_loop: false,
         }
     }
@@ -160,16 +175,34 @@ impl Spin {
         matches!(self.state, State::TryLooking | State::Looking)
     }
 
-    /// Begins a trial if some loop has begun one. Loops whose waits are long have no part in them.
+    /// Takes part in a trial that some loop has begun.
     #[inline]
     pub(crate) fn join_trials(&mut self) {
         let trials = TRIALS.load(Relaxed);
         if trials != self.trials {
-            self.trials = trials;
-            let is_idle = self.is_loop && self.state == State::Idle;
-            if !self.should_look() && !is_idle && self.sleeping.cost > 0 {
-                self.enter(State::TryLooking);
+            self.consider(trials);
+        }
+    }
+
+    fn consider(&mut self, trials: u32) {
+        let is_known = self.sleeping.cost > 0;
+        if self.state == State::TrySleeping && !is_known {
+            // It will be soon.
+            return;
+        }
+        self.trials = trials;
+        let may_join = match self.state {
+            State::TryLooking | State::Looking => false,
+            // A worker has no long waits of its own: it waits for loops.
+            State::Idle => !self.is_loop,
+            State::TrySleeping => true,
+            State::Sleeping => {
+                self.waits >= self.rest / REST_BEFORE_JOINING && !(self.is_loop && self.was_long)
             }
+        };
+        if may_join && is_known {
+            self.has_joined = true;
+            self.enter(State::TryLooking);
         }
     }
 
@@ -177,19 +210,20 @@ impl Spin {
         if self.is_loop {
             self.trials = TRIALS.fetch_add(1, Relaxed).wrapping_add(1);
         }
+        self.has_joined = false;
         self.enter(State::TryLooking);
     }
 
     fn enter(&mut self, state: State) {
-        if self.state == State::Looking {
-            // What sleeping did cost before is long ago.
+        if self.state == State::Looking || state == State::TrySleeping {
+            // What sleeping did cost before says nothing of now.
             self.sleeping = Bill::default();
         }
         self.state = state;
         self.waits = 0;
         self.misses = 0;
         self.end_window();
-        if self.should_look() {
+        if state == State::TryLooking {
             self.preemptions = clock::preemptions();
         }
     }
@@ -203,7 +237,8 @@ impl Spin {
             }
             self.slept();
         }
-        if nanoseconds > SHORT {
+        self.was_long = nanoseconds > SHORT;
+        if self.was_long {
             self.waited_long();
             return;
         }
@@ -211,7 +246,7 @@ impl Spin {
         self.misses += u32::from(how == How::LookedInVain);
         match self.state {
             State::Idle if self.waits >= PROMISING => self.enter(State::TrySleeping),
-            State::TrySleeping if self.waits >= TRIAL => self.begin_trial(),
+            State::TrySleeping if self.waits >= BEFORE_TRIAL => self.begin_trial(),
             State::Sleeping if self.waits >= self.rest => self.enter(State::TrySleeping),
             State::TryLooking => self.judge(),
             State::Looking => self.watch(),
@@ -226,6 +261,8 @@ impl Spin {
                 self.waits = 0;
             }
             State::Sleeping => {}
+            // Long waits say nothing against what others try.
+            State::TryLooking if self.has_joined => self.enter(State::Sleeping),
             State::TryLooking => self.give_up(),
             State::Looking => {
                 self.misses += 1;
@@ -240,7 +277,7 @@ impl Spin {
         if self.sleeps >= TRIAL
             && let Some(bill) = self.end_window()
         {
-            self.sleeping = self.sleeping.smoothed(bill);
+            self.sleeping = self.sleeping.mean(bill);
         }
     }
 
@@ -264,9 +301,9 @@ impl Spin {
             return;
         }
         let cost = clock::thread_cpu_ns().saturating_sub(self.began);
-        let other = self.sleeping.price(self.waits, self.work);
-        let is_dear = cost > 2 * other || (is_over && cost > most(other));
-        if self.misses > TRIAL / 8 || is_dear || (is_over && self.is_in_the_way(TRIAL)) {
+        let is_dear = cost > 2 * self.sleeping.price(self.waits)
+            || is_over && !self.is_cheap(cost, self.waits, self.work);
+        if self.misses > TRIAL / 8 || is_dear || is_over && self.is_in_the_way(TRIAL) {
             self.give_up();
         } else if is_over {
             self.enter(State::Looking);
@@ -280,8 +317,7 @@ impl Spin {
             self.enter(State::TrySleeping);
         } else if self.waits.is_multiple_of(WATCH)
             && let Some(bill) = self.end_window()
-            && (bill.cost > most(self.sleeping.price(WATCH, bill.work))
-                || self.is_in_the_way(WATCH))
+            && (!self.is_cheap(bill.cost, WATCH, bill.work) || self.is_in_the_way(WATCH))
         {
             self.give_up();
         } else {
@@ -289,11 +325,17 @@ impl Spin {
         }
     }
 
+    /// Whether looking at that cost is clearly cheaper than sleeping.
+    fn is_cheap(&self, cost: u64, waits: u32, work: u64) -> bool {
+        let price = self.sleeping.price_of_work(waits, work);
+        cost <= price - price / MARGIN
+    }
+
     /// Whether others needed the processor in so many waits; counts anew from here on.
     fn is_in_the_way(&mut self, waits: u32) -> bool {
         let now = clock::preemptions();
         let times = now.saturating_sub(std::mem::replace(&mut self.preemptions, now));
-        times > u64::from(waits / WAITS_PER_PREEMPTION)
+        times > u64::from(waits * PREEMPTIONS_PER_WAIT)
     }
 
     fn doubt(&mut self) {
@@ -306,11 +348,6 @@ impl Spin {
         self.enter(State::Sleeping);
         self.rest = (self.rest * 2).min(LONGEST_REST);
     }
-}
-
-/// What looking may cost where sleeping costs so much.
-fn most(cost_of_sleeping: u64) -> u64 {
-    cost_of_sleeping - cost_of_sleeping / MARGIN
 }
 
 /// The longest look in nanoseconds; 0 for none.
@@ -379,7 +416,7 @@ mod tests {
         let mut spin = Spin::of_loop();
         wait(&mut spin, PROMISING, 1000, How::Slept);
         assert_eq!(spin.state, State::TrySleeping);
-        for _ in 0..TRIAL {
+        for _ in 0..BEFORE_TRIAL {
             burn();
             spin.waited(1000, How::Slept);
         }
@@ -393,7 +430,7 @@ mod tests {
     #[test]
     fn looking_is_given_up_when_it_is_dearer() {
         let mut spin = Spin::of_loop();
-        wait(&mut spin, PROMISING + TRIAL, 1000, How::Slept);
+        wait(&mut spin, PROMISING + BEFORE_TRIAL, 1000, How::Slept);
         assert_eq!(spin.state, State::TryLooking);
         for _ in 0..TRIAL {
             if spin.state != State::TryLooking {
@@ -419,21 +456,52 @@ mod tests {
     }
 
     #[test]
-    fn loops_try_together_unless_they_are_idle() {
-        let of_cost = |cost| {
+    fn loops_try_together_unless_they_are_idle_or_rest() {
+        let rested = |was_long: bool, waits: u32| {
             let mut spin = Spin::of_loop();
-            spin.sleeping.cost = cost;
+            spin.enter(State::Sleeping);
+            spin.sleeping.cost = 1;
+            spin.was_long = was_long;
+            spin.waits = waits;
             spin
         };
-        let (mut first, mut second, mut idle) = (of_cost(1), of_cost(1), of_cost(1));
-        second.enter(State::Sleeping);
-        first.begin_trial();
-        second.join_trials();
-        idle.join_trials();
-        assert!(second.should_look() && !idle.should_look());
-        second.give_up();
-        second.join_trials();
-        assert_eq!(second.state, State::Sleeping, "joined one trial twice");
+        let mut others = [rested(false, REST), rested(true, REST), rested(false, 0)];
+        rested(false, REST).begin_trial();
+        for other in &mut others {
+            other.join_trials();
+        }
+        assert_eq!(
+            others.map(|other| other.should_look()),
+            [true, false, false]
+        );
+    }
+
+    #[test]
+    fn a_loop_that_is_about_to_know_what_sleeping_costs_joins_then() {
+        let mut spin = Spin::of_loop();
+        spin.enter(State::TrySleeping);
+        Spin::of_loop().begin_trial();
+        spin.join_trials();
+        assert_eq!(spin.state, State::TrySleeping);
+        for _ in 0..TRIAL {
+            burn();
+            spin.waited(1000, How::Slept);
+        }
+        spin.join_trials();
+        assert_eq!(spin.state, State::TryLooking);
+        let rest = spin.rest;
+        spin.waited(SHORT + 1, How::LookedInVain);
+        assert!(spin.state == State::Sleeping && spin.rest == rest);
+    }
+
+    #[test]
+    fn what_sleeping_did_cost_once_counts_no_more() {
+        let mut spin = Spin::of_loop();
+        spin.sleeping.cost = u64::MAX / 1024;
+        wait(&mut spin, PROMISING, 1000, How::Slept);
+        assert_eq!(spin.state, State::TrySleeping);
+        wait(&mut spin, BEFORE_TRIAL, 1000, How::Slept);
+        assert!(spin.state == State::TryLooking && spin.sleeping.cost < 1_000_000_000);
     }
 
     #[test]
@@ -453,7 +521,7 @@ mod tests {
         for (found, kept) in [(1000, State::Looking), (100, State::Sleeping)] {
             let mut spin = Spin::of_loop();
             spin.enter(State::TrySleeping);
-            for _ in 0..TRIAL {
+            for _ in 0..BEFORE_TRIAL {
                 burn();
                 spin.worked(1000);
                 spin.waited(1000, How::Slept);
@@ -477,10 +545,14 @@ mod tests {
             cost: 3200,
             work: 64,
         };
-        assert_eq!(bill.price(TRIAL, 64), 3200);
-        assert_eq!(bill.price(TRIAL / 2, 64), 1600);
-        assert_eq!(bill.price(TRIAL, 16), 1200);
-        assert_eq!(Bill { work: 0, ..bill }.price(TRIAL, 16), 3200);
+        assert_eq!(bill.price(TRIAL / 2), 1600);
+        assert_eq!(bill.price_of_work(TRIAL, 64), 3200);
+        assert_eq!(bill.price_of_work(TRIAL / 2, 64), 1600);
+        assert_eq!(bill.price_of_work(TRIAL, 16), 1200);
+        assert_eq!(bill.price_of_work(TRIAL, 0), 3200);
+        assert_eq!(Bill { work: 0, ..bill }.price_of_work(TRIAL, 16), 3200);
+        let mean = Bill::default().mean(bill).mean(Bill { cost: 0, work: 0 });
+        assert_eq!((mean.cost, mean.work), (1600, 32));
     }
 
     #[test]

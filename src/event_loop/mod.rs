@@ -661,7 +661,11 @@ pub unsafe extern "C" fn uv_now(r#loop: *const uv_loop_t) -> u64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_update_time(r#loop: *mut uv_loop_t) {
     // SAFETY: common pointer contract.
-    unsafe { Loop::from_ptr(r#loop) }.update_time();
+    let on = unsafe { Loop::from_ptr(r#loop) };
+    // Harmless for a loop that is closed, as in libuv.
+    if !on.internals().is_null() {
+        on.update_time();
+    }
 }
 
 /// Calls `walk_cb` with `arg` for every handle of the loop, closing ones included.

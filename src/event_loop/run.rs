@@ -10,6 +10,7 @@ use crate::abi::*;
 use crate::handle::Handle;
 use crate::list::{self, List};
 use crate::phases;
+use crate::sys::clock;
 use crate::timer;
 use crate::view::{get, set};
 use crate::work::pool;
@@ -31,6 +32,10 @@ impl Loop {
         if mode == UV_RUN_DEFAULT && alive && !self.is_stopped() {
             self.update_time();
             timer::run_due(self);
+        }
+        if mode == UV_RUN_ONCE {
+            // What the caller did between two iterations is no part of a wait.
+            self.note_clock(clock::monotonic_ns());
         }
         self.asyncs().wake_up();
         while alive && !self.is_stopped() {

@@ -24,6 +24,8 @@ use crate::work::{finished, pool};
 const FULL_BATCHES: u32 = 48;
 /// How many iterations in a row may leave the poller out because there are messages.
 const SKIPS: u32 = 16;
+/// What a job counts for beside bytes that are read and written.
+const JOB: u64 = 4096;
 
 /// What the loop remembers from one wait to the next.
 pub(super) struct Waiting {
@@ -45,9 +47,6 @@ impl Waiting {
         }
     }
 }
-
-/// What a job counts for beside bytes that are read and written.
-const JOB: u64 = 4096;
 
 /// What a look at the events brought.
 struct Dispatched {

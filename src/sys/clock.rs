@@ -11,16 +11,18 @@ pub(crate) fn thread_cpu_ns() -> u64 {
     read(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// How often the system has taken the processor from the calling thread for others.
+/// How often the calling thread has lost the processor to others; 0 where that is not told.
 pub(crate) fn preemptions() -> u64 {
-    // SAFETY: all-zero is valid.
-    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
     #[cfg(target_os = "linux")]
-    // SAFETY: `used` is what is written.
-    unsafe {
-        libc::getrusage(libc::RUSAGE_THREAD, &mut used);
+    {
+        // SAFETY: all-zero is valid.
+        let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: `used` is what is written.
+        unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut used) };
+        used.ru_nivcsw.max(0) as u64
     }
-    used.ru_nivcsw.max(0) as u64
+    #[cfg(not(target_os = "linux"))]
+    0
 }
 
 #[inline]
