@@ -17,7 +17,7 @@ use crate::stats::geometric_mean;
 const RUNNER: &str = "uv_run_benchmarks";
 
 /// No further pair of a benchmark is begun after so long; the slowest take a minute on libuv.
-const LONG_ENOUGH: Duration = Duration::from_secs(20);
+const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
 /// Prints sizes of structures, which the ABI has fixed.
 const NO_BENCHMARK: &str = "sizes";
