@@ -4,8 +4,9 @@
 
 #include "uv_bench.h"
 
-struct echo_peer {
-  uv_tcp_t tcp;
+/* Each piece has a request of its own: where many connections are ready at once, the next one may
+ * come before the callback of the write before. */
+struct echo_piece {
   uv_write_t write;
   char data[256];
 };
@@ -13,33 +14,36 @@ struct echo_peer {
 static inline void echo_free(uv_handle_t* handle) { free(handle); }
 
 static inline void echo_written(uv_write_t* write, int status) {
-  if (status != 0 && !uv_is_closing((uv_handle_t*) write->handle))
-    uv_close((uv_handle_t*) write->handle, echo_free);
+  uv_handle_t* peer = (uv_handle_t*) write->handle;
+  free(CONTAINER(write, struct echo_piece, write));
+  if (status != 0 && !uv_is_closing(peer)) uv_close(peer, echo_free);
 }
 
 static inline void echo_alloc(uv_handle_t* handle, size_t suggested, uv_buf_t* buf) {
-  struct echo_peer* peer = (struct echo_peer*) handle;
+  struct echo_piece* piece = malloc(sizeof(*piece));
+  (void) handle;
   (void) suggested;
-  *buf = uv_buf_init(peer->data, sizeof(peer->data));
+  CHECK(piece != NULL);
+  *buf = uv_buf_init(piece->data, sizeof(piece->data));
 }
 
 static inline void echo_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
-  struct echo_peer* peer = (struct echo_peer*) stream;
-  if (size == 0) return;
-  if (size < 0) {
-    uv_close((uv_handle_t*) stream, echo_free);
+  struct echo_piece* piece = CONTAINER(buf->base, struct echo_piece, data);
+  if (size > 0) {
+    uv_buf_t out = uv_buf_init(piece->data, (unsigned) size);
+    OK(uv_write(&piece->write, stream, &out, 1, echo_written));
     return;
   }
-  uv_buf_t out = uv_buf_init(buf->base, (unsigned) size);
-  OK(uv_write(&peer->write, stream, &out, 1, echo_written));
+  free(piece);
+  if (size < 0) uv_close((uv_handle_t*) stream, echo_free);
 }
 
 static inline void echo_accept(uv_stream_t* listener, int status) {
-  struct echo_peer* peer = malloc(sizeof(*peer));
+  uv_tcp_t* peer = malloc(sizeof(*peer));
   OK(status);
-  OK(uv_tcp_init(listener->loop, &peer->tcp));
+  OK(uv_tcp_init(listener->loop, peer));
   OK(uv_accept(listener, (uv_stream_t*) peer));
-  OK(uv_tcp_nodelay(&peer->tcp, 1));
+  OK(uv_tcp_nodelay(peer, 1));
   OK(uv_read_start((uv_stream_t*) peer, echo_alloc, echo_read));
 }
 
