@@ -24,8 +24,8 @@ use crate::work::{finished, pool};
 const FULL_BATCHES: u32 = 48;
 /// How many iterations in a row may leave the poller out because there are messages.
 const SKIPS: u32 = 16;
-/// What a job counts for beside bytes that are read and written.
-const JOB: u64 = 4096;
+/// What a job or a sent handle counts for beside bytes that are read and written.
+const MESSAGE: u64 = 4096;
 
 /// What the loop remembers from one wait to the next.
 pub(super) struct Waiting {
@@ -266,11 +266,11 @@ impl Loop {
     /// Calls those whose jobs are done and the async handles that were sent; how many.
     fn tell_messages(self) -> u64 {
         let done = finished::tell(self);
-        if done > 0 {
-            self.waiting(|waiting| waiting.spin.worked(done * JOB));
-        }
         let sent = async_handle::tell(self);
         self.metrics().count_events(sent);
+        if done + sent > 0 {
+            self.waiting(|waiting| waiting.spin.worked((done + sent) * MESSAGE));
+        }
         done + sent
     }
 }
