@@ -22,21 +22,25 @@ static void open_sockets(void) {
   }
 }
 
-/* --- epoll_ctl ----------------------------------------------------------------------------- */
-
-static void change(int operation) {
-  for (int i = 0; i < AT_ONCE; i++) CHECK(epoll_ctl(epoll, operation, fds[i], &event) == 0);
-}
-
-static void by_calls(const struct bench* bench) {
-  (void) bench;
-  open_sockets();
+static void repeat(void (*change)(int operation)) {
   bench_start();
   do {
     change(EPOLL_CTL_ADD);
     change(EPOLL_CTL_MOD);
     change(EPOLL_CTL_DEL);
   } while (bench_more(3 * AT_ONCE));
+}
+
+/* --- epoll_ctl ----------------------------------------------------------------------------- */
+
+static void change_each(int operation) {
+  for (int i = 0; i < AT_ONCE; i++) CHECK(epoll_ctl(epoll, operation, fds[i], &event) == 0);
+}
+
+static void by_calls(const struct bench* bench) {
+  (void) bench;
+  open_sockets();
+  repeat(change_each);
 }
 
 /* --- io_uring ------------------------------------------------------------------------------ */
@@ -87,12 +91,7 @@ static void by_ring(const struct bench* bench) {
   (void) bench;
   open_sockets();
   open_ring();
-  bench_start();
-  do {
-    change_at_once(EPOLL_CTL_ADD);
-    change_at_once(EPOLL_CTL_MOD);
-    change_at_once(EPOLL_CTL_DEL);
-  } while (bench_more(3 * AT_ONCE));
+  repeat(change_at_once);
 }
 
 /* --- Closing ------------------------------------------------------------------------------- */

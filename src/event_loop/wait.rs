@@ -55,6 +55,7 @@ struct Dispatched {
 }
 
 impl Loop {
+    /// Remembers a reading of the clock, from which the next wait is measured.
     pub(super) fn note_clock(self, nanoseconds: u64) {
         self.waiting(|waiting| waiting.clock = nanoseconds);
     }

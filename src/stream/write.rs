@@ -257,11 +257,9 @@ impl Stream {
             None => unsafe { socket::write_buffers(self.fd(), buffers, count) },
         };
         match result {
-            Ok(count) => self.event_loop().moved(count),
-            Err(Errno::ENOBUFS) => return Err(Errno::EAGAIN),
-            Err(_) => {}
+            Err(Errno::ENOBUFS) => Err(Errno::EAGAIN),
+            result => result.inspect(|&count| self.event_loop().moved(count)),
         }
-        result
     }
 
     /// Writes of the queue what the descriptor takes.
