@@ -7,11 +7,13 @@
 #
 # What else can be set: PROFILE (release, dev or another profile of cargo's), TARGET (a target
 # triple), TARGET_DIR (where cargo puts its output), BUILD_DIR (where the built libraries lie),
-# CARGO, CARGOFLAGS, INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR.
+# CARGO, CARGOFLAGS, CC, NM, OBJCOPY, AR, INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR.
 
 CARGO ?= cargo
 CARGOFLAGS ?=
 INSTALL ?= install
+NM ?= nm
+OBJCOPY ?= objcopy
 PROFILE ?= release
 TARGET ?=
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
@@ -30,8 +32,8 @@ SHARED_FILE := libuv.so.1.0.0
 # What programs get beside the library itself, as from libuv: old systems keep parts of the C
 # library in these.
 LIBS := -lpthread -ldl -lrt -lm
-# What the archive, and the Rust standard library inside it, want to be linked with.
-STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+# What the archive wants to be linked with.
+STATIC_LIBS := -lutil -lrt -lpthread -lm -ldl -lc
 
 # Cargo calls the folder of the profile dev "debug".
 PROFILE_DIR := $(if $(filter dev test,$(PROFILE)),debug,$(if $(filter bench,$(PROFILE)),release,$(PROFILE)))
@@ -40,6 +42,9 @@ BUILD = $(CARGO) build --lib --profile $(PROFILE) --target-dir $(TARGET_DIR) \
 	$(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
 
 LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a
+# The archive as it is installed: one object that shows the functions of libuv and nothing else, so
+# that a program can have other Rust code beside it.
+ARCHIVE := $(BUILD_DIR)/installed/libuv.a
 HEADERS := $(wildcard include/*.h include/uv/*.h)
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
@@ -56,10 +61,21 @@ CMAKE_FLAGS := -e 's|@LIBS@|$(call cmake_list,$(LIBS))|g' \
 
 all:
 	$(BUILD)
+	$(MAKE) $(ARCHIVE)
 
 # Only what is missing is built here, so that `sudo make install` needs no cargo.
 $(LIBRARIES):
 	$(BUILD)
+
+$(ARCHIVE): $(LIBRARIES)
+	mkdir -p $(@D)
+	$(NM) --dynamic --defined-only $(BUILD_DIR)/libuv.so \
+		| sed -n 's/.* T \(uv_.*\)/-Wl,-u,\1/p' | sort -u > $(@D)/functions
+	$(CC) -r -nostdlib -Wl,--gc-sections -o $(@D)/uv.o @$(@D)/functions $(BUILD_DIR)/libuv.a
+	$(OBJCOPY) --wildcard --keep-global-symbol='uv_*' --keep-global-symbol='DW.ref.*' \
+		--remove-section=.llvmbc --remove-section=.llvmcmd $(@D)/uv.o
+	rm -f $@
+	$(AR) rcs $@ $(@D)/uv.o
 
 check:
 	$(CARGO) test --workspace --target-dir $(TARGET_DIR) $(CARGOFLAGS)
@@ -67,13 +83,13 @@ check:
 headers:
 	$(CARGO) xtask headers
 
-install: $(LIBRARIES)
+install: $(LIBRARIES) $(ARCHIVE)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(PKGCONFIGDIR) \
 		$(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 755 $(BUILD_DIR)/libuv.so $(DESTDIR)$(LIBDIR)/$(SHARED_FILE)
 	ln -sf $(SHARED_FILE) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libuv.so
-	$(INSTALL) -m 644 $(BUILD_DIR)/libuv.a $(DESTDIR)$(LIBDIR)/libuv.a
+	$(INSTALL) -m 644 $(ARCHIVE) $(DESTDIR)$(LIBDIR)/libuv.a
 	$(INSTALL) -m 644 include/uv.h $(DESTDIR)$(INCLUDEDIR)/uv.h
 	$(INSTALL) -m 644 $(wildcard include/uv/*.h) $(DESTDIR)$(INCLUDEDIR)/uv/
 	$(FILL) $(FLAGS) pkgconfig/libuv.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/libuv.pc

@@ -6,10 +6,10 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_replace_allocator>
 
-use std::alloc::Layout;
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use core::alloc::Layout;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use allocator_api2::alloc::{AllocError, Allocator};
 
@@ -21,10 +21,10 @@ type Realloc = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
 type Calloc = unsafe extern "C" fn(usize, usize) -> *mut c_void;
 type Free = unsafe extern "C" fn(*mut c_void);
 
-static MALLOC: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-static REALLOC: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-static CALLOC: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-static FREE: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+static MALLOC: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+static REALLOC: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+static CALLOC: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+static FREE: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 
 /// What `malloc` promises for every block.
 const MALLOC_ALIGN: usize = 2 * size_of::<usize>();
@@ -36,7 +36,7 @@ pub(crate) fn malloc(size: usize) -> *mut c_void {
         return unsafe { libc::malloc(size) };
     }
     // SAFETY: only `uv_replace_allocator` stores here, a function of this type.
-    unsafe { std::mem::transmute::<*mut c_void, Malloc>(replaced)(size) }
+    unsafe { core::mem::transmute::<*mut c_void, Malloc>(replaced)(size) }
 }
 
 pub(crate) fn calloc(count: usize, size: usize) -> *mut c_void {
@@ -46,7 +46,7 @@ pub(crate) fn calloc(count: usize, size: usize) -> *mut c_void {
         return unsafe { libc::calloc(count, size) };
     }
     // SAFETY: only `uv_replace_allocator` stores here, a function of this type.
-    unsafe { std::mem::transmute::<*mut c_void, Calloc>(replaced)(count, size) }
+    unsafe { core::mem::transmute::<*mut c_void, Calloc>(replaced)(count, size) }
 }
 
 /// # Safety
@@ -59,7 +59,7 @@ pub(crate) unsafe fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
     }
     // SAFETY: only `uv_replace_allocator` stores here, a function of this type; the caller
     // vouches for the block.
-    unsafe { std::mem::transmute::<*mut c_void, Realloc>(replaced)(block, size) }
+    unsafe { core::mem::transmute::<*mut c_void, Realloc>(replaced)(block, size) }
 }
 
 /// Frees a block; `errno` is left as it was, since callers report errors after cleaning up.
@@ -81,7 +81,7 @@ pub(crate) unsafe fn free(block: *mut c_void) {
     } else {
         // SAFETY: only `uv_replace_allocator` stores here, a function of this type; the caller
         // vouches for the block.
-        unsafe { std::mem::transmute::<*mut c_void, Free>(replaced)(block) };
+        unsafe { core::mem::transmute::<*mut c_void, Free>(replaced)(block) };
     }
     // SAFETY: as above.
     unsafe { *errno = saved };
@@ -99,7 +99,7 @@ pub(crate) fn duplicate_bytes(bytes: &[u8]) -> Result<*mut c_char> {
         return Err(Errno::ENOMEM);
     }
     // SAFETY: the new block has room for all of `bytes`.
-    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len()) };
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len()) };
     Ok(copy.cast())
 }
 
@@ -110,7 +110,7 @@ pub(crate) struct Heap;
 // SAFETY: blocks come from malloc-like functions, which give each block to one owner, and stay
 // valid until they are freed through any copy of this zero-sized type.
 unsafe impl Allocator for Heap {
-    fn allocate(&self, layout: Layout) -> std::result::Result<NonNull<[u8]>, AllocError> {
+    fn allocate(&self, layout: Layout) -> core::result::Result<NonNull<[u8]>, AllocError> {
         if layout.align() > MALLOC_ALIGN {
             return Err(AllocError);
         }
@@ -129,7 +129,7 @@ unsafe impl Allocator for Heap {
         block: NonNull<u8>,
         _old: Layout,
         new: Layout,
-    ) -> std::result::Result<NonNull<[u8]>, AllocError> {
+    ) -> core::result::Result<NonNull<[u8]>, AllocError> {
         // SAFETY: the block came from `allocate`, with malloc's alignment.
         let block = unsafe { realloc(block.as_ptr().cast(), new.size().max(1)) }.cast::<u8>();
         let block = NonNull::new(block).ok_or(AllocError)?;

@@ -19,8 +19,8 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/async.html>
 
-use std::ffi::c_int;
-use std::sync::atomic::{
+use core::ffi::c_int;
+use core::sync::atomic::{
     AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, fence,
 };
 
@@ -61,7 +61,7 @@ pub(crate) struct AsyncState {
 impl AsyncState {
     pub(crate) fn new() -> AsyncState {
         AsyncState {
-            sent: AtomicPtr::new(std::ptr::null_mut()),
+            sent: AtomicPtr::new(core::ptr::null_mut()),
             wakeup_fd: AtomicI32::new(-1),
             sleep: AtomicU32::new(ASLEEP),
             holders: AtomicU32::new(0),
@@ -283,7 +283,7 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
     if watcher(on).fd() == -1 {
         return Ok(());
     }
-    on.asyncs().sent.store(std::ptr::null_mut(), SeqCst);
+    on.asyncs().sent.store(core::ptr::null_mut(), SeqCst);
     // Threads that were about to leave are not in the child.
     on.asyncs().holders.store(0, SeqCst);
     on.async_handles().init();
@@ -311,7 +311,7 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
 
 /// Moves the stack of sent handles to the loop's list, in the order of the sends.
 fn collect_sent(on: Loop) {
-    let mut link = on.asyncs().sent.swap(std::ptr::null_mut(), SeqCst);
+    let mut link = on.asyncs().sent.swap(core::ptr::null_mut(), SeqCst);
     let mut newest = on.async_handles();
     while !link.is_null() {
         // SAFETY: links on the stack are members of live handles, and this thread's since the swap.

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/dll.html>
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::abi::*;
 use crate::alloc;
@@ -16,12 +16,12 @@ unsafe fn keep_error(lib: *mut uv_lib_t) -> bool {
     // next call.
     unsafe {
         alloc::free((*lib).errmsg.cast());
-        (*lib).errmsg = std::ptr::null_mut();
+        (*lib).errmsg = core::ptr::null_mut();
         let message = libc::dlerror();
         if message.is_null() {
             return false;
         }
-        (*lib).errmsg = alloc::duplicate(CStr::from_ptr(message)).unwrap_or(std::ptr::null_mut());
+        (*lib).errmsg = alloc::duplicate(CStr::from_ptr(message)).unwrap_or(core::ptr::null_mut());
         true
     }
 }
@@ -44,7 +44,7 @@ pub unsafe extern "C" fn uv_dlopen(filename: *const c_char, lib: *mut uv_lib_t) 
         let handle = libc::dlopen(filename, libc::RTLD_LAZY);
         lib.write(uv_lib_t {
             handle,
-            errmsg: std::ptr::null_mut(),
+            errmsg: core::ptr::null_mut(),
         });
         if !handle.is_null() {
             return 0;
@@ -65,10 +65,10 @@ pub unsafe extern "C" fn uv_dlclose(lib: *mut uv_lib_t) {
     // SAFETY: common pointer contract.
     unsafe {
         alloc::free((*lib).errmsg.cast());
-        (*lib).errmsg = std::ptr::null_mut();
+        (*lib).errmsg = core::ptr::null_mut();
         if !(*lib).handle.is_null() {
             libc::dlclose((*lib).handle);
-            (*lib).handle = std::ptr::null_mut();
+            (*lib).handle = core::ptr::null_mut();
         }
     }
 }

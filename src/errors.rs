@@ -2,17 +2,19 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/errors.html>
 
-use std::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
+use core::fmt::Write;
 
 use crate::abi::*;
 use crate::alloc;
+use crate::text::Text;
 
 /// An error: one of the negative `UV_E…` codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Errno(c_int);
 
 /// The result of everything inside the library that can fail.
-pub(crate) type Result<T = ()> = std::result::Result<T, Errno>;
+pub(crate) type Result<T = ()> = core::result::Result<T, Errno>;
 
 impl Errno {
     pub(crate) const EACCES: Errno = Errno(UV_EACCES);
@@ -121,26 +123,21 @@ unsafe fn copy_text(text: &CStr, buffer: *mut c_char, length: usize) {
     let count = bytes.len().min(length - 1);
     // SAFETY: `count + 1 <= length` bytes are written, which the caller vouches for.
     unsafe {
-        std::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), buffer, count);
+        core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), buffer, count);
         *buffer.add(count) = 0;
     }
 }
 
 /// "Unknown system error N", in a buffer large enough for any `int`.
-fn unknown_error(code: c_int) -> [u8; 40] {
-    use std::io::Write;
-    let mut buffer = [0u8; 40];
-    let _ = write!(&mut buffer[..39], "Unknown system error {code}");
-    buffer
-}
-
-fn as_text(buffer: &[u8; 40]) -> &CStr {
-    CStr::from_bytes_until_nul(buffer).unwrap_or(c"")
+fn unknown_error(code: c_int) -> Text<40> {
+    let mut text = Text::new();
+    let _ = write!(text, "Unknown system error {code}");
+    text
 }
 
 /// A copy that the caller keeps; the name says "leak" in libuv's docs too.
 fn leaked_unknown_error(code: c_int) -> *const c_char {
-    match alloc::duplicate(as_text(&unknown_error(code))) {
+    match alloc::duplicate(unknown_error(code).as_c_str()) {
         Ok(copy) => copy,
         Err(_) => c"Unknown system error".as_ptr(),
     }
@@ -169,7 +166,7 @@ pub extern "C" fn uv_err_name(err: c_int) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_err_name_r(err: c_int, buf: *mut c_char, buflen: usize) -> *mut c_char {
     let unknown = unknown_error(err);
-    let text = text_of(err).map_or_else(|| as_text(&unknown), |row| row.name);
+    let text = text_of(err).map_or_else(|| unknown.as_c_str(), |row| row.name);
     // SAFETY: the caller vouches for the buffer.
     unsafe { copy_text(text, buf, buflen) };
     buf
@@ -196,7 +193,7 @@ pub extern "C" fn uv_strerror(err: c_int) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_strerror_r(err: c_int, buf: *mut c_char, buflen: usize) -> *mut c_char {
     let unknown = unknown_error(err);
-    let text = text_of(err).map_or_else(|| as_text(&unknown), |row| row.message);
+    let text = text_of(err).map_or_else(|| unknown.as_c_str(), |row| row.message);
     // SAFETY: the caller vouches for the buffer.
     unsafe { copy_text(text, buf, buflen) };
     buf

@@ -7,7 +7,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/fs_poll.html>
 
-use std::ffi::{CStr, c_char, c_int, c_uint};
+use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use crate::abi::*;
 use crate::alloc;
@@ -70,7 +70,7 @@ impl FsPoll {
 
     fn init(self, on: Loop) {
         self.handle().init(on, UV_FS_POLL);
-        set!(self.poll_ctx = std::ptr::null_mut());
+        set!(self.poll_ctx = core::ptr::null_mut());
     }
 
     fn start(self, callback: uv_fs_poll_cb, path: &CStr, interval: c_uint) -> Result {
@@ -95,9 +95,9 @@ impl FsPoll {
             status: NO_STATUS,
             path: copy,
             // SAFETY: plain data, valid when zeroed.
-            timer: unsafe { std::mem::zeroed() },
+            timer: unsafe { core::mem::zeroed() },
             // SAFETY: plain data, valid when zeroed.
-            request: unsafe { std::mem::zeroed() },
+            request: unsafe { core::mem::zeroed() },
             is_busy: false,
             is_stopped: false,
             older: self.newest(),
@@ -137,7 +137,7 @@ impl FsPoll {
 
 const NO_STATUS: uv_stat_t = {
     // SAFETY: plain numbers, valid when zero.
-    unsafe { std::mem::zeroed() }
+    unsafe { core::mem::zeroed() }
 };
 
 /// Whether nothing happened between two looks. That it was read is nothing.

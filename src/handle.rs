@@ -7,7 +7,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/handle.html>
 
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
@@ -31,7 +31,7 @@ use crate::{async_handle::Async, phases, timer::Timer};
 /// The bits of `uv_handle_t.flags`. Programs are known to touch some of them (uvloop sets
 /// [`flags::READABLE`]), so they have the values that they have in libuv.
 pub(crate) mod flags {
-    use std::ffi::c_uint;
+    use core::ffi::c_uint;
 
     pub(crate) const CLOSING: c_uint = 0x0000_0001;
     pub(crate) const CLOSED: c_uint = 0x0000_0002;
@@ -77,7 +77,7 @@ impl Handle {
         set!(self.r#loop = on.raw());
         set!(self.r#type = kind);
         set!(self.flags = flags::REF);
-        set!(self.next_closing = std::ptr::null_mut());
+        set!(self.next_closing = core::ptr::null_mut());
         on.handles().push_back(self.link());
     }
 
@@ -268,7 +268,7 @@ impl Handle {
 }
 
 /// The names that `uv_handle_type_name` answers, and sizes, by type.
-const KINDS: [(uv_handle_type, &std::ffi::CStr, usize); 16] = [
+const KINDS: [(uv_handle_type, &core::ffi::CStr, usize); 16] = [
     (UV_ASYNC, c"async", size_of::<uv_async_t>()),
     (UV_CHECK, c"check", size_of::<uv_check_t>()),
     (UV_FS_EVENT, c"fs_event", size_of::<uv_fs_event_t>()),
@@ -288,7 +288,7 @@ const KINDS: [(uv_handle_type, &std::ffi::CStr, usize); 16] = [
 ];
 
 /// The type's name, for listings and for `uv_handle_type_name`.
-pub(crate) fn type_name(kind: uv_handle_type) -> Option<&'static std::ffi::CStr> {
+pub(crate) fn type_name(kind: uv_handle_type) -> Option<&'static core::ffi::CStr> {
     if kind == UV_FILE {
         return Some(c"file");
     }
@@ -326,7 +326,7 @@ pub unsafe extern "C" fn uv_handle_get_type(handle: *const uv_handle_t) -> uv_ha
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_type_name>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_handle_type_name(r#type: uv_handle_type) -> *const c_char {
-    type_name(r#type).map_or(std::ptr::null(), |name| name.as_ptr())
+    type_name(r#type).map_or(core::ptr::null(), |name| name.as_ptr())
 }
 
 /// The user's own pointer, `handle->data`.

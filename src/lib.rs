@@ -43,7 +43,12 @@
 //!
 //! A null pointer where none is allowed ends the process with a line that names the function.
 
+// What ships has nothing of std; `panic/` tells why, and when it is there after all.
+#![no_std]
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_macros))]
+
+#[cfg(any(panic = "unwind", feature = "std", not(target_env = "gnu")))]
+extern crate std;
 
 pub mod abi;
 mod alloc;
@@ -69,13 +74,14 @@ mod stream;
 mod sync;
 mod sys;
 mod system;
+mod text;
 mod thread;
 mod timer;
 mod udp;
 mod view;
 mod work;
 
-use std::ffi::{c_char, c_uint};
+use core::ffi::{c_char, c_uint};
 
 // C entry points
 

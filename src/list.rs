@@ -4,7 +4,7 @@
 //! [`List::take`] moves all links to a local head, from which [`List::pop_front`] takes one at a
 //! time. A link that a callback removes meanwhile leaves whatever list it is in.
 
-use std::ptr::NonNull;
+use core::ptr::NonNull;
 
 use crate::abi::uv__queue;
 
@@ -133,8 +133,8 @@ impl List {
 #[inline]
 pub(crate) const fn head() -> uv__queue {
     uv__queue {
-        next: std::ptr::null_mut(),
-        prev: std::ptr::null_mut(),
+        next: core::ptr::null_mut(),
+        prev: core::ptr::null_mut(),
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn keeps_order_and_survives_removal_while_taken() {
-        let mut memory: [uv__queue; 5] = std::array::from_fn(|_| head());
+        let mut memory: [uv__queue; 5] = core::array::from_fn(|_| head());
         let [a, b, c, all, local] =
             // SAFETY: the array outlives the views.
             memory.each_mut().map(|link| unsafe { List::from_ptr(link) });
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn taking_an_empty_list_gives_an_empty_list() {
-        let mut memory: [uv__queue; 2] = std::array::from_fn(|_| head());
+        let mut memory: [uv__queue; 2] = core::array::from_fn(|_| head());
         // SAFETY: the array outlives the views.
         let [all, local] = memory
             .each_mut()

@@ -4,7 +4,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/prepare.html>, `check.html`, `idle.html`
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};

@@ -5,7 +5,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/poll.html>
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use crate::abi::*;
 use crate::backend::ready;

@@ -5,7 +5,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/request.html>
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
@@ -143,7 +143,7 @@ pub extern "C" fn uv_req_type_name(r#type: uv_req_type) -> *const c_char {
     KINDS
         .iter()
         .find(|row| row.0 == r#type)
-        .map_or(std::ptr::null(), |row| row.1.as_ptr())
+        .map_or(core::ptr::null(), |row| row.1.as_ptr())
 }
 
 /// Cancels a pending file system, name, random, work or write request. Its callback runs in a later

@@ -11,7 +11,7 @@
 //!
 //! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::sys::clock;
 use crate::system::{cpu, environment};
@@ -334,7 +334,7 @@ impl Spin {
     /// Whether others needed the processor in so many waits; counts anew from here on.
     fn is_in_the_way(&mut self, waits: u32) -> bool {
         let now = clock::preemptions();
-        let times = now.saturating_sub(std::mem::replace(&mut self.preemptions, now));
+        let times = now.saturating_sub(core::mem::replace(&mut self.preemptions, now));
         times > u64::from(waits * PREEMPTIONS_PER_WAIT)
     }
 
@@ -380,7 +380,7 @@ pub(crate) fn until(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> b
             return false;
         }
         for _ in 0..2 {
-            std::hint::spin_loop();
+            core::hint::spin_loop();
         }
     }
 }

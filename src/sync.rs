@@ -5,7 +5,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/threading.html>
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 use crate::abi::*;
 use crate::errors::Errno;
@@ -54,7 +54,7 @@ fn posix_code(result: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_mutex_init(handle: *mut uv_mutex_t) -> c_int {
     // SAFETY: common pointer contract.
-    code(unsafe { libc::pthread_mutex_init(handle, std::ptr::null()) })
+    code(unsafe { libc::pthread_mutex_init(handle, core::ptr::null()) })
 }
 
 /// Initialises a mutex that its holder may lock again. Returns 0 or an error.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn uv_mutex_init_recursive(handle: *mut uv_mutex_t) -> c_i
     // SAFETY: the attributes are initialised before they are used, and destroyed after; common
     // pointer contract.
     unsafe {
-        let mut attributes: libc::pthread_mutexattr_t = std::mem::zeroed();
+        let mut attributes: libc::pthread_mutexattr_t = core::mem::zeroed();
         must(
             libc::pthread_mutexattr_init(&mut attributes),
             "no memory for mutex attributes",
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn uv_mutex_unlock(handle: *mut uv_mutex_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_rwlock_init(rwlock: *mut uv_rwlock_t) -> c_int {
     // SAFETY: common pointer contract.
-    code(unsafe { libc::pthread_rwlock_init(rwlock, std::ptr::null()) })
+    code(unsafe { libc::pthread_rwlock_init(rwlock, core::ptr::null()) })
 }
 
 /// Destroys a read-write lock that nobody holds.
@@ -343,7 +343,7 @@ pub unsafe extern "C" fn uv_cond_init(cond: *mut uv_cond_t) -> c_int {
     // SAFETY: the attributes are initialised before they are used, and destroyed after; common
     // pointer contract.
     unsafe {
-        let mut attributes: libc::pthread_condattr_t = std::mem::zeroed();
+        let mut attributes: libc::pthread_condattr_t = core::mem::zeroed();
         let result = libc::pthread_condattr_init(&mut attributes);
         if result != 0 {
             return code(result);
@@ -450,7 +450,7 @@ pub unsafe extern "C" fn uv_cond_timedwait(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_barrier_init(barrier: *mut uv_barrier_t, count: c_uint) -> c_int {
     // SAFETY: common pointer contract.
-    code(unsafe { libc::pthread_barrier_init(barrier, std::ptr::null(), count) })
+    code(unsafe { libc::pthread_barrier_init(barrier, core::ptr::null(), count) })
 }
 
 /// Waits until as many threads wait as the barrier is for. Returns a positive number in one of

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/threading.html>
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
@@ -35,7 +35,7 @@ fn least_stack() -> usize {
 /// thread has.
 fn default_stack() -> usize {
     // SAFETY: all zero is valid, and the call fills it.
-    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    let mut limit: libc::rlimit = unsafe { core::mem::zeroed() };
     // SAFETY: writes one rlimit.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0;
     if known && limit.rlim_cur != libc::RLIM_INFINITY {
@@ -73,8 +73,8 @@ unsafe fn create(
 ) -> Result {
     // SAFETY: only C calls it, by a calling convention in which a result that is not written is
     // whatever its register holds; nothing looks at it.
-    let entry = unsafe { std::mem::transmute::<Entry, SystemEntry>(entry) };
-    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    let entry = unsafe { core::mem::transmute::<Entry, SystemEntry>(entry) };
+    let mut attributes = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
     let attributes = attributes.as_mut_ptr();
     // SAFETY: the attributes are initialised before they are used, and destroyed after; the caller
     // vouches for the rest.
@@ -102,7 +102,7 @@ fn fitting(name: &[u8], room: usize) -> usize {
 fn scheduling(thread: uv_thread_t) -> Result<(c_int, libc::sched_param)> {
     let mut policy = 0;
     // SAFETY: all zero is valid, and the call fills it.
-    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    let mut parameters: libc::sched_param = unsafe { core::mem::zeroed() };
     // SAFETY: writes both; the thread is the caller's to vouch for.
     check(unsafe { libc::pthread_getschedparam(thread, &mut policy, &mut parameters) })?;
     Ok((policy, parameters))
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn uv_thread_create(
     arg: *mut c_void,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_thread_create_ex(tid, std::ptr::null(), entry, arg) }
+    unsafe { uv_thread_create_ex(tid, core::ptr::null(), entry, arg) }
 }
 
 /// The same with options: with `UV_THREAD_HAS_STACK_SIZE` in `params->flags`, the stack has
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn uv_thread_setaffinity(
     }
     // SAFETY: the set is within its size; common pointer contract.
     unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let mut set: libc::cpu_set_t = core::mem::zeroed();
         for cpu in 0..self::mask_size() {
             if *cpumask.add(cpu) != 0 {
                 libc::CPU_SET(cpu, &mut set);
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn uv_thread_getaffinity(
     }
     // SAFETY: the set is within its size; common pointer contract.
     unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let mut set: libc::cpu_set_t = core::mem::zeroed();
         let result = libc::pthread_getaffinity_np(*tid, size_of::<libc::cpu_set_t>(), &mut set);
         if result != 0 {
             return Errno::from_system(result).code();
@@ -319,7 +319,7 @@ pub extern "C" fn uv_thread_self() -> uv_thread_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_thread_join(tid: *mut uv_thread_t) -> c_int {
     // SAFETY: common pointer contract.
-    check(unsafe { libc::pthread_join(*tid, std::ptr::null_mut()) }).into_code()
+    check(unsafe { libc::pthread_join(*tid, core::ptr::null_mut()) }).into_code()
 }
 
 /// Lets a thread go on without anybody joining it. Returns 0 or an error.
@@ -399,7 +399,7 @@ pub unsafe extern "C" fn uv_thread_getname(
         .min(size - 1);
     // SAFETY: `length + 1 <= size`; common pointer contract.
     unsafe {
-        std::ptr::copy_nonoverlapping(full.as_ptr().cast(), name, length);
+        core::ptr::copy_nonoverlapping(full.as_ptr().cast(), name, length);
         *name.add(length) = 0;
     }
     0

@@ -13,7 +13,7 @@ macro_rules! view {
     ($(#[$attribute:meta])* $name:ident => $raw:ty) => {
         $(#[$attribute])*
         #[derive(Clone, Copy, PartialEq, Eq)]
-        pub(crate) struct $name(std::ptr::NonNull<$raw>);
+        pub(crate) struct $name(core::ptr::NonNull<$raw>);
 
         #[allow(dead_code)]
         impl $name {
@@ -25,7 +25,7 @@ macro_rules! view {
             /// and that no other thread uses at the same time.
             #[inline]
             pub(crate) unsafe fn from_ptr(pointer: *const $raw) -> Self {
-                match std::ptr::NonNull::new(pointer.cast_mut()) {
+                match core::ptr::NonNull::new(pointer.cast_mut()) {
                     Some(pointer) => Self(pointer),
                     None => $crate::panic::misuse(concat!("null pointer to ", stringify!($raw))),
                 }
@@ -78,7 +78,7 @@ macro_rules! owner {
     ($member:expr, $owner:ty, $($field:tt)+) => {
         $member
             .cast::<u8>()
-            .wrapping_sub(std::mem::offset_of!($owner, $($field)+))
+            .wrapping_sub(core::mem::offset_of!($owner, $($field)+))
             .cast::<$owner>()
     };
 }

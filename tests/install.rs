@@ -12,7 +12,7 @@ mod prototypes;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// What libuv installs below its prefix, and this package, too.
 const FILES: &[&str] = &[
@@ -80,6 +80,9 @@ fn installed(tool: &str) -> bool {
 }
 
 fn make(goal: &str, variables: &[(&str, &Path)]) {
+    // All have the same place to put what they make on the way.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock();
     let mut command = Command::new("make");
     command
         .arg(goal)
@@ -205,6 +208,56 @@ fn a_program_links_and_runs_with_the_archive() {
     run(Command::new(&program)
         .arg(&program)
         .env_remove("LD_LIBRARY_PATH"));
+}
+
+/// std is in the program, and parts of the same std or of core in the archive.
+#[test]
+fn a_rust_program_links_and_runs_with_the_archive() {
+    if !installed("rustc") || !installed("make") {
+        return;
+    }
+    let folder = fresh("rust");
+    let source = folder.join("beside.rs");
+    std::fs::write(
+        &source,
+        r#"
+        unsafe extern "C" { safe fn uv_version() -> u32; }
+        fn main() {
+            let nothing: Vec<u32> = Vec::new();
+            let index = uv_version() as usize;
+            let panicked = std::panic::catch_unwind(|| nothing[index]).is_err();
+            assert!(panicked);
+        }
+        "#,
+    )
+    .unwrap();
+    let program = folder.join("beside");
+    run(Command::new("rustc")
+        .args(["--edition", "2024", "-l", "static=uv", "-L"])
+        .args([&prefix().join("lib"), &source])
+        .arg("-o")
+        .arg(&program));
+    run(Command::new(&program).env_remove("LD_LIBRARY_PATH"));
+}
+
+#[test]
+fn the_installed_archive_shows_functions_of_libuv_only() {
+    if !installed("make") {
+        return;
+    }
+    let archive = prefix().join("lib/libuv.a");
+    let defined = text(
+        Command::new("nm")
+            .args(["--defined-only", "--extern-only", "--format=posix"])
+            .arg(archive),
+    );
+    let symbols = defined.lines().filter(|line| line.contains(' '));
+    // Weak pointers to what unwinding calls are common to all that have one.
+    let functions: BTreeSet<String> = symbols
+        .map(|line| line.split(' ').next().unwrap().to_string())
+        .filter(|name| !name.starts_with("DW.ref."))
+        .collect();
+    assert_eq!(functions, exported());
 }
 
 #[test]

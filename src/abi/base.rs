@@ -1,6 +1,6 @@
 //! Small types that the others are built from.
 
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use super::uv_loop_s;
 

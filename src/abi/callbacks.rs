@@ -1,6 +1,6 @@
 //! Callbacks from the library into C.
 
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use super::*;
 

@@ -3,7 +3,7 @@
 //! Enumerations are integers here: C may hand in any value, and a value outside a Rust `enum`
 //! would be undefined behaviour. The header makes C enums of them, by the name of their type.
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 /// What a handle is.
 #[allow(non_camel_case_types)]

@@ -1,6 +1,6 @@
 //! Plain data that calls take and return.
 
-use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
 use super::*;
 

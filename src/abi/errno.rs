@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/errors.html>
 
-use std::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int};
 
 /// An error code: one of the `UV_E…` constants, always negative.
 #[allow(non_camel_case_types)]

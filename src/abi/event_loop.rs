@@ -1,6 +1,6 @@
 //! The loop and the unions that hold any handle or request.
 
-use std::ffi::{c_int, c_uint, c_ulong, c_void};
+use core::ffi::{c_int, c_uint, c_ulong, c_void};
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! The handles: caller-owned memory, fixed layout.
 
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use super::*;
 

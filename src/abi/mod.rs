@@ -24,11 +24,11 @@ pub use handles::*;
 pub use requests::*;
 
 /// A file descriptor.
-pub type uv_file = std::ffi::c_int;
+pub type uv_file = core::ffi::c_int;
 /// A socket.
-pub type uv_os_sock_t = std::ffi::c_int;
+pub type uv_os_sock_t = core::ffi::c_int;
 /// A file descriptor.
-pub type uv_os_fd_t = std::ffi::c_int;
+pub type uv_os_fd_t = core::ffi::c_int;
 /// A process id.
 pub type uv_pid_t = libc::pid_t;
 /// A user id.

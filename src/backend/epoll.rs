@@ -1,7 +1,7 @@
 //! The epoll backend: straight on the system calls.
 
-use std::ffi::c_int;
-use std::mem::MaybeUninit;
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
 
 use super::BATCH;
 use crate::errors::{Errno, Result};
@@ -110,7 +110,7 @@ impl Poller {
         events.count = 0;
         let count = if block_sigprof {
             // SAFETY: an all-zero set is valid memory for sigemptyset.
-            let mut blocked: libc::sigset_t = unsafe { std::mem::zeroed() };
+            let mut blocked: libc::sigset_t = unsafe { core::mem::zeroed() };
             // SAFETY: both write to `blocked` only.
             unsafe {
                 libc::sigemptyset(&mut blocked);

@@ -3,10 +3,10 @@
 //! `polling` knows readable and writable only; what exactly is ready is asked of poll(2) with a
 //! zero timeout, one call per event. It takes memory from the process's global allocator.
 
-use std::ffi::c_int;
-use std::num::NonZeroUsize;
+use core::ffi::c_int;
+use core::num::NonZeroUsize;
+use core::time::Duration;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::time::Duration;
 
 use polling::{Event, PollMode};
 
@@ -107,7 +107,7 @@ impl Poller {
     /// poller's own is closed, those few stay open in the child.
     pub(crate) fn abandon(self) {
         let own = self.fd();
-        std::mem::forget(self);
+        core::mem::forget(self);
         fd::close_quietly(own);
     }
 
@@ -191,8 +191,8 @@ impl Poller {
 fn change_sigprof(how: c_int) -> bool {
     // SAFETY: all-zero sets are valid memory for the calls, which write to them only.
     unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        let mut old: libc::sigset_t = std::mem::zeroed();
+        let mut set: libc::sigset_t = core::mem::zeroed();
+        let mut old: libc::sigset_t = core::mem::zeroed();
         libc::sigemptyset(&mut set);
         libc::sigaddset(&mut set, libc::SIGPROF);
         libc::pthread_sigmask(how, &set, &mut old);

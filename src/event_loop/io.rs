@@ -9,7 +9,7 @@
 //! A table finds the watcher by the number of the descriptor. A watcher that is stopped leaves it,
 //! and leaves there what the poller still knows: should it come back, nobody has to be told.
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use super::Loop;
 use crate::abi::*;
@@ -79,7 +79,7 @@ impl Slot {
         if self.0 == 0 {
             Known::Nothing
         } else if self.0 & 1 == 0 {
-            let raw = std::ptr::with_exposed_provenance_mut(self.0 as usize);
+            let raw = core::ptr::with_exposed_provenance_mut(self.0 as usize);
             // SAFETY: a watcher leaves its slot before it dies.
             Known::Watched(unsafe { Io::from_ptr(raw) })
         } else {
@@ -221,7 +221,7 @@ impl Descriptors {
     /// Starts afresh after a fork, when the poller is shared with the parent; the watchers that
     /// are to be told to the new poller are handed to `each`.
     pub(super) fn fork(&mut self, mut each: impl FnMut(Io)) -> Result {
-        let parents = std::mem::replace(&mut self.poller, Poller::new()?);
+        let parents = core::mem::replace(&mut self.poller, Poller::new()?);
         parents.abandon();
         for slot in self.slots.iter_mut() {
             match slot.known() {
@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn a_watcher_has_its_kind_and_a_generation() {
         // SAFETY: watchers are plain data, valid when zeroed.
-        let mut raw: uv__io_t = unsafe { std::mem::zeroed() };
+        let mut raw: uv__io_t = unsafe { core::mem::zeroed() };
         // SAFETY: the memory outlives the view.
         let io = unsafe { Io::from_ptr(&raw mut raw) };
         io.init(Watcher::Poll, 7);

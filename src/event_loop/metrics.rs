@@ -2,8 +2,8 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/metrics.html>
 
-use std::ffi::c_int;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::Loop;
 use crate::abi::*;
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn uv_metrics_info(
         loop_count: counters.loop_count.load(Relaxed),
         events: counters.events.load(Relaxed),
         events_waiting: counters.events_waiting.load(Relaxed),
-        reserved: [std::ptr::null_mut(); 13],
+        reserved: [core::ptr::null_mut(); 13],
     };
     // SAFETY: common pointer contract.
     unsafe { metrics.write(info) };

@@ -10,8 +10,8 @@ mod metrics;
 mod run;
 mod wait;
 
-use std::ffi::{c_int, c_uint, c_void};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use core::ffi::{c_int, c_uint, c_void};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::abi::*;
 use crate::alloc;
@@ -289,27 +289,27 @@ impl Loop {
         set!(self.active_handles = 0);
         set!(
             self.active_reqs = uv__active_reqs {
-                unused: std::ptr::null_mut()
+                unused: core::ptr::null_mut()
             }
         );
         set!(self.stop_flag = 0);
         set!(self.flags = 0);
-        set!(self.watchers = std::ptr::null_mut());
+        set!(self.watchers = core::ptr::null_mut());
         set!(self.nwatchers = 0);
         set!(self.nfds = 0);
-        set!(self.closing_handles = std::ptr::null_mut());
+        set!(self.closing_handles = core::ptr::null_mut());
         set!(self.async_unused = None);
         set!(self.async_wfd = -1);
         set!(
             self.timer_heap = uv__timer_heap {
-                min: std::ptr::null_mut(),
+                min: core::ptr::null_mut(),
                 nelts: 0
             }
         );
         set!(self.timer_counter = 0);
         set!(self.emfile_fd = -1);
         set!(self.inotify_fd = -1);
-        set!(self.inotify_watchers = std::ptr::null_mut());
+        set!(self.inotify_watchers = core::ptr::null_mut());
     }
 
     fn init_parts(self) -> Result {
@@ -325,7 +325,7 @@ impl Loop {
 
     fn drop_internals(self) {
         let internals = self.internals();
-        set!(self.internal_fields = std::ptr::null_mut());
+        set!(self.internal_fields = core::ptr::null_mut());
         // SAFETY: made by `init` on this allocator, and not used from here on.
         drop(unsafe { alloc::Box::from_raw_in(internals, alloc::Heap) });
     }
@@ -429,15 +429,15 @@ impl Loop {
 }
 
 /// The default loop, once it has been asked for.
-static DEFAULT_LOOP: AtomicPtr<uv_loop_t> = AtomicPtr::new(std::ptr::null_mut());
+static DEFAULT_LOOP: AtomicPtr<uv_loop_t> = AtomicPtr::new(core::ptr::null_mut());
 
-struct DefaultLoopMemory(std::cell::UnsafeCell<std::mem::MaybeUninit<uv_loop_t>>);
+struct DefaultLoopMemory(core::cell::UnsafeCell<core::mem::MaybeUninit<uv_loop_t>>);
 
 // SAFETY: handed out as a pointer only; who uses it from which thread is the program's matter.
 unsafe impl Sync for DefaultLoopMemory {}
 
 static DEFAULT_LOOP_MEMORY: DefaultLoopMemory =
-    DefaultLoopMemory(std::cell::UnsafeCell::new(std::mem::MaybeUninit::zeroed()));
+    DefaultLoopMemory(core::cell::UnsafeCell::new(core::mem::MaybeUninit::zeroed()));
 
 unsafe extern "C" {
     static stderr: *mut libc::FILE;
@@ -466,7 +466,7 @@ pub extern "C" fn uv_default_loop() -> *mut uv_loop_t {
     let memory = DEFAULT_LOOP_MEMORY.0.get().cast::<uv_loop_t>();
     // SAFETY: static memory of the right type, for this call and what follows.
     if unsafe { Loop::from_ptr(memory) }.init().is_err() {
-        return std::ptr::null_mut();
+        return core::ptr::null_mut();
     }
     DEFAULT_LOOP.store(memory, Ordering::Release);
     memory
@@ -499,7 +499,7 @@ pub unsafe extern "C" fn uv_loop_close(r#loop: *mut uv_loop_t) -> c_int {
     // SAFETY: common pointer contract.
     let result = unsafe { Loop::from_ptr(r#loop) }.close();
     if result.is_ok() {
-        let null = std::ptr::null_mut();
+        let null = core::ptr::null_mut();
         let _ = DEFAULT_LOOP.compare_exchange(r#loop, null, Ordering::AcqRel, Ordering::Relaxed);
     }
     result.into_code()
@@ -518,7 +518,7 @@ pub extern "C" fn uv_loop_new() -> *mut uv_loop_t {
     if unsafe { Loop::from_ptr(memory) }.init().is_err() {
         // SAFETY: allocated above, and nobody else has it.
         unsafe { alloc::free(memory.cast()) };
-        return std::ptr::null_mut();
+        return core::ptr::null_mut();
     }
     memory
 }

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/design.html#the-i-o-loop>
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 use super::Loop;
 use super::io::{FED, Io};
@@ -126,7 +126,7 @@ impl Loop {
 
     fn run_closing(self) {
         let mut next = self.closing_handles();
-        self.set_closing_handles(std::ptr::null_mut());
+        self.set_closing_handles(core::ptr::null_mut());
         while !next.is_null() {
             // SAFETY: closing handles stay in place until their callback.
             let handle = unsafe { Handle::from_ptr(next) };

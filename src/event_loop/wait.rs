@@ -7,8 +7,8 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/design.html#the-i-o-loop>
 
-use std::ffi::c_int;
-use std::sync::atomic::Ordering::Relaxed;
+use core::ffi::c_int;
+use core::sync::atomic::Ordering::Relaxed;
 
 use super::Loop;
 use super::io::apply_changes;

@@ -1,6 +1,6 @@
 //! Who may do what with files: permissions and owners.
 
-use std::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
 use super::request::FsRequest;

@@ -5,7 +5,7 @@
 //! kinds of files on some file systems in some versions only. So the next way takes over where one
 //! gives up; what reading and writing say is final.
 
-use std::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
 
 use super::dispatch::start;
 use super::request::FsRequest;
@@ -117,7 +117,7 @@ impl Open {
 
     /// Closing may be when it turns out that data could not be written.
     fn close(self) -> Result {
-        fd::close(std::mem::ManuallyDrop::new(self).0)
+        fd::close(core::mem::ManuallyDrop::new(self).0)
     }
 }
 

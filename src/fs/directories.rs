@@ -4,9 +4,9 @@
 //! A `uv_dir_t` is the caller's from `uv_fs_opendir` until `uv_fs_closedir` has released it; a
 //! close that was cancelled leaves it open.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
 
 use super::dispatch::start;
 use super::request::{FsRequest, into_block};
@@ -120,7 +120,7 @@ impl FsRequest {
         let Some(entry) = next else {
             // SAFETY: as above, and forgotten right away.
             unsafe { Listing::free(listing.cast()) };
-            set!(self.ptr = std::ptr::null_mut());
+            set!(self.ptr = core::ptr::null_mut());
             return Err(Errno::EOF);
         };
         set!(self.nbufs = index + 1);
@@ -222,7 +222,7 @@ pub(super) fn closedir(request: FsRequest) -> Result<usize> {
     let dir = request.dir();
     // SAFETY: came from `opendir`, and is not used afterwards.
     drop(unsafe { Directory::from_raw(dir.stream()?) });
-    set!(request.ptr = std::ptr::null_mut());
+    set!(request.ptr = core::ptr::null_mut());
     // SAFETY: allocated by `opendir`.
     unsafe { alloc::free(dir.raw().cast()) };
     Ok(0)

@@ -1,6 +1,6 @@
 //! How an operation is started, where it is done, and by whom.
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use super::in_place::{self, Outcome};
 use super::request::FsRequest;

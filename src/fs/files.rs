@@ -1,6 +1,6 @@
 //! Open files: opening and closing, reading and writing, sizes.
 
-use std::ffi::{c_char, c_int, c_uint};
+use core::ffi::{c_char, c_int, c_uint};
 
 use super::dispatch::start;
 use super::request::FsRequest;
@@ -376,7 +376,7 @@ mod tests {
     use super::*;
 
     fn rest(lengths: &[usize]) -> (std::vec::Vec<uv_buf_t>, Rest) {
-        let base = std::ptr::null_mut();
+        let base = core::ptr::null_mut();
         let bufs: std::vec::Vec<_> = lengths.iter().map(|&len| uv_buf_t { base, len }).collect();
         let rest = Rest {
             next: bufs.as_ptr(),

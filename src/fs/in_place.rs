@@ -22,8 +22,8 @@
 //! One thing does hold up opening and reading in place: a program that lets others have files by
 //! fanotify(7)'s permission events, as scanners for viruses do. Nothing tells whether there is one.
 
-use std::ffi::c_int;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::locality;
 use super::request::FsRequest;
@@ -436,7 +436,7 @@ pub(super) fn undo(request: FsRequest) -> Result {
         }
         _ => {}
     }
-    set!(request.ptr = std::ptr::null_mut());
+    set!(request.ptr = core::ptr::null_mut());
     Ok(())
 }
 

@@ -4,8 +4,8 @@
 //! and even to ask what kind of file system it is may have to wait. So a worker of the pool asks,
 //! once for each mount, and the loop's thread goes by what is known.
 
-use std::ffi::c_int;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::sys::cached;
 

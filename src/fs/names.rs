@@ -1,6 +1,6 @@
 //! What files are called: links, renaming, and paths.
 
-use std::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
 use super::request::{FsRequest, into_block};

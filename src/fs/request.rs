@@ -5,8 +5,8 @@
 //! or (`uv_fs_readdir`) the names of the entries that were read. Both are released by
 //! `uv_fs_req_cleanup`; the copy of the buffers as soon as the operation is done.
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
-use std::mem::ManuallyDrop;
+use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::mem::ManuallyDrop;
 
 use super::directories::Listing;
 use crate::abi::*;
@@ -37,15 +37,15 @@ impl FsRequest {
         set!(self.r#loop = on);
         set!(self.cb = callback);
         set!(self.result = 0);
-        set!(self.ptr = std::ptr::null_mut());
-        set!(self.path = std::ptr::null());
-        set!(self.new_path = std::ptr::null());
-        set!(self.bufs = std::ptr::null_mut());
+        set!(self.ptr = core::ptr::null_mut());
+        set!(self.path = core::ptr::null());
+        set!(self.new_path = core::ptr::null());
+        set!(self.bufs = core::ptr::null_mut());
         set!(self.nbufs = 0);
         // Nothing that `uv_cancel` could take back from the pool.
         set!(self.work_req.work = None);
-        set!(self.work_req.r#loop = std::ptr::null_mut());
-        set!(self.reserved = [std::ptr::null_mut(); 5]);
+        set!(self.work_req.r#loop = core::ptr::null_mut());
+        set!(self.reserved = [core::ptr::null_mut(); 5]);
     }
 
     pub(super) fn is_synchronous(self) -> bool {
@@ -122,7 +122,7 @@ impl FsRequest {
 
     /// How much to copy, for which the request has no member: an operation without buffers.
     pub(super) fn set_length(self, length: usize) {
-        let base = std::ptr::null_mut();
+        let base = core::ptr::null_mut();
         set!(self.bufsml = [uv_buf_t { base, len: length }; FEW]);
     }
 
@@ -203,7 +203,7 @@ impl FsRequest {
         };
         if !self.is_synchronous() {
             // SAFETY: `kept` is this request's memory with room for as many.
-            unsafe { std::ptr::copy_nonoverlapping(buffers, kept, length) };
+            unsafe { core::ptr::copy_nonoverlapping(buffers, kept, length) };
         }
         set!(self.bufs = kept);
         set!(self.nbufs = count);
@@ -222,13 +222,13 @@ impl FsRequest {
             // SAFETY: null or a copy made by `keep_buffers`, which is forgotten below.
             unsafe { alloc::free(buffers.cast()) };
         }
-        set!(self.bufs = std::ptr::null_mut());
+        set!(self.bufs = core::ptr::null_mut());
         set!(self.nbufs = 0);
     }
 
     /// Makes `block` the request's own.
     pub(super) fn own<T>(self, block: *mut T) -> *mut T {
-        let null = std::ptr::null_mut();
+        let null = core::ptr::null_mut();
         set!(self.reserved = [block.cast::<c_void>(), null, null, null, null]);
         block
     }
@@ -258,10 +258,10 @@ impl FsRequest {
             }
             alloc::free(get!(self.reserved[0]));
         }
-        self.own(std::ptr::null_mut::<c_void>());
-        set!(self.ptr = std::ptr::null_mut());
-        set!(self.path = std::ptr::null());
-        set!(self.new_path = std::ptr::null());
+        self.own(core::ptr::null_mut::<c_void>());
+        set!(self.ptr = core::ptr::null_mut());
+        set!(self.path = core::ptr::null());
+        set!(self.new_path = core::ptr::null());
     }
 }
 
@@ -278,7 +278,7 @@ unsafe fn given<'a>(path: *const c_char) -> Result<&'a CStr> {
 /// The memory of an array, to be released with `alloc::free`; null for an empty one.
 pub(super) fn into_block<T>(array: alloc::Vec<T>) -> *mut T {
     if array.is_empty() {
-        return std::ptr::null_mut();
+        return core::ptr::null_mut();
     }
     ManuallyDrop::new(array).as_mut_ptr()
 }

@@ -1,6 +1,6 @@
 //! What files and file systems are: the stat family.
 
-use std::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
 use super::request::FsRequest;

@@ -1,6 +1,6 @@
 //! When files were used and changed last.
 
-use std::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
 use super::request::FsRequest;
@@ -35,16 +35,13 @@ fn timespec(time: f64) -> Result<libc::timespec> {
         (0, libc::UTIME_NOW)
     } else if time.is_nan() {
         (0, libc::UTIME_OMIT)
+    } else if time.abs() >= libc::time_t::MAX as f64 {
+        return Err(Errno::EINVAL);
     } else {
         // The part of a second counts forwards, before 1970 as well.
-        let whole = time.floor();
-        if whole.abs() >= libc::time_t::MAX as f64 {
-            return Err(Errno::EINVAL);
-        }
-        (
-            whole as libc::time_t,
-            ((time - whole) * 1e9) as libc::c_long,
-        )
+        let towards_zero = time as libc::time_t;
+        let whole = towards_zero - libc::time_t::from(time < towards_zero as f64);
+        (whole, ((time - whole as f64) * 1e9) as libc::c_long)
     };
     Ok(libc::timespec { tv_sec, tv_nsec })
 }

@@ -16,7 +16,7 @@
 mod registry;
 mod tree;
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use crate::abi::*;
 use crate::alloc;
@@ -79,7 +79,7 @@ impl FsEvent {
     }
 
     fn keep(self, tree: *mut Tree, id: u64) {
-        let null = std::ptr::null_mut();
+        let null = core::ptr::null_mut();
         set!(self.u.reserved = [tree.cast(), id as usize as *mut c_void, null, null]);
     }
 
@@ -93,8 +93,8 @@ impl FsEvent {
 
     fn init(self, on: Loop) {
         self.handle().init(on, UV_FS_EVENT);
-        self.keep(std::ptr::null_mut(), 0);
-        set!(self.path = std::ptr::null_mut());
+        self.keep(core::ptr::null_mut(), 0);
+        set!(self.path = core::ptr::null_mut());
         set!(self.cb = None);
         set!(self.wd = -1);
         // SAFETY: a member of a live handle.
@@ -130,7 +130,7 @@ impl FsEvent {
         with_registry(on, |registry| {
             let wd = registry.watch(path, Target::Anything)?;
             let id = registry.subscribe(wd, self, NO_NODE)?;
-            self.keep(std::ptr::null_mut(), id);
+            self.keep(core::ptr::null_mut(), id);
             set!(self.wd = wd);
             Ok(())
         })
@@ -151,7 +151,7 @@ impl FsEvent {
     fn forget_path(self) {
         // SAFETY: made by `start`.
         unsafe { alloc::free(get!(self.path).cast()) };
-        set!(self.path = std::ptr::null_mut());
+        set!(self.path = core::ptr::null_mut());
     }
 
     fn stop(self) {
@@ -168,7 +168,7 @@ impl FsEvent {
             // SAFETY: made by `watch_tree`, and not used from here on.
             drop(unsafe { alloc::Box::from_raw_in(tree, alloc::Heap) });
         }
-        self.keep(std::ptr::null_mut(), 0);
+        self.keep(core::ptr::null_mut(), 0);
         set!(self.wd = -1);
         self.forget_path();
     }
@@ -300,14 +300,14 @@ fn dispatch(on: Loop, event: &Event<'_>) {
 fn on_overflow(on: Loop) {
     for_each_started(on, |handle| {
         handle.with_tree(|tree, registry| tree.review(registry, handle));
-        handle.invoke(std::ptr::null(), UV_CHANGE as c_int, 0);
+        handle.invoke(core::ptr::null(), UV_CHANGE as c_int, 0);
         handle.deliver();
     });
 }
 
 /// The inotify descriptor is readable, or a start has something to report.
 pub(crate) fn on_readable(on: Loop) {
-    if with_registry(on, |registry| std::mem::take(&mut registry.has_reports)) {
+    if with_registry(on, |registry| core::mem::take(&mut registry.has_reports)) {
         for_each_started(on, FsEvent::deliver);
     }
     for _ in 0..READ_BUDGET {
@@ -332,7 +332,7 @@ pub(crate) fn loop_cleanup(on: Loop) {
         return;
     }
     watcher_of(on).close(on);
-    set!(on.inotify_watchers = std::ptr::null_mut());
+    set!(on.inotify_watchers = core::ptr::null_mut());
     set!(on.inotify_fd = -1);
     // SAFETY: made by `ensure_registry`, and not used from here on.
     drop(unsafe { alloc::Box::from_raw_in(registry, alloc::Heap) });
@@ -347,7 +347,7 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
     watcher_of(on).close(on);
     with_registry(on, Registry::renew)?;
     listen_to(on, with_registry(on, |registry| registry.fd))?;
-    let first_error = std::cell::Cell::new(Ok(()));
+    let first_error = core::cell::Cell::new(Ok(()));
     for_each_started(on, |handle| {
         let renewed = handle
             .with_tree(|tree, registry| tree.renew(registry, handle))
@@ -375,7 +375,7 @@ pub(crate) unsafe fn copy_path(path: &CStr, buffer: *mut c_char, size: *mut usiz
             *size = bytes.len();
             return Err(Errno::ENOBUFS);
         }
-        std::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), buffer, bytes.len());
+        core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), buffer, bytes.len());
         *size = bytes.len() - 1;
     }
     Ok(())

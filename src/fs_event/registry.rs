@@ -4,7 +4,7 @@
 //! through one inode share a watch, which is removed with the last of them. Numbers are given out
 //! in ascending order and not used again for a long time, so a sorted array is all it takes.
 
-use std::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int};
 
 use super::FsEvent;
 use crate::alloc;

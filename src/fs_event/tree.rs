@@ -19,7 +19,7 @@
 //!
 //! Nothing in this file calls back into C: reports are queued, and the handle delivers them.
 
-use std::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
 
 use super::FsEvent;
 use super::registry::Registry;
@@ -60,7 +60,7 @@ impl Report {
     pub(super) fn name(&self) -> *const c_char {
         // The terminator alone stands for the root, whose name is not relative to itself.
         if self.name.len() <= 1 {
-            std::ptr::null()
+            core::ptr::null()
         } else {
             self.name.as_ptr().cast()
         }
@@ -186,12 +186,12 @@ impl Tree {
     pub(super) fn next_report(&mut self) -> Option<Report> {
         if let Some(report) = self.reports.get_mut(self.next_report) {
             self.next_report += 1;
-            let name = std::mem::replace(&mut report.name, alloc::vec());
+            let name = core::mem::replace(&mut report.name, alloc::vec());
             return Some(Report { name, ..*report });
         }
         self.reports.clear();
         self.next_report = 0;
-        let lost = std::mem::take(&mut self.lost_report);
+        let lost = core::mem::take(&mut self.lost_report);
         lost.then(|| Report {
             name: alloc::vec(),
             events: UV_CHANGE as c_int,
@@ -308,7 +308,7 @@ impl Tree {
         if parent == NONE {
             return;
         }
-        let next = std::mem::replace(&mut self.node(parent).first_child, index);
+        let next = core::mem::replace(&mut self.node(parent).first_child, index);
         if next != NONE {
             self.node(next).prev = index;
         }
@@ -331,7 +331,7 @@ impl Tree {
     }
 
     fn set_incomplete(&mut self, index: u32, value: bool) {
-        let before = std::mem::replace(&mut self.node(index).is_incomplete, value);
+        let before = core::mem::replace(&mut self.node(index).is_incomplete, value);
         self.incomplete += u32::from(value);
         self.incomplete -= u32::from(before);
     }
@@ -487,7 +487,7 @@ impl Tree {
     /// A file system is gone from the directory; what was below the mount is there again.
     fn replace(&mut self, registry: &mut Registry, handle: FsEvent, node: u32) {
         let parent = self.node(node).parent;
-        let mut name = std::mem::replace(&mut self.node(node).name, alloc::vec());
+        let mut name = core::mem::replace(&mut self.node(node).name, alloc::vec());
         self.drop_from(registry, node);
         if append(&mut name, b"\0").is_ok() {
             self.on_appeared(registry, handle, parent, as_path(&name));
@@ -632,7 +632,7 @@ impl Tree {
 
     fn is_to_visit(&mut self, child: u32, is_new: bool, purpose: Purpose) -> bool {
         let look = self.look;
-        let seen = std::mem::replace(&mut self.node(child).seen, look);
+        let seen = core::mem::replace(&mut self.node(child).seen, look);
         is_new || purpose == Purpose::Review && seen != look
     }
 

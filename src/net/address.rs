@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip4_addr>
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
@@ -82,7 +82,7 @@ pub(crate) fn scope_of(zone: &[u8]) -> u32 {
     if !zone.iter().all(u8::is_ascii_digit) {
         return 0;
     }
-    std::str::from_utf8(zone)
+    core::str::from_utf8(zone)
         .ok()
         .and_then(|zone| zone.parse().ok())
         .unwrap_or(0)
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn uv_ip4_addr(
     addr: *mut libc::sockaddr_in,
 ) -> c_int {
     // SAFETY: all zero is a valid address.
-    let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+    let mut address: libc::sockaddr_in = unsafe { core::mem::zeroed() };
     address.sin_family = libc::AF_INET as libc::sa_family_t;
     address.sin_port = (port as u16).to_be();
     // SAFETY: common pointer contract.
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn uv_ip6_addr(
     addr: *mut libc::sockaddr_in6,
 ) -> c_int {
     // SAFETY: all zero is a valid address.
-    let mut address: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+    let mut address: libc::sockaddr_in6 = unsafe { core::mem::zeroed() };
     address.sin6_family = libc::AF_INET6 as libc::sa_family_t;
     address.sin6_port = (port as u16).to_be();
     // SAFETY: common pointer contract.

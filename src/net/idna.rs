@@ -26,7 +26,7 @@ const INITIAL_CODE: u32 = 128;
 /// `UV_EINVAL` for an empty name, one that is not UTF-8 or holds a NUL, and one that comes out
 /// longer than `HOST_SIZE`.
 pub(crate) fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_SIZE]) -> Result<&'a [u8]> {
-    let name = std::str::from_utf8(name).map_err(|_| Errno::EINVAL)?;
+    let name = core::str::from_utf8(name).map_err(|_| Errno::EINVAL)?;
     // Every character makes at least one byte; the sums of `encode` cannot overflow below that.
     if name.is_empty() || name.contains('\0') || name.chars().count() >= HOST_SIZE {
         return Err(Errno::EINVAL);
@@ -146,6 +146,8 @@ fn adapt(delta: u32, characters: u32, first: bool) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::string::String;
+
     use super::*;
 
     fn convert(name: impl AsRef<[u8]>) -> Result<String> {

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_interface_addresses>
 
-use std::ffi::{CStr, c_char, c_int, c_uint};
+use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use crate::abi::*;
 use crate::alloc;
@@ -14,7 +14,7 @@ struct List(*mut libc::ifaddrs);
 
 impl List {
     fn new() -> Result<List> {
-        let mut list = std::ptr::null_mut();
+        let mut list = core::ptr::null_mut();
         // SAFETY: writes the list's head.
         cvt(unsafe { libc::getifaddrs(&mut list) })?;
         Ok(List(list))
@@ -24,7 +24,7 @@ impl List {
         // SAFETY: the entries are live as long as the list.
         let next = |entry: &&libc::ifaddrs| unsafe { entry.ifa_next.as_ref() };
         // SAFETY: as above.
-        std::iter::successors(unsafe { self.0.as_ref() }, next)
+        core::iter::successors(unsafe { self.0.as_ref() }, next)
     }
 }
 
@@ -77,7 +77,7 @@ fn physical(list: &List, of: &CStr) -> [c_char; 6] {
 /// `address` must be null or as long as `family` says.
 unsafe fn socket_address(family: c_int, address: *const libc::sockaddr) -> uv__if_address {
     // SAFETY: all zero is valid.
-    let mut copy: uv__if_address = unsafe { std::mem::zeroed() };
+    let mut copy: uv__if_address = unsafe { core::mem::zeroed() };
     if !address.is_null() {
         // SAFETY: the caller vouches for the address.
         unsafe {
@@ -118,7 +118,7 @@ fn addresses() -> Result<(*mut uv_interface_address_t, usize)> {
     let list = List::new()?;
     let count = list.iter().filter(is_listed).count();
     if count == 0 {
-        return Ok((std::ptr::null_mut(), 0));
+        return Ok((core::ptr::null_mut(), 0));
     }
     let names: usize = list
         .iter()
@@ -135,7 +135,7 @@ fn addresses() -> Result<(*mut uv_interface_address_t, usize)> {
         let bytes = name(entry).to_bytes_with_nul();
         // SAFETY: the block has room for all addresses and names.
         unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len());
+            core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len());
             block.add(at).write(describe(&list, entry, place));
         }
         place = place.wrapping_add(bytes.len());
@@ -164,7 +164,7 @@ unsafe fn name_of(index: c_uint, buffer: *mut c_char, size: *mut usize) -> Resul
             *size = length + 1;
             return Err(Errno::ENOBUFS);
         }
-        std::ptr::copy_nonoverlapping(name.as_ptr().cast(), buffer, length + 1);
+        core::ptr::copy_nonoverlapping(name.as_ptr().cast(), buffer, length + 1);
         *size = length;
     }
     Ok(())
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn uv_interface_addresses(
 ) -> c_int {
     let (result, list, number) = match self::addresses() {
         Ok((list, number)) => (0, list, number),
-        Err(error) => (error.code(), std::ptr::null_mut(), 0),
+        Err(error) => (error.code(), core::ptr::null_mut(), 0),
     };
     // SAFETY: common pointer contract.
     unsafe {

@@ -1,6 +1,6 @@
 //! Socket addresses that C hands in.
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use crate::errors::{Errno, Result};
 use crate::sys::interface;
@@ -45,7 +45,7 @@ impl Address {
 
     /// Wraps an address of our own, which has to outlive the view.
     pub(crate) fn from_v6(address: &libc::sockaddr_in6) -> Address {
-        Address(std::ptr::from_ref(address).cast())
+        Address(core::ptr::from_ref(address).cast())
     }
 
     /// A copy of a link-local address that does not say which link it means.

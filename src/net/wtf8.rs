@@ -4,7 +4,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_to_wtf8>
 
-use std::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
 
 use crate::abi::*;
 use crate::alloc;
@@ -60,13 +60,13 @@ fn utf16_units(code: u32) -> (u16, Option<u16>) {
 
 /// The UTF-16 units of `text`, up to what is no WTF-8.
 fn to_utf16(mut text: &[u8]) -> impl Iterator<Item = u16> {
-    std::iter::from_fn(move || take_code_point(&mut text))
+    core::iter::from_fn(move || take_code_point(&mut text))
         .map(utf16_units)
-        .flat_map(|(first, second)| std::iter::once(first).chain(second))
+        .flat_map(|(first, second)| core::iter::once(first).chain(second))
 }
 
 /// The code points of UTF-16 text: pairs of surrogates joined, lone ones as they are.
-struct CodePoints<U: Iterator<Item = u16>>(std::iter::Peekable<U>);
+struct CodePoints<U: Iterator<Item = u16>>(core::iter::Peekable<U>);
 
 impl<U: Iterator<Item = u16>> Iterator for CodePoints<U> {
     type Item = u32;
@@ -127,7 +127,7 @@ impl Utf16 {
 
     fn units(self) -> impl Iterator<Item = u16> {
         let mut index = 0;
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             if self.length >= 0 && index == self.length as usize {
                 return None;
             }
@@ -161,7 +161,7 @@ impl Utf16 {
                 break;
             }
             // SAFETY: within the room, for which the caller vouches.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), at.add(length), size) };
+            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at.add(length), size) };
             length += size;
         }
         // SAFETY: the caller vouches for the terminator's room as well.
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn uv_utf16_to_wtf8(
     let needed = text.wtf8_length();
     let mut room = needed;
     // SAFETY: common pointer contract.
-    let given = unsafe { wtf8_len_ptr.as_mut() }.map(|at| std::mem::replace(at, needed));
+    let given = unsafe { wtf8_len_ptr.as_mut() }.map(|at| core::mem::replace(at, needed));
     if wtf8_ptr.is_null() {
         return 0;
     }
@@ -278,6 +278,9 @@ pub unsafe extern "C" fn uv_wtf8_to_utf16(wtf8: *const c_char, utf16: *mut u16, 
 
 #[cfg(test)]
 mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
     use super::*;
 
     fn units(text: &[u8]) -> Option<Vec<u16>> {

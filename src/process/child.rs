@@ -14,8 +14,8 @@
 //! Descriptors, working folder, user, group, mask and dispositions are the child's own, so that
 //! nothing has to be undone.
 
-use std::ffi::{c_char, c_int, c_long, c_void};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use core::ffi::{c_char, c_int, c_long, c_void};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
 use crate::errors::{Errno, Result};
 use crate::sys::cvt;
@@ -141,7 +141,7 @@ impl Plan {
         // The supplementary groups are the parent's. Whoever is not allowed to give them up is
         // not allowed to change the user either, or will be told.
         // SAFETY: no groups are read.
-        unsafe { libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()) };
+        unsafe { libc::syscall(libc::SYS_setgroups, 0, core::ptr::null::<libc::gid_t>()) };
         if let Some(gid) = self.gid {
             // SAFETY: takes a number.
             call(unsafe { libc::syscall(libc::SYS_setgid, gid) })?;
@@ -242,7 +242,7 @@ fn reset_signals() {
                 libc::SYS_rt_sigaction,
                 signum,
                 DEFAULT_ACTION.as_ptr(),
-                std::ptr::null_mut::<u64>(),
+                core::ptr::null_mut::<u64>(),
                 SET_SIZE,
             )
         };
@@ -250,10 +250,10 @@ fn reset_signals() {
 }
 
 fn unblock_signals() {
-    let mut none = std::mem::MaybeUninit::uninit();
+    let mut none = core::mem::MaybeUninit::uninit();
     // SAFETY: sigemptyset initialises the set before it is read.
     unsafe {
         libc::sigemptyset(none.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), core::ptr::null_mut());
     }
 }

@@ -5,8 +5,8 @@
 //! refused, or granted in words only (emulators), the child gets a copy and reports through a pipe;
 //! the first child of a process shows which it is.
 
-use std::ffi::c_int;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 
 use super::child::{self, Plan};
 use crate::errors::{Errno, Result};
@@ -57,7 +57,7 @@ pub(super) fn launch(plan: &Plan) -> Result<libc::pid_t> {
 /// Makes the child; signals must not find it in the parent's memory with the parent's handlers.
 fn start(plan: &Plan, known: u8) -> Result<libc::pid_t> {
     let stack = Stack::new()?;
-    let argument = std::ptr::from_ref(plan).cast_mut().cast();
+    let argument = core::ptr::from_ref(plan).cast_mut().cast();
     keeping_errno(|| {
         let _blocked = AllBlocked::new();
         let changing = plan.uid.is_some() || plan.gid.is_some();

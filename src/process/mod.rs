@@ -20,8 +20,8 @@ mod launch;
 mod program;
 mod stdio;
 
-use std::ffi::{CStr, c_char, c_int, c_uint};
-use std::sync::atomic::{AtomicBool, AtomicI32};
+use core::ffi::{CStr, c_char, c_int, c_uint};
+use core::sync::atomic::{AtomicBool, AtomicI32};
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
@@ -152,7 +152,7 @@ unsafe fn start_process(on: Loop, options: &uv_process_options_t) -> Result<libc
         (0, _) => &[][..],
         (_, true) => return Err(Errno::EINVAL),
         // SAFETY: the caller vouches for the array, which nothing changes meanwhile.
-        (_, false) => unsafe { std::slice::from_raw_parts(options.stdio, count) },
+        (_, false) => unsafe { core::slice::from_raw_parts(options.stdio, count) },
     };
     let environment = if options.env.is_null() {
         // SAFETY: nobody may change the environment while it is read, which C demands as well.

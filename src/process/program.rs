@@ -1,6 +1,6 @@
 //! Where a program is looked for: at its path, or in the folders of the child's `PATH`.
 
-use std::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char};
 
 use crate::alloc;
 use crate::errors::{Errno, Result};
@@ -126,13 +126,13 @@ mod tests {
             c"MYPATH=/no".as_ptr(),
             c"PATH=/x".as_ptr(),
             c"PATH=/y".as_ptr(),
-            std::ptr::null(),
+            core::ptr::null(),
         ];
         // SAFETY: terminated strings, ended by null.
         assert_eq!(unsafe { path_of(environment.as_ptr()) }, Some(&b"/x"[..]));
         // SAFETY: an empty array.
-        assert_eq!(unsafe { path_of([std::ptr::null()].as_ptr()) }, None);
+        assert_eq!(unsafe { path_of([core::ptr::null()].as_ptr()) }, None);
         // SAFETY: none, as after `clearenv()`.
-        assert_eq!(unsafe { path_of(std::ptr::null()) }, None);
+        assert_eq!(unsafe { path_of(core::ptr::null()) }, None);
     }
 }

@@ -1,6 +1,6 @@
 //! The descriptors that a child begins with.
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 use crate::abi::*;
 use crate::alloc;

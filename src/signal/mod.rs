@@ -12,7 +12,7 @@
 
 mod registry;
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use crate::abi::*;
 use crate::backend::ready;

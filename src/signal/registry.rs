@@ -18,16 +18,16 @@
 //! the middle of changing it. Each handle remembers the generation of the registry that it is in,
 //! and `uv_loop_fork` registers a loop's handles again.
 
-use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_uint};
-use std::sync::atomic::AtomicBool;
+use core::ffi::{c_int, c_uint};
+use core::sync::atomic::AtomicBool;
 
 use super::Signal;
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::list::{self, List};
-use crate::sys::signal::{self, AllBlocked, LAST, Lock, keeping_errno};
+use crate::sys::lock::Locked;
+use crate::sys::signal::{self, AllBlocked, LAST, keeping_errno};
 use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set};
 
@@ -70,43 +70,26 @@ struct Table {
     generation: usize,
 }
 
-struct Registry {
-    lock: Lock,
-    table: UnsafeCell<Table>,
-}
+// SAFETY: what the links lead to is used under the lock as well.
+unsafe impl Send for Table {}
 
-// SAFETY: the table is used under the lock.
-unsafe impl Sync for Registry {}
-
-static REGISTRY: Registry = Registry {
-    lock: Lock::new(),
-    table: UnsafeCell::new(Table {
-        signals: [Watched {
-            handles: list::head(),
-            lasting: 0,
-            action: Action::Default,
-        }; LAST],
-        generation: 1,
-    }),
-};
+static REGISTRY: Locked<Table> = Locked::new(Table {
+    signals: [Watched {
+        handles: list::head(),
+        lasting: 0,
+        action: Action::Default,
+    }; LAST],
+    generation: 1,
+});
 
 fn locked<R>(work: impl FnOnce(&mut Table) -> R) -> R {
     let _blocked = AllBlocked::new();
-    REGISTRY.lock.acquire();
-    // SAFETY: under the lock, and `work` does not come back here since it does not leave this file.
-    let result = work(unsafe { &mut *REGISTRY.table.get() });
-    REGISTRY.lock.release();
-    result
+    REGISTRY.with(work)
 }
 
 /// Called by the kernel, on any thread, with all signals blocked.
 extern "C" fn on_signal(signum: c_int) {
-    keeping_errno(|| {
-        REGISTRY.lock.acquire();
-        // SAFETY: under the lock.
-        unsafe { &mut *REGISTRY.table.get() }.catch(signum);
-        REGISTRY.lock.release();
-    });
+    keeping_errno(|| REGISTRY.with(|table| table.catch(signum)));
 }
 
 impl Table {
@@ -211,7 +194,7 @@ impl Watched {
 impl Signal {
     fn link(self) -> List {
         const {
-            use std::mem::offset_of;
+            use core::mem::offset_of;
             assert!(offset_of!(uv__signal_tree, rbe_left) == offset_of!(uv__queue, next));
             assert!(offset_of!(uv__signal_tree, rbe_right) == offset_of!(uv__queue, prev));
         };
@@ -225,7 +208,7 @@ impl Signal {
     }
 
     fn enter(self, generation: usize, is_one_shot: bool) {
-        set!(self.tree_entry.rbe_parent = std::ptr::without_provenance_mut(generation));
+        set!(self.tree_entry.rbe_parent = core::ptr::without_provenance_mut(generation));
         set!(self.tree_entry.rbe_color = is_one_shot.into());
         self.link().init();
     }
@@ -371,6 +354,6 @@ pub(super) fn add_again(signal: Signal, signum: c_int, is_one_shot: bool) -> Res
 
 /// In a child that was forked, by whatever thread.
 unsafe extern "C" fn forget_parent() {
-    REGISTRY.lock.reset();
+    REGISTRY.reset();
     locked(Table::forget_handles);
 }

@@ -19,7 +19,7 @@ pub(crate) mod tcp;
 pub(crate) mod tty;
 mod write;
 
-use std::ffi::{c_char, c_int, c_uint};
+use core::ffi::{c_char, c_int, c_uint};
 
 use crate::abi::*;
 use crate::backend::ready;
@@ -97,10 +97,10 @@ impl Stream {
         set!(self.alloc_cb = None);
         set!(self.read_cb = None);
         set!(self.connection_cb = None);
-        set!(self.connect_req = std::ptr::null_mut());
-        set!(self.shutdown_req = std::ptr::null_mut());
+        set!(self.connect_req = core::ptr::null_mut());
+        set!(self.shutdown_req = core::ptr::null_mut());
         set!(self.accepted_fd = -1);
-        set!(self.queued_fds = std::ptr::null_mut());
+        set!(self.queued_fds = core::ptr::null_mut());
         set!(self.delayed_error = 0);
         set!(self.write_queue_size = 0);
         self.write_queue().init();
@@ -290,7 +290,7 @@ impl Stream {
             return;
         }
         let on = self.event_loop();
-        set!(self.connect_req = std::ptr::null_mut());
+        set!(self.connect_req = core::ptr::null_mut());
         if outcome.is_err() || self.write_queue().is_empty() {
             self.io().stop(on, ready::WRITABLE);
         }
@@ -362,7 +362,7 @@ impl Stream {
         let Some(request) = self.shutdown_request() else {
             return;
         };
-        set!(self.shutdown_req = std::ptr::null_mut());
+        set!(self.shutdown_req = core::ptr::null_mut());
         let outcome = if closing {
             Err(Errno::ECANCELED)
         } else {
@@ -447,7 +447,7 @@ impl Stream {
     /// The second half: everything that waits gets its callback.
     pub(crate) fn finish_close(self) {
         if let Some(request) = self.connect_request() {
-            set!(self.connect_req = std::ptr::null_mut());
+            set!(self.connect_req = core::ptr::null_mut());
             request.complete(self.event_loop(), UV_ECANCELED);
         }
         self.cancel_writes();

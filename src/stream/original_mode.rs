@@ -4,10 +4,10 @@
 //! and restored; nothing is allocated or waited for. The lock is held for a few stores or one
 //! tcsetattr. Who interrupts its holder in a signal handler must not wait for it, and does not.
 
-use std::cell::UnsafeCell;
-use std::ffi::c_int;
-use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use core::cell::UnsafeCell;
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 
 use crate::errors::{Errno, Result};
 use crate::sys::tty::{self, When};
@@ -52,7 +52,7 @@ fn try_with<R>(work: impl FnOnce(&mut Original) -> R) -> Option<R> {
 /// Works on the settings. Not for signal handlers.
 fn with(mut work: impl FnMut(&mut Original)) {
     while try_with(&mut work).is_none() {
-        std::hint::spin_loop();
+        core::hint::spin_loop();
     }
 }
 

@@ -3,7 +3,7 @@
 //! The first one waits in `accepted_fd`, where connections of a server wait too; further ones in
 //! an array behind `queued_fds`, in the order of their arrival.
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use super::Stream;
 use crate::abi::*;
@@ -68,7 +68,7 @@ impl Stream {
 
     fn drop_queue(self) {
         let queue = self.queue();
-        set!(self.queued_fds = std::ptr::null_mut());
+        set!(self.queued_fds = core::ptr::null_mut());
         // SAFETY: made by `enqueue` on this allocator, and not used from here on.
         drop(unsafe { alloc::Box::from_raw_in(queue, alloc::Heap) });
     }

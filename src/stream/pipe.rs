@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/pipe.html>
 
-use std::ffi::{c_char, c_int, c_uint};
+use core::ffi::{c_char, c_int, c_uint};
 
 use super::{Connect, Stream};
 use crate::abi::*;
@@ -32,13 +32,13 @@ struct Name {
     length: libc::socklen_t,
 }
 
-const PATH_OFFSET: usize = std::mem::offset_of!(libc::sockaddr_un, sun_path);
+const PATH_OFFSET: usize = core::mem::offset_of!(libc::sockaddr_un, sun_path);
 
 impl Name {
     /// A path, or a name in the abstract namespace, which begins with a zero byte.
     fn new(name: &[u8], options: c_uint) -> Result<Name> {
         // SAFETY: an all-zero address is valid.
-        let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+        let mut address: libc::sockaddr_un = unsafe { core::mem::zeroed() };
         let room = address.sun_path.len();
         let may_cut = options & UV_PIPE_NO_TRUNCATE == 0;
         if options & !UV_PIPE_NO_TRUNCATE != 0 || name.len() > room && !may_cut {
@@ -74,7 +74,7 @@ impl Name {
     fn path(&self) -> Option<&[u8]> {
         // SAFETY: `c_char` and `u8` are alike.
         let bytes: &[u8] = unsafe {
-            std::slice::from_raw_parts(
+            core::slice::from_raw_parts(
                 self.address.sun_path.as_ptr().cast(),
                 self.address.sun_path.len(),
             )
@@ -109,7 +109,7 @@ impl Pipe {
     fn init(self, on: Loop, ipc: c_int) {
         self.stream().init(on, UV_NAMED_PIPE);
         set!(self.ipc = ipc);
-        set!(self.pipe_fname = std::ptr::null());
+        set!(self.pipe_fname = core::ptr::null());
     }
 
     fn open(self, fd: c_int) -> Result {
@@ -132,7 +132,7 @@ impl Pipe {
         }
         let path = match name.path() {
             Some(path) => duplicate_path(path)?,
-            None => std::ptr::null_mut(),
+            None => core::ptr::null_mut(),
         };
         let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM).inspect_err(|_| free(path))?;
         // SAFETY: the name is readable for its length.
@@ -211,7 +211,7 @@ impl Pipe {
         let (address, length) = unix_name(fd, end)?;
         // SAFETY: `c_char` and `u8` are alike.
         let bytes =
-            unsafe { std::slice::from_raw_parts(address.sun_path.as_ptr().cast::<u8>(), length) };
+            unsafe { core::slice::from_raw_parts(address.sun_path.as_ptr().cast::<u8>(), length) };
         let is_abstract = bytes.first() == Some(&0);
         let text = if is_abstract {
             bytes
@@ -230,7 +230,7 @@ impl Pipe {
                 *size = needed;
                 return Err(Errno::ENOBUFS);
             }
-            std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len());
+            core::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len());
             if !is_abstract {
                 *buffer.add(text.len()) = 0;
             }
@@ -257,7 +257,7 @@ impl Pipe {
         // SAFETY: `stat` is written to by the call; the path is terminated, since the memory after
         // the address is zero.
         unsafe {
-            let mut stat: libc::stat = std::mem::zeroed();
+            let mut stat: libc::stat = core::mem::zeroed();
             cvt(libc::stat(path, &mut stat))?;
             if stat.st_mode & wanted == wanted {
                 return Ok(());
@@ -280,7 +280,7 @@ impl Pipe {
             // Before the descriptor is closed: another server may take the name right after.
             // SAFETY: a terminated string of our own.
             unsafe { libc::unlink(path) };
-            set!(self.pipe_fname = std::ptr::null());
+            set!(self.pipe_fname = core::ptr::null());
             free(path);
         }
         self.stream().close();
@@ -295,7 +295,7 @@ fn unix_name(fd: c_int, end: End) -> Result<(libc::sockaddr_un, usize)> {
         zero: [u8; 8],
     }
     // SAFETY: all zero is valid.
-    let mut memory: Terminated = unsafe { std::mem::zeroed() };
+    let mut memory: Terminated = unsafe { core::mem::zeroed() };
     let mut length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
     // SAFETY: the address has the length that is passed.
     unsafe { socket::name(fd, end, (&raw mut memory.address).cast(), &mut length) }?;
@@ -309,7 +309,7 @@ fn duplicate_path(path: &[u8]) -> Result<*mut c_char> {
         return Err(Errno::ENOMEM);
     }
     // SAFETY: the new block has room for the path and its terminator, which is there.
-    unsafe { std::ptr::copy_nonoverlapping(path.as_ptr().cast(), copy, path.len()) };
+    unsafe { core::ptr::copy_nonoverlapping(path.as_ptr().cast(), copy, path.len()) };
     Ok(copy)
 }
 
@@ -327,7 +327,7 @@ unsafe fn name_bytes<'a>(name: *const c_char, length: usize) -> Result<&'a [u8]>
         return Err(Errno::EINVAL);
     }
     // SAFETY: the caller vouches for the memory.
-    Ok(unsafe { std::slice::from_raw_parts(name.cast(), length) })
+    Ok(unsafe { core::slice::from_raw_parts(name.cast(), length) })
 }
 
 // C entry points

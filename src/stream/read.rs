@@ -1,6 +1,6 @@
 //! Reading from streams.
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use super::Stream;
 use crate::abi::*;
@@ -74,7 +74,7 @@ impl Stream {
     /// Reads once; says whether there may be more.
     fn read_once(self) -> bool {
         let mut buffer = uv_buf_t {
-            base: std::ptr::null_mut(),
+            base: core::ptr::null_mut(),
             len: 0,
         };
         self.invoke_alloc(&mut buffer);

@@ -5,7 +5,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/tcp.html>
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 use super::{Connect, Stream};
 use crate::abi::*;

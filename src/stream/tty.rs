@@ -10,7 +10,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/tty.html>
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 use super::{Stream, original_mode};
 use crate::abi::*;

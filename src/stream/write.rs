@@ -4,7 +4,7 @@
 //! the loop. Done writes, and those that failed, move from `write_queue` to
 //! `write_completed_queue` in order.
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 use super::Stream;
 use crate::abi::*;
@@ -59,7 +59,7 @@ impl Write {
             return Err(Errno::ENOMEM);
         }
         // SAFETY: the user vouches for `count` buffers, and `copy` has room for as many.
-        unsafe { std::ptr::copy_nonoverlapping(buffers, copy, count as usize) };
+        unsafe { core::ptr::copy_nonoverlapping(buffers, copy, count as usize) };
         set!(self.bufs = copy);
         set!(self.nbufs = count);
         set!(self.write_index = 0);
@@ -68,7 +68,7 @@ impl Write {
 
     fn free_buffers(self) {
         let list = get!(self.bufs);
-        set!(self.bufs = std::ptr::null_mut());
+        set!(self.bufs = core::ptr::null_mut());
         if list != addr!(self.bufsml).cast() {
             // SAFETY: allocated by `set_buffers`, and not used from here on.
             unsafe { alloc::free(list.cast()) };
@@ -272,7 +272,7 @@ impl Stream {
             let count = get!(request.nbufs) - index;
             match self.send(request.buffer(index), count, request.send_handle()) {
                 Ok(count) => {
-                    set!(request.send_handle = std::ptr::null_mut());
+                    set!(request.send_handle = core::ptr::null_mut());
                     set!(self.write_queue_size = get!(self.write_queue_size) - count);
                     if request.advance(count) {
                         request.finish(0);
@@ -357,7 +357,7 @@ pub unsafe extern "C" fn uv_write(
     cb: uv_write_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_write2(req, handle, bufs, nbufs, std::ptr::null_mut(), cb) }
+    unsafe { uv_write2(req, handle, bufs, nbufs, core::ptr::null_mut(), cb) }
 }
 
 /// The same, and passes `send_handle`, a TCP, pipe or UDP handle, to the process at the other end
@@ -402,7 +402,7 @@ pub unsafe extern "C" fn uv_try_write(
     nbufs: c_uint,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_try_write2(handle, bufs, nbufs, std::ptr::null_mut()) }
+    unsafe { uv_try_write2(handle, bufs, nbufs, core::ptr::null_mut()) }
 }
 
 /// The same, and passes a handle, as `uv_write2` does.

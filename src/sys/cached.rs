@@ -3,7 +3,7 @@
 //! Nothing here waits for a disk, a server or another process: what would have to is
 //! [`Answer::Unknown`], and is to be asked in another way, where waiting does no harm.
 
-use std::ffi::{CStr, c_int, c_uint};
+use core::ffi::{CStr, c_int, c_uint};
 
 use super::socket::IOV_MAX;
 use super::stat::from_statx;
@@ -27,7 +27,7 @@ impl Found {
     /// Leaves closing to the caller.
     pub(crate) fn keep(self) -> c_int {
         let fd = self.0;
-        std::mem::forget(self);
+        core::mem::forget(self);
         fd
     }
 }
@@ -119,7 +119,7 @@ pub(crate) fn status(fd: c_int) -> Result<Status> {
         return Err(Errno::EBADF);
     }
     // SAFETY: all-zero is valid.
-    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let mut found: libc::statx = unsafe { core::mem::zeroed() };
     // SAFETY: the path is terminated, and `found` is what is written.
     cvt(unsafe { libc::statx(fd, c"".as_ptr(), flags, mask, &mut found) })?;
     Ok(Status {
@@ -131,7 +131,7 @@ pub(crate) fn status(fd: c_int) -> Result<Status> {
 /// What kind of file system an open file is in. This one may wait.
 pub(crate) fn file_system(fd: c_int) -> Result<i64> {
     // SAFETY: all-zero is valid.
-    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    let mut found: libc::statfs = unsafe { core::mem::zeroed() };
     // SAFETY: `found` is what is written.
     cvt(unsafe { libc::fstatfs(fd, &mut found) })?;
     Ok(found.f_type as i64 & 0xffff_ffff)
@@ -259,7 +259,7 @@ pub(crate) fn is_filtered() -> bool {
 pub(crate) fn is_libc_itself() -> bool {
     let base_of = |function: *const libc::c_void| {
         // SAFETY: all-zero is valid.
-        let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+        let mut info: libc::Dl_info = unsafe { core::mem::zeroed() };
         // SAFETY: `info` is what is written.
         (unsafe { libc::dladdr(function, &mut info) } != 0).then_some(info.dli_fbase)
     };

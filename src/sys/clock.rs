@@ -16,7 +16,7 @@ pub(crate) fn preemptions() -> u64 {
     #[cfg(target_os = "linux")]
     {
         // SAFETY: all-zero is valid.
-        let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+        let mut used: libc::rusage = unsafe { core::mem::zeroed() };
         // SAFETY: `used` is what is written.
         unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut used) };
         used.ru_nivcsw.max(0) as u64

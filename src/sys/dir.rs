@@ -1,8 +1,8 @@
 //! Reading folders.
 
-use std::ffi::CStr;
-use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use core::ffi::CStr;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
 
 use crate::abi::*;
 use crate::errors::{Errno, Result};

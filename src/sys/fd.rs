@@ -1,6 +1,6 @@
 //! Descriptors: modes, closing, eventfd.
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use super::{cvt, retry, retry_size};
 use crate::errors::{Errno, Result};

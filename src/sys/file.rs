@@ -1,6 +1,6 @@
 //! Files by descriptor: opening, reading, writing, copying.
 
-use std::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
 
 use super::socket::IOV_MAX;
 use super::{cvt, cvt_size, retry, retry_size};
@@ -119,7 +119,7 @@ pub(crate) fn sendfile(
     let mut at = offset.unwrap_or(0);
     let offset = match offset {
         Some(_) => &raw mut at,
-        None => std::ptr::null_mut(),
+        None => core::ptr::null_mut(),
     };
     // SAFETY: the offset is null or an integer of this function's.
     retry_size(|| unsafe { libc::sendfile(out, from, offset, count.min(MOST_BYTES)) })
@@ -127,7 +127,7 @@ pub(crate) fn sendfile(
 
 /// Has the file system copy bytes from `from`'s position to that of `out`.
 pub(crate) fn copy_file_range(out: c_int, from: c_int, count: usize) -> Result<usize> {
-    let null = std::ptr::null_mut;
+    let null = core::ptr::null_mut;
     // SAFETY: no offsets are given.
     retry_size(|| unsafe {
         libc::copy_file_range(from, null(), out, null(), count.min(MOST_BYTES), 0)

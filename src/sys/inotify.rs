@@ -1,10 +1,12 @@
 //! inotify, and what it takes to find the directories below one.
 
-use std::ffi::{CStr, c_int};
-use std::mem::MaybeUninit;
+use core::ffi::{CStr, c_int};
+use core::fmt::Write;
+use core::mem::MaybeUninit;
 
 use super::{cvt, retry, retry_size};
 use crate::errors::{Errno, Result};
+use crate::text::Text;
 
 /// What is watched for. A path may be watched already, with this same mask: without `IN_MASK_ADD`
 /// the kernel would clear the mask before it sets it anew, and lose what happens between.
@@ -44,11 +46,9 @@ pub(crate) fn add(fd: c_int, path: &CStr, target: Target) -> Result<c_int> {
 /// Watches a directory that is open, whatever its path has come to be. Where /proc is not mounted,
 /// this fails as if there were no such file.
 pub(crate) fn add_open(fd: c_int, directory: &Directory) -> Result<c_int> {
-    use std::io::Write;
-    let mut path = [0u8; 32];
-    let _ = write!(&mut path[..31], "/proc/self/fd/{}", directory.fd());
-    let path = CStr::from_bytes_until_nul(&path).unwrap_or(c"");
-    add(fd, path, Target::Directory)
+    let mut path = Text::<32>::new();
+    let _ = write!(path, "/proc/self/fd/{}", directory.fd());
+    add(fd, path.as_c_str(), Target::Directory)
 }
 
 /// Ends a watch. That the kernel has ended it before is not an error.
@@ -119,7 +119,7 @@ impl Buffer {
         // SAFETY: the buffer has that length.
         let count = retry_size(|| unsafe { libc::read(fd, start.cast(), length) })?;
         // SAFETY: the kernel filled the first `count` bytes.
-        let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), count) };
+        let bytes = unsafe { core::slice::from_raw_parts(start.cast::<u8>(), count) };
         Ok(Events(bytes))
     }
 }

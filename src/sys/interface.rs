@@ -9,7 +9,7 @@ pub(crate) fn is_link_local(address: &libc::in6_addr) -> bool {
 
 /// The scope of the first interface that has a link-local address; 0 without any.
 pub(crate) fn link_local_scope() -> u32 {
-    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
+    let mut list: *mut libc::ifaddrs = core::ptr::null_mut();
     // SAFETY: writes the list's head.
     if cvt(unsafe { libc::getifaddrs(&mut list) }).is_err() {
         return 0;

@@ -10,6 +10,7 @@ pub(crate) mod fd;
 pub(crate) mod file;
 pub(crate) mod inotify;
 pub(crate) mod interface;
+pub(crate) mod lock;
 pub(crate) mod path;
 pub(crate) mod process;
 pub(crate) mod random;
@@ -20,7 +21,7 @@ pub(crate) mod stat;
 pub(crate) mod tty;
 pub(crate) mod udp;
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};

@@ -1,6 +1,6 @@
 //! Files by name: links, folders, permissions, owners, times.
 
-use std::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
 
 use super::{cvt, retry, retry_size};
 use crate::alloc;
@@ -101,7 +101,7 @@ pub(crate) fn readlink(path: &CStr) -> Result<alloc::Vec<u8>> {
 /// The absolute path without links, as a terminated string in memory of `crate::alloc`.
 pub(crate) fn realpath(path: &CStr) -> Result<*mut c_char> {
     // SAFETY: the path is terminated; libc takes the memory for the result.
-    let found = unsafe { libc::realpath(path.as_ptr(), std::ptr::null_mut()) };
+    let found = unsafe { libc::realpath(path.as_ptr(), core::ptr::null_mut()) };
     if found.is_null() {
         return Err(Errno::last());
     }
@@ -115,7 +115,7 @@ pub(crate) fn realpath(path: &CStr) -> Result<*mut c_char> {
 /// What the kernel knows of the file system that a path is in.
 pub(crate) fn statfs(path: &CStr) -> Result<libc::statfs> {
     // SAFETY: all-zero is valid.
-    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    let mut found: libc::statfs = unsafe { core::mem::zeroed() };
     // SAFETY: the path is terminated.
     retry(|| unsafe { libc::statfs(path.as_ptr(), &mut found) })?;
     Ok(found)
@@ -124,7 +124,7 @@ pub(crate) fn statfs(path: &CStr) -> Result<libc::statfs> {
 /// The type of the file system that an open file is in.
 pub(crate) fn file_system_type(fd: c_int) -> Result<u64> {
     // SAFETY: all-zero is valid.
-    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    let mut found: libc::statfs = unsafe { core::mem::zeroed() };
     // SAFETY: writes what it is given memory for.
     cvt(unsafe { libc::fstatfs(fd, &mut found) })?;
     Ok(found.f_type as u64)

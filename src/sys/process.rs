@@ -1,9 +1,9 @@
 //! Processes: making them without copying memory, waiting for them, signalling them.
 
-use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::signal::Lock;
+use super::lock::Locked;
 use super::{cvt, retry};
 use crate::errors::{Errno, Result};
 
@@ -24,7 +24,7 @@ impl Stack {
         // SAFETY: a new mapping, wherever there is room.
         let base = unsafe {
             libc::mmap(
-                std::ptr::null_mut(),
+                core::ptr::null_mut(),
                 Self::GUARD + Self::SIZE,
                 libc::PROT_NONE,
                 flags | libc::MAP_NORESERVE,
@@ -100,7 +100,7 @@ unsafe extern "C" {
 /// Waits until a child has ended; somebody else may have heard of it already.
 pub(crate) fn wait(pid: libc::pid_t) {
     // SAFETY: no status is asked for.
-    let _ = retry(|| unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) });
+    let _ = retry(|| unsafe { libc::waitpid(pid, core::ptr::null_mut(), 0) });
 }
 
 /// How a child has ended, if it has.
@@ -157,24 +157,13 @@ pub(crate) fn call_in_forks(registered: &AtomicBool, function: unsafe extern "C"
 /// last such child gone, the mark is taken off again.
 pub(crate) struct ChangingIdentity(());
 
-struct Dumpable {
-    lock: Lock,
-    /// How many [`ChangingIdentity`] there are, and whether memory was dumpable before the first.
-    state: std::cell::UnsafeCell<(u32, bool)>,
-}
-
-// SAFETY: the state is used under the lock.
-unsafe impl Sync for Dumpable {}
-
-static DUMPABLE: Dumpable = Dumpable {
-    lock: Lock::new(),
-    state: std::cell::UnsafeCell::new((0, false)),
-};
+/// How many [`ChangingIdentity`] there are, and whether memory was dumpable before the first.
+static DUMPABLE: Locked<(u32, bool)> = Locked::new((0, false));
 
 impl ChangingIdentity {
     /// All signals must be blocked as long as it lives.
     pub(crate) fn begin() -> ChangingIdentity {
-        DUMPABLE.change(|(count, was_dumpable)| {
+        DUMPABLE.with(|(count, was_dumpable)| {
             if *count == 0 {
                 // SAFETY: asks for a number.
                 *was_dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
@@ -186,28 +175,19 @@ impl ChangingIdentity {
 
     /// In a forked child, which does not have the threads that have begun.
     pub(crate) fn forget_parent() {
-        DUMPABLE.lock.reset();
-        DUMPABLE.change(|(count, _)| *count = 0);
+        DUMPABLE.reset();
+        DUMPABLE.with(|(count, _)| *count = 0);
     }
 }
 
 impl Drop for ChangingIdentity {
     fn drop(&mut self) {
-        DUMPABLE.change(|(count, was_dumpable)| {
+        DUMPABLE.with(|(count, was_dumpable)| {
             *count = count.saturating_sub(1);
             if *count == 0 && *was_dumpable {
                 // SAFETY: sets a flag of the process.
                 unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
             }
         });
-    }
-}
-
-impl Dumpable {
-    fn change(&self, work: impl FnOnce(&mut (u32, bool))) {
-        self.lock.acquire();
-        // SAFETY: under the lock.
-        work(unsafe { &mut *self.state.get() });
-        self.lock.release();
     }
 }

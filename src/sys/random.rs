@@ -1,7 +1,7 @@
 //! The system's generator of strong random numbers.
 
-use std::ffi::{CStr, c_int};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::ffi::{CStr, c_int};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::{fd, retry, retry_size};
 use crate::errors::{Errno, Result};

@@ -1,6 +1,6 @@
 //! libc's resolver. Its calls may wait for name servers.
 
-use std::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int};
 
 use crate::abi::*;
 use crate::errors::{Errno, Result};
@@ -14,7 +14,7 @@ pub(crate) unsafe fn addresses(
     service: *const c_char,
     hints: *const libc::addrinfo,
 ) -> Result<*mut libc::addrinfo> {
-    let mut list = std::ptr::null_mut();
+    let mut list = core::ptr::null_mut();
     // SAFETY: the caller vouches for the arguments; `list` outlives the call.
     check(unsafe { libc::getaddrinfo(node, service, hints, &mut list) })?;
     Ok(list)

@@ -1,7 +1,7 @@
 //! Sockets, and passing descriptors over them.
 
-use std::ffi::{c_int, c_void};
-use std::mem::MaybeUninit;
+use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
 
 use super::{cvt, retry, retry_size};
 use crate::abi::uv_buf_t;
@@ -58,9 +58,9 @@ pub(crate) fn listen(fd: c_int, backlog: c_int) -> Result {
 /// Takes a connection; its descriptor is non-blocking and not inherited.
 pub(crate) fn accept(fd: c_int) -> Result<c_int> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    let null = std::ptr::null_mut();
+    let null = core::ptr::null_mut();
     // SAFETY: no address is asked for.
-    retry(|| unsafe { libc::accept4(fd, null, std::ptr::null_mut(), flags) })
+    retry(|| unsafe { libc::accept4(fd, null, core::ptr::null_mut(), flags) })
 }
 
 pub(crate) fn shut_down_writing(fd: c_int) -> Result {
@@ -181,7 +181,7 @@ impl Control {
 
 fn message(buffers: *const uv_buf_t, count: usize, control: &mut Control) -> libc::msghdr {
     // SAFETY: an all-zero header is valid.
-    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
     header.msg_iov = buffers.cast_mut().cast();
     header.msg_iovlen = count.min(IOV_MAX);
     header.msg_control = control.0.as_mut_ptr().cast();

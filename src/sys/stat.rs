@@ -1,7 +1,7 @@
 //! The status of files, as users see it.
 
-use std::ffi::{CStr, c_int, c_long};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::ffi::{CStr, c_int, c_long};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::retry;
 use crate::abi::{uv_stat_t, uv_timespec_t};
@@ -49,7 +49,7 @@ fn status_by_statx(target: Target<'_>) -> Result<uv_stat_t> {
     let (fd, path, flags) = arguments(target);
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
     // SAFETY: all-zero is valid.
-    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let mut found: libc::statx = unsafe { core::mem::zeroed() };
     // SAFETY: the path is terminated, and `found` is what is written.
     retry(|| unsafe { libc::statx(fd, path.as_ptr(), flags, mask, &mut found) })?;
     Ok(from_statx(&found))
@@ -79,7 +79,7 @@ pub(super) fn from_statx(found: &libc::statx) -> uv_stat_t {
 /// The older call does not know when a file was made: the time of its last change is given.
 fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
     // SAFETY: all-zero is valid.
-    let mut found: libc::stat = unsafe { std::mem::zeroed() };
+    let mut found: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: paths are terminated, and `found` is what is written.
     retry(|| unsafe {
         match target {

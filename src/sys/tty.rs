@@ -1,6 +1,6 @@
 //! Terminals.
 
-use std::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int};
 
 use super::{cvt, retry};
 use crate::errors::{Errno, Result};
@@ -35,7 +35,7 @@ pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<c_int> {
 /// The terminal's settings.
 pub(crate) fn settings(fd: c_int) -> Result<libc::termios> {
     // SAFETY: plain numbers, valid when zero.
-    let mut settings: libc::termios = unsafe { std::mem::zeroed() };
+    let mut settings: libc::termios = unsafe { core::mem::zeroed() };
     // SAFETY: writes the settings.
     retry(|| unsafe { libc::tcgetattr(fd, &mut settings) })?;
     Ok(settings)
@@ -62,7 +62,7 @@ pub(crate) fn set_settings(fd: c_int, when: When, settings: &libc::termios) -> R
 /// Columns and rows of the terminal's window.
 pub(crate) fn window_size(fd: c_int) -> Result<(c_int, c_int)> {
     // SAFETY: plain numbers, valid when zero.
-    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    let mut size: libc::winsize = unsafe { core::mem::zeroed() };
     // SAFETY: writes the size.
     retry(|| unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) })?;
     Ok((size.ws_col.into(), size.ws_row.into()))
@@ -80,7 +80,7 @@ pub(crate) enum FileKind {
 
 pub(crate) fn file_kind(fd: c_int) -> Result<FileKind> {
     // SAFETY: plain numbers, valid when zero.
-    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    let mut status: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: writes the status.
     cvt(unsafe { libc::fstat(fd, &mut status) })?;
     Ok(match status.st_mode & libc::S_IFMT {

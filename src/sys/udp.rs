@@ -1,7 +1,7 @@
 //! Datagram sockets.
 
-use std::ffi::{c_int, c_void};
-use std::mem::MaybeUninit;
+use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
 
 use super::socket::{self, set_option};
 use super::{retry, retry_size};
@@ -43,7 +43,7 @@ pub(crate) unsafe fn bind(
 /// Binds to any address of the family and a free port.
 pub(crate) fn bind_anywhere(fd: c_int, family: c_int) -> Result {
     // SAFETY: all-zero is the unspecified address of any family.
-    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut address: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
     address.ss_family = family as libc::sa_family_t;
     let address = (&raw const address).cast::<libc::sockaddr>();
     // SAFETY: the storage has room for an address of any family.
@@ -53,7 +53,7 @@ pub(crate) fn bind_anywhere(fd: c_int, family: c_int) -> Result {
 /// Makes a connected socket one that sends to and receives from anywhere.
 pub(crate) fn disconnect(fd: c_int) -> Result {
     // SAFETY: all-zero is an address of no family.
-    let mut address: libc::sockaddr = unsafe { std::mem::zeroed() };
+    let mut address: libc::sockaddr = unsafe { core::mem::zeroed() };
     address.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
     let length = size_of::<libc::sockaddr>() as libc::socklen_t;
     // SAFETY: `address` has the length that is passed.
@@ -88,7 +88,7 @@ pub(crate) fn header(
     part_count: usize,
 ) -> libc::msghdr {
     // SAFETY: all-zero is an empty header; libc's has padding fields on some systems.
-    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
     header.msg_name = name;
     header.msg_namelen = name_length;
     header.msg_iov = parts;
@@ -146,7 +146,7 @@ pub(crate) unsafe fn receive(fd: c_int, header: &mut libc::msghdr, flags: c_int)
 pub(crate) unsafe fn receive_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
     let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
     // SAFETY: the caller vouches for the headers.
-    retry(|| unsafe { libc::recvmmsg(fd, list, count, 0, std::ptr::null_mut()) })
+    retry(|| unsafe { libc::recvmmsg(fd, list, count, 0, core::ptr::null_mut()) })
         .map(|received| received as usize)
 }
 
@@ -209,7 +209,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
         return None;
     }
     // SAFETY: all-zero is an address of no family.
-    let mut offender: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut offender: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
     let skip = size_of::<libc::sock_extended_err>();
     // SAFETY: CMSG_LEN does arithmetic only.
     let before = unsafe { libc::CMSG_LEN(skip as u32) } as usize;
@@ -217,7 +217,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
     let length = length.min(size_of_val(&offender));
     // SAFETY: so many bytes of the part lie behind the record, and fit the storage.
     unsafe {
-        std::ptr::copy_nonoverlapping(data.add(skip), (&raw mut offender).cast::<u8>(), length);
+        core::ptr::copy_nonoverlapping(data.add(skip), (&raw mut offender).cast::<u8>(), length);
     }
     Some(Reported {
         error: Errno::from_system(number),
@@ -228,7 +228,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
 /// Throws away the errors that the kernel keeps for a socket.
 pub(crate) fn discard_errors(fd: c_int) {
     for _ in 0..BATCH {
-        let mut header = header(std::ptr::null_mut(), 0, std::ptr::null_mut(), 0);
+        let mut header = header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0);
         // SAFETY: the header points to nothing.
         if unsafe { receive(fd, &mut header, libc::MSG_ERRQUEUE) }.is_err() {
             return;

@@ -1,7 +1,7 @@
 //! Handing text out in buffers of the caller's: `*size` is the room there is, and becomes the length
 //! without the terminator, or, with `UV_ENOBUFS`, the room that is needed.
 
-use std::ffi::c_char;
+use core::ffi::c_char;
 
 use crate::errors::{Errno, Result};
 
@@ -42,7 +42,7 @@ impl Buffer {
         }
         // SAFETY: contract of `new`: there is room for the text and its terminator.
         unsafe {
-            std::ptr::copy_nonoverlapping(text.as_ptr().cast(), self.start, text.len());
+            core::ptr::copy_nonoverlapping(text.as_ptr().cast(), self.start, text.len());
             *self.start.add(text.len()) = 0;
         }
         self.set_size(text.len());

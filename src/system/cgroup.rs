@@ -1,6 +1,6 @@
 //! The control group of this process, of version 1 or 2.
 
-use std::ffi::CStr;
+use core::ffi::CStr;
 
 use super::proc::{Path, number, read_small};
 
@@ -73,7 +73,7 @@ impl Cgroup {
         let path = &self.path[..self.length];
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let above = (0..path.len()).rev().filter(move |at| path[*at] == b'/');
-        std::iter::once(path.len())
+        core::iter::once(path.len())
             .chain(above)
             .map(|length| Level {
                 group: self,

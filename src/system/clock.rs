@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html>
 
-use std::ffi::{c_int, c_long, c_uint};
+use core::ffi::{c_int, c_long, c_uint};
 
 use super::proc::read_small;
 use crate::abi::*;
@@ -26,7 +26,7 @@ fn read_clock(id: uv_clock_id) -> Result<libc::timespec> {
 
 fn usage(who: c_int) -> Result<uv_rusage_t> {
     // SAFETY: all zero is valid, and the call fills it.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
     // SAFETY: writes one rusage.
     cvt(unsafe { libc::getrusage(who, &mut usage) })?;
     let time = |time: libc::timeval| uv_timeval_t {
@@ -76,7 +76,7 @@ fn decimal(text: &[u8]) -> Option<f64> {
         .iter()
         .position(|byte| !matches!(byte, b'0'..=b'9' | b'.'))
         .unwrap_or(text.len());
-    std::str::from_utf8(&text[..end]).ok()?.parse().ok()
+    core::str::from_utf8(&text[..end]).ok()?.parse().ok()
 }
 
 // C entry points

@@ -2,8 +2,8 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpu_info>
 
-use std::ffi::{c_int, c_uint};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::ffi::{c_int, c_uint};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::arm;
 use super::cgroup::{Cgroup, Level, Version};
@@ -13,7 +13,7 @@ use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 
 /// All of a file whose size is not known beforehand.
-fn read_all(path: &std::ffi::CStr) -> Result<alloc::Vec<u8>> {
+fn read_all(path: &core::ffi::CStr) -> Result<alloc::Vec<u8>> {
     let mut memory: alloc::Vec<u8> = alloc::vec();
     let mut room = 16 * 1024;
     loop {
@@ -59,7 +59,7 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 fn hexadecimal(text: &[u8]) -> Option<u32> {
-    let digits = std::str::from_utf8(text.strip_prefix(b"0x")?).ok()?;
+    let digits = core::str::from_utf8(text.strip_prefix(b"0x")?).ok()?;
     u32::from_str_radix(digits, 16).ok()
 }
 
@@ -172,7 +172,7 @@ fn list() -> Result<(*mut uv_cpu_info_t, usize)> {
         // end.
         unsafe {
             block.add(at).write(info);
-            std::ptr::copy_nonoverlapping(cpu.model.as_ptr(), name, cpu.model.len());
+            core::ptr::copy_nonoverlapping(cpu.model.as_ptr(), name, cpu.model.len());
         }
         name = name.wrapping_add(cpu.model.len() + 1);
     }
@@ -269,7 +269,7 @@ pub unsafe extern "C" fn uv_cpu_info(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        cpu_infos.write(std::ptr::null_mut());
+        cpu_infos.write(core::ptr::null_mut());
         count.write(0);
     }
     list()

@@ -5,7 +5,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html>
 
-use std::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
 
 use super::buffer::Buffer;
 use super::identity;
@@ -239,7 +239,7 @@ pub unsafe extern "C" fn uv_os_environ(
 ) -> c_int {
     let (result, items, number) = match list_environment() {
         Ok((items, number)) => (0, items, number),
-        Err(error) => (error.code(), std::ptr::null_mut(), 0),
+        Err(error) => (error.code(), core::ptr::null_mut(), 0),
     };
     // SAFETY: common pointer contract.
     unsafe {

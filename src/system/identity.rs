@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html>
 
-use std::ffi::{CStr, c_char, c_int, c_ulong};
+use core::ffi::{CStr, c_char, c_int, c_ulong};
 
 use super::buffer::Buffer;
 use crate::abi::*;
@@ -20,8 +20,8 @@ fn look_up<T, R>(
     loop {
         memory.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
         // SAFETY: the entries are pointers and numbers, valid when zero.
-        let mut entry: T = unsafe { std::mem::zeroed() };
-        let mut found = std::ptr::null_mut();
+        let mut entry: T = unsafe { core::mem::zeroed() };
+        let mut found = core::ptr::null_mut();
         match call(&mut entry, memory.as_mut_ptr().cast(), room, &mut found) {
             0 if found.is_null() => return Err(Errno::ENOENT),
             0 => return work(&entry),
@@ -68,7 +68,7 @@ impl Block {
         let bytes = text.to_bytes_with_nul();
         let place = self.start.wrapping_add(self.used);
         // SAFETY: the block's size is the sum of what is put into it.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len()) };
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len()) };
         self.used += bytes.len();
         place
     }
@@ -119,7 +119,7 @@ fn copy_group(group: &libc::group) -> Result<uv_group_t> {
         unsafe { list.add(index).write(copy) };
     }
     // SAFETY: the room for the end of the list.
-    unsafe { list.add(count).write(std::ptr::null_mut()) };
+    unsafe { list.add(count).write(core::ptr::null_mut()) };
     let groupname = block.put(name);
     Ok(uv_group_t {
         groupname,
@@ -187,9 +187,9 @@ pub unsafe extern "C" fn uv_os_free_passwd(pwd: *mut uv_passwd_t) {
     unsafe {
         if let Some(user) = pwd.as_mut() {
             alloc::free(user.username.cast());
-            user.username = std::ptr::null_mut();
-            user.shell = std::ptr::null_mut();
-            user.homedir = std::ptr::null_mut();
+            user.username = core::ptr::null_mut();
+            user.shell = core::ptr::null_mut();
+            user.homedir = core::ptr::null_mut();
         }
     }
 }
@@ -229,8 +229,8 @@ pub unsafe extern "C" fn uv_os_free_group(grp: *mut uv_group_t) {
     unsafe {
         if let Some(group) = grp.as_mut() {
             alloc::free(group.members.cast());
-            group.members = std::ptr::null_mut();
-            group.groupname = std::ptr::null_mut();
+            group.members = core::ptr::null_mut();
+            group.groupname = core::ptr::null_mut();
         }
     }
 }
@@ -335,7 +335,7 @@ pub unsafe extern "C" fn uv_os_uname(buffer: *mut uv_utsname_t) -> c_int {
         return UV_EINVAL;
     }
     // SAFETY: all zero is valid, and the call fills it.
-    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    let mut names: libc::utsname = unsafe { core::mem::zeroed() };
     // SAFETY: writes one utsname.
     cvt(unsafe { libc::uname(&mut names) })
         .map(|_| {

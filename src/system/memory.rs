@@ -4,7 +4,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_free_memory>
 
-use std::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int};
 
 use super::cgroup::{Cgroup, Level, Version};
 use super::proc::{field_of, number, read_small};
@@ -23,7 +23,7 @@ fn meminfo(name: &[u8]) -> Option<u64> {
 /// The same by a system call, where there is no /proc.
 fn sysinfo(pick: impl FnOnce(&libc::sysinfo) -> u64) -> u64 {
     // SAFETY: all zero is valid, and the call fills it.
-    let mut info: libc::sysinfo = unsafe { std::mem::zeroed() };
+    let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
     // SAFETY: writes one sysinfo.
     if unsafe { libc::sysinfo(&mut info) } != 0 {
         return 0;
@@ -65,7 +65,7 @@ fn rest(level: Level) -> Option<u64> {
 /// A limit of the process's own, if there is one.
 fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
     // SAFETY: all zero is valid, and the call fills it.
-    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    let mut limit: libc::rlimit = unsafe { core::mem::zeroed() };
     // SAFETY: writes one rlimit.
     let known = unsafe { libc::getrlimit(resource, &mut limit) } == 0;
     (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)

@@ -1,6 +1,6 @@
 //! Reading small files of /proc and /sys, and finding things in them.
 
-use std::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int};
 
 use crate::sys::{fd, retry, retry_size};
 
@@ -29,7 +29,7 @@ pub(super) fn read_small<'a>(path: &CStr, memory: &'a mut [u8]) -> Option<&'a [u
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     let text = text.trim_ascii_start();
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    std::str::from_utf8(&text[..digits]).ok()?.parse().ok()
+    core::str::from_utf8(&text[..digits]).ok()?.parse().ok()
 }
 
 /// What follows `name` on the line that begins with it.

@@ -3,11 +3,12 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args>
 
-use std::ffi::{CStr, c_char, c_int};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use core::ffi::{CStr, c_char, c_int};
 
 use crate::abi::*;
 use crate::alloc;
+use crate::errors::{Errno, IntoCode, Result};
+use crate::sys::lock::Locked;
 
 /// The memory of the arguments, and what takes its place.
 struct Title {
@@ -22,15 +23,67 @@ struct Title {
 // SAFETY: the memory of the arguments is there as long as the process, and used under the lock.
 unsafe impl Send for Title {}
 
-static TITLE: Mutex<Title> = Mutex::new(Title {
-    start: std::ptr::null_mut(),
+static TITLE: Locked<Title> = Locked::new(Title {
+    start: core::ptr::null_mut(),
     room: 0,
     length: 0,
-    copy: std::ptr::null_mut(),
+    copy: core::ptr::null_mut(),
 });
 
-fn title() -> MutexGuard<'static, Title> {
-    TITLE.lock().unwrap_or_else(PoisonError::into_inner)
+impl Title {
+    /// Takes the memory of arguments over, unless it has some already; the arguments that the
+    /// program goes on with.
+    ///
+    /// # Safety
+    /// `argv` must have `count` terminated strings, at least one, that are used by nobody else.
+    unsafe fn take_over(&mut self, count: usize, argv: *mut *mut c_char) -> *mut *mut c_char {
+        if !self.copy.is_null() {
+            // What it took over is the title's; these may be any memory.
+            return argv;
+        }
+        // SAFETY: the caller vouches for the strings.
+        unsafe {
+            let Some(copy) = copy_arguments(count, argv) else {
+                return argv;
+            };
+            let first = *argv;
+            self.start = first;
+            self.copy = copy;
+            self.room = room_of(count, argv);
+            self.length = CStr::from_ptr(first).count_bytes();
+            copy
+        }
+    }
+
+    fn change(&mut self, text: &[u8]) -> Result {
+        if self.start.is_null() {
+            return Err(Errno::ENOBUFS);
+        }
+        let length = text.len().min(self.room.saturating_sub(1));
+        // SAFETY: the arguments' memory has `room` bytes.
+        unsafe {
+            core::ptr::copy_nonoverlapping(text.as_ptr().cast(), self.start, length);
+            core::ptr::write_bytes(self.start.add(length), 0, self.room - length);
+            // What shows in `top` and as the name of this thread.
+            libc::prctl(libc::PR_SET_NAME, self.start);
+        }
+        self.length = length;
+        Ok(())
+    }
+
+    /// # Safety
+    /// `buffer` must be writable for `size` bytes.
+    unsafe fn copy_to(&self, buffer: *mut c_char, size: usize) -> Result {
+        if self.start.is_null() || size <= self.length {
+            return Err(Errno::ENOBUFS);
+        }
+        // SAFETY: there is room for the title and its terminator.
+        unsafe {
+            core::ptr::copy_nonoverlapping(self.start, buffer, self.length);
+            *buffer.add(self.length) = 0;
+        }
+        Ok(())
+    }
 }
 
 /// Copies the arguments to one block: the list of pointers, then the strings.
@@ -53,13 +106,13 @@ unsafe fn copy_arguments(count: usize, argv: *mut *mut c_char) -> Option<*mut *m
         let bytes = argument(index).to_bytes_with_nul();
         // SAFETY: the block has room for all pointers and strings.
         unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len());
+            core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len());
             list.add(index).write(place);
         }
         place = place.wrapping_add(bytes.len());
     }
     // SAFETY: the room for the end of the list.
-    unsafe { list.add(count).write(std::ptr::null_mut()) };
+    unsafe { list.add(count).write(core::ptr::null_mut()) };
     Some(list)
 }
 
@@ -86,9 +139,7 @@ unsafe fn room_of(count: usize, argv: *mut *mut c_char) -> usize {
 
 /// With the library shut down there is no title any more. Whoever holds the lock at exit is gone.
 pub(crate) fn forget() {
-    if let Ok(mut title) = TITLE.try_lock() {
-        title.start = std::ptr::null_mut();
-    }
+    let _ = TITLE.try_with(|title| title.start = core::ptr::null_mut());
 }
 
 // C entry points
@@ -106,24 +157,8 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
     let Ok(count @ 1..) = usize::try_from(argc) else {
         return argv;
     };
-    let mut title = title();
-    if !title.copy.is_null() {
-        // What it took over is the title's; these may be any memory.
-        return argv;
-    }
     // SAFETY: common pointer contract.
-    let Some(copy) = (unsafe { copy_arguments(count, argv) }) else {
-        return argv;
-    };
-    // SAFETY: common pointer contract.
-    unsafe {
-        let first = *argv;
-        title.start = first;
-        title.copy = copy;
-        title.room = room_of(count, argv);
-        title.length = CStr::from_ptr(first).count_bytes();
-    }
-    copy
+    TITLE.with(|title| unsafe { title.take_over(count, argv) })
 }
 
 /// Sets the process title, cut to the memory that the arguments had.
@@ -141,20 +176,7 @@ pub unsafe extern "C" fn uv_set_process_title(title: *const c_char) -> c_int {
     }
     // SAFETY: common pointer contract.
     let text = unsafe { CStr::from_ptr(title) }.to_bytes();
-    let mut current = self::title();
-    if current.start.is_null() {
-        return UV_ENOBUFS;
-    }
-    let length = text.len().min(current.room.saturating_sub(1));
-    // SAFETY: the arguments' memory has `room` bytes.
-    unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), current.start, length);
-        std::ptr::write_bytes(current.start.add(length), 0, current.room - length);
-        // What shows in `top` and as the name of this thread.
-        libc::prctl(libc::PR_SET_NAME, current.start);
-    }
-    current.length = length;
-    0
+    TITLE.with(|title| title.change(text)).into_code()
 }
 
 /// Writes the process title to `buffer`, which has `size` bytes.
@@ -171,14 +193,8 @@ pub unsafe extern "C" fn uv_get_process_title(buffer: *mut c_char, size: usize) 
     if buffer.is_null() || size == 0 {
         return UV_EINVAL;
     }
-    let current = title();
-    if current.start.is_null() || size <= current.length {
-        return UV_ENOBUFS;
-    }
-    // SAFETY: there is room for the title and its terminator.
-    unsafe {
-        std::ptr::copy_nonoverlapping(current.start, buffer, current.length);
-        *buffer.add(current.length) = 0;
-    }
-    0
+    // SAFETY: common pointer contract.
+    TITLE
+        .with(|title| unsafe { title.copy_to(buffer, size) })
+        .into_code()
 }

@@ -8,7 +8,7 @@
 
 mod queue;
 
-use std::ffi::{c_int, c_void};
+use core::ffi::{c_int, c_void};
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};

@@ -14,7 +14,7 @@
 //! Neither array is needed to start a timer: without memory for its entry, a timer is put into one
 //! sorted ring of *stragglers*.
 
-use std::cmp::Ordering;
+use core::cmp::Ordering;
 
 use super::Timer;
 use crate::alloc;
@@ -312,7 +312,7 @@ mod tests {
         fn new(count: usize) -> Model {
             let mut model = Model {
                 // SAFETY: timers are plain data, valid when zeroed.
-                memory: (0..count).map(|_| unsafe { std::mem::zeroed() }).collect(),
+                memory: (0..count).map(|_| unsafe { core::mem::zeroed() }).collect(),
                 queue: Timers::new(),
                 expected: Default::default(),
                 starts: 0,

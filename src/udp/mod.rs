@@ -13,7 +13,7 @@ mod multicast;
 mod receive;
 mod send;
 
-use std::ffi::{c_int, c_uint};
+use core::ffi::{c_int, c_uint};
 
 use crate::abi::*;
 use crate::backend::ready;

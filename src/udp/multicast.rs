@@ -2,7 +2,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_membership>
 
-use std::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int};
 
 use super::Udp;
 use crate::abi::*;
@@ -54,7 +54,7 @@ unsafe fn parse_required(text: *const c_char) -> Result<Address> {
 
 fn storage(address: libc::in6_addr, scope: u32) -> libc::sockaddr_storage {
     // SAFETY: all-zero is an address of no family.
-    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut storage: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
     let v6 = (&raw mut storage).cast::<libc::sockaddr_in6>();
     // SAFETY: the storage has size and alignment for every kind of address.
     unsafe {
@@ -151,7 +151,7 @@ impl Udp {
                 );
                 // Zero also between the fields: the kernel is handed all of it.
                 // SAFETY: numbers and addresses, valid when zero.
-                let mut request: libc::group_source_req = unsafe { std::mem::zeroed() };
+                let mut request: libc::group_source_req = unsafe { core::mem::zeroed() };
                 request.gsr_interface = index;
                 request.gsr_group = storage(group, scope);
                 request.gsr_source = storage(source, from);

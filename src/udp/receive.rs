@@ -9,8 +9,8 @@
 //! the callbacks there, and the buffer is the program's; closing ends the datagrams, but the buffer
 //! is still handed back.
 
-use std::ffi::{c_int, c_uint, c_void};
-use std::mem::MaybeUninit;
+use core::ffi::{c_int, c_uint, c_void};
+use core::mem::MaybeUninit;
 
 use super::Udp;
 use crate::abi::*;
@@ -25,7 +25,7 @@ const CHUNK: usize = 64 * 1024;
 /// How many datagrams are received before others get their turn.
 const RECEIVE_BUDGET: usize = 32;
 
-const NO_ADDRESS: *const libc::sockaddr = std::ptr::null();
+const NO_ADDRESS: *const libc::sockaddr = core::ptr::null();
 
 /// Memory that the kernel writes a sender's address to.
 type Peer = MaybeUninit<libc::sockaddr_storage>;
@@ -100,7 +100,7 @@ impl Udp {
     /// the end of it.
     fn allocate(self) -> Option<uv_buf_t> {
         let mut buffer = uv_buf_t {
-            base: std::ptr::null_mut(),
+            base: core::ptr::null_mut(),
             len: 0,
         };
         if let Some(callback) = get!(self.alloc_cb) {
@@ -145,7 +145,7 @@ impl Udp {
         let mut peers = [Peer::uninit(); BATCH];
         let mut parts = [to_iovec(&buffer); BATCH];
         let mut headers = [libc::mmsghdr {
-            msg_hdr: datagram::header(std::ptr::null_mut(), 0, std::ptr::null_mut(), 0),
+            msg_hdr: datagram::header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0),
             msg_len: 0,
         }; BATCH];
         for at in 0..chunks {

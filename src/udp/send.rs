@@ -7,8 +7,8 @@
 //!
 //! The request and its copy of the list of buffers are the handle's until the callback.
 
-use std::ffi::{c_int, c_uint, c_void};
-use std::mem::MaybeUninit;
+use core::ffi::{c_int, c_uint, c_void};
+use core::mem::MaybeUninit;
 
 use super::Udp;
 use crate::abi::*;
@@ -24,8 +24,8 @@ use crate::view::{addr, get, owner, set, view};
 // Buffers are handed to the kernel as they are.
 const _: () = assert!(
     size_of::<uv_buf_t>() == size_of::<libc::iovec>()
-        && std::mem::offset_of!(uv_buf_t, base) == std::mem::offset_of!(libc::iovec, iov_base)
-        && std::mem::offset_of!(uv_buf_t, len) == std::mem::offset_of!(libc::iovec, iov_len)
+        && core::mem::offset_of!(uv_buf_t, base) == core::mem::offset_of!(libc::iovec, iov_base)
+        && core::mem::offset_of!(uv_buf_t, len) == core::mem::offset_of!(libc::iovec, iov_len)
 );
 
 view!(
@@ -60,7 +60,7 @@ impl SendRequest {
             return Err(Errno::ENOMEM);
         }
         // SAFETY: the caller vouches for `bufs`, and `list` has room for as many.
-        unsafe { std::ptr::copy_nonoverlapping(bufs, list, count_here) };
+        unsafe { core::ptr::copy_nonoverlapping(bufs, list, count_here) };
         set!(self.bufs = list);
         set!(self.nbufs = count);
         Ok(())
@@ -72,7 +72,7 @@ impl SendRequest {
             // SAFETY: made by `keep_buffers`.
             unsafe { alloc::free(list.cast()) };
         }
-        set!(self.bufs = std::ptr::null_mut());
+        set!(self.bufs = core::ptr::null_mut());
     }
 
     fn size(self) -> usize {
@@ -91,7 +91,11 @@ impl SendRequest {
         }
         // SAFETY: the caller vouches for the address, and the storage has room for every kind.
         unsafe {
-            std::ptr::copy_nonoverlapping(address.cast::<u8>(), kept.cast::<u8>(), length as usize);
+            core::ptr::copy_nonoverlapping(
+                address.cast::<u8>(),
+                kept.cast::<u8>(),
+                length as usize,
+            );
         }
     }
 
@@ -100,7 +104,7 @@ impl SendRequest {
         // SAFETY: `keep_address` left an address of a known family, or of none.
         let (name, length) = match unsafe { datagram::address_length(address) } {
             Ok(length) => (address.cast::<c_void>(), length),
-            Err(_) => (std::ptr::null_mut(), 0),
+            Err(_) => (core::ptr::null_mut(), 0),
         };
         datagram::header(
             name,
@@ -170,7 +174,7 @@ unsafe fn written(
 ) -> &mut [libc::mmsghdr] {
     let first = headers.as_mut_ptr().cast::<libc::mmsghdr>();
     // SAFETY: the caller vouches for the first `count`, which are no more than there are.
-    unsafe { std::slice::from_raw_parts_mut(first, count.min(BATCH)) }
+    unsafe { core::slice::from_raw_parts_mut(first, count.min(BATCH)) }
 }
 
 fn message(header: libc::msghdr) -> MaybeUninit<libc::mmsghdr> {
@@ -404,7 +408,7 @@ impl Datagrams {
         // SAFETY: the caller vouches for the arrays.
         let (bufs, nbufs) = unsafe { (*self.bufs.add(at), *self.nbufs.add(at)) };
         let address = if self.addresses.is_null() {
-            std::ptr::null_mut()
+            core::ptr::null_mut()
         } else {
             // SAFETY: the caller vouches for the array.
             unsafe { *self.addresses.add(at) }

@@ -9,9 +9,9 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/dns.html>
 
-use std::ffi::{CStr, c_char, c_int};
-use std::net::IpAddr;
-use std::ptr;
+use core::ffi::{CStr, c_char, c_int};
+use core::net::IpAddr;
+use core::ptr;
 
 use crate::abi::*;
 use crate::alloc;

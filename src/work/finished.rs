@@ -4,8 +4,8 @@
 //! that the loop's own thread has done wait in a list of that thread's. The loop looks at both when
 //! it polls, and tells what is there then, in the order in which the jobs were finished.
 
-use std::ffi::c_int;
-use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 
 use super::jobs::Job;
 use crate::abi::*;
@@ -19,7 +19,7 @@ fn stack<'a>(on: Loop) -> &'a AtomicPtr<uv__queue> {
 }
 
 pub(super) fn loop_init(on: Loop) {
-    stack(on).store(std::ptr::null_mut(), SeqCst);
+    stack(on).store(core::ptr::null_mut(), SeqCst);
 }
 
 /// Whether any job is to be told.
@@ -79,7 +79,7 @@ fn take_finished(on: Loop, into: List) {
     if stack(on).load(SeqCst).is_null() {
         return;
     }
-    let mut link = stack(on).swap(std::ptr::null_mut(), SeqCst);
+    let mut link = stack(on).swap(core::ptr::null_mut(), SeqCst);
     let mut newest = into;
     while !link.is_null() {
         // SAFETY: links on the stack are members of live jobs, and this thread's since the swap.

@@ -4,7 +4,7 @@
 //! machines) may occupy only so many threads. Those that would exceed this are held back while
 //! others pass, and go first as soon as they may.
 
-use std::ffi::c_int;
+use core::ffi::c_int;
 
 use crate::abi::*;
 use crate::event_loop::Loop;
@@ -157,8 +157,8 @@ pub(super) struct Jobs {
 impl Jobs {
     pub(super) const fn new() -> Jobs {
         const NOWHERE: uv__queue = uv__queue {
-            next: std::ptr::null_mut(),
-            prev: std::ptr::null_mut(),
+            next: core::ptr::null_mut(),
+            prev: core::ptr::null_mut(),
         };
         Jobs {
             waiting: NOWHERE,
@@ -298,11 +298,11 @@ mod tests {
 
     /// Jobs of the kinds that the text names: `s` slow, `l` light, anything else neither.
     fn jobs(kinds: &str) -> std::vec::Vec<uv__work> {
-        let on = std::ptr::NonNull::<uv_loop_t>::dangling().as_ptr();
+        let on = core::ptr::NonNull::<uv_loop_t>::dangling().as_ptr();
         let unused = uv__work {
             work: None,
             done: None,
-            r#loop: std::ptr::null_mut(),
+            r#loop: core::ptr::null_mut(),
             wq: crate::list::head(),
         };
         let mut all = std::vec![unused; kinds.len()];
@@ -350,7 +350,7 @@ mod tests {
         }
 
         fn take_all(&mut self) -> std::vec::Vec<usize> {
-            std::iter::from_fn(|| self.take()).collect()
+            core::iter::from_fn(|| self.take()).collect()
         }
     }
 

@@ -18,11 +18,11 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/threadpool.html>
 
-use std::cell::UnsafeCell;
-use std::ffi::c_void;
-use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::abi::*;
 use crate::async_handle::Async;
@@ -326,7 +326,7 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
             pool = Guard::lock();
             pool.jobs.finished(was_slow);
         } else if pool.stopping {
-            return std::ptr::null_mut();
+            return core::ptr::null_mut();
         } else {
             pool = wait_for_job(pool, worker, &mut spin);
         }

@@ -6,7 +6,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_random>
 
-use std::ffi::{c_int, c_uint, c_void};
+use core::ffi::{c_int, c_uint, c_void};
 
 use crate::abi::*;
 use crate::errors::{IntoCode, Result};
@@ -76,7 +76,7 @@ unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
 /// `buffer` must be writable for `length` bytes.
 unsafe fn fill(buffer: *mut c_void, length: usize) -> Result {
     // SAFETY: the caller vouches for the buffer.
-    unsafe { generator::fill(std::ptr::slice_from_raw_parts_mut(buffer.cast(), length)) }
+    unsafe { generator::fill(core::ptr::slice_from_raw_parts_mut(buffer.cast(), length)) }
 }
 
 // C entry points

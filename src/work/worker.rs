@@ -2,9 +2,9 @@
 //!
 //! Each worker sleeps on a semaphore of its own, so that exactly the one that is meant wakes up.
 
-use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_void};
-use std::mem::MaybeUninit;
+use core::cell::UnsafeCell;
+use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
 
 use crate::errors::{Errno, Result};
 
@@ -48,7 +48,7 @@ pub(super) fn wake(worker: usize) {
 pub(super) fn spawn(worker: usize, main: Main) -> Result<libc::pthread_t> {
     // SAFETY: static memory, which no thread uses yet.
     unsafe { libc::sem_init(bed(worker), 0, 0) };
-    let argument = std::ptr::without_provenance_mut(worker);
+    let argument = core::ptr::without_provenance_mut(worker);
     create(STACK_SIZE, main, argument).or_else(|_| create(SMALL_STACK_SIZE, main, argument))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn is_self(thread: libc::pthread_t) -> bool {
 /// Waits for the end of a worker's thread.
 pub(super) fn join(thread: libc::pthread_t) {
     // SAFETY: the caller joins each thread that `spawn` made once at most.
-    unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+    unsafe { libc::pthread_join(thread, core::ptr::null_mut()) };
 }
 
 fn create(stack_size: usize, main: Main, argument: *mut c_void) -> Result<libc::pthread_t> {

@@ -218,7 +218,7 @@ impl Setup {
                 // Names of the system that the test itself calls, looked up in the program.
                 command.extend([text(self.library.join("libuv.a")), "-rdynamic".into()]);
                 command.extend(
-                    "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc"
+                    "-lutil -lrt -lpthread -lm -ldl -lc"
                         .split(' ')
                         .map(String::from),
                 );

@@ -70,6 +70,10 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
         return Err(format!("functions that are missing: {}", missing.join(" ")));
     }
     println!("  {} functions, all there", names.len());
+    let more = self::missing(&needed(&ours)?, &needed(&theirs)?);
+    if !more.is_empty() {
+        return Err(format!("libraries to load beside: {}", more.join(" ")));
+    }
     let headers = [
         ("header-libuv", upstream.source.join("include")),
         ("header-oxuv", root.join("include")),
@@ -137,6 +141,21 @@ fn names(output: &str) -> Vec<String> {
     names
 }
 
+/// The libraries that are loaded with a library, which every program pays for when it starts.
+fn needed(library: &Path) -> Result<Vec<String>, String> {
+    let output = run(Command::new("readelf")
+        .args(["--dynamic", "--wide"])
+        .arg(library))?;
+    let mut needed: Vec<String> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"))
+        .filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_string()))
+        .collect();
+    needed.sort_unstable();
+    Ok(needed)
+}
+
+/// What the one has and the other has not; both are in order.
 fn missing(theirs: &[String], ours: &[String]) -> Vec<String> {
     let is_missing = |name: &&String| ours.binary_search(name).is_err();
     theirs.iter().filter(is_missing).cloned().collect()

@@ -1,0 +1,36 @@
+//! Panics where std is part of the library, and possibly of the program around it.
+
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+
+use super::entry;
+
+type Hook = dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static;
+
+// The hook of the program that this library is linked into as Rust code, if it is.
+#[allow(clippy::disallowed_types, reason = "the type of std's panic hooks")]
+static PREVIOUS: OnceLock<std::boxed::Box<Hook>> = OnceLock::new();
+
+extern "C" fn install() {
+    let _ = PREVIOUS.set(std::panic::take_hook());
+    // A hook that captures nothing takes no memory.
+    #[allow(clippy::disallowed_types, reason = "the type of std's panic hooks")]
+    std::panic::set_hook(std::boxed::Box::new(report));
+}
+
+#[cfg(not(test))]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static INSTALL: extern "C" fn() = install;
+
+fn report(info: &PanicHookInfo<'_>) {
+    let Some(entry) = entry::function() else {
+        // Not in a call of ours: a panic of a Rust program around us.
+        if let Some(previous) = PREVIOUS.get() {
+            previous(info);
+        }
+        return;
+    };
+    let message = info.payload_as_str().unwrap_or("panic");
+    super::end(Some(entry), message, info.location());
+}

@@ -1,0 +1,138 @@
+//! A value that one thread at a time may use, under a lock that signal handlers may take.
+//!
+//! Async-signal-safe: atomic operations and system calls, no more. A handler may wait for the lock
+//! if whoever else takes it has all signals blocked: it then only ever waits for another thread,
+//! and that thread is not interrupted.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+const WAITED_FOR: u32 = 2;
+
+pub(crate) struct Locked<T> {
+    lock: Lock,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is used under the lock, by one thread after the other.
+unsafe impl<T: Send> Sync for Locked<T> {}
+
+impl<T> Locked<T> {
+    pub(crate) const fn new(value: T) -> Locked<T> {
+        Locked {
+            lock: Lock(AtomicU32::new(FREE)),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// Calls `work` with the value; `work` must not come back here.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        self.lock.acquire();
+        self.use_and_release(work)
+    }
+
+    /// The same, if nobody has the lock.
+    pub(crate) fn try_with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.lock.try_acquire().then(|| self.use_and_release(work))
+    }
+
+    fn use_and_release<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: under the lock, which the callers have acquired.
+        let result = work(unsafe { &mut *self.value.get() });
+        self.lock.release();
+        result
+    }
+
+    /// Makes the lock free, whoever held it: for a forked child, which does not have that thread.
+    pub(crate) fn reset(&self) {
+        self.lock.0.store(FREE, Relaxed);
+    }
+}
+
+struct Lock(AtomicU32);
+
+impl Lock {
+    fn try_acquire(&self) -> bool {
+        self.0
+            .compare_exchange(FREE, HELD, Acquire, Relaxed)
+            .is_ok()
+    }
+
+    fn acquire(&self) {
+        if self.try_acquire() {
+            return;
+        }
+        while self.0.swap(WAITED_FOR, Acquire) != FREE {
+            self.wait();
+        }
+    }
+
+    fn release(&self) {
+        if self.0.swap(FREE, Release) == WAITED_FOR {
+            self.wake_one();
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn wait(&self) {
+        let forever = core::ptr::null::<libc::timespec>();
+        let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: the word is aligned and lives as long as the lock.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                self.0.as_ptr(),
+                operation,
+                WAITED_FOR,
+                forever,
+            )
+        };
+    }
+
+    #[cfg(target_os = "linux")]
+    fn wake_one(&self) {
+        let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: the word is aligned and lives as long as the lock.
+        unsafe { libc::syscall(libc::SYS_futex, self.0.as_ptr(), operation, 1) };
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn wait(&self) {
+        // SAFETY: takes no arguments.
+        unsafe { libc::sched_yield() };
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn wake_one(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thread_at_a_time_is_let_in() {
+        static NUMBER: Locked<u64> = Locked::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        NUMBER.with(|number| *number += 1);
+                    }
+                });
+            }
+        });
+        assert_eq!(NUMBER.with(|number| *number), 40_000);
+    }
+
+    #[test]
+    fn who_only_tries_does_not_wait() {
+        static NUMBER: Locked<u64> = Locked::new(7);
+        let while_held = NUMBER.with(|_| NUMBER.try_with(|number| *number));
+        assert_eq!(while_held, None);
+        assert_eq!(NUMBER.try_with(|number| *number), Some(7));
+    }
+}

@@ -1,0 +1,54 @@
+//! Short texts put together without taking memory.
+
+use core::ffi::CStr;
+use core::fmt::{Result, Write};
+
+/// At most `ROOM - 1` bytes of text, and their terminator; what does not fit is left out.
+pub(crate) struct Text<const ROOM: usize> {
+    bytes: [u8; ROOM],
+    length: usize,
+}
+
+impl<const ROOM: usize> Text<ROOM> {
+    pub(crate) fn new() -> Self {
+        Text {
+            bytes: [0; ROOM],
+            length: 0,
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// Up to the first zero byte.
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+    }
+}
+
+impl<const ROOM: usize> Write for Text<ROOM> {
+    fn write_str(&mut self, text: &str) -> Result {
+        let end = ROOM.saturating_sub(1);
+        let room = &mut self.bytes[self.length..end];
+        let count = text.len().min(room.len());
+        room[..count].copy_from_slice(&text.as_bytes()[..count]);
+        self.length += count;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_left_out() {
+        let mut text = Text::<6>::new();
+        let _ = write!(text, "{}-{}", 12, 34);
+        assert_eq!(text.as_bytes(), b"12-34");
+        let _ = write!(text, "5");
+        assert_eq!(text.as_bytes(), b"12-34");
+        assert_eq!(text.as_c_str(), c"12-34");
+    }
+}
