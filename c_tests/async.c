@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 static uv_loop_t loop;
@@ -614,6 +615,87 @@ TEST_IMPL(the_memory_may_be_freed_in_the_close_callback) {
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_EQ(calls, 20);
   ASSERT_EQ(other_calls, 20);
+  end();
+}
+
+/* A backlog in which every other handle is closed, and its memory unmapped, before its turn. */
+enum { BACKLOG = 64 };
+static struct {
+  uv_async_t* handles[BACKLOG];
+  int order[BACKLOG];
+  int count;
+} backlog;
+
+static void unmap_handle(uv_handle_t* handle) {
+  ASSERT_OK(munmap(handle, sizeof(uv_async_t)));
+  other_calls++;
+}
+
+static void note_place(uv_async_t* handle) {
+  backlog.order[backlog.count++] = *(int*) handle->data;
+}
+
+static void close_every_other(uv_async_t* handle) {
+  int i;
+  for (i = 1; i < BACKLOG; i += 2) uv_close((uv_handle_t*) backlog.handles[i], unmap_handle);
+  note_place(handle);
+}
+
+static void check_order(int from, int step) {
+  int i;
+  ASSERT_EQ(backlog.count, (BACKLOG - from + step - 1) / step);
+  for (i = 0; i < backlog.count; i++) ASSERT_EQ(backlog.order[i], from + i * step);
+  backlog.count = 0;
+}
+
+static void init_backlog(int places[BACKLOG], uv_async_cb callback) {
+  int i;
+  for (i = 0; i < BACKLOG; i++) {
+    uv_async_t* handle = mmap(NULL, sizeof(*handle), PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT(handle != MAP_FAILED);
+    places[i] = i;
+    handle->data = &places[i];
+    ASSERT_OK(uv_async_init(&loop, handle, i == 0 ? callback : note_place));
+    backlog.handles[i] = handle;
+  }
+}
+
+static void close_backlog(int step) {
+  int i;
+  for (i = 0; i < BACKLOG; i += step) uv_close((uv_handle_t*) backlog.handles[i], unmap_handle);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(other_calls, BACKLOG);
+}
+
+TEST_IMPL(a_backlog_reads_nothing_that_is_gone) {
+  int places[BACKLOG];
+  int i;
+  init_loop();
+  init_backlog(places, close_every_other);
+  for (i = 0; i < BACKLOG; i++) ASSERT_OK(uv_async_send(backlog.handles[i]));
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  check_order(0, 2);
+  ASSERT_EQ(other_calls, BACKLOG / 2);
+  /* The loop may still know where those were that are gone. */
+  for (i = 2; i < BACKLOG; i += 2) ASSERT_OK(uv_async_send(backlog.handles[i]));
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  check_order(2, 2);
+  close_backlog(2);
+  end();
+}
+
+TEST_IMPL(the_order_is_that_of_the_sends) {
+  int places[BACKLOG];
+  int i;
+  OXUV_ONLY();
+  init_loop();
+  init_backlog(places, note_place);
+  for (i = BACKLOG - 1; i >= 0; i--) ASSERT_OK(uv_async_send(backlog.handles[i]));
+  ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
+  ASSERT_EQ(backlog.count, BACKLOG);
+  for (i = 0; i < BACKLOG; i++) ASSERT_EQ(backlog.order[i], BACKLOG - 1 - i);
+  close_backlog(1);
   end();
 }
 

@@ -10,7 +10,7 @@
 //! | `uv_cancel`, `uv_req_…` | `request.rs` |
 //! | `uv_timer_…` | `timer/` |
 //! | `uv_prepare_…`, `uv_check_…`, `uv_idle_…` | `phases.rs` |
-//! | `uv_async_…` | `async_handle.rs` |
+//! | `uv_async_…` | `async_handle/` |
 //! | `uv_poll_…` | `poll.rs` |
 //! | `uv_listen`, `uv_accept`, `uv_shutdown`, `uv_read_…`, `uv_write…`, `uv_try_write…` | `stream/` |
 //! | `uv_tcp_…`, `uv_pipe_…`, `uv_socketpair`, `uv_tty_…`, `uv_guess_handle` | `stream/tcp.rs`, `pipe.rs`, `tty.rs` |

@@ -11,6 +11,7 @@ pub(crate) mod file;
 pub(crate) mod inotify;
 pub(crate) mod interface;
 pub(crate) mod lock;
+pub(crate) mod memory;
 pub(crate) mod path;
 pub(crate) mod process;
 pub(crate) mod random;

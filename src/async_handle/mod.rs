@@ -19,10 +19,12 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/async.html>
 
+mod sent;
+
 use core::ffi::c_int;
-use core::sync::atomic::{
-    AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, fence,
-};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, fence};
+
+use sent::{Sent, Trail};
 
 use crate::abi::*;
 use crate::backend::ready;
@@ -32,6 +34,7 @@ use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, flags};
 use crate::list::List;
 use crate::sys::fd;
+use crate::sys::memory::prefetch;
 use crate::view::{addr, get, owner, set, view};
 
 /// Bits of `uv_async_t.pending`: the handle was sent and not called yet; and, counted above that,
@@ -48,8 +51,7 @@ const CALLED: u32 = 2;
 
 /// What the senders of a loop share.
 pub(crate) struct AsyncState {
-    /// Handles that were sent, the last one first, linked by `queue.next`.
-    sent: AtomicPtr<uv__queue>,
+    sent: Sent,
     /// The descriptor to write to.
     wakeup_fd: AtomicI32,
     /// [`AWAKE`], [`ASLEEP`] or [`CALLED`].
@@ -61,7 +63,7 @@ pub(crate) struct AsyncState {
 impl AsyncState {
     pub(crate) fn new() -> AsyncState {
         AsyncState {
-            sent: AtomicPtr::new(core::ptr::null_mut()),
+            sent: Sent::new(),
             wakeup_fd: AtomicI32::new(-1),
             sleep: AtomicU32::new(ASLEEP),
             holders: AtomicU32::new(0),
@@ -71,7 +73,7 @@ impl AsyncState {
     /// Whether a handle was sent and is not collected yet.
     #[inline]
     pub(crate) fn any_sent(&self) -> bool {
-        !self.sent.load(SeqCst).is_null()
+        !self.sent.is_empty()
     }
 
     /// From here on a message needs a call. What was there before must be looked for afterwards.
@@ -123,19 +125,6 @@ impl AsyncState {
             unsafe { libc::sched_yield() };
         }
     }
-
-    /// Puts a link on the stack.
-    fn push(&self, link: *mut uv__queue) {
-        let mut top = self.sent.load(SeqCst);
-        loop {
-            // SAFETY: the handle is live, since closing it waits for this sender.
-            unsafe { (*link).next = top };
-            match self.sent.compare_exchange_weak(top, link, SeqCst, SeqCst) {
-                Ok(_) => return,
-                Err(other) => top = other,
-            }
-        }
-    }
 }
 
 view!(
@@ -164,6 +153,11 @@ impl Async {
         unsafe { Async::from_ptr(owner!(link.raw(), uv_async_t, queue)) }
     }
 
+    /// The link of a handle that is called some handles later, if it is still there then.
+    fn hint(self) -> *mut *mut uv__queue {
+        addr!(self.u.reserved).cast()
+    }
+
     pub(crate) fn init(self, on: Loop, callback: uv_async_cb) -> Result {
         start_listening(on)?;
         self.handle().init(on, UV_ASYNC);
@@ -184,28 +178,38 @@ impl Async {
 
     /// Callable from any thread, and from signal handlers.
     pub(crate) fn send(self) {
+        // Before the mark, not after it: all of it is fetched at the same time.
+        prefetch(addr!(self.queue));
+        let on = self.handle().event_loop();
         if self.begin_send() {
-            self.finish_send();
+            self.finish_send(on);
         }
     }
 
     /// Puts the handle, which this thread marked pending, on the stack; it may be closed from then
     /// on.
-    fn finish_send(self) {
+    fn finish_send(self, on: Loop) {
         // The loop's part that senders use lives until the handle's close has seen no sender.
-        let state = self.handle().event_loop().asyncs();
-        state.push(addr!(self.queue));
+        let state = on.asyncs();
+        // SAFETY: the handle is live, since closing it waits for this sender, and in no other list.
+        unsafe { state.sent.push(addr!(self.queue)) };
         state.call();
         self.pending().fetch_sub(SENDER, SeqCst);
     }
 
     /// Marks the handle pending; says whether it was not, and counts the caller as a sender then.
     fn begin_send(self) -> bool {
-        // Whoever takes the mark away must see what this thread did before: the fence sees to it
-        // where nothing is written, together with the one that follows there.
-        fence(SeqCst);
-        let mut seen = self.pending().load(SeqCst);
-        while seen & PENDING == 0 {
+        let mut seen = self.pending().load(Relaxed);
+        loop {
+            if seen & PENDING != 0 {
+                // Whoever takes the mark away must see what this thread did before: the fence sees
+                // to it where nothing is written, together with the one that follows there.
+                fence(SeqCst);
+                seen = self.pending().load(SeqCst);
+                if seen & PENDING != 0 {
+                    return false;
+                }
+            }
             let next = (seen | PENDING) + SENDER;
             match self
                 .pending()
@@ -215,7 +219,6 @@ impl Async {
                 Err(other) => seen = other,
             }
         }
-        false
     }
 
     pub(crate) fn close(self) {
@@ -283,7 +286,7 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
     if watcher(on).fd() == -1 {
         return Ok(());
     }
-    on.asyncs().sent.store(core::ptr::null_mut(), SeqCst);
+    on.asyncs().sent.clear();
     // Threads that were about to leave are not in the child.
     on.asyncs().holders.store(0, SeqCst);
     on.async_handles().init();
@@ -311,17 +314,18 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
 
 /// Moves the stack of sent handles to the loop's list, in the order of the sends.
 fn collect_sent(on: Loop) {
-    let mut link = on.asyncs().sent.swap(core::ptr::null_mut(), SeqCst);
     let mut newest = on.async_handles();
-    while !link.is_null() {
-        // SAFETY: links on the stack are members of live handles, and this thread's since the swap.
-        let at = unsafe { List::from_ptr(link) };
+    let trail = Trail::new();
+    // SAFETY: links on the stack are members of live handles, and this thread's once taken.
+    for link in unsafe { on.asyncs().sent.take() } {
         // SAFETY: as above.
-        link = unsafe { (*link).next };
+        let link = unsafe { List::from_ptr(link) };
+        // SAFETY: a member of the handle, which has no other use for it.
+        unsafe { *Async::from_link(link).hint() = trail.pass(link.raw()) };
         // Latest first: each goes before the one that was put in last.
-        at.init();
-        newest.insert_before(at);
-        newest = at;
+        link.init();
+        newest.insert_before(link);
+        newest = link;
     }
 }
 
@@ -342,6 +346,8 @@ pub(crate) fn tell(on: Loop) -> u64 {
     on.async_handles().take(on.told_asyncs());
     while let Some(link) = on.told_asyncs().pop_front() {
         let handle = Async::from_link(link);
+        // SAFETY: set when the handle came to the list.
+        prefetch(unsafe { *handle.hint() });
         handle.pending().fetch_and(!PENDING, SeqCst);
         fence(SeqCst);
         handle.invoke();
