@@ -18,7 +18,7 @@ cargo bench [-- OPTIONS]     measures this library beside libuv
 
 OXUV_UPSTREAM is the build folder of libuv 1.53 to measure against; `cargo xtask upstream` makes one
 when it is not set. OXUV_BENCH_LIBRARY is a folder with a libuv.so.1 to be measured in place of this
-library's release build.";
+library's release build; libuv's own folder shows what runs of one library differ by.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Regime {
