@@ -67,15 +67,25 @@ all:
 $(LIBRARIES):
 	$(BUILD)
 
+# Beside the functions only what a relocation names is kept, and names of code for debuggers: the
+# linker would look for everything else, in vain or in a library that nobody needs. The table entry
+# for unwinding gets a name of its own, or other Rust code would have this one's. Made elsewhere and
+# moved, as two makes may do this at once.
 $(ARCHIVE): $(LIBRARIES)
 	mkdir -p $(@D)
-	$(NM) --dynamic --defined-only $(BUILD_DIR)/libuv.so \
-		| sed -n 's/.* T \(uv_.*\)/-Wl,-u,\1/p' | sort -u > $(@D)/functions
-	$(CC) -r -nostdlib -Wl,--gc-sections -o $(@D)/uv.o @$(@D)/functions $(BUILD_DIR)/libuv.a
-	$(OBJCOPY) --wildcard --keep-global-symbol='uv_*' --keep-global-symbol='DW.ref.*' \
-		--remove-section=.llvmbc --remove-section=.llvmcmd $(@D)/uv.o
-	rm -f $@
-	$(AR) rcs $@ $(@D)/uv.o
+	@folder=$$(mktemp -d $(@D)/making.XXXXXX) && object=$$folder/uv.o \
+	&& $(NM) --dynamic --defined-only $(BUILD_DIR)/libuv.so \
+		| sed -n 's/.* T \(uv_.*\)/-Wl,-u,\1/p' > $$folder/functions \
+	&& $(CC) -r -nostdlib -Wl,--gc-sections -o $$object @$$folder/functions $(BUILD_DIR)/libuv.a \
+	&& $(OBJCOPY) --wildcard --keep-global-symbol='uv_*' \
+		--strip-unneeded-symbol='*' --keep-symbol='uv_*' --keep-symbol='_R*' --keep-symbol='_ZN*' \
+		--redefine-sym DW.ref.rust_eh_personality=DW.ref.uv \
+		--remove-section=.llvmbc --remove-section=.llvmcmd $$object \
+	&& $(AR) rcs $$folder/libuv.a $$object \
+	&& $(NM) $$folder/libuv.a | grep -q ' T uv_version$$' \
+	|| { echo "$@: this linker or objcopy cannot make it; installing cargo's archive as it is" >&2; \
+		cp $(BUILD_DIR)/libuv.a $$folder/libuv.a; }; \
+	mv $$folder/libuv.a $@ && rm -r $$folder
 
 check:
 	$(CARGO) test --workspace --target-dir $(TARGET_DIR) $(CARGOFLAGS)

@@ -199,17 +199,17 @@ impl Async {
 
     /// Marks the handle pending; says whether it was not, and counts the caller as a sender then.
     fn begin_send(self) -> bool {
-        let mut seen = self.pending().load(Relaxed);
-        loop {
-            if seen & PENDING != 0 {
-                // Whoever takes the mark away must see what this thread did before: the fence sees
-                // to it where nothing is written, together with the one that follows there.
-                fence(SeqCst);
-                seen = self.pending().load(SeqCst);
-                if seen & PENDING != 0 {
-                    return false;
-                }
-            }
+        // Fetched together with the rest of the handle. Not pending is as good as certain: should it
+        // not be so any more, the exchange says that.
+        let early = self.pending().load(Relaxed);
+        // Whoever takes the mark away must see what this thread did before: the fence sees to it
+        // where nothing is written, together with the one that follows there.
+        fence(SeqCst);
+        let mut seen = match early & PENDING {
+            0 => early,
+            _ => self.pending().load(SeqCst),
+        };
+        while seen & PENDING == 0 {
             let next = (seen | PENDING) + SENDER;
             match self
                 .pending()
@@ -219,6 +219,7 @@ impl Async {
                 Err(other) => seen = other,
             }
         }
+        false
     }
 
     pub(crate) fn close(self) {

@@ -38,10 +38,13 @@ fn timespec(time: f64) -> Result<libc::timespec> {
     } else if time.abs() >= libc::time_t::MAX as f64 {
         return Err(Errno::EINVAL);
     } else {
+        let seconds = time as libc::time_t;
+        let nanoseconds = ((time - seconds as f64) * 1e9) as libc::c_long;
         // The part of a second counts forwards, before 1970 as well.
-        let towards_zero = time as libc::time_t;
-        let whole = towards_zero - libc::time_t::from(time < towards_zero as f64);
-        (whole, ((time - whole as f64) * 1e9) as libc::c_long)
+        match nanoseconds < 0 {
+            true => (seconds - 1, nanoseconds + 1_000_000_000),
+            false => (seconds, nanoseconds),
+        }
     };
     Ok(libc::timespec { tv_sec, tv_nsec })
 }
@@ -141,7 +144,9 @@ mod tests {
             (-1.75, -2, 250_000_000),
             (-14245440.25, -14245441, 750_000_000),
             (1291404900.25, 1291404900, 250_000_000),
-            (-1e-12, -1, 999_999_999),
+            (-1e-9, -1, 999_999_999),
+            (-1e-12, 0, 0),
+            (-5e-324, 0, 0),
             (f64::INFINITY, 0, libc::UTIME_NOW),
             (f64::NEG_INFINITY, 0, libc::UTIME_NOW),
             (f64::NAN, 0, libc::UTIME_OMIT),

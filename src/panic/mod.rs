@@ -31,7 +31,8 @@ pub(crate) fn keep_frame() {
     unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
 }
 
-/// Says what went wrong, and ends the process. The heap may be what is broken: it is not used.
+/// Says what went wrong, and ends the process. No memory is taken: the heap may be what is broken.
+/// (To tell `entry`, glibc may have taken some.)
 fn end(entry: Option<&CStr>, message: impl Display, location: Option<&Location<'_>>) -> ! {
     let mut line = Text::<512>::new();
     let _ = line.write_str("oxuv: ");
