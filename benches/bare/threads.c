@@ -3,6 +3,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -102,10 +103,57 @@ static void eventfd_pairs(const struct bench* bench) {
   }
 }
 
+/* --- Nobody sleeps: who finds nothing lets others have the processor ------------------------ */
+
+struct place {
+  _Alignas(64) atomic_int there;
+  _Alignas(64) atomic_int here;
+  pthread_t thread;
+};
+
+static int take(atomic_int* sent) {
+  return atomic_load(sent) && atomic_exchange(sent, 0);
+}
+
+static void* answer_awake(void* argument) {
+  struct place* place = argument;
+  atomic_store(&place->here, 1);
+  for (;;) {
+    if (take(&place->there))
+      atomic_store(&place->here, 1);
+    else
+      sched_yield();
+  }
+  return NULL;
+}
+
+static void awake_pairs(const struct bench* bench) {
+  static struct place places[8];
+  bench_start();
+  for (long i = 0; i < bench->n; i++)
+    CHECK(pthread_create(&places[i].thread, NULL, answer_awake, &places[i]) == 0);
+  for (;;) {
+    int any = 0;
+    for (long i = 0; i < bench->n; i++) {
+      if (!take(&places[i].here)) continue;
+      if (!bench_more(2)) return;
+      atomic_store(&places[i].there, 1);
+      any = 1;
+    }
+    if (!any) sched_yield();
+  }
+}
+
 #define EVENTFD(number)                                                                            \
   {.name = "eventfd_" #number,                                                                     \
    .text = "one wake-up through epoll and an eventfd",                                             \
    .run = eventfd_pairs,                                                                           \
+   .n = number}
+
+#define AWAKE(number)                                                                              \
+  {.name = "awake_" #number,                                                                       \
+   .text = "one hand-over between threads that yield and never sleep",                             \
+   .run = awake_pairs,                                                                             \
    .n = number}
 
 const struct bench benches[] = {
@@ -114,5 +162,9 @@ const struct bench benches[] = {
     EVENTFD(2),
     EVENTFD(4),
     EVENTFD(8),
+    AWAKE(1),
+    AWAKE(2),
+    AWAKE(4),
+    AWAKE(8),
     {.name = NULL},
 };
