@@ -257,28 +257,15 @@ pub(crate) fn loop_init(on: Loop) {
 
 /// Opens the loop's eventfd, unless it is open.
 fn start_listening(on: Loop) -> Result {
-    let io = watcher(on);
-    if io.fd() != -1 {
-        return Ok(());
+    if let Some(wakeup) = watcher(on).open_eventfd(on)? {
+        on.asyncs().wakeup_fd.store(wakeup, SeqCst);
+        watcher(on).start(on, ready::READABLE | ready::EDGE);
     }
-    let wakeup = fd::eventfd()?;
-    if let Err(error) = io.set_fd(on, wakeup) {
-        fd::close_quietly(wakeup);
-        return Err(error);
-    }
-    on.asyncs().wakeup_fd.store(wakeup, SeqCst);
-    io.start(on, ready::READABLE | ready::EDGE);
     Ok(())
 }
 
 pub(crate) fn loop_cleanup(on: Loop) {
-    let io = watcher(on);
-    let wakeup = io.fd();
-    if wakeup != -1 {
-        io.close(on);
-        io.init(Watcher::Async, -1);
-        fd::close_quietly(wakeup);
-    }
+    watcher(on).close_eventfd(on, Watcher::Async);
 }
 
 /// In a forked child: sends of the parent are forgotten, and a new eventfd is opened, for the old

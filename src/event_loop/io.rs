@@ -22,6 +22,7 @@ use crate::list::{self, List};
 use crate::poll::Poll;
 use crate::signal;
 use crate::stream::Stream;
+use crate::sys::fd;
 use crate::udp::Udp;
 use crate::view::{addr, get, owner, set, view};
 
@@ -287,6 +288,31 @@ impl Io {
         on.descriptors(|all| all.reserve(fd))?;
         set!(self.fd = fd);
         Ok(())
+    }
+
+    /// Opens an eventfd to be the watcher's descriptor, unless it has one; the new one.
+    pub(crate) fn open_eventfd(self, on: Loop) -> Result<Option<c_int>> {
+        if self.fd() != -1 {
+            return Ok(None);
+        }
+        let eventfd = fd::eventfd()?;
+        match self.set_fd(on, eventfd) {
+            Ok(()) => Ok(Some(eventfd)),
+            Err(error) => {
+                fd::close_quietly(eventfd);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes that back; the watcher is as new then.
+    pub(crate) fn close_eventfd(self, on: Loop, kind: Watcher) {
+        let eventfd = self.fd();
+        if eventfd != -1 {
+            self.close(on);
+            self.init(kind, -1);
+            fd::close_quietly(eventfd);
+        }
     }
 
     fn pending_link(self) -> List {

@@ -5,12 +5,14 @@
 //! and half of the code. A program that spawns others pays for that every time.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::ffi::c_void;
 use core::panic::PanicInfo;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use allocator_api2::alloc::Allocator;
+
 use super::entry;
-use crate::alloc;
+use crate::alloc::Heap;
 
 #[panic_handler]
 fn report(info: &PanicInfo<'_>) -> ! {
@@ -23,25 +25,23 @@ fn report(info: &PanicInfo<'_>) -> ! {
     super::end(entry, info.message(), info.location())
 }
 
-/// Collections take their memory from [`crate::alloc`] by name, since it can be refused there.
-/// Whatever does not gets the same memory.
-struct Users;
-
+/// Collections take their memory from [`Heap`] by name, since it can be refused there. Whatever does
+/// not gets the same memory.
 #[global_allocator]
-static MEMORY: Users = Users;
+static MEMORY: Heap = Heap;
 
-// SAFETY: blocks are those of `malloc`, and none is handed out where it would not be aligned enough.
-unsafe impl GlobalAlloc for Users {
+// SAFETY: the blocks are those of the other allocator trait, which promises the same.
+unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.align() > align_of::<libc::max_align_t>() {
-            return core::ptr::null_mut();
-        }
-        alloc::malloc(layout.size()).cast()
+        self.allocate(layout)
+            .map_or(core::ptr::null_mut(), |block| block.cast().as_ptr())
     }
 
-    unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
-        // SAFETY: the caller gives a block back that it got above.
-        unsafe { alloc::free(block.cast::<c_void>()) };
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: the caller gives a block back that it got above.
+            unsafe { self.deallocate(block, layout) };
+        }
     }
 }
 

@@ -152,29 +152,16 @@ pub(crate) fn loop_init(on: Loop) {
 
 /// Opens the loop's eventfd, unless it is open.
 fn open_wakeup(on: Loop) -> Result {
-    let io = watcher(on);
-    if io.fd() != -1 {
-        return Ok(());
+    if let Some(wakeup) = watcher(on).open_eventfd(on)? {
+        set!(on.signal_pipefd = [wakeup, wakeup]);
+        watcher(on).start(on, ready::READABLE);
     }
-    let wakeup = fd::eventfd()?;
-    if let Err(error) = io.set_fd(on, wakeup) {
-        fd::close_quietly(wakeup);
-        return Err(error);
-    }
-    set!(on.signal_pipefd = [wakeup, wakeup]);
-    io.start(on, ready::READABLE);
     Ok(())
 }
 
 fn close_wakeup(on: Loop) {
-    let io = watcher(on);
-    let wakeup = io.fd();
-    if wakeup != -1 {
-        set!(on.signal_pipefd = [-1, -1]);
-        io.close(on);
-        io.init(Watcher::Signal, -1);
-        fd::close_quietly(wakeup);
-    }
+    set!(on.signal_pipefd = [-1, -1]);
+    watcher(on).close_eventfd(on, Watcher::Signal);
 }
 
 /// The loop is about to end; only handles of the library's own can be left.
