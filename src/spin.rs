@@ -228,6 +228,17 @@ impl Spin {
         }
     }
 
+    /// A wait is over that began with looking, perhaps for another reason than this experience, of
+    /// which it is no part then.
+    pub(crate) fn looked(&mut self, nanoseconds: u64, how: How) {
+        if self.should_look() {
+            self.waited(nanoseconds, how);
+        } else {
+            // The window's cost would be that of this wait as well.
+            self.began = 0;
+        }
+    }
+
     /// A wait is over that took so many nanoseconds.
     pub(crate) fn waited(&mut self, nanoseconds: u64, how: How) {
         if how == How::Slept {

@@ -15,6 +15,7 @@ use super::io::apply_changes;
 use crate::abi::*;
 use crate::async_handle;
 use crate::backend::{BATCH, Events, ready};
+use crate::fs::Share;
 use crate::spin::{self, How, Spin};
 use crate::sys::clock;
 use crate::view::get;
@@ -181,7 +182,8 @@ impl Loop {
             waiting.spin.join_trials();
             waiting.spin.should_look()
         };
-        if limit > 0 && self.waiting(should_look) {
+        let awaits_worker = limit > 0 && self.awaits_worker();
+        if limit > 0 && (self.waiting(should_look) || awaits_worker) {
             began = clock::monotonic_ns();
             let found = spin::until(began, limit, || self.look(events));
             how = if found { How::Found } else { How::LookedInVain };
@@ -191,9 +193,21 @@ impl Loop {
         }
         let now = clock::monotonic_ns();
         self.set_time(now);
-        if limit > 0 {
-            self.waiting(|waiting| waiting.spin.waited(now.saturating_sub(began), how));
+        if awaits_worker && how == How::LookedInVain {
+            self.in_place(Share::looked_in_vain);
         }
+        let took = now.saturating_sub(began);
+        self.waiting(|waiting| match how {
+            _ if limit == 0 => {}
+            How::Slept => waiting.spin.waited(took, how),
+            How::Found | How::LookedInVain => waiting.spin.looked(took, how),
+        });
+    }
+
+    /// Whether a worker looks for the file operations that the loop gives to the pool.
+    fn awaits_worker(self) -> bool {
+        let iteration = self.metrics().iteration();
+        self.in_place(|share| share.awaits_worker(iteration))
     }
 
     /// Whether there is anything, without waiting for it.

@@ -7,8 +7,8 @@
 //! exceeds the share of an iteration, so that the loop stays responsive. The callback comes from
 //! the loop, when it polls, as if a thread had been quick.
 //!
-//! Where many operations are under way, each iteration does a few and gives the others to the pool,
-//! as long as that has next to nothing else to do.
+//! Where that pays, the loop does some of them and gives the others to the pool (`share.rs`), as long
+//! as that has next to nothing else to do.
 //!
 //! Cancelling works until then, as it does for an operation that no thread has begun: what was done
 //! is undone, where it shows at all. Where one thread does all of the pool's jobs, in their order,
@@ -27,6 +27,7 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::locality;
 use super::request::FsRequest;
+use super::share::Kind;
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, Result};
@@ -37,80 +38,8 @@ use crate::system::environment;
 use crate::view::{addr, get, set};
 use crate::work::pool;
 
-/// How many bytes an iteration reads in place.
-const SHARE: usize = 256 << 10;
-/// What an operation counts for at least.
-const LEAST: usize = 512;
 /// More buffers than this are for the pool.
 const FEW_BUFFERS: usize = 64;
-/// From so many operations on paths in an iteration on, others are given to the pool: in place they
-/// cost twice what a thread needs for them, and that has another processor; but to wake it costs as
-/// much as several.
-const MANY: usize = 24;
-/// The same while iteration follows iteration with more than `FEW`.
-const FEW: usize = 4;
-
-/// What a loop has done in place.
-pub(crate) struct Share {
-    /// The iteration that the others are of.
-    iteration: u64,
-    left: usize,
-    /// Operations on paths so far.
-    count: usize,
-    /// The same, of the iterations before: the older, the less it counts.
-    level: usize,
-    are_many: bool,
-}
-
-impl Share {
-    pub(crate) fn new() -> Share {
-        Share {
-            iteration: 0,
-            left: SHARE,
-            count: 0,
-            level: 0,
-            are_many: false,
-        }
-    }
-
-    fn enter(&mut self, iteration: u64) {
-        if self.iteration == iteration {
-            return;
-        }
-        let is_next = self.iteration + 1 == iteration;
-        let level = if is_next {
-            self.count.max(self.level * 7 / 8)
-        } else {
-            0
-        };
-        let are_many = level >= MANY || self.are_many && level > FEW;
-        *self = Share {
-            iteration,
-            level,
-            are_many,
-            ..Share::new()
-        };
-    }
-
-    /// Takes so many bytes of an iteration's share; whether there were as many left.
-    fn take(&mut self, iteration: u64, bytes: usize) -> bool {
-        self.enter(iteration);
-        let bytes = bytes.max(LEAST);
-        let is_enough = bytes <= self.left;
-        if is_enough {
-            self.left -= bytes;
-        }
-        is_enough
-    }
-
-    /// Counts an operation that others could do as well; whether the iteration has done its part of
-    /// them.
-    fn has_done_its_part(&mut self, iteration: u64) -> bool {
-        self.enter(iteration);
-        self.count += 1;
-        self.count > if self.are_many { FEW } else { MANY }
-    }
-}
 
 /// Whether operations may be done in place. A filter of system calls may be installed at any time,
 /// also by the callback that starts the operation, and would end the process.
@@ -169,23 +98,23 @@ fn attempt_of(kind: uv_fs_type) -> Option<Attempt> {
     })
 }
 
-/// Whether a question about a file that could be answered in place should rather be the pool's, since
-/// many are under way.
+/// Whether a question about a file that could be answered in place should rather be the pool's.
 pub(super) fn may_share(request: FsRequest, on: Loop) -> bool {
     let is_question = matches!(
         request.kind(),
         UV_FS_STAT | UV_FS_LSTAT | UV_FS_ACCESS | UV_FS_READLINK
     );
-    is_question && mode() != OFF && are_many(on)
+    is_question && mode() != OFF && has_done_its_part(on, Kind::Question)
 }
 
 /// Counts an operation on a path; whether the loop has done its part of these, and the pool has
 /// nothing else to do.
-fn are_many(on: Loop) -> bool {
+fn has_done_its_part(on: Loop, kind: Kind) -> bool {
     let iteration = on.metrics().iteration();
-    on.in_place(|share| share.has_done_its_part(iteration))
-        && on.asyncs().is_awake()
-        && pool::wants_more()
+    match on.in_place(|share| share.has_done_its_part(iteration, kind)) {
+        Some(queue) => on.asyncs().is_awake() && pool::wants_more(queue),
+        None => false,
+    }
 }
 
 /// Tries to do an operation here and now, without waiting for anything.
@@ -194,7 +123,8 @@ pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
         return Outcome::Pool;
     };
     // Not shared like questions: somebody may be waiting for its effect, even the loop's thread.
-    if request.kind() == UV_FS_OPEN && are_many(on) {
+    let is_opening = request.kind() == UV_FS_OPEN && is_harmless(get!(request.flags));
+    if is_opening && has_done_its_part(on, Kind::Opening) {
         return Outcome::Pool;
     }
     if !is_allowed() || pool::keeps_order() && pool::has_jobs() {
@@ -321,11 +251,16 @@ fn read_link(request: FsRequest, fd: c_int, length: usize) -> Option<()> {
     Some(())
 }
 
-fn open(request: FsRequest) -> Outcome {
+/// Whether to open with these flags changes nothing, nor waits for others. For writing it may, for who
+/// holds a lease.
+fn is_harmless(flags: c_int) -> bool {
     const HARMLESS: c_int = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_LARGEFILE;
+    flags & libc::O_ACCMODE == libc::O_RDONLY && flags & !(libc::O_ACCMODE | HARMLESS) == 0
+}
+
+fn open(request: FsRequest) -> Outcome {
     let flags = get!(request.flags);
-    // For writing, opening may change things or wait for who holds a lease.
-    if flags & libc::O_ACCMODE != libc::O_RDONLY || flags & !(libc::O_ACCMODE | HARMLESS) != 0 {
+    if !is_harmless(flags) {
         return Outcome::Pool;
     }
     // To open a FIFO or a device has effects, so what it is comes first.
@@ -438,42 +373,4 @@ pub(super) fn undo(request: FsRequest) -> Result {
     }
     set!(request.ptr = core::ptr::null_mut());
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_iteration_does_its_part_of_many_operations() {
-        let mut share = Share::new();
-        let mut of_iteration = |iteration, operations| {
-            (0..operations)
-                .filter(|_| !share.has_done_its_part(iteration))
-                .count()
-        };
-        assert_eq!(of_iteration(1, MANY), MANY);
-        assert_eq!(of_iteration(2, 2 * MANY), FEW, "many, as in the one before");
-        assert_eq!(of_iteration(3, MANY), FEW);
-        for iteration in 4..40 {
-            of_iteration(iteration, 1);
-        }
-        assert_eq!(of_iteration(40, MANY), MANY, "few for long");
-        assert_eq!(of_iteration(50, MANY + 1), MANY, "after a pause");
-    }
-
-    #[test]
-    fn each_iteration_has_its_share() {
-        let mut share = Share::new();
-        assert!(share.take(1, SHARE - LEAST));
-        assert!(share.take(1, 1));
-        assert!(!share.take(1, 0));
-        assert!(!share.take(2, SHARE + 1));
-        assert!(share.take(2, SHARE));
-        for _ in 0..SHARE / LEAST {
-            assert!(share.take(3, 0));
-        }
-        assert!(!share.take(3, 0));
-        assert!(!share.take(4, usize::MAX));
-    }
 }

@@ -28,10 +28,11 @@ mod in_place;
 mod locality;
 mod names;
 pub(crate) mod request;
+mod share;
 pub(crate) mod status;
 mod times;
 
 pub(crate) use dispatch::cancel;
-pub(crate) use in_place::Share;
 pub(crate) use request::uv_fs_req_cleanup;
+pub(crate) use share::Share;
 pub(crate) use status::uv_fs_stat;

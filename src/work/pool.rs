@@ -10,8 +10,8 @@
 //! and not one by one: the loop sees to them when it polls ([`attend`]), and when they get stuck
 //! behind a job that waits, or the loop has nothing else to do, they are jobs like any other.
 //!
-//! A worker without a job may look for one for a while before it sleeps (`spin.rs`), one worker at a
-//! time: a submission then wakes nobody.
+//! A worker without a job may look for one for a while before it sleeps (`spin.rs`, `fs/share.rs`), one
+//! worker at a time: a submission then wakes nobody.
 //!
 //! A forked child starts with no pool: nothing here may be in the hands of a thread that the
 //! child does not have. Jobs that the parent's pool had not finished are not done in the child.
@@ -41,8 +41,8 @@ pub(crate) use super::jobs::{Done, Kind, Run};
 
 /// How many jobs the pool does with the threads it has before it asks for another one again.
 const PATIENCE: u32 = 1000;
-/// A queue of fewer jobs is done in no time.
-const SHORT_QUEUE: usize = 16;
+/// So often the lock is tried before who wants it sleeps.
+const PATIENT_TRIES: u32 = 64;
 /// So many light jobs are worth a call.
 const BATCH: usize = 8;
 /// Threads unless the environment says otherwise.
@@ -95,6 +95,8 @@ static HAS_NO_THREAD: AtomicBool = AtomicBool::new(false);
 static IS_FORKED: AtomicBool = AtomicBool::new(false);
 /// How many light jobs are queued: for loops, which have not the lock.
 static LIGHT: AtomicUsize = AtomicUsize::new(0);
+/// A loop gives one job after the other, and has found it worth it that a worker looks for them.
+static IS_MORE_EXPECTED: AtomicBool = AtomicBool::new(false);
 /// How many jobs could start: for the worker that looks for one, who has not the lock.
 static RUNNABLE: AtomicUsize = AtomicUsize::new(0);
 /// No job is queued or runs.
@@ -112,8 +114,17 @@ static IS_ORDERED: AtomicBool = AtomicBool::new(false);
 struct Guard(());
 
 impl Guard {
+    /// Takes the lock. It is held for so short a time that to sleep until it is free, and to be woken,
+    /// would take much longer.
     fn lock() -> Guard {
-        // SAFETY: the mutex is static and always initialised.
+        for _ in 0..PATIENT_TRIES {
+            // SAFETY: the mutex is static and always initialised.
+            if unsafe { libc::pthread_mutex_trylock(POOL.lock.get()) } == 0 {
+                return Guard(());
+            }
+            core::hint::spin_loop();
+        }
+        // SAFETY: as above.
         if unsafe { libc::pthread_mutex_lock(POOL.lock.get()) } != 0 {
             crate::panic::misuse("the thread pool's lock is broken");
         }
@@ -339,24 +350,28 @@ fn wait_for_job(mut pool: Guard, worker: usize, spin: &mut Spin) -> Guard {
     let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
     let since = || clock::monotonic_ns().saturating_sub(began);
     spin.join_trials();
-    let looks = limit > 0 && spin.should_look() && !pool.has_looker;
+    let is_asked_to = IS_MORE_EXPECTED.load(Relaxed);
+    let looks = limit > 0 && (is_asked_to || spin.should_look()) && !pool.has_looker;
     if looks {
         pool.has_looker = true;
         drop(pool);
-        spin::until(began, limit, || RUNNABLE.load(Relaxed) > 0);
+        if !spin::until(began, limit, || RUNNABLE.load(Relaxed) > 0) {
+            IS_MORE_EXPECTED.store(false, Relaxed);
+        }
         pool = Guard::lock();
         pool.has_looker = false;
         if pool.jobs.runnable() > 0 || pool.stopping {
-            spin.waited(since(), How::Found);
+            spin.looked(since(), How::Found);
             return pool;
         }
     }
     pool.fall_asleep(worker);
     drop(pool);
     worker::sleep(worker);
-    if limit > 0 {
-        let how = if looks { How::LookedInVain } else { How::Slept };
-        spin.waited(since(), how);
+    match limit {
+        0 => {}
+        _ if looks => spin.looked(since(), How::LookedInVain),
+        _ => spin.waited(since(), How::Slept),
     }
     pool = Guard::lock();
     pool.arrive();
@@ -445,6 +460,7 @@ unsafe extern "C" fn forget_parent() {
     LIGHT.store(0, Relaxed);
     LOAD.store(IDLE, Relaxed);
     IS_ORDERED.store(false, SeqCst);
+    IS_MORE_EXPECTED.store(false, Relaxed);
 }
 
 // What the rest of the library calls.
@@ -503,6 +519,13 @@ fn follow(next: Next, on: Loop) {
     }
 }
 
+/// Has a worker look for jobs after the present ones, for once.
+pub(crate) fn expect_more() {
+    if !IS_MORE_EXPECTED.load(Relaxed) {
+        IS_MORE_EXPECTED.store(true, Relaxed);
+    }
+}
+
 /// Sees to it that light jobs find somebody. A loop calls it whenever it polls, and again when it is
 /// about to sleep.
 #[inline]
@@ -549,9 +572,9 @@ pub(crate) fn has_jobs() -> bool {
 }
 
 /// Whether a job that could be done elsewhere may as well be submitted: it would soon have a thread,
-/// and a processor of its own.
-pub(crate) fn wants_more() -> bool {
-    RUNNABLE.load(Relaxed) < SHORT_QUEUE && !keeps_order() && !is_busy() && cpu::are_several()
+/// and a processor of its own. `queue` jobs before it are not too many.
+pub(crate) fn wants_more(queue: usize) -> bool {
+    RUNNABLE.load(Relaxed) < queue && !keeps_order() && !is_busy() && cpu::are_several()
 }
 
 /// Whether jobs are done in the order of their submission, since one thread does all. Before the
