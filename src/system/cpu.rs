@@ -3,7 +3,7 @@
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpu_info>
 
 use core::ffi::{c_int, c_uint};
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::arm;
 use super::cgroup::{Cgroup, Level, Version};
@@ -225,18 +225,15 @@ pub(crate) fn affinity() -> usize {
     }
 }
 
-/// Whether two threads can run at once, as it was when this was asked first.
-pub(crate) fn are_several() -> bool {
-    const UNKNOWN: u32 = 0;
-    const ONE: u32 = 1;
-    const SEVERAL: u32 = 2;
-    static KNOWN: AtomicU32 = AtomicU32::new(UNKNOWN);
+/// How many threads of this process can run at once, as it was when this was asked first.
+pub(crate) fn processors() -> usize {
+    static KNOWN: AtomicUsize = AtomicUsize::new(0);
     let mut known = KNOWN.load(Relaxed);
-    if known == UNKNOWN {
-        known = if affinity() > 1 { SEVERAL } else { ONE };
+    if known == 0 {
+        known = affinity().max(1);
         KNOWN.store(known, Relaxed);
     }
-    known == SEVERAL
+    known
 }
 
 // C entry points

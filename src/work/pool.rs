@@ -355,7 +355,7 @@ fn wait_for_job(mut pool: Guard, worker: usize, spin: &mut Spin) -> Guard {
     if looks {
         pool.has_looker = true;
         drop(pool);
-        if !spin::until(began, limit, || RUNNABLE.load(Relaxed) > 0) {
+        if !spin::until(began, limit, spin.way(), || RUNNABLE.load(Relaxed) > 0) {
             IS_MORE_EXPECTED.store(false, Relaxed);
         }
         pool = Guard::lock();
@@ -574,7 +574,7 @@ pub(crate) fn has_jobs() -> bool {
 /// Whether a job that could be done elsewhere may as well be submitted: it would soon have a thread,
 /// and a processor of its own. `queue` jobs before it are not too many.
 pub(crate) fn wants_more(queue: usize) -> bool {
-    RUNNABLE.load(Relaxed) < queue && !keeps_order() && !is_busy() && cpu::are_several()
+    RUNNABLE.load(Relaxed) < queue && !keeps_order() && !is_busy() && cpu::processors() > 1
 }
 
 /// Whether jobs are done in the order of their submission, since one thread does all. Before the

@@ -1,33 +1,16 @@
-//! Looking for a while before going to sleep.
-//!
-//! To sleep and be woken costs several microseconds of processor time, more where the processor
-//! itself goes idle; when the next event is closer than that, looking for it is the cheaper way to
-//! wait. Whether it is cannot be known beforehand, so whoever waits ([`Spin`]: a loop, or a worker
-//! of the pool) tries both, now and then, and takes the one that used less processor time for the
-//! same number of waits, and for the same amount of work: who is woken at once by each of many small
-//! pieces has more to do than who finds them together when it wakes up. Who loses the processor to
-//! others all the time while it looks stops. Long waits keep it from trying at all: an idle program
-//! never looks.
-//!
-//! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
+//! What a waiter has learnt of looking and of sleeping.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-
+use super::bill::{Bill, WINDOW};
+use super::company::{self, Company};
+use super::{How, Way};
 use crate::sys::clock;
-use crate::system::{cpu, environment};
 
-/// The longest look unless the environment says otherwise.
-const DEFAULT_MICROSECONDS: usize = 50;
-/// No look is longer than this, whatever the environment says.
-const MOST_MICROSECONDS: usize = 1000;
 /// Waits below this many nanoseconds are short.
 const SHORT: u64 = 100_000;
 /// So many short waits in a row are worth a trial.
 const PROMISING: u32 = 64;
-/// How many waits are a window, of which the cost is told.
-const TRIAL: u32 = 32;
 /// How many waits are slept through before a trial, to know what that costs now.
-const BEFORE_TRIAL: u32 = 2 * TRIAL;
+const BEFORE_TRIAL: u32 = 2 * WINDOW;
 /// Who looks compares again after so many waits.
 const WATCH: u32 = 256;
 /// How many waits a trial counts for that was won by looking.
@@ -42,11 +25,10 @@ const MARGIN: u64 = 16;
 /// Whoever looks may lose the processor so often in a wait: where two wake each other on one it is
 /// once. More says that there are too many of them.
 const PREEMPTIONS_PER_WAIT: u32 = 1;
-/// In one of so many waits looking may be in vain.
+/// Waits of yielders that took so many nanoseconds more than is usual end it at once.
+const LATE: u64 = 3_000_000;
+/// In one of so many waits looking may be in vain; four times as often for those who yield.
 const HITS_PER_MISS: u32 = 16;
-/// So many looks from one look at the clock to the next.
-const ROUNDS: u32 = 16;
-
 /// What a waiter is at, and since how many waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -61,55 +43,6 @@ enum State {
     Sleeping,
 }
 
-/// How a wait went.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
-    Slept,
-    LookedInVain,
-    Found,
-}
-
-/// How many trials loops have begun: workers and other loops join them, since who looks for somebody
-/// that sleeps looks in vain for as long as that takes to wake up.
-static TRIALS: AtomicU32 = AtomicU32::new(0);
-
-/// What some waits have cost, and brought.
-#[derive(Clone, Copy, Default)]
-struct Bill {
-    /// Processor time in nanoseconds.
-    cost: u64,
-    work: u64,
-}
-
-impl Bill {
-    /// What so many waits cost at the prices of this bill, which is for `TRIAL` waits.
-    fn price(self, waits: u32) -> u64 {
-        self.cost * u64::from(waits) / u64::from(TRIAL)
-    }
-
-    /// The same, or what so much work costs if that is less. Work is dearer than the bill says, since
-    /// whoever wakes a sleeper pays for that as well.
-    fn price_of_work(self, waits: u32, work: u64) -> u64 {
-        let by_waits = self.price(waits);
-        if self.work == 0 || work == 0 {
-            return by_waits;
-        }
-        let by_work = u128::from(self.cost) * u128::from(work) * 3 / (2 * u128::from(self.work));
-        by_work.min(u128::from(by_waits)) as u64
-    }
-
-    /// The mean with the next bill; just that if there was none.
-    fn mean(self, next: Bill) -> Bill {
-        if self.cost == 0 {
-            return next;
-        }
-        Bill {
-            cost: self.cost.midpoint(next.cost),
-            work: self.work.midpoint(next.work),
-        }
-    }
-}
-
 /// The experience of one waiter.
 pub(crate) struct Spin {
     state: State,
@@ -121,15 +54,21 @@ pub(crate) struct Spin {
     began: u64,
     /// What was done since then.
     work: u64,
+    /// How long the waits since then took together.
+    time: u64,
+    way: Way,
     /// How often the thread had lost the processor to others when that was asked last.
     preemptions: u64,
-    /// How often the waiter has slept in this window, which ends with `TRIAL` times.
+    /// How often the waiter has slept in this window, which ends with `WINDOW` times.
     sleeps: u32,
     /// What such windows cost lately; nothing where that is not known.
     sleeping: Bill,
+    company: &'static Company,
     rest: u32,
     /// The trials of loops that this waiter knows of.
     trials: u32,
+    /// The window of the trial under way counts: all have had the time to join.
+    is_warm: bool,
     /// The trial under way is another one's.
     has_joined: bool,
     /// The last wait was a long one.
@@ -138,28 +77,33 @@ pub(crate) struct Spin {
 }
 
 impl Spin {
-    pub(crate) const fn of_loop() -> Spin {
-        Spin {
-            is_loop: true,
-            ..Spin::of_worker()
-        }
+    pub(crate) fn of_loop() -> Spin {
+        Spin::new(true, &company::PROCESS)
     }
 
-    pub(crate) const fn of_worker() -> Spin {
+    pub(crate) fn of_worker() -> Spin {
+        Spin::new(false, &company::PROCESS)
+    }
+
+    fn new(is_loop: bool, company: &'static Company) -> Spin {
         Spin {
             state: State::Idle,
             waits: 0,
             misses: 0,
             began: 0,
             work: 0,
+            time: 0,
+            way: Way::Plain,
             preemptions: 0,
             sleeps: 0,
-            sleeping: Bill { cost: 0, work: 0 },
+            sleeping: Bill::NOTHING,
+            company,
             rest: REST,
             trials: 0,
+            is_warm: true,
             has_joined: false,
             was_long: false,
-            is_loop: false,
+            is_loop,
         }
     }
 
@@ -175,10 +119,19 @@ impl Spin {
         matches!(self.state, State::TryLooking | State::Looking)
     }
 
+    /// How to look; plainly when that is not for this experience to say.
+    pub(crate) fn way(&self) -> Way {
+        if self.should_look() {
+            self.way
+        } else {
+            Way::Plain
+        }
+    }
+
     /// Takes part in a trial that some loop has begun.
     #[inline]
     pub(crate) fn join_trials(&mut self) {
-        let trials = TRIALS.load(Relaxed);
+        let trials = self.company.last_trial();
         if trials != self.trials {
             self.consider(trials);
         }
@@ -191,41 +144,61 @@ impl Spin {
             return;
         }
         self.trials = trials;
+        let way = Way::of_trial(trials);
+        let is_idle = self.is_loop && self.was_long;
         let may_join = match self.state {
-            State::TryLooking | State::Looking => false,
+            // Who does not yield to the others spoils it for them.
+            State::TryLooking | State::Looking => way == Way::Yielding && self.way == Way::Plain,
             // A worker has no long waits of its own: it waits for loops.
             State::Idle => !self.is_loop,
             State::TrySleeping => true,
-            State::Sleeping => {
-                self.waits >= self.rest / REST_BEFORE_JOINING && !(self.is_loop && self.was_long)
-            }
+            State::Sleeping if way == Way::Yielding => !is_idle,
+            State::Sleeping => self.waits >= self.rest / REST_BEFORE_JOINING && !is_idle,
         };
         if may_join && is_known {
             self.has_joined = true;
-            self.enter(State::TryLooking);
+            self.try_looking(way);
         }
     }
 
     fn begin_trial(&mut self) {
+        let mut way = Way::Plain;
         if self.is_loop {
-            self.trials = TRIALS.fetch_add(1, Relaxed).wrapping_add(1);
+            self.trials = self.company.begin_trial();
+            way = Way::of_trial(self.trials);
         }
         self.has_joined = false;
+        self.try_looking(way);
+    }
+
+    fn try_looking(&mut self, way: Way) {
+        self.way = way;
+        let sleeping = self.sleeping;
         self.enter(State::TryLooking);
+        self.sleeping = sleeping;
+        self.preemptions = clock::preemptions();
+        self.is_warm = way == Way::Plain;
     }
 
     fn enter(&mut self, state: State) {
         if self.state == State::Looking || state == State::TrySleeping {
             // What sleeping did cost before says nothing of now.
-            self.sleeping = Bill::default();
+            self.sleeping = Bill::NOTHING;
         }
-        self.state = state;
+        self.set_state(state);
         self.waits = 0;
         self.misses = 0;
         self.end_window();
-        if state == State::TryLooking {
-            self.preemptions = clock::preemptions();
+    }
+
+    fn set_state(&mut self, state: State) {
+        match (self.state, state) {
+            (State::Idle, State::Idle) => {}
+            (State::Idle, _) => self.company.candidate_comes(),
+            (_, State::Idle) => self.company.candidate_goes(),
+            _ => {}
         }
+        self.state = state;
     }
 
     /// A wait is over that began with looking, perhaps for another reason than this experience, of
@@ -249,6 +222,7 @@ impl Spin {
             self.slept();
         }
         self.was_long = nanoseconds > SHORT;
+        self.time += nanoseconds;
         if self.was_long {
             self.waited_long();
             return;
@@ -268,10 +242,20 @@ impl Spin {
     fn waited_long(&mut self) {
         match self.state {
             State::Idle | State::TrySleeping => {
-                self.state = State::Idle;
+                self.set_state(State::Idle);
                 self.waits = 0;
             }
             State::Sleeping => {}
+            // Who yields gets the processor back late now and then. How long the waits are on the
+            // whole is seen at the end of the window.
+            State::TryLooking if !self.is_late() => {
+                self.waits += 1;
+                self.judge();
+            }
+            State::Looking if !self.is_late() => {
+                self.waits += 1;
+                self.watch();
+            }
             // Long waits say nothing against what others try.
             State::TryLooking if self.has_joined => self.enter(State::Sleeping),
             State::TryLooking => self.give_up(),
@@ -282,10 +266,16 @@ impl Spin {
         }
     }
 
+    /// Whether a long wait is one too many. Who does not yield should have none.
+    fn is_late(&self) -> bool {
+        let usual = self.sleeping.usual_time(self.waits % WATCH);
+        self.way == Way::Plain || self.time > LATE + 2 * usual
+    }
+
     /// Counts towards what sleeping costs.
     fn slept(&mut self) {
         self.sleeps += 1;
-        if self.sleeps >= TRIAL
+        if self.sleeps >= WINDOW
             && let Some(bill) = self.end_window()
         {
             self.sleeping = self.sleeping.mean(bill);
@@ -298,23 +288,40 @@ impl Spin {
         let bill = (self.began > 0).then(|| Bill {
             cost: now.saturating_sub(self.began),
             work: self.work,
+            time: self.time,
         });
         self.began = now;
         self.work = 0;
+        self.time = 0;
         self.sleeps = 0;
         bill
     }
 
     /// Compares looking with sleeping; early, when it is much dearer.
     fn judge(&mut self) {
-        let is_over = self.waits >= TRIAL;
-        if !is_over && !self.waits.is_multiple_of(TRIAL / 4) {
+        let is_over = self.waits >= WINDOW;
+        if !self.is_warm {
+            if is_over {
+                self.is_warm = true;
+                self.enter(State::TryLooking);
+            }
             return;
         }
-        let cost = clock::thread_cpu_ns().saturating_sub(self.began);
-        let is_dear = cost > 2 * self.sleeping.price(self.waits)
-            || is_over && !self.is_cheap(cost, self.waits, self.work);
-        if self.misses > TRIAL / 8 || is_dear || is_over && self.is_in_the_way(TRIAL) {
+        if !is_over && !self.waits.is_multiple_of(WINDOW / 4) {
+            return;
+        }
+        let bill = Bill {
+            cost: clock::thread_cpu_ns().saturating_sub(self.began),
+            work: self.work,
+            time: self.time,
+        };
+        let price = self.sleeping.price_of_work(self.waits, self.work);
+        let most = match self.way {
+            Way::Plain => 2 * price,
+            Way::Yielding => 3 * price,
+        };
+        let is_dear = bill.cost > most || is_over && !self.is_cheap(bill, self.waits);
+        if self.misses > WINDOW / 8 || is_dear || is_over && self.is_in_the_way(WINDOW) {
             self.give_up();
         } else if is_over {
             self.enter(State::Looking);
@@ -328,7 +335,7 @@ impl Spin {
             self.enter(State::TrySleeping);
         } else if self.waits.is_multiple_of(WATCH)
             && let Some(bill) = self.end_window()
-            && (!self.is_cheap(bill.cost, WATCH, bill.work) || self.is_in_the_way(WATCH))
+            && (!self.is_cheap(bill, WATCH) || self.is_in_the_way(WATCH))
         {
             self.give_up();
         } else {
@@ -336,69 +343,66 @@ impl Spin {
         }
     }
 
-    /// Whether looking at that cost is clearly cheaper than sleeping.
-    fn is_cheap(&self, cost: u64, waits: u32, work: u64) -> bool {
-        let price = self.sleeping.price_of_work(waits, work);
-        cost <= price - price / MARGIN
+    /// Whether looking at that cost is cheaper than sleeping: clearly, for one window is not like the
+    /// next. Yielding may be dearer by a half, which is what the others save who need not wake
+    /// anybody; but it must not take much longer.
+    fn is_cheap(&self, bill: Bill, waits: u32) -> bool {
+        let price = self.sleeping.price_of_work(waits, bill.work);
+        match self.way {
+            Way::Plain => bill.cost <= price - price / MARGIN,
+            Way::Yielding => {
+                bill.cost <= price * 3 / 2 && bill.time <= 2 * self.sleeping.usual_time(waits)
+            }
+        }
     }
 
     /// Whether others needed the processor in so many waits; counts anew from here on.
     fn is_in_the_way(&mut self, waits: u32) -> bool {
+        if self.way == Way::Yielding {
+            // They get it.
+            return false;
+        }
         let now = clock::preemptions();
         let times = now.saturating_sub(core::mem::replace(&mut self.preemptions, now));
         times > u64::from(waits * PREEMPTIONS_PER_WAIT)
     }
 
     fn doubt(&mut self) {
-        if self.misses > 4 + self.waits / HITS_PER_MISS {
+        let hits_per_miss = match self.way {
+            Way::Plain => HITS_PER_MISS,
+            Way::Yielding => HITS_PER_MISS / 4,
+        };
+        if self.misses > 4 + self.waits / hits_per_miss {
             self.give_up();
         }
     }
 
     fn give_up(&mut self) {
+        if !self.has_joined {
+            self.company.has_failed(self.way);
+        }
         self.enter(State::Sleeping);
         self.rest = (self.rest * 2).min(LONGEST_REST);
     }
 }
 
-/// The longest look in nanoseconds; 0 for none.
-pub(crate) fn limit() -> u64 {
-    const UNKNOWN: u64 = u64::MAX;
-    static LIMIT: AtomicU64 = AtomicU64::new(UNKNOWN);
-    let known = LIMIT.load(Relaxed);
-    if known != UNKNOWN {
-        return known;
-    }
-    let asked = environment::number(c"OXUV_SPIN_US").unwrap_or(DEFAULT_MICROSECONDS);
-    let limit = if cpu::are_several() {
-        asked.min(MOST_MICROSECONDS) as u64 * 1000
-    } else {
-        0
-    };
-    LIMIT.store(limit, Relaxed);
-    limit
-}
-
-/// Looks until `look` finds something or the time is over; whether it found something.
-pub(crate) fn until(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> bool {
-    let mut round = 0u32;
-    loop {
-        if look() {
-            return true;
-        }
-        round += 1;
-        if round.is_multiple_of(ROUNDS) && clock::monotonic_ns().saturating_sub(began) >= limit {
-            return false;
-        }
-        for _ in 0..2 {
-            core::hint::spin_loop();
-        }
+impl Drop for Spin {
+    fn drop(&mut self) {
+        self.set_state(State::Idle);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn company() -> &'static Company {
+        std::boxed::Box::leak(std::boxed::Box::new(Company::new()))
+    }
+
+    fn a_loop() -> Spin {
+        Spin::new(true, company())
+    }
 
     fn wait(spin: &mut Spin, times: u32, nanoseconds: u64, how: How) {
         for _ in 0..times {
@@ -414,7 +418,7 @@ mod tests {
 
     #[test]
     fn long_waits_are_never_looked_through() {
-        let mut spin = Spin::of_loop();
+        let mut spin = a_loop();
         for _ in 0..1000 {
             wait(&mut spin, PROMISING - 1, 1000, How::Slept);
             wait(&mut spin, 1, SHORT + 1, How::Slept);
@@ -424,7 +428,7 @@ mod tests {
 
     #[test]
     fn looking_is_kept_while_it_is_cheaper() {
-        let mut spin = Spin::of_loop();
+        let mut spin = a_loop();
         wait(&mut spin, PROMISING, 1000, How::Slept);
         assert_eq!(spin.state, State::TrySleeping);
         for _ in 0..BEFORE_TRIAL {
@@ -432,7 +436,7 @@ mod tests {
             spin.waited(1000, How::Slept);
         }
         assert!(spin.state == State::TryLooking && spin.should_look());
-        wait(&mut spin, TRIAL, 1000, How::Found);
+        wait(&mut spin, WINDOW, 1000, How::Found);
         assert!(spin.state == State::Looking && spin.should_look());
         wait(&mut spin, KEEP, 1000, How::Found);
         assert_eq!(spin.state, State::TrySleeping);
@@ -440,10 +444,10 @@ mod tests {
 
     #[test]
     fn looking_is_given_up_when_it_is_dearer() {
-        let mut spin = Spin::of_loop();
+        let mut spin = a_loop();
         wait(&mut spin, PROMISING + BEFORE_TRIAL, 1000, How::Slept);
         assert_eq!(spin.state, State::TryLooking);
-        for _ in 0..TRIAL {
+        for _ in 0..WINDOW {
             if spin.state != State::TryLooking {
                 break;
             }
@@ -458,7 +462,7 @@ mod tests {
 
     #[test]
     fn looking_in_vain_ends_it() {
-        let mut spin = Spin::of_loop();
+        let mut spin = a_loop();
         spin.enter(State::Looking);
         wait(&mut spin, 4, SHORT + 1, How::LookedInVain);
         assert_eq!(spin.state, State::Looking);
@@ -468,8 +472,9 @@ mod tests {
 
     #[test]
     fn loops_try_together_unless_they_are_idle_or_rest() {
+        let company = company();
         let rested = |was_long: bool, waits: u32| {
-            let mut spin = Spin::of_loop();
+            let mut spin = Spin::new(true, company);
             spin.enter(State::Sleeping);
             spin.sleeping.cost = 1;
             spin.was_long = was_long;
@@ -489,12 +494,12 @@ mod tests {
 
     #[test]
     fn a_loop_that_is_about_to_know_what_sleeping_costs_joins_then() {
-        let mut spin = Spin::of_loop();
+        let mut spin = a_loop();
         spin.enter(State::TrySleeping);
-        Spin::of_loop().begin_trial();
+        Spin::new(true, spin.company).begin_trial();
         spin.join_trials();
         assert_eq!(spin.state, State::TrySleeping);
-        for _ in 0..TRIAL {
+        for _ in 0..WINDOW {
             burn();
             spin.waited(1000, How::Slept);
         }
@@ -507,7 +512,7 @@ mod tests {
 
     #[test]
     fn what_sleeping_did_cost_once_counts_no_more() {
-        let mut spin = Spin::of_loop();
+        let mut spin = a_loop();
         spin.sleeping.cost = u64::MAX / 1024;
         wait(&mut spin, PROMISING, 1000, How::Slept);
         assert_eq!(spin.state, State::TrySleeping);
@@ -517,7 +522,7 @@ mod tests {
 
     #[test]
     fn looking_ends_when_it_has_become_dearer() {
-        let mut spin = Spin::of_loop();
+        let mut spin = a_loop();
         spin.enter(State::Looking);
         spin.sleeping.cost = 1;
         wait(&mut spin, WATCH - 1, 1000, How::Found);
@@ -530,7 +535,7 @@ mod tests {
     #[test]
     fn looking_that_finds_less_at_a_time_is_judged_by_the_work() {
         for (found, kept) in [(1000, State::Looking), (100, State::Sleeping)] {
-            let mut spin = Spin::of_loop();
+            let mut spin = a_loop();
             spin.enter(State::TrySleeping);
             for _ in 0..BEFORE_TRIAL {
                 burn();
@@ -538,7 +543,7 @@ mod tests {
                 spin.waited(1000, How::Slept);
             }
             assert_eq!(spin.state, State::TryLooking);
-            for _ in 0..TRIAL {
+            for _ in 0..WINDOW {
                 // A quarter of what sleeping costs.
                 if spin.waits.is_multiple_of(4) {
                     burn();
@@ -551,25 +556,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bill_is_for_waits_or_work() {
-        let bill = Bill {
-            cost: 3200,
-            work: 64,
-        };
-        assert_eq!(bill.price(TRIAL / 2), 1600);
-        assert_eq!(bill.price_of_work(TRIAL, 64), 3200);
-        assert_eq!(bill.price_of_work(TRIAL / 2, 64), 1600);
-        assert_eq!(bill.price_of_work(TRIAL, 16), 1200);
-        assert_eq!(bill.price_of_work(TRIAL, 0), 3200);
-        assert_eq!(Bill { work: 0, ..bill }.price_of_work(TRIAL, 16), 3200);
-        let mean = Bill::default().mean(bill).mean(Bill { cost: 0, work: 0 });
-        assert_eq!((mean.cost, mean.work), (1600, 32));
-    }
-
-    #[test]
     fn workers_join_the_trials_of_loops() {
-        let mut worker = Spin::of_worker();
-        let mut its_loop = Spin::of_loop();
+        let mut its_loop = a_loop();
+        let mut worker = Spin::new(false, its_loop.company);
         its_loop.begin_trial();
         worker.join_trials();
         assert_eq!(
@@ -577,7 +566,7 @@ mod tests {
             State::Idle,
             "it does not know what sleeping costs"
         );
-        for _ in 0..2 * TRIAL {
+        for _ in 0..2 * WINDOW {
             burn();
             worker.waited(SHORT + 1, How::Slept);
         }
@@ -587,14 +576,67 @@ mod tests {
         assert_eq!(worker.state, State::TryLooking);
     }
 
+    /// As many as take part in a trial of yielding, all of which know what sleeping costs.
+    fn crowd() -> std::vec::Vec<Spin> {
+        let company = company();
+        let mut all: std::vec::Vec<Spin> = (0..=crate::system::cpu::processors())
+            .map(|_| Spin::new(true, company))
+            .collect();
+        for spin in &mut all {
+            spin.enter(State::Sleeping);
+            spin.sleeping = Bill {
+                cost: 1_000_000,
+                work: 0,
+                time: 1000 * u64::from(WINDOW),
+            };
+        }
+        // Plain looks in vain by one of them.
+        all[0].begin_trial();
+        all[0].give_up();
+        all
+    }
+
     #[test]
-    fn looks_end_when_something_is_found_or_the_time_is_over() {
-        let mut count = 0;
-        let began = clock::monotonic_ns();
-        assert!(until(began, u64::MAX, || {
-            count += 1;
-            count == 100
-        }));
-        assert!(!until(began, 0, || false));
+    fn too_many_who_look_try_to_yield() {
+        let mut all = crowd();
+        all[1].enter(State::Looking);
+        all[1].sleeping.cost = 1;
+        all[0].begin_trial();
+        for spin in &mut all {
+            spin.join_trials();
+            assert!(spin.state == State::TryLooking && spin.way() == Way::Yielding);
+        }
+    }
+
+    #[test]
+    fn yielding_is_judged_when_all_have_had_the_time_to_join() {
+        let mut all = crowd();
+        let spin = &mut all[0];
+        spin.begin_trial();
+        burn();
+        wait(spin, WINDOW / 2, SHORT + 1, How::Found);
+        wait(spin, WINDOW / 2, 1000, How::Found);
+        assert!(spin.state == State::TryLooking && spin.is_warm);
+        wait(spin, WINDOW, 1000, How::Found);
+        assert_eq!(spin.state, State::Looking);
+        // The processor comes back late for once.
+        wait(spin, 1, SHORT + 1, How::Found);
+        wait(spin, WATCH, 1000, How::Found);
+        assert_eq!(spin.state, State::Looking);
+    }
+
+    #[test]
+    fn yielding_ends_where_the_processor_comes_back_late_all_the_time() {
+        let mut all = crowd();
+        let spin = &mut all[0];
+        spin.begin_trial();
+        wait(spin, 2, LATE, How::Found);
+        assert_eq!(spin.state, State::Sleeping);
+        spin.begin_trial();
+        assert_eq!(
+            spin.way(),
+            Way::Plain,
+            "the next trial is one of the other way"
+        );
     }
 }

@@ -1,0 +1,106 @@
+//! Looking for a while before going to sleep.
+//!
+//! To sleep and be woken costs several microseconds of processor time, more where the processor
+//! itself goes idle; when the next event is closer than that, looking for it is the cheaper way to
+//! wait. Whether it is cannot be known beforehand, so whoever waits ([`Spin`]: a loop, or a worker
+//! of the pool) tries both, now and then, and takes the one that used less processor time for the
+//! same number of waits, and for the same amount of work: who is woken at once by each of many small
+//! pieces has more to do than who finds them together when it wakes up. Who loses the processor to
+//! others all the time while it looks stops. Long waits keep it from trying at all: an idle program
+//! never looks.
+//!
+//! Where more waiters than processors look at once, each keeps those from running that it waits for.
+//! They may let each other have the processor between two looks instead ([`Way::Yielding`]): that is
+//! tried when looking has failed among so many, and has to make the waits no longer, since who
+//! yields to somebody that is busy gets the processor back late.
+//!
+//! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
+
+mod bill;
+mod company;
+mod experience;
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::sys::clock;
+use crate::system::{cpu, environment};
+
+pub(crate) use experience::Spin;
+
+/// The longest look unless the environment says otherwise.
+const DEFAULT_MICROSECONDS: usize = 50;
+/// No look is longer than this, whatever the environment says.
+const MOST_MICROSECONDS: usize = 1000;
+/// So many looks from one look at the clock to the next.
+const ROUNDS: u32 = 16;
+
+/// What to do between two looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    Plain = 0,
+    /// Let others have the processor.
+    Yielding = 1,
+}
+
+/// How a wait went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Slept,
+    LookedInVain,
+    Found,
+}
+
+/// The longest look in nanoseconds; 0 for none.
+pub(crate) fn limit() -> u64 {
+    const UNKNOWN: u64 = u64::MAX;
+    static LIMIT: AtomicU64 = AtomicU64::new(UNKNOWN);
+    let known = LIMIT.load(Relaxed);
+    if known != UNKNOWN {
+        return known;
+    }
+    let asked = environment::number(c"OXUV_SPIN_US").unwrap_or(DEFAULT_MICROSECONDS);
+    let limit = if cpu::processors() > 1 {
+        asked.min(MOST_MICROSECONDS) as u64 * 1000
+    } else {
+        0
+    };
+    LIMIT.store(limit, Relaxed);
+    limit
+}
+
+/// Looks until `look` finds something or the time is over; whether it found something.
+pub(crate) fn until(began: u64, limit: u64, way: Way, mut look: impl FnMut() -> bool) -> bool {
+    let mut round = 0u32;
+    loop {
+        if look() {
+            return true;
+        }
+        round += 1;
+        if way == Way::Yielding {
+            // SAFETY: takes no arguments.
+            unsafe { libc::sched_yield() };
+        }
+        if round.is_multiple_of(ROUNDS) && clock::monotonic_ns().saturating_sub(began) >= limit {
+            return false;
+        }
+        for _ in 0..2 {
+            core::hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_end_when_something_is_found_or_the_time_is_over() {
+        let mut count = 0;
+        let began = clock::monotonic_ns();
+        assert!(until(began, u64::MAX, Way::Plain, || {
+            count += 1;
+            count == 100
+        }));
+        assert!(!until(began, 0, Way::Yielding, || false));
+    }
+}
