@@ -10,7 +10,7 @@
 //! and not one by one: the loop sees to them when it polls ([`attend`]), and when they get stuck
 //! behind a job that waits, or the loop has nothing else to do, they are jobs like any other.
 //!
-//! A worker without a job may look for one for a while before it sleeps (`spin.rs`, `fs/share.rs`), one
+//! A worker without a job may look for one for a while before it sleeps (`spin/`, `fs/share.rs`), one
 //! worker at a time: a submission then wakes nobody.
 //!
 //! A forked child starts with no pool: nothing here may be in the hands of a thread that the
