@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-enum { most = 64, rounds = 3000 };
+enum { most = 64, rounds = 1500 };
 
 /* A loop in a thread of its own, which answers each message. */
 struct other {

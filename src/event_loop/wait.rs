@@ -185,8 +185,8 @@ impl Loop {
         let awaits_worker = limit > 0 && self.awaits_worker();
         if limit > 0 && (self.waiting(should_look) || awaits_worker) {
             began = clock::monotonic_ns();
-            let way = self.waiting(|waiting| waiting.spin.way());
-            let found = spin::until(began, limit, way, || self.look(events));
+            let found =
+                self.waiting(|waiting| waiting.spin.look(began, limit, || self.look(events)));
             how = if found { How::Found } else { How::LookedInVain };
         }
         if how != How::Found {

@@ -62,7 +62,7 @@ fn dispatch(request: FsRequest) -> c_int {
     let work = addr!(request.work_req);
     // SAFETY: the request stays in place until its callback, and so does its member.
     if in_place::may_share(request, on) && unsafe { pool::share(on, work, run, done) } {
-        have_worker_look(on);
+        have_worker_look(request, on);
         return 0;
     }
     match in_place::attempt(request, on) {
@@ -78,15 +78,16 @@ fn dispatch(request: FsRequest) -> c_int {
 }
 
 /// After a job was given to the pool: has a worker look for the next, if that has proved worth it.
-fn have_worker_look(on: Loop) {
+fn have_worker_look(request: FsRequest, on: Loop) {
     let iteration = on.metrics().iteration();
-    if on.in_place(|share| share.gives(iteration)) {
+    let is_counted = in_place::is_counted(request);
+    if on.in_place(|share| share.gives(iteration, is_counted)) {
         pool::expect_more();
     }
 }
 
 fn submit(request: FsRequest, on: Loop, run: Run) {
-    have_worker_look(on);
+    have_worker_look(request, on);
     // SAFETY: the request stays in place until its callback, and so does its member.
     unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done) };
 }

@@ -98,13 +98,25 @@ fn attempt_of(kind: uv_fs_type) -> Option<Attempt> {
     })
 }
 
+/// Whether the operation is one that others could do as well as the loop.
+fn kind_of(request: FsRequest) -> Option<Kind> {
+    match request.kind() {
+        UV_FS_STAT | UV_FS_LSTAT | UV_FS_ACCESS | UV_FS_READLINK if mode() != OFF => {
+            Some(Kind::Question)
+        }
+        UV_FS_OPEN if mode() != OFF && is_harmless(get!(request.flags)) => Some(Kind::Opening),
+        _ => None,
+    }
+}
+
+/// Whether the operation was counted when it was decided where to do it.
+pub(super) fn is_counted(request: FsRequest) -> bool {
+    kind_of(request).is_some()
+}
+
 /// Whether a question about a file that could be answered in place should rather be the pool's.
 pub(super) fn may_share(request: FsRequest, on: Loop) -> bool {
-    let is_question = matches!(
-        request.kind(),
-        UV_FS_STAT | UV_FS_LSTAT | UV_FS_ACCESS | UV_FS_READLINK
-    );
-    is_question && mode() != OFF && has_done_its_part(on, Kind::Question)
+    kind_of(request) == Some(Kind::Question) && has_done_its_part(on, Kind::Question)
 }
 
 /// Counts an operation on a path; whether the loop has done its part of these, and the pool has
@@ -123,8 +135,7 @@ pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
         return Outcome::Pool;
     };
     // Not shared like questions: somebody may be waiting for its effect, even the loop's thread.
-    let is_opening = request.kind() == UV_FS_OPEN && is_harmless(get!(request.flags));
-    if is_opening && has_done_its_part(on, Kind::Opening) {
+    if kind_of(request) == Some(Kind::Opening) && has_done_its_part(on, Kind::Opening) {
         return Outcome::Pool;
     }
     if !is_allowed() || pool::keeps_order() && pool::has_jobs() {

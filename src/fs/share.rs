@@ -3,10 +3,11 @@
 //!
 //! A thread needs less than half as long for an operation, since it may wait; but to wake it costs
 //! as much as several operations in place. So a loop gives some away where very many are under way,
-//! and else none; or as many as it can do, to a worker that looks for jobs instead of sleeping. Whether that
-//! pays depends on what the program and other processes do with the processors, so it is tried now
-//! and then ([`Trial`]): it is kept where the program gets on clearly faster, for processor time that
-//! is about the same or less.
+//! and else none; or as many as it can do, to a worker that looks for jobs instead of sleeping.
+//! Whether that pays depends on what the program and other processes do with the processors, so it is
+//! tried now and then ([`Trial`]): it is kept where the program gets on clearly faster, for processor
+//! time that is about the same or less. Operations that only threads can do count in that, and are
+//! looked for, too.
 
 use crate::spin;
 use crate::sys::clock;
@@ -119,8 +120,12 @@ impl Share {
         self.trial.is_together()
     }
 
-    /// Something is given to the pool; whether a worker should look for more.
-    pub(super) fn gives(&mut self, iteration: u64) -> bool {
+    /// Something is given to the pool, which is counted unless it was; whether a worker should look
+    /// for more.
+    pub(super) fn gives(&mut self, iteration: u64, is_counted: bool) -> bool {
+        if !is_counted {
+            self.trial.count();
+        }
         if self.has_worker() {
             self.gave_in = iteration;
         }
@@ -343,12 +348,12 @@ mod tests {
     #[test]
     fn a_worker_that_looks_is_given_everything() {
         let mut share = Share::new();
-        assert!(!share.gives(1) && !share.awaits_worker(1));
+        assert!(!share.gives(1, true) && !share.awaits_worker(1));
         assert_eq!(share.has_done_its_part(1, Kind::Question), None);
         share.trial.enter(Phase::Together(KEEP));
         let queues = [Kind::Question, Kind::Opening].map(|kind| share.has_done_its_part(2, kind));
         assert_eq!(queues, [Some(SHORT_QUEUE), Some(QUEUE)]);
-        assert!(share.gives(2));
+        assert!(share.gives(2, false));
         let awaited = [2, 3, 4].map(|iteration| share.awaits_worker(iteration));
         assert_eq!(awaited, [true, true, false]);
     }

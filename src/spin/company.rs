@@ -1,8 +1,9 @@
 //! The waiters of a process, as far as they try to look together.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::Way;
+use crate::sys::clock;
 use crate::system::cpu;
 
 /// What waiters know of each other. All of it is hints.
@@ -13,9 +14,23 @@ pub(super) struct Company {
     trials: AtomicU32,
     /// The way of the next one.
     next_way: AtomicU32,
-    /// How many waiters have had a reason to try.
+    /// How many waiters have a reason to try.
     candidates: AtomicU32,
+    /// Nobody yields before this time in nanoseconds, since who did got the processor back late.
+    barred_until: AtomicU64,
+    /// For how long yielding was barred the last time.
+    bar: AtomicU64,
+    /// How often the processor was back late since the time beside it.
+    late: AtomicU32,
+    late_since: AtomicU64,
 }
+
+/// So often may the processor be back late within so many nanoseconds.
+const LATE: u32 = 4;
+const LATE_WITHIN: u64 = 100_000_000;
+/// For how long yielding is barred then; doubled each time up to the second number.
+const BAR: u64 = 200_000_000;
+const LONGEST_BAR: u64 = 30_000_000_000;
 
 /// The one of this process.
 pub(super) static PROCESS: Company = Company::new();
@@ -26,7 +41,17 @@ impl Company {
             trials: AtomicU32::new(0),
             next_way: AtomicU32::new(Way::Plain as u32),
             candidates: AtomicU32::new(0),
+            barred_until: AtomicU64::new(0),
+            bar: AtomicU64::new(0),
+            late: AtomicU32::new(0),
+            late_since: AtomicU64::new(0),
         }
+    }
+
+    /// In a forked child: the waiters of the parent's other threads are not here.
+    pub(super) fn forget(&self) {
+        self.candidates.store(0, Relaxed);
+        self.next_way.store(Way::Plain as u32, Relaxed);
     }
 
     /// The number of the last trial; see [`Way::of_trial`].
@@ -46,11 +71,40 @@ impl Company {
     /// Whoever began a trial has found looking in this way to be the dearer one.
     pub(super) fn has_failed(&self, way: Way) {
         let are_many = self.candidates.load(Relaxed) as usize > cpu::processors();
+        let may_yield = || self.barred_until.load(Relaxed) < clock::monotonic_ns();
         let next = match way {
-            Way::Plain if are_many => Way::Yielding,
+            Way::Plain if are_many && may_yield() => Way::Yielding,
             _ => Way::Plain,
         };
         self.next_way.store(next as u32, Relaxed);
+    }
+
+    /// Somebody who yielded has the processor back, but late. When that happens too often, others
+    /// than the waiters want it, and all stop yielding.
+    pub(super) fn was_late(&self, now: u64) {
+        if now.saturating_sub(self.late_since.load(Relaxed)) > LATE_WITHIN {
+            self.late_since.store(now, Relaxed);
+            self.late.store(0, Relaxed);
+        }
+        if self.late.fetch_add(1, Relaxed) + 1 == LATE {
+            let bar = (self.bar.load(Relaxed) * 2).clamp(BAR, LONGEST_BAR);
+            self.bar.store(bar, Relaxed);
+            self.barred_until.store(now.saturating_add(bar), Relaxed);
+            self.next_way.store(Way::Plain as u32, Relaxed);
+        }
+    }
+
+    /// Changes when yielding is barred.
+    #[inline]
+    pub(super) fn barred_until(&self) -> u64 {
+        self.barred_until.load(Relaxed)
+    }
+
+    /// Yielding has paid for long.
+    pub(super) fn has_kept(&self, way: Way) {
+        if way == Way::Yielding {
+            self.bar.store(0, Relaxed);
+        }
     }
 
     pub(super) fn candidate_comes(&self) {
@@ -58,7 +112,9 @@ impl Company {
     }
 
     pub(super) fn candidate_goes(&self) {
-        self.candidates.fetch_sub(1, Relaxed);
+        // Those of a forked process's parent are not counted any more.
+        let one_less = |number: u32| number.checked_sub(1);
+        let _ = self.candidates.fetch_update(Relaxed, Relaxed, one_less);
     }
 }
 
@@ -90,5 +146,30 @@ mod tests {
         company.candidate_goes();
         company.has_failed(Way::Plain);
         assert_eq!(Way::of_trial(company.begin_trial()), Way::Plain);
+    }
+
+    #[test]
+    fn yielding_is_barred_when_the_processor_is_back_late_often() {
+        let company = Company::new();
+        (0..=cpu::processors()).for_each(|_| company.candidate_comes());
+        let now = clock::monotonic_ns();
+        (1..2 * LATE).for_each(|i| company.was_late(now + u64::from(i) * LATE_WITHIN));
+        company.has_failed(Way::Plain);
+        assert_eq!(Way::of_trial(company.begin_trial()), Way::Yielding);
+        (0..LATE).for_each(|_| company.was_late(now + 1000 * LATE_WITHIN));
+        assert_eq!(company.barred_until(), now + 1000 * LATE_WITHIN + BAR);
+        company.has_failed(Way::Plain);
+        assert_eq!(Way::of_trial(company.begin_trial()), Way::Plain);
+        (0..LATE).for_each(|_| company.was_late(now + 2000 * LATE_WITHIN));
+        assert_eq!(company.barred_until(), now + 2000 * LATE_WITHIN + 2 * BAR);
+    }
+
+    #[test]
+    fn no_fewer_than_none_are_candidates() {
+        let company = Company::new();
+        company.candidate_comes();
+        company.forget();
+        company.candidate_goes();
+        assert_eq!(company.candidates.load(Relaxed), 0);
     }
 }

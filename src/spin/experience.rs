@@ -64,6 +64,12 @@ pub(crate) struct Spin {
     /// What such windows cost lately; nothing where that is not known.
     sleeping: Bill,
     company: &'static Company,
+    /// Counted as one who has a reason to try.
+    is_candidate: bool,
+    /// Until when the company barred yielding, as it was when this trial began.
+    barred_until: u64,
+    /// Long waits in a row.
+    long_waits: u32,
     rest: u32,
     /// The trials of loops that this waiter knows of.
     trials: u32,
@@ -98,6 +104,9 @@ impl Spin {
             sleeps: 0,
             sleeping: Bill::NOTHING,
             company,
+            is_candidate: false,
+            barred_until: 0,
+            long_waits: 0,
             rest: REST,
             trials: 0,
             is_warm: true,
@@ -120,7 +129,7 @@ impl Spin {
     }
 
     /// How to look; plainly when that is not for this experience to say.
-    pub(crate) fn way(&self) -> Way {
+    fn way(&self) -> Way {
         if self.should_look() {
             self.way
         } else {
@@ -131,6 +140,9 @@ impl Spin {
     /// Takes part in a trial that some loop has begun.
     #[inline]
     pub(crate) fn join_trials(&mut self) {
+        if self.way() == Way::Yielding && self.company.barred_until() != self.barred_until {
+            self.enter(State::Sleeping);
+        }
         let trials = self.company.last_trial();
         if trials != self.trials {
             self.consider(trials);
@@ -178,6 +190,7 @@ impl Spin {
         self.sleeping = sleeping;
         self.preemptions = clock::preemptions();
         self.is_warm = way == Way::Plain;
+        self.barred_until = self.company.barred_until();
     }
 
     fn enter(&mut self, state: State) {
@@ -192,13 +205,27 @@ impl Spin {
     }
 
     fn set_state(&mut self, state: State) {
-        match (self.state, state) {
-            (State::Idle, State::Idle) => {}
-            (State::Idle, _) => self.company.candidate_comes(),
-            (_, State::Idle) => self.company.candidate_goes(),
+        self.state = state;
+        self.be_candidate(state != State::Idle);
+    }
+
+    fn be_candidate(&mut self, is_one: bool) {
+        match (self.is_candidate, is_one) {
+            (false, true) => self.company.candidate_comes(),
+            (true, false) => self.company.candidate_goes(),
             _ => {}
         }
-        self.state = state;
+        self.is_candidate = is_one;
+    }
+
+    /// Looks until `look` finds something or the time is over; whether it found something.
+    pub(crate) fn look(&self, began: u64, limit: u64, look: impl FnMut() -> bool) -> bool {
+        match self.way() {
+            Way::Plain => super::until(began, limit, look),
+            Way::Yielding => {
+                super::until_yielding(began, limit, look, |now| self.company.was_late(now))
+            }
+        }
     }
 
     /// A wait is over that began with looking, perhaps for another reason than this experience, of
@@ -227,11 +254,14 @@ impl Spin {
             self.waited_long();
             return;
         }
+        self.long_waits = 0;
         self.waits += 1;
         self.misses += u32::from(how == How::LookedInVain);
         match self.state {
             State::Idle if self.waits >= PROMISING => self.enter(State::TrySleeping),
-            State::TrySleeping if self.waits >= BEFORE_TRIAL => self.begin_trial(),
+            State::TrySleeping if self.waits >= BEFORE_TRIAL && self.sleeping.cost > 0 => {
+                self.begin_trial();
+            }
             State::Sleeping if self.waits >= self.rest => self.enter(State::TrySleeping),
             State::TryLooking => self.judge(),
             State::Looking => self.watch(),
@@ -240,10 +270,14 @@ impl Spin {
     }
 
     fn waited_long(&mut self) {
+        self.long_waits = self.long_waits.saturating_add(1);
         match self.state {
             State::Idle | State::TrySleeping => {
                 self.set_state(State::Idle);
                 self.waits = 0;
+            }
+            State::Sleeping if self.is_loop && self.long_waits == PROMISING => {
+                self.be_candidate(false);
             }
             State::Sleeping => {}
             // Who yields gets the processor back late now and then. How long the waits are on the
@@ -331,6 +365,7 @@ impl Spin {
     /// Sees whether looking still is the cheaper way, and now and then what sleeping costs by now.
     fn watch(&mut self) {
         if self.waits >= KEEP {
+            self.company.has_kept(self.way);
             self.rest = REST;
             self.enter(State::TrySleeping);
         } else if self.waits.is_multiple_of(WATCH)
@@ -388,7 +423,7 @@ impl Spin {
 
 impl Drop for Spin {
     fn drop(&mut self) {
-        self.set_state(State::Idle);
+        self.be_candidate(false);
     }
 }
 

@@ -11,8 +11,9 @@
 //!
 //! Where more waiters than processors look at once, each keeps those from running that it waits for.
 //! They may let each other have the processor between two looks instead ([`Way::Yielding`]): that is
-//! tried when looking has failed among so many, and has to make the waits no longer, since who
-//! yields to somebody that is busy gets the processor back late.
+//! tried when looking has failed among so many. Who yields to somebody that is busy gets the
+//! processor back late, so it must not make the waits much longer, and where it comes back late
+//! several times, all loops of the process stop yielding for a while.
 //!
 //! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
 
@@ -33,6 +34,8 @@ const DEFAULT_MICROSECONDS: usize = 50;
 const MOST_MICROSECONDS: usize = 1000;
 /// So many looks from one look at the clock to the next.
 const ROUNDS: u32 = 16;
+/// Who yields should have the processor back within so many nanoseconds.
+const LATE: u64 = 1_000_000;
 
 /// What to do between two looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,17 +72,13 @@ pub(crate) fn limit() -> u64 {
 }
 
 /// Looks until `look` finds something or the time is over; whether it found something.
-pub(crate) fn until(began: u64, limit: u64, way: Way, mut look: impl FnMut() -> bool) -> bool {
+fn until(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> bool {
     let mut round = 0u32;
     loop {
         if look() {
             return true;
         }
         round += 1;
-        if way == Way::Yielding {
-            // SAFETY: takes no arguments.
-            unsafe { libc::sched_yield() };
-        }
         if round.is_multiple_of(ROUNDS) && clock::monotonic_ns().saturating_sub(began) >= limit {
             return false;
         }
@@ -87,6 +86,36 @@ pub(crate) fn until(began: u64, limit: u64, way: Way, mut look: impl FnMut() -> 
             core::hint::spin_loop();
         }
     }
+}
+
+/// The same, letting others have the processor between two looks; says so when it was back late.
+fn until_yielding(
+    began: u64,
+    limit: u64,
+    mut look: impl FnMut() -> bool,
+    was_late: impl Fn(u64),
+) -> bool {
+    let mut before = began;
+    loop {
+        if look() {
+            return true;
+        }
+        // SAFETY: takes no arguments.
+        unsafe { libc::sched_yield() };
+        let now = clock::monotonic_ns();
+        if now.saturating_sub(before) > LATE {
+            was_late(now);
+        }
+        if now.saturating_sub(began) >= limit {
+            return false;
+        }
+        before = now;
+    }
+}
+
+/// In a forked child.
+pub(crate) fn forget_parent() {
+    company::PROCESS.forget();
 }
 
 #[cfg(test)]
@@ -97,10 +126,12 @@ mod tests {
     fn looks_end_when_something_is_found_or_the_time_is_over() {
         let mut count = 0;
         let began = clock::monotonic_ns();
-        assert!(until(began, u64::MAX, Way::Plain, || {
+        assert!(until(began, u64::MAX, || {
             count += 1;
             count == 100
         }));
-        assert!(!until(began, 0, Way::Yielding, || false));
+        assert!(!until(began, 0, || false));
+        assert!(!until_yielding(began, 0, || false, |_| {}));
+        assert!(until_yielding(began, 0, || true, |_| {}));
     }
 }

@@ -95,7 +95,8 @@ static HAS_NO_THREAD: AtomicBool = AtomicBool::new(false);
 static IS_FORKED: AtomicBool = AtomicBool::new(false);
 /// How many light jobs are queued: for loops, which have not the lock.
 static LIGHT: AtomicUsize = AtomicUsize::new(0);
-/// A loop gives one job after the other, and has found it worth it that a worker looks for them.
+/// A loop gives one job after the other, and has found it worth it that a worker looks for them: after
+/// the present ones, once.
 static IS_MORE_EXPECTED: AtomicBool = AtomicBool::new(false);
 /// How many jobs could start: for the worker that looks for one, who has not the lock.
 static RUNNABLE: AtomicUsize = AtomicUsize::new(0);
@@ -117,7 +118,12 @@ impl Guard {
     /// Takes the lock. It is held for so short a time that to sleep until it is free, and to be woken,
     /// would take much longer.
     fn lock() -> Guard {
-        for _ in 0..PATIENT_TRIES {
+        let tries = if cpu::processors() > 1 {
+            PATIENT_TRIES
+        } else {
+            1
+        };
+        for _ in 0..tries {
             // SAFETY: the mutex is static and always initialised.
             if unsafe { libc::pthread_mutex_trylock(POOL.lock.get()) } == 0 {
                 return Guard(());
@@ -350,14 +356,12 @@ fn wait_for_job(mut pool: Guard, worker: usize, spin: &mut Spin) -> Guard {
     let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
     let since = || clock::monotonic_ns().saturating_sub(began);
     spin.join_trials();
-    let is_asked_to = IS_MORE_EXPECTED.load(Relaxed);
+    let is_asked_to = IS_MORE_EXPECTED.swap(false, Relaxed);
     let looks = limit > 0 && (is_asked_to || spin.should_look()) && !pool.has_looker;
     if looks {
         pool.has_looker = true;
         drop(pool);
-        if !spin::until(began, limit, spin.way(), || RUNNABLE.load(Relaxed) > 0) {
-            IS_MORE_EXPECTED.store(false, Relaxed);
-        }
+        spin.look(began, limit, || RUNNABLE.load(Relaxed) > 0);
         pool = Guard::lock();
         pool.has_looker = false;
         if pool.jobs.runnable() > 0 || pool.stopping {
@@ -454,6 +458,7 @@ unsafe extern "C" fn forget_parent() {
         POOL.lock.get().write(libc::PTHREAD_MUTEX_INITIALIZER);
         (*POOL.state.get()).reset();
     }
+    spin::forget_parent();
     IS_FORKED.store(true, Relaxed);
     HAS_NO_THREAD.store(false, SeqCst);
     RUNNABLE.store(0, Relaxed);
@@ -519,7 +524,7 @@ fn follow(next: Next, on: Loop) {
     }
 }
 
-/// Has a worker look for jobs after the present ones, for once.
+/// Has a worker look for jobs once, after the present ones.
 pub(crate) fn expect_more() {
     if !IS_MORE_EXPECTED.load(Relaxed) {
         IS_MORE_EXPECTED.store(true, Relaxed);
