@@ -9,7 +9,7 @@ pub(super) struct Bill {
     /// Processor time in nanoseconds.
     pub(super) cost: u64,
     pub(super) work: u64,
-    /// How long the waits took together, in nanoseconds.
+    /// How long it took from the first to the last, in nanoseconds.
     pub(super) time: u64,
 }
 
@@ -37,9 +37,14 @@ impl Bill {
         by_waits.min(by_work.saturating_mul(3) / 2).max(by_work)
     }
 
-    /// How long so many waits take by this bill.
-    pub(super) fn usual_time(self, waits: u32) -> u64 {
-        self.time * u64::from(waits) / u64::from(WINDOW)
+    /// How long so many waits take by this bill, or so much work if that is longer.
+    pub(super) fn usual_time(self, waits: u32, work: u64) -> u64 {
+        let by_waits = self.time * u64::from(waits) / u64::from(WINDOW);
+        if self.work == 0 {
+            return by_waits;
+        }
+        let by_work = u128::from(self.time) * u128::from(work) / u128::from(self.work);
+        by_waits.max(by_work as u64)
     }
 
     /// The mean with the next bill; just that if there was none.
@@ -67,6 +72,8 @@ mod tests {
             time: 320,
         };
         assert_eq!(bill.price(WINDOW / 2), 1600);
+        assert_eq!(bill.usual_time(WINDOW / 2, 0), 160);
+        assert_eq!(bill.usual_time(WINDOW / 2, 64), 320);
         assert_eq!(bill.price_of_work(WINDOW, 64), 3200);
         assert_eq!(bill.price_of_work(WINDOW, 128), 6400);
         assert_eq!(bill.price_of_work(WINDOW, 48), 3200);

@@ -16,20 +16,20 @@ pub(super) struct Company {
     next_way: AtomicU32,
     /// How many waiters have a reason to try.
     candidates: AtomicU32,
-    /// Nobody yields before this time in nanoseconds, since who did got the processor back late.
+    /// Nobody yields before this time in nanoseconds, since who did got on more slowly.
     barred_until: AtomicU64,
     /// For how long yielding was barred the last time.
     bar: AtomicU64,
-    /// How often the processor was back late since the time beside it.
-    late: AtomicU32,
-    late_since: AtomicU64,
+    /// How many found that since the time beside it.
+    slow: AtomicU32,
+    slow_since: AtomicU64,
 }
 
-/// So often may the processor be back late within so many nanoseconds.
-const LATE: u32 = 4;
-const LATE_WITHIN: u64 = 100_000_000;
+/// So many who get on more slowly within so many nanoseconds say that others have the processor.
+const SLOW: u32 = 3;
+const SLOW_WITHIN: u64 = 100_000_000;
 /// For how long yielding is barred then; doubled each time up to the second number.
-const BAR: u64 = 200_000_000;
+const BAR: u64 = 20_000_000;
 const LONGEST_BAR: u64 = 30_000_000_000;
 
 /// The one of this process.
@@ -43,8 +43,8 @@ impl Company {
             candidates: AtomicU32::new(0),
             barred_until: AtomicU64::new(0),
             bar: AtomicU64::new(0),
-            late: AtomicU32::new(0),
-            late_since: AtomicU64::new(0),
+            slow: AtomicU32::new(0),
+            slow_since: AtomicU64::new(0),
         }
     }
 
@@ -70,7 +70,8 @@ impl Company {
 
     /// Whoever began a trial has found looking in this way to be the dearer one.
     pub(super) fn has_failed(&self, way: Way) {
-        let are_many = self.candidates.load(Relaxed) as usize > cpu::processors();
+        // Fewer find their partner running often enough.
+        let are_many = self.candidates.load(Relaxed) as usize >= 2 * cpu::processors();
         let may_yield = || self.barred_until.load(Relaxed) < clock::monotonic_ns();
         let next = match way {
             Way::Plain if are_many && may_yield() => Way::Yielding,
@@ -79,14 +80,14 @@ impl Company {
         self.next_way.store(next as u32, Relaxed);
     }
 
-    /// Somebody who yielded has the processor back, but late. When that happens too often, others
-    /// than the waiters want it, and all stop yielding.
-    pub(super) fn was_late(&self, now: u64) {
-        if now.saturating_sub(self.late_since.load(Relaxed)) > LATE_WITHIN {
-            self.late_since.store(now, Relaxed);
-            self.late.store(0, Relaxed);
+    /// Somebody who yields gets on more slowly than when he slept. If there is another one, somebody
+    /// else has the processors that they leave to each other: then all stop yielding.
+    pub(super) fn was_slow(&self, now: u64) {
+        if now.saturating_sub(self.slow_since.load(Relaxed)) > SLOW_WITHIN {
+            self.slow_since.store(now, Relaxed);
+            self.slow.store(0, Relaxed);
         }
-        if self.late.fetch_add(1, Relaxed) + 1 == LATE {
+        if self.slow.fetch_add(1, Relaxed) + 1 == SLOW {
             let bar = (self.bar.load(Relaxed) * 2).clamp(BAR, LONGEST_BAR);
             self.bar.store(bar, Relaxed);
             self.barred_until.store(now.saturating_add(bar), Relaxed);
@@ -137,7 +138,7 @@ mod tests {
         let company = Company::new();
         company.has_failed(Way::Plain);
         assert_eq!(Way::of_trial(company.begin_trial()), Way::Plain);
-        (0..=cpu::processors()).for_each(|_| company.candidate_comes());
+        (0..2 * cpu::processors()).for_each(|_| company.candidate_comes());
         company.has_failed(Way::Plain);
         assert_eq!(Way::of_trial(company.begin_trial()), Way::Yielding);
         assert_eq!(Way::of_trial(company.last_trial()), Way::Yielding);
@@ -149,19 +150,19 @@ mod tests {
     }
 
     #[test]
-    fn yielding_is_barred_when_the_processor_is_back_late_often() {
+    fn yielding_is_barred_when_it_makes_several_slow() {
         let company = Company::new();
-        (0..=cpu::processors()).for_each(|_| company.candidate_comes());
+        (0..2 * cpu::processors()).for_each(|_| company.candidate_comes());
         let now = clock::monotonic_ns();
-        (1..2 * LATE).for_each(|i| company.was_late(now + u64::from(i) * LATE_WITHIN));
+        (1..2 * SLOW).for_each(|i| company.was_slow(now + u64::from(2 * i) * SLOW_WITHIN));
         company.has_failed(Way::Plain);
         assert_eq!(Way::of_trial(company.begin_trial()), Way::Yielding);
-        (0..LATE).for_each(|_| company.was_late(now + 1000 * LATE_WITHIN));
-        assert_eq!(company.barred_until(), now + 1000 * LATE_WITHIN + BAR);
+        (0..SLOW).for_each(|_| company.was_slow(now + 1000 * SLOW_WITHIN));
+        assert_eq!(company.barred_until(), now + 1000 * SLOW_WITHIN + BAR);
         company.has_failed(Way::Plain);
         assert_eq!(Way::of_trial(company.begin_trial()), Way::Plain);
-        (0..LATE).for_each(|_| company.was_late(now + 2000 * LATE_WITHIN));
-        assert_eq!(company.barred_until(), now + 2000 * LATE_WITHIN + 2 * BAR);
+        (0..SLOW).for_each(|_| company.was_slow(now + 2000 * SLOW_WITHIN));
+        assert_eq!(company.barred_until(), now + 2000 * SLOW_WITHIN + 2 * BAR);
     }
 
     #[test]

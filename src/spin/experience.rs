@@ -25,8 +25,10 @@ const MARGIN: u64 = 16;
 /// Whoever looks may lose the processor so often in a wait: where two wake each other on one it is
 /// once. More says that there are too many of them.
 const PREEMPTIONS_PER_WAIT: u32 = 1;
-/// Waits of yielders that took so many nanoseconds more than is usual end it at once.
-const LATE: u64 = 3_000_000;
+/// So many nanoseconds of others who have the processor end a trial of yielding.
+const LATE: u64 = 8_000_000;
+/// Who yields may be behind by so many nanoseconds.
+const MOST_DELAY: u64 = 30_000_000;
 /// In one of so many waits looking may be in vain; four times as often for those who yield.
 const HITS_PER_MISS: u32 = 16;
 /// What a waiter is at, and since how many waits.
@@ -54,8 +56,12 @@ pub(crate) struct Spin {
     began: u64,
     /// What was done since then.
     work: u64,
-    /// How long the waits since then took together.
-    time: u64,
+    /// When that was.
+    began_at: u64,
+    /// For how long others have had the processor since then that kept it for long.
+    late: u64,
+    /// How far behind yielding has brought the waiter, who makes up for it in between.
+    delay: u64,
     way: Way,
     /// How often the thread had lost the processor to others when that was asked last.
     preemptions: u64,
@@ -98,7 +104,9 @@ impl Spin {
             misses: 0,
             began: 0,
             work: 0,
-            time: 0,
+            began_at: 0,
+            late: 0,
+            delay: 0,
             way: Way::Plain,
             preemptions: 0,
             sleeps: 0,
@@ -191,6 +199,7 @@ impl Spin {
         self.preemptions = clock::preemptions();
         self.is_warm = way == Way::Plain;
         self.barred_until = self.company.barred_until();
+        self.delay = 0;
     }
 
     fn enter(&mut self, state: State) {
@@ -219,11 +228,13 @@ impl Spin {
     }
 
     /// Looks until `look` finds something or the time is over; whether it found something.
-    pub(crate) fn look(&self, began: u64, limit: u64, look: impl FnMut() -> bool) -> bool {
+    pub(crate) fn look(&mut self, began: u64, limit: u64, look: impl FnMut() -> bool) -> bool {
         match self.way() {
             Way::Plain => super::until(began, limit, look),
             Way::Yielding => {
-                super::until_yielding(began, limit, look, |now| self.company.was_late(now))
+                let (is_found, late) = super::until_yielding(began, limit, look);
+                self.late += late;
+                is_found
             }
         }
     }
@@ -249,7 +260,6 @@ impl Spin {
             self.slept();
         }
         self.was_long = nanoseconds > SHORT;
-        self.time += nanoseconds;
         if self.was_long {
             self.waited_long();
             return;
@@ -290,6 +300,7 @@ impl Spin {
                 self.waits += 1;
                 self.watch();
             }
+            State::TryLooking | State::Looking if self.way == Way::Yielding => self.give_up(),
             // Long waits say nothing against what others try.
             State::TryLooking if self.has_joined => self.enter(State::Sleeping),
             State::TryLooking => self.give_up(),
@@ -302,8 +313,11 @@ impl Spin {
 
     /// Whether a long wait is one too many. Who does not yield should have none.
     fn is_late(&self) -> bool {
-        let usual = self.sleeping.usual_time(self.waits % WATCH);
-        self.way == Way::Plain || self.time > LATE + 2 * usual
+        let most = match self.state {
+            State::TryLooking => LATE,
+            _ => MOST_DELAY,
+        };
+        self.way == Way::Plain || self.late > most
     }
 
     /// Counts towards what sleeping costs.
@@ -318,15 +332,16 @@ impl Spin {
 
     /// What the window cost and brought, if there was one; the next one begins.
     fn end_window(&mut self) -> Option<Bill> {
-        let now = clock::thread_cpu_ns();
+        let (now, now_at) = (clock::thread_cpu_ns(), clock::monotonic_ns());
         let bill = (self.began > 0).then(|| Bill {
             cost: now.saturating_sub(self.began),
             work: self.work,
-            time: self.time,
+            time: now_at.saturating_sub(self.began_at),
         });
         self.began = now;
         self.work = 0;
-        self.time = 0;
+        self.began_at = now_at;
+        self.late = 0;
         self.sleeps = 0;
         bill
     }
@@ -347,14 +362,16 @@ impl Spin {
         let bill = Bill {
             cost: clock::thread_cpu_ns().saturating_sub(self.began),
             work: self.work,
-            time: self.time,
+            time: clock::monotonic_ns().saturating_sub(self.began_at),
         };
         let price = self.sleeping.price_of_work(self.waits, self.work);
         let most = match self.way {
             Way::Plain => 2 * price,
             Way::Yielding => 3 * price,
         };
-        let is_dear = bill.cost > most || is_over && !self.is_cheap(bill, self.waits);
+        let is_slow =
+            self.way == Way::Yielding && bill.time > self.fair_time(bill, self.waits) + LATE;
+        let is_dear = bill.cost > most || is_over && !self.is_cheap(bill, self.waits) || is_slow;
         if self.misses > WINDOW / 8 || is_dear || is_over && self.is_in_the_way(WINDOW) {
             self.give_up();
         } else if is_over {
@@ -368,27 +385,38 @@ impl Spin {
             self.company.has_kept(self.way);
             self.rest = REST;
             self.enter(State::TrySleeping);
-        } else if self.waits.is_multiple_of(WATCH)
-            && let Some(bill) = self.end_window()
-            && (!self.is_cheap(bill, WATCH) || self.is_in_the_way(WATCH))
-        {
-            self.give_up();
-        } else {
-            self.doubt();
+            return;
         }
+        if self.waits.is_multiple_of(WATCH)
+            && let Some(bill) = self.end_window()
+        {
+            self.delay = (self.delay + bill.time).saturating_sub(self.fair_time(bill, WATCH));
+            if !self.is_cheap(bill, WATCH) || self.is_behind() || self.is_in_the_way(WATCH) {
+                self.give_up();
+                return;
+            }
+        }
+        self.doubt();
     }
 
     /// Whether looking at that cost is cheaper than sleeping: clearly, for one window is not like the
     /// next. Yielding may be dearer by a half, which is what the others save who need not wake
-    /// anybody; but it must not take much longer.
+    /// anybody.
     fn is_cheap(&self, bill: Bill, waits: u32) -> bool {
         let price = self.sleeping.price_of_work(waits, bill.work);
         match self.way {
             Way::Plain => bill.cost <= price - price / MARGIN,
-            Way::Yielding => {
-                bill.cost <= price * 3 / 2 && bill.time <= 2 * self.sleeping.usual_time(waits)
-            }
+            Way::Yielding => bill.cost <= price * 3 / 2,
         }
+    }
+
+    /// How long so many waits may take.
+    fn fair_time(&self, bill: Bill, waits: u32) -> u64 {
+        self.sleeping.usual_time(waits, bill.work) * 3 / 2
+    }
+
+    fn is_behind(&self) -> bool {
+        self.way == Way::Yielding && self.delay > MOST_DELAY
     }
 
     /// Whether others needed the processor in so many waits; counts anew from here on.
@@ -415,6 +443,9 @@ impl Spin {
     fn give_up(&mut self) {
         if !self.has_joined {
             self.company.has_failed(self.way);
+        }
+        if self.late > LATE || self.is_behind() {
+            self.company.was_slow(clock::monotonic_ns());
         }
         self.enter(State::Sleeping);
         self.rest = (self.rest * 2).min(LONGEST_REST);
@@ -614,7 +645,7 @@ mod tests {
     /// As many as take part in a trial of yielding, all of which know what sleeping costs.
     fn crowd() -> std::vec::Vec<Spin> {
         let company = company();
-        let mut all: std::vec::Vec<Spin> = (0..=crate::system::cpu::processors())
+        let mut all: std::vec::Vec<Spin> = (0..2 * crate::system::cpu::processors())
             .map(|_| Spin::new(true, company))
             .collect();
         for spin in &mut all {
@@ -665,7 +696,8 @@ mod tests {
         let mut all = crowd();
         let spin = &mut all[0];
         spin.begin_trial();
-        wait(spin, 2, LATE, How::Found);
+        spin.late = LATE + 1;
+        wait(spin, 1, SHORT + 1, How::Found);
         assert_eq!(spin.state, State::Sleeping);
         spin.begin_trial();
         assert_eq!(

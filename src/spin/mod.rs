@@ -9,11 +9,11 @@
 //! others all the time while it looks stops. Long waits keep it from trying at all: an idle program
 //! never looks.
 //!
-//! Where more waiters than processors look at once, each keeps those from running that it waits for.
+//! Where many more waiters than processors look at once, each keeps those from running that it waits for.
 //! They may let each other have the processor between two looks instead ([`Way::Yielding`]): that is
 //! tried when looking has failed among so many. Who yields to somebody that is busy gets the
-//! processor back late, so it must not make the waits much longer, and where it comes back late
-//! several times, all loops of the process stop yielding for a while.
+//! processor back late; so it must not take longer on the whole, and where it does for several, all
+//! waiters of the process stop yielding for a while.
 //!
 //! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
 
@@ -34,8 +34,8 @@ const DEFAULT_MICROSECONDS: usize = 50;
 const MOST_MICROSECONDS: usize = 1000;
 /// So many looks from one look at the clock to the next.
 const ROUNDS: u32 = 16;
-/// Who yields should have the processor back within so many nanoseconds.
-const LATE: u64 = 1_000_000;
+/// Waiters that look let each other have the processor for less than so many nanoseconds.
+const LONG_AWAY: u64 = 1_000_000;
 
 /// What to do between two looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,26 +88,21 @@ fn until(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// The same, letting others have the processor between two looks; says so when it was back late.
-fn until_yielding(
-    began: u64,
-    limit: u64,
-    mut look: impl FnMut() -> bool,
-    was_late: impl Fn(u64),
-) -> bool {
-    let mut before = began;
+/// The same, letting others have the processor between two looks; and for how many nanoseconds they
+/// had it when that was long.
+fn until_yielding(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> (bool, u64) {
+    let (mut before, mut late) = (began, 0);
     loop {
         if look() {
-            return true;
+            return (true, late);
         }
         // SAFETY: takes no arguments.
         unsafe { libc::sched_yield() };
         let now = clock::monotonic_ns();
-        if now.saturating_sub(before) > LATE {
-            was_late(now);
-        }
+        let away = now.saturating_sub(before);
+        late += if away > LONG_AWAY { away } else { 0 };
         if now.saturating_sub(began) >= limit {
-            return false;
+            return (false, late);
         }
         before = now;
     }
@@ -131,7 +126,7 @@ mod tests {
             count == 100
         }));
         assert!(!until(began, 0, || false));
-        assert!(!until_yielding(began, 0, || false, |_| {}));
-        assert!(until_yielding(began, 0, || true, |_| {}));
+        assert!(!until_yielding(began, 0, || false).0);
+        assert_eq!(until_yielding(began, 0, || true), (true, 0));
     }
 }
