@@ -2,6 +2,8 @@
 #include "../bench.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -91,14 +93,38 @@ static void do_readfile_uncached(void) {
   do_readfile();
 }
 
+/* By another thread, neither of which ever sleeps: the least that an asynchronous open can take. Said
+ * is nothing, that there is something to do, or what came of it: a descriptor, plus two. */
+enum { NOTHING, ASKED, ANSWERED };
+static _Alignas(64) atomic_int question;
+static _Alignas(64) atomic_int answer;
+
+static void* open_when_asked(void* argument) {
+  for (;;) {
+    if (atomic_load_explicit(&question, memory_order_acquire) != ASKED) continue;
+    atomic_store_explicit(&question, NOTHING, memory_order_relaxed);
+    int opened = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK(opened >= 0);
+    atomic_store_explicit(&answer, ANSWERED + opened, memory_order_release);
+  }
+  return argument;
+}
+
+static void do_open_by_another(void) {
+  int seen;
+  atomic_store_explicit(&question, ASKED, memory_order_release);
+  while ((seen = atomic_load_explicit(&answer, memory_order_acquire)) == NOTHING) {}
+  atomic_store_explicit(&answer, NOTHING, memory_order_relaxed);
+  CHECK(close(seen - ANSWERED) == 0);
+}
+
 static void (*const operations[])(void) = {
     do_stat,     do_lstat, do_fstat,    do_access,   do_readlink,      do_read,
     do_realpath, do_open,  do_readfile, do_read_uncached, do_readfile_uncached,
     do_stat_without_waiting, do_open_without_waiting,
 };
 
-static void repeat(const struct bench* bench) {
-  void (*operation)(void) = operations[bench->n];
+static void repeat_operation(void (*operation)(void)) {
   strcpy(path, bench_path("file"));
   strcpy(link_path, bench_path("link"));
   fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -110,6 +136,16 @@ static void repeat(const struct bench* bench) {
   do {
     operation();
   } while (bench_more(1));
+}
+
+static void repeat(const struct bench* bench) { repeat_operation(operations[bench->n]); }
+
+static void open_by_another(const struct bench* bench) {
+  pthread_t thread;
+  (void) bench;
+  strcpy(path, bench_path("file"));
+  CHECK(pthread_create(&thread, NULL, open_when_asked, NULL) == 0);
+  repeat_operation(do_open_by_another);
 }
 
 #define ROW(name_, number, what) {.name = name_, .text = what, .run = repeat, .n = number}
@@ -129,5 +165,8 @@ const struct bench benches[] = {
     ROW("readfile_uncached", 10, "open, statx, pread, close, dropped from the cache before"),
     ROW("stat_without_waiting", 11, "prctl, openat2 of what is cached, statx and close"),
     ROW("open_without_waiting", 12, "the same, openat2, lseek and fcntl, and the caller's close"),
+    {.name = "open_by_another",
+     .text = "an open by a thread that does not sleep, and the caller's close",
+     .run = open_by_another},
     {.name = NULL},
 };
