@@ -31,6 +31,7 @@ const LATE: u64 = 8_000_000;
 const MOST_DELAY: u64 = 30_000_000;
 /// In one of so many waits looking may be in vain; four times as often for those who yield.
 const HITS_PER_MISS: u32 = 16;
+
 /// What a waiter is at, and since how many waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -259,6 +260,7 @@ impl Spin {
             }
             self.slept();
         }
+        self.misses += u32::from(how == How::LookedInVain);
         self.was_long = nanoseconds > SHORT;
         if self.was_long {
             self.waited_long();
@@ -266,7 +268,6 @@ impl Spin {
         }
         self.long_waits = 0;
         self.waits += 1;
-        self.misses += u32::from(how == How::LookedInVain);
         match self.state {
             State::Idle if self.waits >= PROMISING => self.enter(State::TrySleeping),
             State::TrySleeping if self.waits >= BEFORE_TRIAL && self.sleeping.cost > 0 => {
@@ -304,10 +305,7 @@ impl Spin {
             // Long waits say nothing against what others try.
             State::TryLooking if self.has_joined => self.enter(State::Sleeping),
             State::TryLooking => self.give_up(),
-            State::Looking => {
-                self.misses += 1;
-                self.doubt();
-            }
+            State::Looking => self.doubt(),
         }
     }
 
@@ -369,10 +367,12 @@ impl Spin {
             Way::Plain => 2 * price,
             Way::Yielding => 3 * price,
         };
-        let is_slow =
-            self.way == Way::Yielding && bill.time > self.fair_time(bill, self.waits) + LATE;
-        let is_dear = bill.cost > most || is_over && !self.is_cheap(bill, self.waits) || is_slow;
-        if self.misses > WINDOW / 8 || is_dear || is_over && self.is_in_the_way(WINDOW) {
+        let is_dear = bill.cost > most || is_over && !self.is_cheap(bill, self.waits);
+        let is_bad = match self.way {
+            Way::Plain => self.misses > WINDOW / 8 || is_over && self.is_in_the_way(WINDOW),
+            Way::Yielding => bill.time > self.fair_time(bill, self.waits) + LATE,
+        };
+        if is_dear || is_bad {
             self.give_up();
         } else if is_over {
             self.enter(State::Looking);
@@ -387,10 +387,13 @@ impl Spin {
             self.enter(State::TrySleeping);
             return;
         }
+        let late = self.late;
         if self.waits.is_multiple_of(WATCH)
             && let Some(bill) = self.end_window()
         {
-            self.delay = (self.delay + bill.time).saturating_sub(self.fair_time(bill, WATCH));
+            // Waits for what nobody has sent yet are nobody's fault.
+            let fair = self.fair_time(bill, WATCH);
+            self.delay = (self.delay + bill.time.min(fair + late)).saturating_sub(fair);
             if !self.is_cheap(bill, WATCH) || self.is_behind() || self.is_in_the_way(WATCH) {
                 self.give_up();
                 return;
@@ -705,5 +708,52 @@ mod tests {
             Way::Plain,
             "the next trial is one of the other way"
         );
+    }
+
+    #[test]
+    fn all_stop_yielding_when_the_company_bars_it() {
+        let mut all = crowd();
+        all[0].begin_trial();
+        all[1].join_trials();
+        assert_eq!(all[1].way(), Way::Yielding);
+        for _ in 0..4 {
+            all[0].company.was_slow(clock::monotonic_ns());
+        }
+        for spin in &mut all[..2] {
+            spin.join_trials();
+            assert_eq!(spin.state, State::Sleeping);
+        }
+    }
+
+    #[test]
+    fn who_is_behind_by_others_fault_stops_yielding() {
+        for (late, is_kept) in [(0, true), (MOST_DELAY / 2 + 1, false)] {
+            let mut all = crowd();
+            let spin = &mut all[0];
+            spin.begin_trial();
+            spin.enter(State::Looking);
+            spin.sleeping = Bill {
+                cost: u64::MAX / u64::from(4 * WATCH),
+                work: 0,
+                time: 1000,
+            };
+            for _ in 0..2 {
+                // As if the window had begun long ago.
+                spin.began_at -= 2 * MOST_DELAY;
+                spin.late = late;
+                wait(spin, WATCH, 1000, How::Found);
+            }
+            assert_eq!(spin.state == State::Looking, is_kept, "{late}");
+        }
+    }
+
+    #[test]
+    fn no_trial_begins_before_it_is_known_what_sleeping_costs() {
+        let mut spin = a_loop();
+        for _ in 0..1000 {
+            wait(&mut spin, WINDOW - 1, 1000, How::Slept);
+            spin.looked(1000, How::Found);
+        }
+        assert_eq!(spin.state, State::TrySleeping);
     }
 }
