@@ -339,12 +339,6 @@ static void on_counted_pong(uv_async_t* handle) {
   else uv_stop(handle->loop);
 }
 
-static uint64_t used_ns(void) {
-  struct timespec now;
-  ASSERT_OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now));
-  return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
-}
-
 static void stop_at_last(uv_timer_t* handle) {
   if (++other_calls == 1 || other_calls == 51) uv_stop(handle->loop);
 }

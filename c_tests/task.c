@@ -351,6 +351,12 @@ static uint64_t nanoseconds(void) {
   return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
 }
 
+uint64_t used_ns(void) {
+  struct timespec now;
+  ASSERT_OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now));
+  return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
+}
+
 void spin(uint64_t milliseconds) {
   uint64_t end = nanoseconds() + milliseconds * 1000000;
   while (nanoseconds() < end) continue;

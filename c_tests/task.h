@@ -191,6 +191,8 @@ const char* test_path(const char* name);
 void write_file(const char* path, const void* data, size_t size);
 /* Runs the loop until *flag is at least `value`; fails the test after 20 seconds. */
 void run_until(uv_loop_t* loop, const int* flag, int value);
+/* Nanoseconds of processor time that this process has used. */
+uint64_t used_ns(void);
 /* Keeps the thread busy for so many milliseconds. */
 void spin(uint64_t milliseconds);
 /* 127.0.0.1 with a port, 0 for any. */
