@@ -91,22 +91,19 @@ TEST_IMPL_SERIAL(no_message_is_lost) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-static atomic_int is_over;
-
-static void compute(void* argument) {
-  while (!is_over) {}
+HELPER_IMPL(busy) {
+  helper_ready(0);
+  for (;;) {}
 }
 
 TEST_IMPL_SERIAL(not_even_where_others_want_the_processor) {
   uv_loop_t* loop = uv_default_loop();
-  uv_thread_t busy[2];
   int number = number_of_others();
-  int i;
-  for (i = 0; i < 2; i++) ASSERT_OK(uv_thread_create(&busy[i], compute, NULL));
+  int ignored;
+  start_helper("busy", &ignored);
+  start_helper("busy", &ignored);
   start_all(loop, number);
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
-  is_over = 1;
-  for (i = 0; i < 2; i++) ASSERT_OK(uv_thread_join(&busy[i]));
   end_all(number);
   MAKE_SURE_NOTHING_LEAKED();
 }
