@@ -99,9 +99,8 @@ HELPER_IMPL(busy) {
 TEST_IMPL_SERIAL(not_even_where_others_want_the_processor) {
   uv_loop_t* loop = uv_default_loop();
   int number = number_of_others();
-  int ignored;
-  start_helper("busy", &ignored);
-  start_helper("busy", &ignored);
+  start_helper("busy", NULL);
+  start_helper("busy", NULL);
   start_all(loop, number);
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
   end_all(number);
