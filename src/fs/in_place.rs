@@ -27,7 +27,6 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::locality;
 use super::request::FsRequest;
-use super::share::Kind;
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, Result};
@@ -98,32 +97,36 @@ fn attempt_of(kind: uv_fs_type) -> Option<Attempt> {
     })
 }
 
-/// Whether the operation is one that others could do as well as the loop.
-fn kind_of(request: FsRequest) -> Option<Kind> {
-    match request.kind() {
-        UV_FS_STAT | UV_FS_LSTAT | UV_FS_ACCESS | UV_FS_READLINK if mode() != OFF => {
-            Some(Kind::Question)
-        }
-        UV_FS_OPEN if mode() != OFF && is_harmless(get!(request.flags)) => Some(Kind::Opening),
-        _ => None,
-    }
+/// Whether the operation is a question about a file that could be answered in place.
+fn is_question(request: FsRequest) -> bool {
+    let kind = request.kind();
+    mode() != OFF
+        && matches!(
+            kind,
+            UV_FS_STAT | UV_FS_LSTAT | UV_FS_ACCESS | UV_FS_READLINK
+        )
+}
+
+/// Whether it opens a file, which could be done in place.
+fn is_opening(request: FsRequest) -> bool {
+    mode() != OFF && request.kind() == UV_FS_OPEN && is_harmless(get!(request.flags))
 }
 
 /// Whether the operation was counted when it was decided where to do it.
 pub(super) fn is_counted(request: FsRequest) -> bool {
-    kind_of(request).is_some()
+    is_question(request) || is_opening(request)
 }
 
 /// Whether a question about a file that could be answered in place should rather be the pool's.
 pub(super) fn may_share(request: FsRequest, on: Loop) -> bool {
-    kind_of(request) == Some(Kind::Question) && has_done_its_part(on, Kind::Question)
+    is_question(request) && has_done_its_part(on)
 }
 
 /// Counts an operation on a path; whether the loop has done its part of these, and the pool has
 /// nothing else to do.
-fn has_done_its_part(on: Loop, kind: Kind) -> bool {
+fn has_done_its_part(on: Loop) -> bool {
     let iteration = on.metrics().iteration();
-    match on.in_place(|share| share.has_done_its_part(iteration, kind)) {
+    match on.in_place(|share| share.has_done_its_part(iteration)) {
         Some(queue) => on.asyncs().is_awake() && pool::wants_more(queue),
         None => false,
     }
@@ -135,7 +138,7 @@ pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
         return Outcome::Pool;
     };
     // Not shared like questions: somebody may be waiting for its effect, even the loop's thread.
-    if kind_of(request) == Some(Kind::Opening) && has_done_its_part(on, Kind::Opening) {
+    if is_opening(request) && has_done_its_part(on) {
         return Outcome::Pool;
     }
     if !is_allowed() || pool::keeps_order() && pool::has_jobs() {

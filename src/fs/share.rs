@@ -22,15 +22,8 @@ const MANY: usize = 24;
 const FEW: usize = 4;
 /// A queue of fewer jobs is done in no time.
 const QUEUE: usize = 16;
-/// A worker that looks is as far behind with this: meanwhile the loop can answer a question itself.
-const SHORT_QUEUE: usize = 4;
-
-/// An operation on a path. To open takes the loop three times as long as a worker.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Question,
-    Opening,
-}
+/// A worker that looks is so far behind with this that the loop can do another one meanwhile.
+const SHORT_QUEUE: usize = 5;
 
 /// What a loop has done in place, and what it has learnt from that.
 pub(crate) struct Share {
@@ -103,15 +96,15 @@ impl Share {
 
     /// Counts an operation that others could do as well. If the iteration has done its part of them:
     /// how many may be queued for others before the loop does another one, too.
-    pub(super) fn has_done_its_part(&mut self, iteration: u64, kind: Kind) -> Option<usize> {
+    pub(super) fn has_done_its_part(&mut self, iteration: u64) -> Option<usize> {
         self.present.enter(iteration);
         self.present.count += 1;
         self.trial.count();
         let part = if self.present.are_many { FEW } else { MANY };
-        match kind {
-            Kind::Question if self.has_worker() => Some(SHORT_QUEUE),
-            _ if self.has_worker() || self.present.count > part => Some(QUEUE),
-            _ => None,
+        if self.has_worker() {
+            Some(SHORT_QUEUE)
+        } else {
+            (self.present.count > part).then_some(QUEUE)
         }
     }
 
@@ -317,7 +310,7 @@ mod tests {
         let mut share = Share::new();
         let mut of_iteration = |iteration, operations| {
             (0..operations)
-                .filter(|_| share.has_done_its_part(iteration, Kind::Opening).is_none())
+                .filter(|_| share.has_done_its_part(iteration).is_none())
                 .count()
         };
         assert_eq!(of_iteration(1, MANY), MANY);
@@ -349,10 +342,9 @@ mod tests {
     fn a_worker_that_looks_is_given_everything() {
         let mut share = Share::new();
         assert!(!share.gives(1, true) && !share.awaits_worker(1));
-        assert_eq!(share.has_done_its_part(1, Kind::Question), None);
+        assert_eq!(share.has_done_its_part(1), None);
         share.trial.enter(Phase::Together(KEEP));
-        let queues = [Kind::Question, Kind::Opening].map(|kind| share.has_done_its_part(2, kind));
-        assert_eq!(queues, [Some(SHORT_QUEUE), Some(QUEUE)]);
+        assert_eq!(share.has_done_its_part(2), Some(SHORT_QUEUE));
         assert!(share.gives(2, false));
         let awaited = [2, 3, 4].map(|iteration| share.awaits_worker(iteration));
         assert_eq!(awaited, [true, true, false]);
