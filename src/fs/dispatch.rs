@@ -77,7 +77,8 @@ fn dispatch(request: FsRequest) -> c_int {
     0
 }
 
-/// After a job was given to the pool: has a worker look for the next, if that has proved worth it.
+/// For an operation that is given to the pool: has a worker look for jobs after it, if that has proved
+/// worth it.
 fn have_worker_look(request: FsRequest, on: Loop) {
     let iteration = on.metrics().iteration();
     let is_counted = in_place::is_counted(request);

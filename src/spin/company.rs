@@ -80,8 +80,8 @@ impl Company {
         self.next_way.store(next as u32, Relaxed);
     }
 
-    /// Somebody who yields gets on more slowly than when he slept. If there is another one, somebody
-    /// else has the processors that they leave to each other: then all stop yielding.
+    /// Somebody who yields gets on more slowly than when he slept. If there are several, somebody else
+    /// has the processors that they leave to each other: then all stop yielding.
     pub(super) fn was_slow(&self, now: u64) {
         if now.saturating_sub(self.slow_since.load(Relaxed)) > SLOW_WITHIN {
             self.slow_since.store(now, Relaxed);

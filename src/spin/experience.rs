@@ -194,9 +194,7 @@ impl Spin {
 
     fn try_looking(&mut self, way: Way) {
         self.way = way;
-        let sleeping = self.sleeping;
         self.enter(State::TryLooking);
-        self.sleeping = sleeping;
         self.preemptions = clock::preemptions();
         self.is_warm = way == Way::Plain;
         self.barred_until = self.company.barred_until();
@@ -204,7 +202,8 @@ impl Spin {
     }
 
     fn enter(&mut self, state: State) {
-        if self.state == State::Looking || state == State::TrySleeping {
+        let is_other_way = state == State::TryLooking;
+        if self.state == State::Looking && !is_other_way || state == State::TrySleeping {
             // What sleeping did cost before says nothing of now.
             self.sleeping = Bill::NOTHING;
         }
@@ -293,11 +292,11 @@ impl Spin {
             State::Sleeping => {}
             // Who yields gets the processor back late now and then. How long the waits are on the
             // whole is seen at the end of the window.
-            State::TryLooking if !self.is_late() => {
+            State::TryLooking if self.bears_long_waits() => {
                 self.waits += 1;
                 self.judge();
             }
-            State::Looking if !self.is_late() => {
+            State::Looking if self.bears_long_waits() => {
                 self.waits += 1;
                 self.watch();
             }
@@ -309,13 +308,13 @@ impl Spin {
         }
     }
 
-    /// Whether a long wait is one too many. Who does not yield should have none.
-    fn is_late(&self) -> bool {
+    /// Whether a long wait is none too many. Who does not yield should have none at all.
+    fn bears_long_waits(&self) -> bool {
         let most = match self.state {
             State::TryLooking => LATE,
             _ => MOST_DELAY,
         };
-        self.way == Way::Plain || self.late > most
+        self.way == Way::Yielding && self.late <= most
     }
 
     /// Counts towards what sleeping costs.
@@ -331,17 +330,22 @@ impl Spin {
     /// What the window cost and brought, if there was one; the next one begins.
     fn end_window(&mut self) -> Option<Bill> {
         let (now, now_at) = (clock::thread_cpu_ns(), clock::monotonic_ns());
-        let bill = (self.began > 0).then(|| Bill {
-            cost: now.saturating_sub(self.began),
-            work: self.work,
-            time: now_at.saturating_sub(self.began_at),
-        });
+        let bill = (self.began > 0).then(|| self.bill(now, now_at));
         self.began = now;
         self.work = 0;
         self.began_at = now_at;
         self.late = 0;
         self.sleeps = 0;
         bill
+    }
+
+    /// What the window has cost and brought, by what the thread's clock and the other one say.
+    fn bill(&self, now: u64, now_at: u64) -> Bill {
+        Bill {
+            cost: now.saturating_sub(self.began),
+            work: self.work,
+            time: now_at.saturating_sub(self.began_at),
+        }
     }
 
     /// Compares looking with sleeping; early, when it is much dearer.
@@ -357,11 +361,7 @@ impl Spin {
         if !is_over && !self.waits.is_multiple_of(WINDOW / 4) {
             return;
         }
-        let bill = Bill {
-            cost: clock::thread_cpu_ns().saturating_sub(self.began),
-            work: self.work,
-            time: clock::monotonic_ns().saturating_sub(self.began_at),
-        };
+        let bill = self.bill(clock::thread_cpu_ns(), clock::monotonic_ns());
         let price = self.sleeping.price_of_work(self.waits, self.work);
         let most = match self.way {
             Way::Plain => 2 * price,

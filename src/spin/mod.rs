@@ -9,8 +9,8 @@
 //! others all the time while it looks stops. Long waits keep it from trying at all: an idle program
 //! never looks.
 //!
-//! Where many more waiters than processors look at once, each keeps those from running that it waits for.
-//! They may let each other have the processor between two looks instead ([`Way::Yielding`]): that is
+//! Where many more waiters than processors look at once, each keeps those from running that it waits
+//! for. They may let each other have the processor between two looks instead ([`Way::Yielding`]): that is
 //! tried when looking has failed among so many. Who yields to somebody that is busy gets the
 //! processor back late; so it must not take longer on the whole, and where it does for several, all
 //! waiters of the process stop yielding for a while.
