@@ -32,6 +32,9 @@ const MOST_DELAY: u64 = 30_000_000;
 /// In one of so many waits looking may be in vain; four times as often for those who yield.
 const HITS_PER_MISS: u32 = 16;
 
+/// When the first looks of a trial are all in vain, so many are enough to know.
+const VAIN: u32 = 3;
+
 /// What a waiter is at, and since how many waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -358,6 +361,10 @@ impl Spin {
             }
             return;
         }
+        if self.way == Way::Plain && self.misses == VAIN && self.waits == VAIN {
+            self.give_up();
+            return;
+        }
         if !is_over && !self.waits.is_multiple_of(WINDOW / 4) {
             return;
         }
@@ -536,6 +543,20 @@ mod tests {
         wait(&mut spin, 4, SHORT + 1, How::LookedInVain);
         assert_eq!(spin.state, State::Looking);
         wait(&mut spin, 1, SHORT + 1, How::LookedInVain);
+        assert_eq!(spin.state, State::Sleeping);
+    }
+
+    #[test]
+    fn a_trial_all_in_vain_ends_soon() {
+        let mut spin = a_loop();
+        wait(&mut spin, PROMISING, 1000, How::Slept);
+        for _ in 0..BEFORE_TRIAL {
+            burn();
+            spin.waited(1000, How::Slept);
+        }
+        wait(&mut spin, VAIN - 1, 1000, How::LookedInVain);
+        assert_eq!(spin.state, State::TryLooking);
+        wait(&mut spin, 1, 1000, How::LookedInVain);
         assert_eq!(spin.state, State::Sleeping);
     }
 
