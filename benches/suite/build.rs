@@ -9,6 +9,10 @@ use crate::compile::{compile, is_up_to_date};
 /// Files of `benches/` that are part of every program.
 const COMMON: &str = "bench.c";
 
+const SONAME: &str = "libuv.so.1";
+const OURS: &str = "oxuv";
+const LIBUV: &str = "libuv";
+
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -25,19 +29,24 @@ fn env(name: &str) -> Option<String> {
 /// A shared library under measurement.
 #[derive(Clone, Debug)]
 pub struct Library {
-    /// For `LD_LIBRARY_PATH`.
+    /// For `LD_LIBRARY_PATH`: has nothing but a link to the library.
     pub folder: PathBuf,
     /// What has to be mapped.
     pub file: PathBuf,
 }
 
 impl Library {
-    fn in_folder(folder: PathBuf) -> Result<Library> {
-        let link = folder.join("libuv.so.1");
-        let file = link
-            .canonicalize()
-            .map_err(|error| format!("{}: {error}", link.display()))?;
-        let folder = folder.canonicalize().map_err(|error| error.to_string())?;
+    /// The one that was built in `built`. It is loaded from a folder of its own: libuv's runner names
+    /// libuv's build folder in itself, so that a process finds the libraries there with fewer calls.
+    fn loaded_as(name: &str, built: &Path) -> Result<Library> {
+        let path = built.join(SONAME);
+        let to_text = |error| format!("{}: {error}", path.display());
+        let file = path.canonicalize().map_err(to_text)?;
+        let folder = scratch().join("loaded").join(name);
+        let link = folder.join(SONAME);
+        std::fs::create_dir_all(&folder).map_err(to_text)?;
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(&file, link).map_err(to_text)?;
         Ok(Library { folder, file })
     }
 
@@ -45,7 +54,7 @@ impl Library {
     /// cargo lets that unwind.
     pub fn ours() -> Result<Library> {
         if let Some(folder) = env("OXUV_BENCH_LIBRARY") {
-            return Library::in_folder(folder.into());
+            return Library::loaded_as(OURS, folder.as_ref());
         }
         let target = scratch().join("library");
         let mut cargo = Command::new(env!("CARGO"));
@@ -60,13 +69,13 @@ impl Library {
         if !status.success() {
             return Err("cargo build failed".into());
         }
-        Library::in_folder(target.join("release"))
+        Library::loaded_as(OURS, &target.join("release"))
     }
 
     /// libuv's own, from `OXUV_UPSTREAM` or made by `cargo xtask upstream`.
     pub fn upstream() -> Result<Library> {
         if let Some(folder) = env("OXUV_UPSTREAM") {
-            return Library::in_folder(folder.into());
+            return Library::loaded_as(LIBUV, folder.as_ref());
         }
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(root()).args(["xtask", "upstream"]);
@@ -79,7 +88,7 @@ impl Library {
                 "no libuv to measure against: set OXUV_UPSTREAM to a build folder of libuv 1.53\n{errors}"
             ));
         }
-        Library::in_folder(folder.into())
+        Library::loaded_as(LIBUV, folder.as_ref())
     }
 }
 
@@ -152,7 +161,7 @@ fn program(source: &Path, library: Option<&Library>) -> Result<Program> {
     }
     command.extend(["-o".into(), path.display().to_string()]);
     if let Some(library) = library {
-        command.push(library.folder.join("libuv.so.1").display().to_string());
+        command.push(library.folder.join(SONAME).display().to_string());
     }
     command.extend(["-lpthread", "-ldl", "-lm"].map(String::from));
     let mut inputs = vec![source.to_path_buf(), common];

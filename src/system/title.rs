@@ -4,6 +4,7 @@
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args>
 
 use core::ffi::{CStr, c_char, c_int};
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::abi::*;
 use crate::alloc;
@@ -30,6 +31,9 @@ static TITLE: Locked<Title> = Locked::new(Title {
     copy: core::ptr::null_mut(),
 });
 
+/// There was a title once. Most processes that end have had none.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
 impl Title {
     /// Takes the memory of arguments over, unless it has some already; the arguments that the
     /// program goes on with.
@@ -49,6 +53,7 @@ impl Title {
             let first = *argv;
             self.start = first;
             self.copy = copy;
+            IS_TAKEN.store(true, SeqCst);
             self.room = room_of(count, argv);
             self.length = CStr::from_ptr(first).count_bytes();
             copy
@@ -139,7 +144,9 @@ unsafe fn room_of(count: usize, argv: *mut *mut c_char) -> usize {
 
 /// With the library shut down there is no title any more. Whoever holds the lock at exit is gone.
 pub(crate) fn forget() {
-    let _ = TITLE.try_with(|title| title.start = core::ptr::null_mut());
+    if IS_TAKEN.load(SeqCst) {
+        let _ = TITLE.try_with(|title| title.start = core::ptr::null_mut());
+    }
 }
 
 // C entry points

@@ -87,6 +87,8 @@ static POOL: Pool = Pool {
     state: UnsafeCell::new(State::new()),
 };
 
+/// There was a job once. Most processes that end have had none, and touch no memory of the pool.
+static HAS_STARTED: AtomicBool = AtomicBool::new(false);
 /// Jobs are queued while there is no thread: loops have to do them. A hint, looked at without
 /// the lock.
 static HAS_NO_THREAD: AtomicBool = AtomicBool::new(false);
@@ -118,19 +120,25 @@ impl Guard {
     /// Takes the lock. It is held for so short a time that to sleep until it is free, and to be woken,
     /// would take much longer.
     fn lock() -> Guard {
-        let tries = if cpu::processors() > 1 {
-            PATIENT_TRIES
-        } else {
-            1
-        };
-        for _ in 0..tries {
-            // SAFETY: the mutex is static and always initialised.
-            if unsafe { libc::pthread_mutex_trylock(POOL.lock.get()) } == 0 {
-                return Guard(());
+        Guard::try_lock().unwrap_or_else(Guard::wait_for_lock)
+    }
+
+    fn try_lock() -> Option<Guard> {
+        // SAFETY: the mutex is static and always initialised.
+        (unsafe { libc::pthread_mutex_trylock(POOL.lock.get()) } == 0).then(|| Guard(()))
+    }
+
+    #[cold]
+    fn wait_for_lock() -> Guard {
+        if cpu::processors() > 1 {
+            for _ in 0..PATIENT_TRIES {
+                core::hint::spin_loop();
+                if let Some(guard) = Guard::try_lock() {
+                    return guard;
+                }
             }
-            core::hint::spin_loop();
         }
-        // SAFETY: as above.
+        // SAFETY: the mutex is static and always initialised.
         if unsafe { libc::pthread_mutex_lock(POOL.lock.get()) } != 0 {
             crate::panic::misuse("the thread pool's lock is broken");
         }
@@ -205,6 +213,7 @@ impl State {
     fn start(&mut self) {
         if self.size == 0 {
             self.size = size_from_environment();
+            HAS_STARTED.store(true, SeqCst);
             self.jobs.start(self.size);
             IS_ORDERED.store(self.size == 1, SeqCst);
         }
@@ -637,6 +646,9 @@ pub(crate) fn loop_cleanup(on: Loop) {
 
 /// Ends the threads, after the jobs that are queued.
 fn shut_down() {
+    if !HAS_STARTED.load(SeqCst) {
+        return;
+    }
     let mut pool = Guard::lock();
     if pool.size == 0 || pool.stopping {
         return;
