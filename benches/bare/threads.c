@@ -144,6 +144,26 @@ static void awake_pairs(const struct bench* bench) {
   }
 }
 
+/* --- Nobody does anything but look: how far it is from one processor to the other ------------ */
+
+static void* answer_at_once(void* argument) {
+  struct place* place = argument;
+  for (;;)
+    if (take(&place->there)) atomic_store(&place->here, 1);
+  return NULL;
+}
+
+static void distance(const struct bench* bench) {
+  static struct place place;
+  (void) bench;
+  CHECK(pthread_create(&place.thread, NULL, answer_at_once, &place) == 0);
+  bench_start();
+  do {
+    atomic_store(&place.there, 1);
+    while (!take(&place.here)) {}
+  } while (bench_more(1));
+}
+
 #define EVENTFD(number)                                                                            \
   {.name = "eventfd_" #number,                                                                     \
    .text = "one wake-up through epoll and an eventfd",                                             \
@@ -166,5 +186,8 @@ const struct bench benches[] = {
     AWAKE(2),
     AWAKE(4),
     AWAKE(8),
+    {.name = "distance",
+     .text = "to another thread and back, neither of which sleeps or yields",
+     .run = distance},
     {.name = NULL},
 };
