@@ -1,7 +1,9 @@
 //! Processes: making them without copying memory, waiting for them, signalling them.
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+};
 
 use super::lock::Locked;
 use super::{cvt, retry};
@@ -12,6 +14,10 @@ pub(crate) struct Stack {
     base: *mut c_void,
 }
 
+/// A stack that is not in use. To make one takes two system calls and page faults; to unmap one, after
+/// a child on another processor, an interrupt there as well.
+static SPARE: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+
 impl Stack {
     /// Ample for the child's own code, which needs a page or two; what interposes `execve` runs
     /// on it as well.
@@ -20,6 +26,15 @@ impl Stack {
     const GUARD: usize = 64 << 10;
 
     pub(crate) fn new() -> Result<Stack> {
+        let base = SPARE.swap(core::ptr::null_mut(), AcqRel);
+        if base.is_null() {
+            Stack::map()
+        } else {
+            Ok(Stack { base })
+        }
+    }
+
+    fn map() -> Result<Stack> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
         // SAFETY: a new mapping, wherever there is room.
         let base = unsafe {
@@ -35,11 +50,25 @@ impl Stack {
         if base == libc::MAP_FAILED {
             return Err(Errno::last());
         }
-        let stack = Stack { base };
         let usable = base.wrapping_byte_add(Self::GUARD);
         // SAFETY: the upper part of the mapping that was just made.
-        cvt(unsafe { libc::mprotect(usable, Self::SIZE, libc::PROT_READ | libc::PROT_WRITE) })?;
-        Ok(stack)
+        cvt(unsafe { libc::mprotect(usable, Self::SIZE, libc::PROT_READ | libc::PROT_WRITE) })
+            .inspect_err(|_| Stack::unmap(base))?;
+        Ok(Stack { base })
+    }
+
+    /// Unmaps what `map` mapped, and nobody uses any more.
+    fn unmap(base: *mut c_void) {
+        // SAFETY: it is in no `Stack`, and not in `SPARE`.
+        unsafe { libc::munmap(base, Self::GUARD + Self::SIZE) };
+    }
+
+    /// Gives the memory back that is kept for the next child.
+    pub(crate) fn forget_spare() {
+        let base = SPARE.swap(core::ptr::null_mut(), AcqRel);
+        if !base.is_null() {
+            Stack::unmap(base);
+        }
     }
 
     fn top(&self) -> *mut c_void {
@@ -49,8 +78,12 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, and no child runs on it any more.
-        unsafe { libc::munmap(self.base, Self::GUARD + Self::SIZE) };
+        // No child runs on it any more.
+        let nothing = core::ptr::null_mut();
+        let kept = SPARE.compare_exchange(nothing, self.base, AcqRel, Acquire);
+        if kept.is_err() {
+            Stack::unmap(self.base);
+        }
     }
 }
 
@@ -189,5 +222,26 @@ impl Drop for ChangingIdentity {
                 unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stack_is_kept_for_the_next_child() {
+        let [first, second] = [(); 2].map(|_| Stack::new().unwrap());
+        let kept = first.base;
+        assert_ne!(kept, second.base, "children of two threads");
+        drop(first);
+        drop(second);
+        let next = Stack::new().unwrap();
+        assert_eq!(next.base, kept);
+        // SAFETY: the last word of a stack that nobody uses.
+        unsafe { next.top().cast::<usize>().sub(1).write(1) };
+        drop(next);
+        Stack::forget_spare();
+        assert!(SPARE.load(Acquire).is_null());
     }
 }

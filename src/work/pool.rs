@@ -31,6 +31,7 @@ use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::spin::{self, How, Spin};
 use crate::sys::clock;
+use crate::sys::process::Stack;
 use crate::system::{cpu, environment, title};
 use crate::view::{addr, owner};
 
@@ -685,12 +686,14 @@ extern "C" fn at_exit() {
 // C entry points
 
 /// Releases what the library holds for the whole process: it ends the threads of the pool, after
-/// the work that was queued, and forgets the process title. Happens by itself at exit. Call it once, when no loop is active and
-/// no request under way, and nothing else of the library afterwards.
+/// the work that was queued, forgets the process title, and unmaps the stack that it keeps for
+/// children. Happens by itself at exit. Call it once, when no loop is active and no request under
+/// way, and nothing else of the library afterwards.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_library_shutdown() {
     shut_down();
     title::forget();
+    Stack::forget_spare();
 }
