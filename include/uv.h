@@ -3382,9 +3382,10 @@ UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
                              int flags);
 
 /* Releases what the library holds for the whole process: it ends the threads
- * of the pool, after the work that was queued, and forgets the process
- * title. Happens by itself at exit. Call it once, when no loop is active and
- * no request under way, and nothing else of the library afterwards.
+ * of the pool, after the work that was queued, forgets the process title,
+ * and unmaps the stack that it keeps for children. Happens by itself at
+ * exit. Call it once, when no loop is active and no request under way, and
+ * nothing else of the library afterwards.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
 UV_EXTERN void uv_library_shutdown(void);

@@ -33,6 +33,8 @@ pub struct Library {
     pub folder: PathBuf,
     /// What has to be mapped.
     pub file: PathBuf,
+    /// Where it was built.
+    pub built: PathBuf,
 }
 
 impl Library {
@@ -43,11 +45,17 @@ impl Library {
         let to_text = |error| format!("{}: {error}", path.display());
         let file = path.canonicalize().map_err(to_text)?;
         let folder = scratch().join("loaded").join(name);
-        let link = folder.join(SONAME);
         std::fs::create_dir_all(&folder).map_err(to_text)?;
-        let _ = std::fs::remove_file(&link);
-        std::os::unix::fs::symlink(&file, link).map_err(to_text)?;
-        Ok(Library { folder, file })
+        // In one step: another measurement may be under way.
+        let new = folder.join(format!("{SONAME}.{}", std::process::id()));
+        std::os::unix::fs::symlink(&file, &new).map_err(to_text)?;
+        std::fs::rename(&new, folder.join(SONAME)).map_err(to_text)?;
+        let built = built.to_path_buf();
+        Ok(Library {
+            folder,
+            file,
+            built,
+        })
     }
 
     /// This library in release profile. Not the one that `cargo bench` built beside this program:

@@ -83,7 +83,7 @@ fn summarize(found: &[Record], regime: Regime) {
 }
 
 fn runner(libraries: &Libraries, library: &Library) -> Command {
-    let mut command = Command::new(libraries.upstream.file.with_file_name(RUNNER));
+    let mut command = Command::new(libraries.upstream.built.join(RUNNER));
     command.current_dir(crate::build::scratch());
     command.env("LD_LIBRARY_PATH", &library.folder);
     command.env_remove("UV_THREADPOOL_SIZE");

@@ -65,6 +65,9 @@ impl Stack {
 
     /// Gives the memory back that is kept for the next child.
     pub(crate) fn forget_spare() {
+        if SPARE.load(Relaxed).is_null() {
+            return;
+        }
         let base = SPARE.swap(core::ptr::null_mut(), AcqRel);
         if !base.is_null() {
             Stack::unmap(base);

@@ -679,8 +679,15 @@ static AT_EXIT: extern "C" fn() = at_exit;
 /// Not the exported function: with two libuvs in a process, that name may be the other one's.
 #[cfg(not(test))]
 extern "C" fn at_exit() {
+    release();
+}
+
+/// Releases what is held for the process. Where nothing is, no memory is written to: most processes
+/// load the library and end.
+fn release() {
     shut_down();
     title::forget();
+    Stack::forget_spare();
 }
 
 // C entry points
@@ -693,7 +700,5 @@ extern "C" fn at_exit() {
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_library_shutdown() {
-    shut_down();
-    title::forget();
-    Stack::forget_spare();
+    release();
 }
