@@ -382,11 +382,11 @@ static void wait_after_a_burst(const char* microseconds) {
   end();
 }
 
-TEST_IMPL_SERIAL(a_process_that_waits_uses_no_time) {
+TEST_IMPL_TIMED(a_process_that_waits_uses_no_time, 60) {
   wait_after_a_burst("50");
 }
 
-TEST_IMPL_SERIAL(a_process_that_looked_for_long_uses_no_time) {
+TEST_IMPL_TIMED(a_process_that_looked_for_long_uses_no_time, 60) {
   wait_after_a_burst("1000");
 }
 

@@ -112,7 +112,7 @@ static void close_timer(uv_timer_t* handle) {
 }
 
 /* All of them are alive, and none has anything to do any more. */
-TEST_IMPL_SERIAL(nobody_looks_for_long) {
+TEST_IMPL_TIMED(nobody_looks_for_long, 60) {
   uv_loop_t* loop = uv_default_loop();
   int number = number_of_others();
   uv_timer_t timer;

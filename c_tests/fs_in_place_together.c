@@ -262,7 +262,7 @@ static void on_timer(uv_timer_t* handle) {
   uv_close((uv_handle_t*) handle, NULL);
 }
 
-TEST_IMPL_SERIAL(nobody_looks_when_there_is_nothing) {
+TEST_IMPL_TIMED(nobody_looks_when_there_is_nothing, 60) {
   uv_timer_t timer;
   uint64_t used;
   set_up();

@@ -760,13 +760,13 @@ static void expect_time_without_regard_to_memory(unsigned flags) {
   ASSERT_LT(large, 3 * small + 1000000);
 }
 
-TEST_IMPL_SERIAL(much_memory_does_not_make_starting_slow) {
+TEST_IMPL_TIMED(much_memory_does_not_make_starting_slow, 60) {
   NOT_UNDER_VALGRIND();
   expect_time_without_regard_to_memory(0);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL_SERIAL(much_memory_does_not_make_starting_as_another_user_slow) {
+TEST_IMPL_TIMED(much_memory_does_not_make_starting_as_another_user_slow, 60) {
   OXUV_ONLY();
   NOT_UNDER_VALGRIND();
   if (getuid() != 0) SKIP("only root may change groups");

@@ -169,7 +169,7 @@ static void expect_equal_cost(struct parent* small, struct parent* large, enum w
 }
 
 /* A virtual machine may have to ask its host for every page: that takes its time. */
-TEST_IMPL_SERIAL_LIMIT(four_gigabytes_cost_a_spawn_at_most_a_tenth, 180) {
+TEST_IMPL_TIMED(four_gigabytes_cost_a_spawn_at_most_a_tenth, 180) {
   static struct parent small;
   static struct parent large;
   const char* preload = getenv("LD_PRELOAD");

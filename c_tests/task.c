@@ -59,7 +59,8 @@ static void list_tests(void) {
   struct task* task;
   for (task = tasks; task != NULL; task = task->next)
     if (!task->is_helper)
-      printf("%s %d %s\n", task->name, task->seconds, task->is_serial ? "serial" : "parallel");
+      printf("%s %d %s %s\n", task->name, task->seconds, task->is_serial ? "serial" : "parallel",
+             task->is_timed ? "timed" : "functional");
 }
 
 /* The library under test must be the one that is meant, not one of the system's. */

@@ -26,26 +26,31 @@ struct task {
   int seconds;   /* Time limit. */
   int is_serial; /* Must not run beside other tests. */
   int is_helper; /* Not a test: run by start_helper(). */
+  int is_timed;  /* Judges times: depends on a quiet machine. */
   struct task* next;
 };
 
 void task_register(struct task* task);
 
-#define TASK__(name_, seconds_, serial_, helper_)                                                  \
+#define TASK__(name_, seconds_, serial_, helper_, timed_)                                          \
   static void run_##name_(void);                                                                   \
-  static struct task task_##name_ = {#name_, run_##name_, seconds_, serial_, helper_, NULL};       \
+  static struct task task_##name_ = {#name_,  run_##name_, seconds_, serial_,                      \
+                                     helper_, timed_,      NULL};                                  \
   __attribute__((constructor)) static void register_##name_(void) {                                \
     task_register(&task_##name_);                                                                  \
   }                                                                                                \
   static void run_##name_(void)
 
-#define TEST_IMPL(name) TASK__(name, 30, 0, 0)
+#define TEST_IMPL(name) TASK__(name, 30, 0, 0, 0)
 /* With another time limit than 30 seconds. */
-#define TEST_IMPL_LIMIT(name, seconds) TASK__(name, seconds, 0, 0)
+#define TEST_IMPL_LIMIT(name, seconds) TASK__(name, seconds, 0, 0, 0)
 /* Not beside other tests: it measures, or uses up something that all processes share. */
-#define TEST_IMPL_SERIAL(name) TASK__(name, 60, 1, 0)
-#define TEST_IMPL_SERIAL_LIMIT(name, seconds) TASK__(name, seconds, 1, 0)
-#define HELPER_IMPL(name) TASK__(name, 0, 0, 1)
+#define TEST_IMPL_SERIAL(name) TASK__(name, 60, 1, 0, 0)
+#define TEST_IMPL_SERIAL_LIMIT(name, seconds) TASK__(name, seconds, 1, 0, 0)
+/* Judges processor time or latency, which depends on what else the machine does. It runs alone, and
+ * only where it is asked for (`-- --ignored`): no part of the gate. */
+#define TEST_IMPL_TIMED(name, seconds) TASK__(name, seconds, 1, 0, 1)
+#define HELPER_IMPL(name) TASK__(name, 0, 0, 1, 0)
 
 /* Runs a helper of this program in a process of its own, and waits until it calls helper_ready().
  * Returns its process id; *number is what it said. The helper is ended with the test. */

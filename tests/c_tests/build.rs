@@ -25,6 +25,8 @@ pub struct Test {
     pub seconds: u64,
     /// Whether it must run alone.
     pub is_serial: bool,
+    /// Whether it judges times, which only a quiet machine allows.
+    pub is_timed: bool,
 }
 
 /// One file of `c_tests/`, linked one way.
@@ -316,6 +318,7 @@ fn list_tests(program: &Path, library: &Path) -> Result<Vec<Test>> {
                     .parse()
                     .map_err(|_| format!("bad time limit: {line}"))?,
                 is_serial: next()? == "serial",
+                is_timed: next()? == "timed",
             })
         })
         .collect()

@@ -1,7 +1,10 @@
 //! Runs the C tests of `c_tests/`, each as a test of its own: `file::test` linked to the shared
 //! library, `static::file::test` linked to the archive. Each test is a process with a time limit.
 //!
-//! The usual arguments of a Rust test work (`cargo test --test c_tests -- timer::`). Environment:
+//! The usual arguments of a Rust test work (`cargo test --test c_tests -- timer::`).
+//!
+//! Tests that judge processor time or latency (`TEST_IMPL_TIMED`) run only where they are asked for,
+//! with `-- --ignored` on a quiet machine. Environment:
 //!
 //! - `OXUV_TEST_LIBRARY=dir` runs the same tests on another `libuv.so.1`, such as libuv's own, with
 //!   `OXUV_TEST_INCLUDE=dir` as its headers: the same test on both libraries.
@@ -51,8 +54,9 @@ fn trial(program: &Arc<Program>, test: &build::Test, alone: &Arc<RwLock<()>>) ->
         Link::Static => "static::",
     };
     let name = format!("{prefix}{}::{}", program.name, test.name);
+    let is_timed = test.is_timed;
     let (program, test, alone) = (program.clone(), test.clone(), alone.clone());
-    Trial::ignorable_test(name, move || {
+    let trial = Trial::ignorable_test(name, move || {
         let run = || process::run(&program, &test);
         let outcome = if test.is_serial {
             let _guard = alone
@@ -70,5 +74,6 @@ fn trial(program: &Arc<Program>, test: &build::Test, alone: &Arc<RwLock<()>>) ->
             Outcome::Skipped(reason) => Ok(Completion::ignored_with(reason)),
             Outcome::Failed(what) => Err(Failed::from(what)),
         }
-    })
+    });
+    trial.with_ignored_flag(is_timed)
 }
