@@ -196,6 +196,14 @@ impl Descriptors {
         Ok(())
     }
 
+    /// Makes the poller forget a watcher, whose interest stays, and events under way be for nobody.
+    fn withdraw(&mut self, io: Io) {
+        if get!(io.events) != 0 {
+            self.poller.forget(io.fd());
+            io.is_forgotten();
+        }
+    }
+
     /// Makes the poller forget what was left of a descriptor, and events under way be for nobody. A
     /// watcher that the number has by now is another one's, and is left alone.
     fn forget(&mut self, fd: c_int) {
@@ -320,7 +328,8 @@ impl Io {
         unsafe { List::from_ptr(addr!(self.pending_queue)) }
     }
 
-    fn changed_link(self) -> List {
+    /// The link in the list of watchers whose interest changed, or of those that back off.
+    pub(super) fn changed_link(self) -> List {
         // SAFETY: the link is a member of a live watcher.
         unsafe { List::from_ptr(addr!(self.watcher_queue)) }
     }
@@ -369,6 +378,15 @@ impl Io {
             self.changed_link().remove();
         } else if self.changed_link().is_empty() {
             on.changed_watchers().push_back(self.changed_link());
+        }
+    }
+
+    /// Watches on after a backoff (`backoff.rs`): for a descriptor that is ready, but cannot be
+    /// worked on at the moment. A watcher that was stopped stays stopped.
+    pub(crate) fn back_off(self, on: Loop) {
+        if self.wants(!0) {
+            on.descriptors(|all| all.withdraw(self));
+            on.apply_later(self);
         }
     }
 

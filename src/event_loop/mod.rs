@@ -5,6 +5,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/loop.html>
 
+mod backoff;
 pub(crate) mod io;
 mod metrics;
 mod run;
@@ -27,6 +28,7 @@ use crate::sys::clock;
 use crate::timer::Timers;
 use crate::view::{addr, get, set, view};
 use crate::work::pool;
+use backoff::Backoff;
 use io::{Descriptors, Io};
 use metrics::Metrics;
 use wait::Waiting;
@@ -39,6 +41,9 @@ pub(crate) struct Internals {
     caught: Caught,
     metrics: Metrics,
     waiting: Waiting,
+    backoff: Backoff,
+    /// Watchers that back off.
+    backed_off: uv__queue,
     /// Async handles that are being called.
     told_asyncs: uv__queue,
     /// Jobs of this loop's that were done in its own thread and are still to be told.
@@ -258,6 +263,8 @@ impl Loop {
             caught: Caught::new(),
             metrics: Metrics::default(),
             waiting: Waiting::new(),
+            backoff: Backoff::new(),
+            backed_off: list::head(),
             told_asyncs: list::head(),
             done_here: list::head(),
             in_place: Share::new(),
@@ -268,6 +275,7 @@ impl Loop {
         set!(self.internal_fields = alloc::Box::into_raw(internals).cast());
         self.done_here().init();
         self.told_asyncs().init();
+        self.backed_off().init();
         self.update_time();
         self.init_parts().inspect_err(|_| self.drop_internals())
     }

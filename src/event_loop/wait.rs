@@ -75,6 +75,7 @@ impl Loop {
 
     /// Waits for readiness and messages, and tells those concerned.
     pub(super) fn poll(self, timeout: c_int, mode: uv_run_mode) {
+        self.end_backoff();
         let is_refused = apply_changes(self);
         pool::attend(self, false);
         let is_urgent = is_refused || self.has_messages();

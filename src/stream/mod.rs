@@ -193,6 +193,9 @@ impl Stream {
                     // Closed behind the loop's back: there is nothing to wait for.
                     self.io().stop(self.event_loop(), ready::READABLE);
                     self.handle().stop();
+                } else {
+                    // The connection still waits, and the next attempt may fail as well.
+                    self.io().back_off(self.event_loop());
                 }
                 self.invoke_connection(error.code());
             }

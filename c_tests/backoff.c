@@ -1,0 +1,301 @@
+/* A listener that cannot accept says so, and tries again at intervals instead of spinning. */
+#include "refuse.h"
+
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+
+/* How often a failure may be told within the time below: half of what would be every millisecond. */
+#define WATCHED_MS 200
+#define MANY 100
+
+static uv_loop_t* loop;
+static uv_stream_t* server;
+static union {
+  uv_tcp_t tcp;
+  uv_pipe_t pipe;
+} memory, peer;
+static int client = -1;
+static int told;
+static int status_told;
+static int is_over;
+
+static void on_connection(uv_stream_t* stream, int status) {
+  ASSERT_PTR_EQ(stream, server);
+  status_told = status;
+  told++;
+  if (status != 0) return;
+  if (stream->type == UV_TCP)
+    ASSERT_OK(uv_tcp_init(stream->loop, &peer.tcp));
+  else
+    ASSERT_OK(uv_pipe_init(stream->loop, &peer.pipe, 0));
+  ASSERT_OK(uv_accept(stream, (uv_stream_t*) &peer));
+}
+
+/* Makes a bound server on the loop, and has a client's socket ready. */
+static struct sockaddr_storage bind_server(int family) {
+  struct sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  uv_os_fd_t fd;
+
+  loop = uv_default_loop();
+  server = (uv_stream_t*) &memory;
+  told = 0;
+  client = socket(family, SOCK_STREAM, 0);
+  ASSERT_GE(client, 0);
+  if (family == AF_UNIX) {
+    ASSERT_OK(uv_pipe_init(loop, &memory.pipe, 0));
+    ASSERT_OK(uv_pipe_bind(&memory.pipe, test_path("socket")));
+  } else {
+    struct sockaddr_in v4 = loopback(0);
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    const void* any = family == AF_INET ? (const void*) &v4 : (const void*) &v6;
+    ASSERT_OK(uv_tcp_init(loop, &memory.tcp));
+    if (uv_tcp_bind(&memory.tcp, (const struct sockaddr*) any, 0) != 0) SKIP("no IPv6 here");
+  }
+  ASSERT_OK(uv_fileno((uv_handle_t*) server, &fd));
+  ASSERT_OK(getsockname(fd, (struct sockaddr*) &address, &length));
+  return address;
+}
+
+static void connect_client(const struct sockaddr_storage* address) {
+  socklen_t length = address->ss_family == AF_INET    ? sizeof(struct sockaddr_in)
+                     : address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                      : sizeof(struct sockaddr_un);
+  ASSERT_OK(connect(client, (const struct sockaddr*) address, length));
+}
+
+static void set_over(uv_timer_t* timer) {
+  uv_close((uv_handle_t*) timer, NULL);
+  is_over = 1;
+}
+
+static void run_for(uint64_t milliseconds) {
+  uv_timer_t timer;
+  is_over = 0;
+  ASSERT_OK(uv_timer_init(loop, &timer));
+  ASSERT_OK(uv_timer_start(&timer, set_over, milliseconds, 0));
+  run_until(loop, &is_over, 1);
+  uv_run(loop, UV_RUN_NOWAIT);
+}
+
+/* From here on accept(2) fails. */
+static void refuse_accept(int number) {
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    REFUSE(__NR_accept4, number),
+#ifdef __NR_accept
+    REFUSE(__NR_accept, number),
+#endif
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    SKIP("no system call filters here");
+}
+
+static int family_of_child;
+static int error_of_child;
+
+static void be_refused(void) {
+  struct sockaddr_storage address = bind_server(family_of_child);
+  ASSERT_OK(uv_listen(server, 8, on_connection));
+  connect_client(&address);
+  refuse_accept(error_of_child);
+  run_for(WATCHED_MS);
+  ASSERT_GE(told, 2);
+  ASSERT_LE(told, MANY);
+  ASSERT_EQ(status_told, -error_of_child);
+  ASSERT_EQ(uv_is_active((uv_handle_t*) server), 1);
+  ASSERT_OK(close(client));
+  close_loop(loop);
+}
+
+static void refuse_all(int family) {
+  static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EINVAL, EIO};
+  size_t i;
+  OXUV_ONLY();
+  family_of_child = family;
+  for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+    error_of_child = errors[i];
+    run_in_child(be_refused);
+  }
+}
+
+TEST_IMPL(a_tcp_server_that_cannot_accept_does_not_spin) {
+  refuse_all(AF_INET);
+}
+
+TEST_IMPL(a_tcp6_server_that_cannot_accept_does_not_spin) {
+  refuse_all(AF_INET6);
+}
+
+TEST_IMPL(a_pipe_server_that_cannot_accept_does_not_spin) {
+  refuse_all(AF_UNIX);
+}
+
+/* Not one descriptor is left, nor one in reserve. */
+static int hoard[256];
+static int hoarded;
+
+static void use_up_descriptors(void) {
+  struct rlimit limit;
+  ASSERT_OK(getrlimit(RLIMIT_NOFILE, &limit));
+  limit.rlim_cur = 200;
+  ASSERT_OK(setrlimit(RLIMIT_NOFILE, &limit));
+  for (hoarded = 0; (hoard[hoarded] = dup(0)) >= 0; hoarded++) continue;
+  ASSERT_EQ(errno, EMFILE);
+}
+
+static void give_descriptors_back(void) {
+  while (hoarded > 0) ASSERT_OK(close(hoard[--hoarded]));
+}
+
+/* A server with a connection that it cannot accept, and has said so. */
+static struct sockaddr_storage listen_in_vain(int family) {
+  struct sockaddr_storage address;
+  OXUV_ONLY();
+  address = bind_server(family);
+  use_up_descriptors();
+  ASSERT_OK(uv_listen(server, 8, on_connection));
+  connect_client(&address);
+  run_until(loop, &told, 1);
+  ASSERT_EQ(status_told, UV_EMFILE);
+  return address;
+}
+
+static void end(void) {
+  ASSERT_OK(close(client));
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+static void accept_late(int family) {
+  int before;
+  listen_in_vain(family);
+  run_for(WATCHED_MS);
+  ASSERT_GE(told, 2);
+  ASSERT_LE(told, MANY);
+  give_descriptors_back();
+  before = told;
+  run_until(loop, &told, before + 1);
+  ASSERT_OK(status_told);
+  end();
+}
+
+TEST_IMPL(a_tcp_server_accepts_once_there_are_descriptors) {
+  accept_late(AF_INET);
+}
+
+TEST_IMPL(a_tcp6_server_accepts_once_there_are_descriptors) {
+  accept_late(AF_INET6);
+}
+
+TEST_IMPL(a_pipe_server_accepts_once_there_are_descriptors) {
+  accept_late(AF_UNIX);
+}
+
+/* The next attempt is a reason to wake up, and for whoever polls the loop's descriptor as well. */
+TEST_IMPL(the_next_attempt_is_within_the_timeout) {
+  int i;
+  listen_in_vain(AF_INET);
+  for (i = 0; i < 5; i++) {
+    int before = told;
+    ASSERT_GE(uv_backend_timeout(loop), 0);
+    ASSERT_LE(uv_backend_timeout(loop), 1000);
+    run_until(loop, &told, before + 1);
+  }
+  give_descriptors_back();
+  end();
+}
+
+TEST_IMPL(an_attempt_to_come_keeps_no_loop_alive) {
+  listen_in_vain(AF_INET);
+  uv_unref((uv_handle_t*) server);
+  ASSERT_EQ(uv_loop_alive(loop), 0);
+  ASSERT_EQ(uv_run(loop, UV_RUN_DEFAULT), 0);
+  uv_ref((uv_handle_t*) server);
+  ASSERT_EQ(uv_loop_alive(loop), 1);
+  give_descriptors_back();
+  while (status_told != 0) uv_run(loop, UV_RUN_ONCE);
+  end();
+}
+
+static void close_server(uv_stream_t* stream, int status) {
+  ASSERT_EQ(status, UV_EMFILE);
+  told++;
+  uv_close((uv_handle_t*) stream, NULL);
+}
+
+/* Closed in the callback, and a moment after it. */
+TEST_IMPL(a_server_may_be_closed_before_the_next_attempt) {
+  struct sockaddr_storage address = listen_in_vain(AF_INET);
+  uv_close((uv_handle_t*) server, NULL);
+  ASSERT_EQ(uv_run(loop, UV_RUN_DEFAULT), 0);
+  ASSERT_EQ(told, 1);
+  ASSERT_OK(close(client));
+  give_descriptors_back();
+
+  address = bind_server(AF_UNIX);
+  use_up_descriptors();
+  ASSERT_OK(uv_listen(server, 8, close_server));
+  connect_client(&address);
+  ASSERT_EQ(uv_run(loop, UV_RUN_DEFAULT), 0);
+  ASSERT_EQ(told, 1);
+  give_descriptors_back();
+  end();
+}
+
+static int others;
+
+static void on_other(uv_stream_t* stream, int status) {
+  others++;
+  on_connection(stream, status);
+}
+
+TEST_IMPL(listening_again_before_the_next_attempt) {
+  listen_in_vain(AF_INET);
+  ASSERT_OK(uv_listen(server, 16, on_other));
+  run_until(loop, &others, 2);
+  ASSERT_EQ(status_told, UV_EMFILE);
+  ASSERT_EQ(told, 1 + others);
+  give_descriptors_back();
+  while (status_told != 0) uv_run(loop, UV_RUN_ONCE);
+  end();
+}
+
+/* Other handles get on meanwhile, and a server beside it that may accept does. */
+static int ticks;
+
+static void on_tick(uv_timer_t* timer) {
+  if (++ticks == 20) uv_close((uv_handle_t*) timer, NULL);
+}
+
+TEST_IMPL(others_go_on_while_a_server_waits) {
+  uv_timer_t timer;
+  listen_in_vain(AF_INET);
+  ASSERT_OK(uv_timer_init(loop, &timer));
+  ASSERT_OK(uv_timer_start(&timer, on_tick, 1, 1));
+  run_until(loop, &ticks, 20);
+  give_descriptors_back();
+  end();
+}
+
+TEST_IMPL(a_child_accepts_what_its_parent_could_not) {
+  int status;
+  pid_t pid;
+  listen_in_vain(AF_INET);
+  pid = fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    give_descriptors_back();
+    ASSERT_OK(uv_loop_fork(loop));
+    while (status_told != 0) uv_run(loop, UV_RUN_ONCE);
+    close_loop(loop);
+    _exit(0);
+  }
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  ASSERT_EQ(status, 0);
+  give_descriptors_back();
+  end();
+}
