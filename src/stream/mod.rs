@@ -398,20 +398,23 @@ impl Shutdown {
 impl Stream {
     /// The descriptor is ready, or the stream was fed.
     pub(crate) fn on_io(self, readiness: u32) {
-        if self.handle().has(flags::LISTENING) {
-            if readiness & !FED != 0 {
-                self.on_connection();
-            }
+        let is_fed = readiness & FED == FED;
+        let is_server = self.handle().has(flags::LISTENING);
+        if is_server && !is_fed {
+            self.on_connection();
             return;
         }
+        // A server's may have failed only, before it listened or since.
         if let Some(request) = self.connect_request() {
-            let fed = readiness & FED == FED;
-            if fed && get!(self.delayed_error) == 0 {
+            if is_fed && get!(self.delayed_error) == 0 {
                 // Only writes that were cancelled meanwhile; the connection is still being made.
                 self.run_write_callbacks();
             } else {
                 self.finish_connect(request);
             }
+            return;
+        }
+        if is_server {
             return;
         }
         if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {

@@ -1,7 +1,7 @@
 //! TCP sockets.
 //!
 //! The socket is made when its address family is known: by `uv_tcp_init_ex`, bind, connect or
-//! listen. `UV_EADDRINUSE` of a bind is told by the listen or connect after it, as on Windows.
+//! listen. `UV_EADDRINUSE` of a bind is told by the connect after it, as on Windows, and by every listen.
 //!
 //! <https://docs.libuv.org/en/v1.x/tcp.html>
 
@@ -104,6 +104,7 @@ impl Tcp {
             Err(error) => return Err(error),
         };
         set!(self.delayed_error = delayed);
+        self.note(flags::TCP_BIND_FAILED, delayed != 0);
         self.handle().add(flags::BOUND);
         if is_v6 {
             self.handle().add(flags::IPV6);
@@ -113,6 +114,10 @@ impl Tcp {
 
     pub(super) fn prepare_to_listen(self) -> Result {
         self.delayed_error()?;
+        if self.handle().has(flags::TCP_BIND_FAILED) {
+            // Told to a connect before; the kernel would pick a port that nobody asked for.
+            return Err(Errno::EADDRINUSE);
+        }
         self.make_socket(libc::AF_INET, 0)
     }
 

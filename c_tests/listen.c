@@ -1,0 +1,199 @@
+/* Listening on what could not be bound, or connected, as was asked before. */
+#include "task.h"
+
+#include <netinet/in.h>
+
+static uv_tcp_t owner;
+static uv_tcp_t tcp;
+static uv_pipe_t pipe_handle;
+static uv_connect_t connect_req;
+static int connects;
+static int connect_status;
+static int connections;
+
+static void on_connect(uv_connect_t* req, int status) {
+  ASSERT_PTR_EQ(req, &connect_req);
+  connect_status = status;
+  connects++;
+}
+
+static void on_connection(uv_stream_t* server, int status) {
+  ASSERT_OK(status);
+  ASSERT_NOT_NULL(server);
+  connections++;
+}
+
+static const struct sockaddr* plain(const struct sockaddr_storage* address) {
+  return (const struct sockaddr*) address;
+}
+
+static struct sockaddr_storage any_port(int family) {
+  struct sockaddr_storage address;
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  struct sockaddr_in v4 = loopback(0);
+  memset(&address, 0, sizeof(address));
+  if (family == AF_INET)
+    memcpy(&address, &v4, sizeof(v4));
+  else
+    memcpy(&address, &v6, sizeof(v6));
+  return address;
+}
+
+/* An address that a server listens on, and that `tcp` is to be bound to. */
+static struct sockaddr_storage bind_in_vain(int family) {
+  struct sockaddr_storage address = any_port(family);
+  int length = sizeof(address);
+  ASSERT_OK(uv_tcp_init(uv_default_loop(), &owner));
+  if (uv_tcp_bind(&owner, plain(&address), 0) != 0) SKIP("no IPv6 here");
+  ASSERT_OK(uv_listen((uv_stream_t*) &owner, 8, on_connection));
+  ASSERT_OK(uv_tcp_getsockname(&owner, (struct sockaddr*) &address, &length));
+  ASSERT_OK(uv_tcp_init(uv_default_loop(), &tcp));
+  ASSERT_OK(uv_tcp_bind(&tcp, plain(&address), 0));
+  return address;
+}
+
+/* Connects, and is told of the bind's error. */
+static void be_told(const struct sockaddr_storage* address) {
+  int before = connects;
+  ASSERT_OK(uv_tcp_connect(&connect_req, &tcp, plain(address), on_connect));
+  ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
+  run_until(uv_default_loop(), &connects, before + 1);
+  ASSERT_EQ(connect_status, UV_EADDRINUSE);
+}
+
+static void listen_afterwards(int family) {
+  struct sockaddr_storage address = bind_in_vain(family);
+  OXUV_ONLY();
+  be_told(&address);
+  ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
+  ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
+  ASSERT_EQ(uv_is_active((uv_handle_t*) &tcp), 0);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+TEST_IMPL(a_bind_that_failed_is_no_random_port) {
+  listen_afterwards(AF_INET);
+}
+
+TEST_IMPL(a_bind6_that_failed_is_no_random_port) {
+  listen_afterwards(AF_INET6);
+}
+
+static void listen_in_callback(uv_connect_t* req, int status) {
+  ASSERT_EQ(uv_listen(req->handle, 8, on_connection), UV_EADDRINUSE);
+  on_connect(req, status);
+}
+
+TEST_IMPL(a_bind_that_failed_is_no_random_port_within_the_callback) {
+  struct sockaddr_storage address = bind_in_vain(AF_INET);
+  OXUV_ONLY();
+  ASSERT_OK(uv_tcp_connect(&connect_req, &tcp, plain(&address), listen_in_callback));
+  run_until(uv_default_loop(), &connects, 1);
+  ASSERT_EQ(connect_status, UV_EADDRINUSE);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+/* Told by the listen first: the connect then changes nothing. */
+TEST_IMPL(a_bind_that_failed_is_told_by_each_listen) {
+  struct sockaddr_storage address = bind_in_vain(AF_INET);
+  OXUV_ONLY();
+  ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
+  be_told(&address);
+  ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+static void bind_anew(int family) {
+  struct sockaddr_storage address = bind_in_vain(family);
+  struct sockaddr_storage other = any_port(family);
+  be_told(&address);
+  ASSERT_OK(uv_tcp_bind(&tcp, plain(&other), 0));
+  ASSERT_OK(uv_listen((uv_stream_t*) &tcp, 8, on_connection));
+  ASSERT_NE(port_of(&tcp), 0);
+  ASSERT_NE(port_of(&tcp), port_of(&owner));
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+TEST_IMPL(another_bind_mends_the_one_that_failed) {
+  bind_anew(AF_INET);
+}
+
+TEST_IMPL(another_bind6_mends_the_one_that_failed) {
+  bind_anew(AF_INET6);
+}
+
+/* The address that was in use is free by now. */
+TEST_IMPL(the_same_bind_may_succeed_later) {
+  struct sockaddr_storage address = bind_in_vain(AF_INET);
+  be_told(&address);
+  uv_close((uv_handle_t*) &owner, NULL);
+  uv_run(uv_default_loop(), UV_RUN_NOWAIT);
+  ASSERT_OK(uv_tcp_bind(&tcp, plain(&address), 0));
+  ASSERT_OK(uv_listen((uv_stream_t*) &tcp, 8, on_connection));
+  ASSERT_EQ(port_of(&tcp), ntohs(((struct sockaddr_in*) &address)->sin_port));
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+/* Whoever was told may connect from any port, as in libuv. */
+TEST_IMPL(another_connect_after_a_bind_that_failed) {
+  struct sockaddr_storage address = bind_in_vain(AF_INET);
+  be_told(&address);
+  ASSERT_OK(uv_tcp_connect(&connect_req, &tcp, plain(&address), on_connect));
+  run_until(uv_default_loop(), &connects, 2);
+  ASSERT_OK(connect_status);
+  run_until(uv_default_loop(), &connections, 1);
+  ASSERT_LT(uv_listen((uv_stream_t*) &tcp, 8, on_connection), 0);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+TEST_IMPL(closing_after_a_bind_that_failed) {
+  struct sockaddr_storage address = bind_in_vain(AF_INET);
+  ASSERT_OK(uv_tcp_connect(&connect_req, &tcp, plain(&address), on_connect));
+  uv_close((uv_handle_t*) &tcp, NULL);
+  run_until(uv_default_loop(), &connects, 1);
+  ASSERT_EQ(connect_status, UV_ECANCELED);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+/* Pipes: a connect that failed is told, though the pipe listens by then. */
+static void bind_pipe(void) {
+  ASSERT_OK(uv_pipe_init(uv_default_loop(), &pipe_handle, 0));
+  ASSERT_OK(uv_pipe_bind(&pipe_handle, test_path("server")));
+}
+
+TEST_IMPL(listening_after_a_connect_that_failed_loses_no_callback) {
+  OXUV_ONLY();
+  bind_pipe();
+  uv_pipe_connect(&connect_req, &pipe_handle, test_path("nobody"), on_connect);
+  ASSERT_OK(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection));
+  run_until(uv_default_loop(), &connects, 1);
+  ASSERT_EQ(connect_status, UV_ENOENT);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+TEST_IMPL(connecting_while_listening_loses_no_callback) {
+  uv_pipe_t client;
+  uv_connect_t request;
+  OXUV_ONLY();
+  bind_pipe();
+  ASSERT_OK(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection));
+  uv_pipe_connect(&connect_req, &pipe_handle, test_path("nobody"), on_connect);
+  run_until(uv_default_loop(), &connects, 1);
+  ASSERT_LT(connect_status, 0);
+  /* It still is a server. */
+  ASSERT_OK(uv_pipe_init(uv_default_loop(), &client, 0));
+  uv_pipe_connect(&request, &client, test_path("server"), NULL);
+  run_until(uv_default_loop(), &connections, 1);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+/* What was never bound has no name to listen on. */
+TEST_IMPL(a_pipe_without_a_name_does_not_listen) {
+  ASSERT_OK(uv_pipe_init(uv_default_loop(), &pipe_handle, 0));
+  ASSERT_EQ(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection), UV_EINVAL);
+  uv_pipe_connect(&connect_req, &pipe_handle, test_path("nobody"), on_connect);
+  run_until(uv_default_loop(), &connects, 1);
+  ASSERT_EQ(connect_status, UV_ENOENT);
+  ASSERT_EQ(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection), UV_EINVAL);
+  MAKE_SURE_NOTHING_LEAKED();
+}
