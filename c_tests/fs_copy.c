@@ -92,6 +92,83 @@ TEST_FS(copying_a_file_to_itself) {
   fs_check_content(from, data, 1000);
 }
 
+static const struct timespec source_times[2] = {{1000, 123456789}, {2000, 987654321}};
+static const struct timespec target_times[2] = {{3000, 1}, {4000, 2}};
+
+static const char* make_old_source(size_t size, mode_t mode) {
+  const char* path = make_source(size, mode);
+  ASSERT_OK(utimensat(AT_FDCWD, path, source_times, 0));
+  return path;
+}
+
+static void check_times(const char* path, const struct timespec* times) {
+  struct stat s = fs_lstat(path);
+  ASSERT_EQ(s.st_atim.tv_sec, times[0].tv_sec);
+  ASSERT_EQ(s.st_atim.tv_nsec, times[0].tv_nsec);
+  ASSERT_EQ(s.st_mtim.tv_sec, times[1].tv_sec);
+  ASSERT_EQ(s.st_mtim.tv_nsec, times[1].tv_nsec);
+}
+
+/* Writing the data does not count as a change. */
+TEST_FS(a_copy_has_the_times_of_its_source) {
+  OXUV_ONLY();
+  static const int options[] = {0, UV_FS_COPYFILE_EXCL, UV_FS_COPYFILE_FICLONE};
+  static const size_t sizes[] = {0, 1, 300000};
+  size_t i, j;
+
+  for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+    for (j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++) {
+      const char* from = make_old_source(sizes[j], 0444);
+      const char* to = test_path("to");
+      ASSERT_OK(FS(copyfile, from, to, options[i]));
+      check_times(to, source_times);
+      ASSERT_EQ(fs_lstat(to).st_mode, S_IFREG | 0444);
+      fs_check_content(to, data, sizes[j]);
+      ASSERT_OK(unlink(to));
+      ASSERT_OK(unlink(from));
+    }
+  }
+}
+
+TEST_FS(a_replaced_target_has_the_times_of_its_source) {
+  OXUV_ONLY();
+  static const int options[] = {0, UV_FS_COPYFILE_FICLONE, UV_FS_COPYFILE_FICLONE_FORCE};
+  size_t i;
+
+  ASSERT_OK(symlink("to", test_path("link")));
+  for (i = 0; i < 2 * sizeof(options) / sizeof(options[0]); i++) {
+    int is_force = options[i / 2] == UV_FS_COPYFILE_FICLONE_FORCE;
+    const char* from = make_old_source(1000, 0640);
+    const char* to = test_path("to");
+    int64_t result;
+    write_file(to, data, 5000);
+    ASSERT_OK(utimensat(AT_FDCWD, to, target_times, 0));
+    result = FS(copyfile, from, i % 2 == 0 ? to : test_path("link"), options[i / 2]);
+    if (!is_force) ASSERT_OK(result);
+    /* What could not be cloned is what it was. */
+    check_times(to, result == 0 ? source_times : target_times);
+  }
+}
+
+/* Only who owns the target may set its times: data and permissions come first. */
+TEST_FS(times_that_may_not_be_set_are_no_error) {
+  OXUV_ONLY();
+  if (getuid() != 0) SKIP("needs root");
+  const char* from = make_old_source(1000, 0666);
+  const char* to = test_path("to");
+
+  write_file(to, data, 5000);
+  ASSERT_OK(chmod(to, 0666));
+  ASSERT_OK(chmod(test_tmpdir(), 0777));
+  ASSERT_OK(setegid(12345));
+  ASSERT_OK(seteuid(12345));
+  ASSERT_OK(FS(copyfile, from, to, 0));
+  ASSERT_OK(seteuid(0));
+  ASSERT_OK(setegid(0));
+  fs_check_content(to, data, 1000);
+  ASSERT_GT(fs_lstat(to).st_mtim.tv_sec, source_times[1].tv_sec);
+}
+
 TEST_FS(clones) {
   const char* from = make_source(1000, 0644);
   const char* to = test_path("to");
@@ -154,6 +231,32 @@ TEST_FS(no_half_copies_stay) {
   ASSERT_EQ(FS(copyfile, from, to, UV_FS_COPYFILE_EXCL), UV_EFBIG);
   ASSERT(!fs_exists(to));
   ASSERT_EQ(fd_count(), before);
+}
+
+/* Puts another file in place of the target while that is written to, then has the copy fail. */
+static void* replace_target(void* arg) {
+  int fd = open(test_path("fifo"), O_WRONLY);
+  ASSERT_GE(fd, 0);
+  while (!fs_exists(test_path("to"))) sched_yield();
+  ASSERT_OK(rename(test_path("other"), test_path("to")));
+  ASSERT_EQ(write(fd, data, 5000), 5000);
+  ASSERT_OK(close(fd));
+  return arg;
+}
+
+TEST_FS(what_took_the_place_of_a_half_copy_stays) {
+  OXUV_ONLY();
+  struct rlimit limit = {1000, RLIM_INFINITY};
+  pthread_t thread;
+
+  write_file(test_path("other"), "other", 5);
+  ASSERT_OK(mkfifo(test_path("fifo"), 0600));
+  signal(SIGXFSZ, SIG_IGN);
+  ASSERT_OK(setrlimit(RLIMIT_FSIZE, &limit));
+  ASSERT_OK(pthread_create(&thread, NULL, replace_target, NULL));
+  ASSERT_EQ(FS(copyfile, test_path("fifo"), test_path("to"), 0), UV_EFBIG);
+  ASSERT_OK(pthread_join(thread, NULL));
+  fs_check_content(test_path("to"), "other", 5);
 }
 
 TEST_FS(files_that_do_not_tell_their_size) {

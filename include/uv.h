@@ -2749,8 +2749,9 @@ UV_EXTERN int uv_fs_lchown(uv_loop_t *loop,
                            uv_gid_t gid,
                            uv_fs_cb cb);
 
-/* Copies a file with its permissions, and its owner where that is allowed.
- * flags are bits of
+/* Copies a file with its permissions, and with its owner and its times (of
+ * the last access and the last change) where that is allowed. flags are bits
+ * of
  *
  * - UV_FS_COPYFILE_EXCL: fail with UV_EEXIST when new_path exists, which is
  *   overwritten otherwise,
@@ -2759,7 +2760,7 @@ UV_EXTERN int uv_fs_lchown(uv_loop_t *loop,
  * - UV_FS_COPYFILE_FICLONE_FORCE: the same, but fail where it cannot.
  *
  * Copying a file to itself has no effect. When copying fails half-way,
- * new_path is removed.
+ * new_path is removed, unless it leads to another file by then.
  *
  * Returns 0, or an error such as UV_ENOENT, UV_EISDIR, or UV_EINVAL for
  * other flags; with a callback only what kept it from starting.

@@ -156,15 +156,15 @@ pub(super) fn copyfile(request: FsRequest) -> Result<usize> {
         is_new,
         changed: is_new,
     };
-    let outcome = copy.run(flags);
-    let is_ours = copy.changed && is_a(libc::S_IFREG, &copy.was);
-    outcome
-        .and(target.close())
-        .inspect_err(|_| {
-            if is_ours {
-                let _ = path::unlink(request.new_path());
-            }
-        })
+    let outcome = copy.run(flags).inspect(|()| copy.set_times());
+    // While it is open, no other file has its number.
+    if outcome.is_err() {
+        copy.remove(request.new_path());
+        return outcome.map(|()| 0);
+    }
+    target
+        .close()
+        .inspect_err(|_| copy.remove(request.new_path()))
         .map(|()| 0)
 }
 
@@ -214,6 +214,18 @@ impl Copy {
         self.copy_data()
     }
 
+    /// Removes what did not become a copy, unless the path leads to another file by now.
+    fn remove(&self, path: &CStr) {
+        if !self.changed || !is_a(libc::S_IFREG, &self.was) {
+            return;
+        }
+        if let Ok(found) = status(Target::Path(path))
+            && (found.st_dev, found.st_ino) == (self.was.st_dev, self.was.st_ino)
+        {
+            let _ = path::unlink(path);
+        }
+    }
+
     /// Cloning leaves what a longer target had at its end.
     fn cut_to_size(&mut self) -> Result {
         self.changed = true;
@@ -223,14 +235,19 @@ impl Copy {
         Ok(())
     }
 
-    /// Times and owner are taken over where that is allowed, permissions in any case. As the data
-    /// comes later, what stays of the times is that of the last access.
+    /// Takes the times over where that is allowed; after the data, since writing changes them.
+    fn set_times(&self) {
+        if is_a(libc::S_IFREG, &self.was) {
+            let times = [self.is.st_atim, self.is.st_mtim].map(|time| libc::timespec {
+                tv_sec: time.tv_sec,
+                tv_nsec: time.tv_nsec,
+            });
+            let _ = file::futimens(self.target, &times);
+        }
+    }
+
+    /// The owner is taken over where that is allowed, permissions in any case.
     fn set_attributes(&self) -> Result {
-        let times = [self.is.st_atim, self.is.st_mtim].map(|time| libc::timespec {
-            tv_sec: time.tv_sec,
-            tv_nsec: time.tv_nsec,
-        });
-        let _ = file::futimens(self.target, &times);
         let mode = permissions(&self.is);
         if mode != permissions(&self.was) {
             match file::fchmod(self.target, mode) {
@@ -300,8 +317,13 @@ impl Copy {
             if count == 0 {
                 break;
             }
-            if send_all(self.target, &memory[..count])? < count {
-                return Err(Errno::EIO);
+            let mut data = &memory[..count];
+            while !data.is_empty() {
+                match send_all(self.target, data)? {
+                    0 => return Err(Errno::EIO),
+                    // What kept it from taking the rest is the next attempt's error.
+                    taken => data = &data[taken..],
+                }
             }
             left -= count as u64;
         }
@@ -311,7 +333,8 @@ impl Copy {
 
 // C entry points
 
-/// Copies a file with its permissions, and its owner where that is allowed. `flags` are bits of
+/// Copies a file with its permissions, and with its owner and its times (of the last access and the
+/// last change) where that is allowed. `flags` are bits of
 ///
 /// - `UV_FS_COPYFILE_EXCL`: fail with `UV_EEXIST` when `new_path` exists, which is overwritten
 ///   otherwise,
@@ -319,7 +342,8 @@ impl Copy {
 ///   file system can do that,
 /// - `UV_FS_COPYFILE_FICLONE_FORCE`: the same, but fail where it cannot.
 ///
-/// Copying a file to itself has no effect. When copying fails half-way, `new_path` is removed.
+/// Copying a file to itself has no effect. When copying fails half-way, `new_path` is removed, unless
+/// it leads to another file by then.
 ///
 /// Returns 0, or an error such as `UV_ENOENT`, `UV_EISDIR`, or `UV_EINVAL` for other flags; with a
 /// callback only what kept it from starting.
