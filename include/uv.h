@@ -1300,7 +1300,8 @@ UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc);
 UV_EXTERN int uv_pipe_open(uv_pipe_t *handle, uv_file file);
 
 /* Binds the pipe to a path, cut to the 108 bytes that a Unix domain socket's
- * address has.
+ * address has. Closing the handle removes the socket's file, unless another
+ * file has its place by then.
  *
  * Returns 0 or an error: UV_EINVAL, UV_EADDRINUSE, UV_EACCES (also for a
  * directory that does not exist).
@@ -1399,11 +1400,11 @@ UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
 
-/* Lets processes of other users connect: flags is UV_READABLE, UV_WRITABLE
- * or both.
+/* Lets processes of other users connect: adds to the permissions of the
+ * socket's file. flags is UV_READABLE, UV_WRITABLE or both.
  *
  * Returns 0 or an error: UV_EBADF without a descriptor, UV_EINVAL for other
- * flags.
+ * flags, UV_ENOENT where there is no file, or another one has its place.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_chmod
  *

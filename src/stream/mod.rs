@@ -15,6 +15,7 @@ mod original_mode;
 pub(crate) mod passing;
 pub(crate) mod pipe;
 mod read;
+mod socket_file;
 pub(crate) mod tcp;
 pub(crate) mod tty;
 mod write;

@@ -1,9 +1,11 @@
-//! Pipes: Unix domain sockets by name, and pipes or FIFOs that were opened elsewhere.
+//! Pipes: Unix domain sockets by name, and pipes or FIFOs that were opened elsewhere. The file that
+//! a bind makes is in `socket_file`.
 //!
 //! <https://docs.libuv.org/en/v1.x/pipe.html>
 
 use core::ffi::{c_char, c_int, c_uint};
 
+use super::socket_file::SocketFile;
 use super::{Connect, Stream};
 use crate::abi::*;
 use crate::alloc;
@@ -12,8 +14,8 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::is_watched;
 use crate::handle::{Handle, flags};
 use crate::net::address::text_bytes;
+use crate::sys::fd;
 use crate::sys::socket::{self, End};
-use crate::sys::{cvt, fd};
 use crate::view::{get, set, view};
 
 /// Flag of bind2 and connect2: a name that is too long is an error rather than cut.
@@ -72,18 +74,10 @@ impl Name {
 
     /// The path as it was cut, if it is one.
     fn path(&self) -> Option<&[u8]> {
-        // SAFETY: `c_char` and `u8` are alike.
-        let bytes: &[u8] = unsafe {
-            core::slice::from_raw_parts(
-                self.address.sun_path.as_ptr().cast(),
-                self.address.sun_path.len(),
-            )
-        };
-        let length = bytes
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap_or(bytes.len());
-        (length > 0).then(|| &bytes[..length])
+        let text = text_of(&self.address, usize::MAX);
+        text.first()
+            .is_some_and(|first| *first != 0)
+            .then_some(text)
     }
 }
 
@@ -130,30 +124,34 @@ impl Pipe {
         if self.fd() != -1 || self.handle().is_closing() {
             return Err(Errno::EINVAL);
         }
-        let path = match name.path() {
-            Some(path) => duplicate_path(path)?,
-            None => core::ptr::null_mut(),
+        let mut file = match name.path() {
+            Some(path) => Some(alloc::boxed(SocketFile::at(path))?),
+            None => None,
         };
-        let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM).inspect_err(|_| free(path))?;
-        // SAFETY: the name is readable for its length.
-        let result = unsafe { socket::bind(fd, name.as_ptr(), name.length) }
-            // As on Windows, where a name in no directory is one that may not be made.
-            .map_err(|error| {
-                if error == Errno::ENOENT {
-                    Errno::EACCES
-                } else {
-                    error
-                }
-            })
-            .and_then(|()| self.stream().open(fd, 0));
-        if let Err(error) = result {
-            free(path);
-            fd::close_quietly(fd);
-            return Err(error);
+        let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
+        self.bind_socket(fd, &name, file.as_deref_mut())
+            .inspect_err(|_| fd::close_quietly(fd))?;
+        if let Some(file) = file {
+            set!(self.pipe_fname = SocketFile::into_raw(file));
         }
-        set!(self.pipe_fname = path);
         self.handle().add(flags::BOUND);
         Ok(())
+    }
+
+    /// Binds a socket and gives it to the handle; if this fails, there is no file.
+    fn bind_socket(self, fd: c_int, name: &Name, file: Option<&mut SocketFile>) -> Result {
+        // SAFETY: the name is readable for its length.
+        match unsafe { socket::bind(fd, name.as_ptr(), name.length) } {
+            Ok(()) => {}
+            // As on Windows, where a name in no directory is one that may not be made.
+            Err(Errno::ENOENT) => return Err(Errno::EACCES),
+            Err(error) => return Err(error),
+        }
+        let Some(file) = file else {
+            return self.stream().open(fd, 0);
+        };
+        file.identify();
+        self.stream().open(fd, 0).inspect_err(|_| file.remove())
     }
 
     pub(super) fn prepare_to_listen(self) -> Result {
@@ -209,19 +207,8 @@ impl Pipe {
         }
         let fd = self.handle().fileno()?;
         let (address, length) = unix_name(fd, end)?;
-        // SAFETY: `c_char` and `u8` are alike.
-        let bytes =
-            unsafe { core::slice::from_raw_parts(address.sun_path.as_ptr().cast::<u8>(), length) };
-        let is_abstract = bytes.first() == Some(&0);
-        let text = if is_abstract {
-            bytes
-        } else {
-            let end = bytes
-                .iter()
-                .position(|byte| *byte == 0)
-                .unwrap_or(bytes.len());
-            &bytes[..end]
-        };
+        let text = text_of(&address, length);
+        let is_abstract = text.first() == Some(&0);
         // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
         unsafe {
             let room = *size;
@@ -252,18 +239,18 @@ impl Pipe {
             mode if mode == UV_READABLE | UV_WRITABLE => READ | WRITE,
             _ => return Err(Errno::EINVAL),
         };
-        let (address, _) = unix_name(self.fd(), End::Own)?;
-        let path = address.sun_path.as_ptr();
-        // SAFETY: `stat` is written to by the call; the path is terminated, since the memory after
-        // the address is zero.
-        unsafe {
-            let mut stat: libc::stat = core::mem::zeroed();
-            cvt(libc::stat(path, &mut stat))?;
-            if stat.st_mode & wanted == wanted {
-                return Ok(());
-            }
-            cvt(libc::chmod(path, (stat.st_mode | wanted) & 0o7777)).map(drop)
+        if let Some(file) = self.file() {
+            return file.allow(wanted);
         }
+        // Bound elsewhere, or by the server that accepted it; or without a path.
+        let (address, length) = unix_name(self.fd(), End::Own)?;
+        SocketFile::at(text_of(&address, length)).allow(wanted)
+    }
+
+    /// The file that a bind of this handle's has made.
+    fn file<'a>(self) -> Option<&'a SocketFile> {
+        // SAFETY: null, or made by `bind` and left in place until the handle is closed.
+        unsafe { get!(self.pipe_fname).cast::<SocketFile>().as_ref() }
     }
 
     fn pending_count(self) -> c_int {
@@ -275,47 +262,39 @@ impl Pipe {
 
     /// Removes the name, and closes.
     pub(crate) fn close(self) {
-        let path = get!(self.pipe_fname).cast_mut();
+        let path = get!(self.pipe_fname);
         if !path.is_null() {
-            // Before the descriptor is closed: another server may take the name right after.
-            // SAFETY: a terminated string of our own.
-            unsafe { libc::unlink(path) };
             set!(self.pipe_fname = core::ptr::null());
-            free(path);
+            // Before the descriptor is closed: another server may take the name right after.
+            // SAFETY: made by `bind`; the handle has forgotten it.
+            unsafe { SocketFile::from_raw(path) }.remove();
         }
         self.stream().close();
     }
 }
 
-/// The address of a Unix socket's end, and how long the name in it is. Behind it there is a zero.
+/// The address of a Unix socket's end, and how long the name in it is.
 fn unix_name(fd: c_int, end: End) -> Result<(libc::sockaddr_un, usize)> {
-    #[repr(C)]
-    struct Terminated {
-        address: libc::sockaddr_un,
-        zero: [u8; 8],
-    }
     // SAFETY: all zero is valid.
-    let mut memory: Terminated = unsafe { core::mem::zeroed() };
+    let mut address: libc::sockaddr_un = unsafe { core::mem::zeroed() };
     let mut length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
     // SAFETY: the address has the length that is passed.
-    unsafe { socket::name(fd, end, (&raw mut memory.address).cast(), &mut length) }?;
-    let length = (length as usize).saturating_sub(PATH_OFFSET);
-    Ok((memory.address, length.min(memory.address.sun_path.len())))
+    unsafe { socket::name(fd, end, (&raw mut address).cast(), &mut length) }?;
+    Ok((address, (length as usize).saturating_sub(PATH_OFFSET)))
 }
 
-fn duplicate_path(path: &[u8]) -> Result<*mut c_char> {
-    let copy = alloc::calloc(path.len() + 1, 1).cast::<c_char>();
-    if copy.is_null() {
-        return Err(Errno::ENOMEM);
+/// The first `length` bytes of a name: of a path what is before the terminator, of a name in the
+/// abstract namespace all.
+fn text_of(address: &libc::sockaddr_un, length: usize) -> &[u8] {
+    let path = &address.sun_path;
+    let length = length.min(path.len());
+    // SAFETY: `c_char` and `u8` are alike, and there are that many.
+    let bytes: &[u8] = unsafe { core::slice::from_raw_parts(path.as_ptr().cast(), length) };
+    let end = bytes.iter().position(|byte| *byte == 0);
+    match end {
+        Some(end) if end > 0 => &bytes[..end],
+        _ => bytes,
     }
-    // SAFETY: the new block has room for the path and its terminator, which is there.
-    unsafe { core::ptr::copy_nonoverlapping(path.as_ptr().cast(), copy, path.len()) };
-    Ok(copy)
-}
-
-fn free(path: *mut c_char) {
-    // SAFETY: null or made by `duplicate_path`, and not used afterwards.
-    unsafe { alloc::free(path.cast()) };
 }
 
 /// The bytes of a name that C handed in.
@@ -365,7 +344,8 @@ pub unsafe extern "C" fn uv_pipe_open(handle: *mut uv_pipe_t, file: uv_file) -> 
     unsafe { Pipe::from_ptr(handle) }.open(file).into_code()
 }
 
-/// Binds the pipe to a path, cut to the 108 bytes that a Unix domain socket's address has.
+/// Binds the pipe to a path, cut to the 108 bytes that a Unix domain socket's address has. Closing the
+/// handle removes the socket's file, unless another file has its place by then.
 ///
 /// Returns 0 or an error: `UV_EINVAL`, `UV_EADDRINUSE`, `UV_EACCES` (also for a directory that does
 /// not exist).
@@ -531,9 +511,11 @@ pub unsafe extern "C" fn uv_pipe_pending_type(handle: *mut uv_pipe_t) -> uv_hand
     super::tty::guess_handle(get!(pipe.accepted_fd))
 }
 
-/// Lets processes of other users connect: `flags` is `UV_READABLE`, `UV_WRITABLE` or both.
+/// Lets processes of other users connect: adds to the permissions of the socket's file. `flags` is
+/// `UV_READABLE`, `UV_WRITABLE` or both.
 ///
-/// Returns 0 or an error: `UV_EBADF` without a descriptor, `UV_EINVAL` for other flags.
+/// Returns 0 or an error: `UV_EBADF` without a descriptor, `UV_EINVAL` for other flags, `UV_ENOENT`
+/// where there is no file, or another one has its place.
 ///
 /// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_chmod>
 ///

@@ -76,8 +76,9 @@ pub(super) fn from_statx(found: &libc::statx) -> uv_stat_t {
     }
 }
 
-/// The older call does not know when a file was made: the time of its last change is given.
-fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
+/// By the older call, which does not know when a file was made: the time of its last change is
+/// given.
+pub(crate) fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
     // SAFETY: all-zero is valid.
     let mut found: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: paths are terminated, and `found` is what is written.
