@@ -1479,7 +1479,8 @@ UV_EXTERN int uv_tty_init(uv_loop_t *loop,
 
 /* Sets the terminal's mode: UV_TTY_MODE_NORMAL (as it was), UV_TTY_MODE_RAW
  * or UV_TTY_MODE_RAW_VT (keys as they are typed, without echo and signals),
- * UV_TTY_MODE_IO (nothing is changed on the way).
+ * UV_TTY_MODE_IO (nothing is changed on the way). Setting the mode that the
+ * handle has sets the terminal again, if somebody else has changed it since.
  *
  * Returns 0 or an error: UV_EINVAL for another mode, UV_ENOTTY, UV_EBADF for
  * a closing handle.

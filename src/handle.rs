@@ -53,6 +53,8 @@ pub(crate) mod flags {
     pub(crate) const TCP_SINGLE_ACCEPT: c_uint = 0x0400_0000;
     /// The last bind failed, since the address is in use. libuv has no such bit.
     pub(crate) const TCP_BIND_FAILED: c_uint = 0x1000_0000;
+    /// The normal settings of the terminal are kept in the handle. libuv has no such bit.
+    pub(crate) const TTY_HAS_NORMAL: c_uint = 0x1000_0000;
     pub(crate) const IPV6: c_uint = 0x2000_0000;
 
     pub(crate) const UDP_CONNECTED: c_uint = 0x0200_0000;

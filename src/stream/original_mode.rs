@@ -10,7 +10,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 
 use crate::errors::{Errno, Result};
-use crate::sys::tty::{self, When};
+use crate::sys::tty;
 
 /// The settings of the terminal whose mode was changed first; a descriptor of −1 is none.
 struct Original {
@@ -94,8 +94,6 @@ impl Original {
             return Ok(());
         }
         // SAFETY: written before the descriptor was.
-        tty::set_settings(self.fd, When::Now, unsafe {
-            self.settings.assume_init_ref()
-        })
+        tty::set_settings(self.fd, unsafe { self.settings.assume_init_ref() })
     }
 }

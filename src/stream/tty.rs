@@ -19,7 +19,7 @@ use crate::event_loop::Loop;
 use crate::handle::flags;
 use crate::sys::fd as descriptor;
 use crate::sys::socket;
-use crate::sys::tty::{self, FileKind, When};
+use crate::sys::tty::{self, FileKind};
 use crate::view::{get, set, view};
 
 view!(
@@ -108,14 +108,35 @@ impl Tty {
     fn set_mode(self, mode: uv_tty_mode_t) -> Result {
         let current = get!(self.mode);
         if current == mode as c_int {
-            return Ok(());
+            return self.set_mode_again(mode);
         }
         let fd = self.fd();
         if current == UV_TTY_MODE_NORMAL as c_int && mode <= UV_TTY_MODE_RAW_VT {
             let settings = tty::settings(fd)?;
             set!(self.orig_termios = settings);
+            self.stream().handle().add(flags::TTY_HAS_NORMAL);
             original_mode::remember(fd, &settings);
         }
+        tty::set_settings(fd, &self.settings_of(mode)?)?;
+        set!(self.mode = mode as c_int);
+        Ok(())
+    }
+
+    /// Sets the mode that the handle has, if somebody else has changed the terminal. Otherwise that
+    /// would only stop a process in the background.
+    fn set_mode_again(self, mode: uv_tty_mode_t) -> Result {
+        if !self.stream().handle().has(flags::TTY_HAS_NORMAL) {
+            return Ok(());
+        }
+        let settings = self.settings_of(mode)?;
+        if tty::is_alike(&settings, &tty::settings(self.fd())?) {
+            return Ok(());
+        }
+        tty::set_settings(self.fd(), &settings)
+    }
+
+    /// What a mode makes of the normal settings, which are kept.
+    fn settings_of(self, mode: uv_tty_mode_t) -> Result<libc::termios> {
         let mut settings = get!(self.orig_termios);
         match mode {
             UV_TTY_MODE_NORMAL => {}
@@ -124,9 +145,7 @@ impl Tty {
             UV_TTY_MODE_IO => unsafe { libc::cfmakeraw(&mut settings) },
             _ => return Err(Errno::EINVAL),
         }
-        tty::set_settings(fd, When::Drained, &settings)?;
-        set!(self.mode = mode as c_int);
-        Ok(())
+        Ok(settings)
     }
 
     pub(crate) fn close(self) {
@@ -173,7 +192,8 @@ pub unsafe extern "C" fn uv_tty_init(
 
 /// Sets the terminal's mode: `UV_TTY_MODE_NORMAL` (as it was), `UV_TTY_MODE_RAW` or
 /// `UV_TTY_MODE_RAW_VT` (keys as they are typed, without echo and signals), `UV_TTY_MODE_IO` (nothing
-/// is changed on the way).
+/// is changed on the way). Setting the mode that the handle has sets the terminal again, if somebody
+/// else has changed it since.
 ///
 /// Returns 0 or an error: `UV_EINVAL` for another mode, `UV_ENOTTY`, `UV_EBADF` for a closing handle.
 ///

@@ -41,22 +41,16 @@ pub(crate) fn settings(fd: c_int) -> Result<libc::termios> {
     Ok(settings)
 }
 
-/// When settings take effect.
-#[derive(Clone, Copy)]
-pub(crate) enum When {
-    Now,
-    /// After what was written before has gone out.
-    Drained,
+/// Whether two settings have the same flags and control characters.
+pub(crate) fn is_alike(one: &libc::termios, other: &libc::termios) -> bool {
+    let flags = |it: &libc::termios| [it.c_iflag, it.c_oflag, it.c_cflag, it.c_lflag];
+    flags(one) == flags(other) && one.c_cc == other.c_cc
 }
 
-/// Async-signal-safe.
-pub(crate) fn set_settings(fd: c_int, when: When, settings: &libc::termios) -> Result {
-    let when = match when {
-        When::Now => libc::TCSANOW,
-        When::Drained => libc::TCSADRAIN,
-    };
+/// Takes effect at once, without waiting for what was written before. Async-signal-safe.
+pub(crate) fn set_settings(fd: c_int, settings: &libc::termios) -> Result {
     // SAFETY: reads the settings.
-    retry(|| unsafe { libc::tcsetattr(fd, when, settings) }).map(drop)
+    retry(|| unsafe { libc::tcsetattr(fd, libc::TCSANOW, settings) }).map(drop)
 }
 
 /// Columns and rows of the terminal's window.
