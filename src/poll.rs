@@ -105,11 +105,22 @@ impl Poll {
     pub(crate) fn on_io(self, readiness: u32) {
         // An error that is no out-of-band data: the descriptor is of no use any more.
         if readiness & ready::ERROR != 0 && readiness & ready::PRIORITY == 0 {
-            self.stop();
-            self.invoke(UV_EBADF, 0);
-        } else {
-            self.invoke(0, to_events(readiness));
+            self.fail(Errno::EBADF);
+            return;
         }
+        // A hang-up concerns whoever waits for anything: nothing else may ever come.
+        let all = if readiness & (ready::ERROR | ready::HANG_UP) != 0 {
+            self.io().interest()
+        } else {
+            0
+        };
+        self.invoke(0, to_events(readiness | all));
+    }
+
+    /// The descriptor cannot be watched any more.
+    pub(crate) fn fail(self, error: Errno) {
+        self.stop();
+        self.invoke(error.code(), 0);
     }
 
     fn invoke(self, status: c_int, events: c_int) {

@@ -2,7 +2,7 @@
 //! that the system lacks (descriptors, memory).
 //!
 //! The poller forgets a watcher that backs off; its interest stays, to be applied when the backoff
-//! is over. All watchers of a loop that back off share one end. A backoff that begins soon after
+//! is over. A change that the poller refuses for such a want waits for that as well. All watchers of a loop that back off share one end. A backoff that begins soon after
 //! the last one is twice as long as that, up to a limit.
 
 use core::ffi::c_int;
@@ -64,14 +64,22 @@ impl Loop {
     }
 
     /// Milliseconds until the backoff is over, if any watcher backs off.
-    pub(super) fn backoff_timeout(self) -> Option<c_int> {
+    fn backoff_timeout(self) -> Option<c_int> {
         if self.backed_off().is_empty() {
             return None;
         }
-        let left = self
-            .backoff(|backoff| backoff.end)
-            .saturating_sub(self.now());
+        let end = self.backoff(|backoff| backoff.end);
+        let left = end.saturating_sub(self.now());
         Some(left.min(LONGEST_MS) as c_int)
+    }
+
+    /// How long the poller may wait that may wait for `timeout` milliseconds (−1: for ever).
+    pub(super) fn within_backoff(self, timeout: c_int) -> c_int {
+        match self.backoff_timeout() {
+            None => timeout,
+            Some(backoff) if timeout < 0 => backoff,
+            Some(backoff) => timeout.min(backoff),
+        }
     }
 
     /// Has the interest of those that backed off applied, if the backoff is over.

@@ -1,10 +1,9 @@
 //! Watchers of descriptors: what handles are interested in, and who is told.
 //!
-//! Interest changes are collected and applied right before the loop polls, so that starting and
-//! stopping within one iteration costs nothing. What the poller was told is in the watcher, beside
-//! the *generation* of its registration, which every event carries. Closing a descriptor ends its
-//! registration, so that events of one batch that were meant for the old descriptor are not taken
-//! for its successor's.
+//! The poller comes to know a change of interest right before the loop polls (`changes.rs`). What
+//! it was told is in the watcher, beside the *generation* of its registration, which every event
+//! carries. Closing a descriptor ends its registration, so that events of one batch that were meant
+//! for the old descriptor are not taken for its successor's.
 //!
 //! A table finds the watcher by the number of the descriptor. A watcher that is stopped leaves it,
 //! and leaves there what the poller still knows: should it come back, nobody has to be told.
@@ -18,7 +17,7 @@ use crate::async_handle;
 use crate::backend::{Poller, ready};
 use crate::errors::{Errno, Result};
 use crate::fs_event;
-use crate::list::{self, List};
+use crate::list::List;
 use crate::poll::Poll;
 use crate::signal;
 use crate::stream::Stream;
@@ -147,11 +146,11 @@ impl Descriptors {
     }
 
     /// Makes `io` the watcher of its descriptor, unless there is one; says whether it is new.
-    fn claim(&mut self, io: Io) -> Result<bool> {
+    /// `None` where it has no descriptor: there is a slot for each.
+    fn claim(&mut self, io: Io) -> Option<bool> {
         let fd = io.fd();
-        self.reserve(fd)?;
-        let told = match self.known(fd) {
-            Known::Watched(_) => return Ok(false),
+        let told = match self.slots.get(fd as usize)?.known() {
+            Known::Watched(_) => return Some(false),
             Known::Left { generation, told } if generation == io.generation() => told,
             // What somebody else left ends when the poller is told of this watcher.
             Known::Left { .. } | Known::Nothing => {
@@ -161,7 +160,7 @@ impl Descriptors {
         };
         set!(io.events = told);
         self.put(fd, Slot::watched(io));
-        Ok(true)
+        Some(true)
     }
 
     /// Takes `io` out of its slot; says whether it was there.
@@ -183,7 +182,7 @@ impl Descriptors {
     }
 
     /// Tells the poller of a watcher's interest, unless it knows.
-    fn apply(&mut self, io: Io) -> Result {
+    pub(super) fn apply(&mut self, io: Io) -> Result {
         let (told, interest) = (get!(io.events), get!(io.pevents));
         if told == interest || !self.has(io) {
             return Ok(());
@@ -197,7 +196,7 @@ impl Descriptors {
     }
 
     /// Makes the poller forget a watcher, whose interest stays, and events under way be for nobody.
-    fn withdraw(&mut self, io: Io) {
+    pub(super) fn withdraw(&mut self, io: Io) {
         if get!(io.events) != 0 {
             self.poller.forget(io.fd());
             io.is_forgotten();
@@ -340,18 +339,20 @@ impl Io {
         unsafe { Io::from_ptr(owner!(link.raw(), uv__io_t, pending_queue)) }
     }
 
-    fn from_changed_link(link: List) -> Io {
-        // SAFETY: the links of the changed list are members of live watchers.
+    /// The watcher whose `watcher_queue` member `link` is.
+    pub(super) fn from_changed_link(link: List) -> Io {
+        // SAFETY: the links of the lists of changes are members of live watchers.
         unsafe { Io::from_ptr(owner!(link.raw(), uv__io_t, watcher_queue)) }
     }
 
     /// Adds to the interest.
     pub(crate) fn start(self, on: Loop, interest: u32) {
         set!(self.pevents = get!(self.pevents) | interest);
-        match on.descriptors(|all| all.claim(self)) {
-            Ok(true) => on.add_watched(1),
-            Ok(false) => {}
-            Err(_) => crate::panic::misuse("no memory to watch a descriptor"),
+        let Some(is_new) = on.descriptors(|all| all.claim(self)) else {
+            return;
+        };
+        if is_new {
+            on.add_watched(1);
         }
         self.note_change(on);
     }
@@ -413,9 +414,20 @@ impl Io {
         }
     }
 
+    /// The readiness that is wanted.
+    #[inline]
+    pub(crate) fn interest(self) -> u32 {
+        get!(self.pevents)
+    }
+
     /// Whether any of `interest` is wanted.
     pub(crate) fn wants(self, interest: u32) -> bool {
         get!(self.pevents) & interest != 0
+    }
+
+    /// Whether the poller does not know of the interest yet.
+    pub(super) fn is_changed(self) -> bool {
+        !self.changed_link().is_empty()
     }
 
     pub(super) fn is_signal(self) -> bool {
@@ -433,14 +445,7 @@ impl Io {
             let _ = readiness;
             Poller::refine(self.fd(), get!(self.pevents))
         };
-        let seen = readiness & (get!(self.pevents) | ready::ERROR | ready::HANG_UP);
-        // An error or a hang-up alone wakes whoever waits for anything: reading or writing then
-        // tells what happened.
-        if seen != 0 && seen & !(ready::ERROR | ready::HANG_UP) == 0 {
-            seen | get!(self.pevents) & ready::REQUESTABLE
-        } else {
-            seen
-        }
+        readiness & (get!(self.pevents) | ready::ERROR | ready::HANG_UP)
     }
 
     /// Tells the owner.
@@ -465,37 +470,25 @@ impl Io {
             _ => crate::panic::misuse("a watcher was overwritten"),
         }
     }
+
+    /// The poller refuses the descriptor for good. Tells the owner: a stream finds out what that
+    /// means when it reads or writes. While there is interest, the poller is asked again: the number
+    /// may come to stand for something else.
+    pub(super) fn refuse(self, on: Loop, error: Errno) {
+        set!(self.events = 0);
+        on.changed_watchers().push_back(self.changed_link());
+        if self.kind() == Watcher::Poll as usize {
+            // SAFETY: the kind says whose member the watcher is.
+            unsafe { Poll::from_ptr(owner!(self.raw(), uv_poll_t, io_watcher)) }.fail(error);
+        } else {
+            self.dispatch(on, ready::ERROR | self.interest() & ready::REQUESTABLE);
+        }
+    }
 }
 
 /// Whether some watcher has this descriptor.
 pub(crate) fn is_watched(on: Loop, fd: c_int) -> bool {
     on.descriptors(|all| matches!(all.known(fd), Known::Watched(_)))
-}
-
-/// Tells the poller what changed since it was asked last. A descriptor that it refuses (closed
-/// behind the loop's back, or a file, which is always ready) is reported to its watcher as an
-/// error, each iteration anew while there is interest. Returns whether any was.
-pub(super) fn apply_changes(on: Loop) -> bool {
-    if on.changed_watchers().is_empty() {
-        return false;
-    }
-    let mut any_refused = false;
-    let mut local = list::head();
-    // SAFETY: `local` outlives the walk, which leaves it empty.
-    let todo = unsafe { List::from_ptr(&raw mut local) };
-    on.changed_watchers().take(todo);
-    while let Some(link) = todo.pop_front() {
-        let io = Io::from_changed_link(link);
-        if on.descriptors(|all| all.apply(io)).is_err() {
-            any_refused = true;
-            set!(io.events = 0);
-            on.changed_watchers().push_back(io.changed_link());
-            // No out-of-band data, which would make the error a part of that.
-            let wanted = get!(io.pevents) & ready::REQUESTABLE & !ready::PRIORITY;
-            io.dispatch(on, ready::ERROR | wanted);
-        }
-    }
-    any_refused
 }
 
 #[cfg(test)]

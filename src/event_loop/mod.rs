@@ -6,6 +6,7 @@
 //! <https://docs.libuv.org/en/v1.x/loop.html>
 
 mod backoff;
+mod changes;
 pub(crate) mod io;
 mod metrics;
 mod run;
@@ -641,7 +642,7 @@ pub unsafe extern "C" fn uv_backend_timeout(r#loop: *const uv_loop_t) -> c_int {
     let on = unsafe { Loop::from_ptr(r#loop) };
     // Changes of interest reach the poller in `uv_run` only.
     if on.changed_watchers().is_empty() {
-        on.timeout()
+        on.within_backoff(on.timeout())
     } else {
         0
     }

@@ -103,13 +103,10 @@ impl Loop {
             && self.pending().is_empty()
             && self.idle_handles().is_empty()
             && self.closing_handles().is_null();
-        if !may_sleep {
-            return 0;
-        }
-        match (timer::next_timeout(self), self.backoff_timeout()) {
-            (timeout, None) => timeout,
-            (-1, Some(backoff)) => backoff,
-            (timeout, Some(backoff)) => timeout.min(backoff),
+        if may_sleep {
+            timer::next_timeout(self)
+        } else {
+            0
         }
     }
 

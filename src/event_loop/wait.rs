@@ -11,7 +11,6 @@ use core::ffi::c_int;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Loop;
-use super::io::apply_changes;
 use crate::abi::*;
 use crate::async_handle;
 use crate::backend::{BATCH, Events, ready};
@@ -75,10 +74,9 @@ impl Loop {
 
     /// Waits for readiness and messages, and tells those concerned.
     pub(super) fn poll(self, timeout: c_int, mode: uv_run_mode) {
-        self.end_backoff();
-        let is_refused = apply_changes(self);
+        let any_told = self.apply_changes();
         pool::attend(self, false);
-        let is_urgent = is_refused || self.has_messages();
+        let is_urgent = any_told || self.has_messages();
         let mut timeout = if is_urgent { 0 } else { timeout };
         if timeout == 0 && mode == UV_RUN_DEFAULT && self.may_skip_poller() {
             self.tell_without_polling();
@@ -91,7 +89,12 @@ impl Loop {
         let mut looking = self.measures_idle_time();
         let mut batches = FULL_BATCHES;
         loop {
-            self.wait(&mut events, if looking { 0 } else { timeout });
+            let slice = if looking {
+                0
+            } else {
+                self.within_backoff(timeout)
+            };
+            self.wait(&mut events, slice);
             let count = self.dispatch_all(&events, looking);
             if count.any_signal {
                 return;
@@ -110,6 +113,9 @@ impl Loop {
             if looking && timeout != 0 {
                 looking = false;
                 continue;
+            }
+            if self.apply_changes() {
+                return;
             }
             match deadline {
                 None if timeout == -1 => {}
@@ -259,6 +265,7 @@ impl Loop {
             };
             let readiness = io.relevant(readiness);
             if readiness == 0 {
+                self.ignore_event(io);
                 continue;
             }
             if io.is_async() {

@@ -97,7 +97,7 @@ impl Udp {
                 self.receive_errors();
             }
         }
-        if readiness & (ready::WRITABLE | ready::ERROR) != 0 && self.is_open() {
+        if readiness & (ready::WRITABLE | ready::ERROR | ready::HANG_UP) != 0 && self.is_open() {
             self.send_unsent();
             if is_error && !self.is_receiving() && !self.unsent().is_empty() {
                 // Nobody asks for them, and the poller would report them for ever.
