@@ -48,7 +48,7 @@ impl Events {
 impl Poller {
     pub(crate) fn new() -> Result<Poller> {
         // SAFETY: takes no memory.
-        let fd = cvt(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        let fd = cvt(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).and_then(fd::own)?;
         Ok(Poller { fd })
     }
 

@@ -53,21 +53,43 @@ fn errno(error: std::io::Error) -> Errno {
     Errno::from_system(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
+/// Marks the token of a registration that waits for the peer's end, but not for data, and is
+/// level-triggered at the moment. Above any descriptor, below the generation.
+const LEVEL: u64 = 1 << 31;
+
+/// Waits for the peer's end, but not for data, which the crate cannot tell apart.
+fn is_peer_only(interest: u32) -> bool {
+    interest & (ready::READABLE | ready::PEER_CLOSED) == ready::PEER_CLOSED
+}
+
 /// The interest in the crate's terms. Who waits for the peer's end only is told of each arrival
-/// once: level-triggered, unread data would wake the loop for ever.
+/// once while there is nothing to report: level-triggered, unread data would wake the loop for ever.
 fn request(interest: u32, token: u64) -> (Event, PollMode) {
-    let peer_only = interest & (ready::READABLE | ready::PEER_CLOSED) == ready::PEER_CLOSED;
     let readable = interest & (ready::READABLE | ready::PEER_CLOSED) != 0;
     let mut event = Event::new(token as usize, readable, interest & ready::WRITABLE != 0);
     event.set_priority(interest & ready::PRIORITY != 0);
-    (
-        event,
-        if peer_only {
-            PollMode::Edge
-        } else {
-            PollMode::Level
-        },
-    )
+    if is_peer_only(interest) && token & LEVEL == 0 {
+        (event, PollMode::Edge)
+    } else {
+        (event, PollMode::Level)
+    }
+}
+
+/// The crate registers descriptors of its own in each wait, for which the system may lack memory.
+fn is_lack(error: Errno) -> bool {
+    error == Errno::ENOMEM || error == Errno::from_system(libc::ENOSPC)
+}
+
+/// Waits for nothing but the end of some milliseconds, `timeout` at most (−1: no limit).
+fn pause(timeout: c_int) {
+    const MOST_MS: c_int = 10;
+    let timeout = if timeout < 0 {
+        MOST_MS
+    } else {
+        timeout.min(MOST_MS)
+    };
+    // SAFETY: no descriptors are passed.
+    unsafe { libc::poll(core::ptr::null_mut(), 0, timeout) };
 }
 
 /// What is ready on `fd` right now, of `interest`.
@@ -94,9 +116,14 @@ fn readiness(fd: c_int, interest: u32) -> u32 {
 
 impl Poller {
     pub(crate) fn new() -> Result<Poller> {
-        Ok(Poller {
-            inner: polling::Poller::new().map_err(errno)?,
-        })
+        let make = || polling::Poller::new().map_err(errno);
+        let mut inner = make()?;
+        if inner.as_raw_fd() <= libc::STDERR_FILENO {
+            // The crate has descriptors that cannot be moved; these come after the poller's own.
+            drop(inner);
+            inner = fd::with_standard_taken(make)??;
+        }
+        Ok(Poller { inner })
     }
 
     pub(crate) fn fd(&self) -> c_int {
@@ -164,26 +191,39 @@ impl Poller {
     ) -> Result {
         events.count = 0;
         events.raw.clear();
-        let timeout = u64::try_from(timeout).ok().map(Duration::from_millis);
+        let duration = u64::try_from(timeout).ok().map(Duration::from_millis);
         let before = block_sigprof.then(|| change_sigprof(libc::SIG_BLOCK));
-        let result = self.inner.wait(&mut events.raw, timeout);
+        let result = self.inner.wait(&mut events.raw, duration);
         if before == Some(true) {
             change_sigprof(libc::SIG_UNBLOCK);
         }
         match result.map_err(errno) {
             Ok(_) | Err(Errno::EINTR) => {}
+            // What it had found by then is there.
+            Err(error) if is_lack(error) && !events.raw.is_empty() => {}
+            Err(error) if is_lack(error) => pause(timeout),
             Err(error) => return Err(error),
         }
         for event in events.raw.iter() {
-            events.list[events.count] = (event.key as u64, u32::MAX);
+            let token = event.key as u64;
+            let mode = if token & LEVEL != 0 { LEVEL as u32 } else { 0 };
+            events.list[events.count] = (token & !LEVEL, mode);
             events.count += 1;
         }
         Ok(())
     }
 
-    /// Replaces "something is ready" by what exactly is.
-    pub(crate) fn refine(fd: c_int, interest: u32) -> u32 {
-        readiness(fd, interest)
+    /// Replaces "something is ready", reported in a `mode`, by what exactly is; and reports that
+    /// anew in each wait as long as something is.
+    pub(crate) fn refine(&mut self, fd: c_int, interest: u32, token: u64, mode: u32) -> u32 {
+        let ready = readiness(fd, interest);
+        let is_level = mode & LEVEL as u32 != 0;
+        if is_peer_only(interest) && is_level != (ready != 0) {
+            let (event, mode) = request(interest, if is_level { token } else { token | LEVEL });
+            // The next arrival is another occasion.
+            let _ = self.modify(fd, event, mode);
+        }
+        ready
     }
 }
 

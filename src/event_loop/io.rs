@@ -439,12 +439,16 @@ impl Io {
     }
 
     /// What of an event concerns this watcher.
-    pub(super) fn relevant(self, readiness: u32) -> u32 {
+    #[cfg_attr(
+        all(target_os = "linux", not(feature = "portable-poller")),
+        allow(unused_variables)
+    )]
+    pub(super) fn relevant(self, on: Loop, readiness: u32) -> u32 {
         #[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
-        let readiness = {
-            let _ = readiness;
-            Poller::refine(self.fd(), get!(self.pevents))
-        };
+        let readiness = on.descriptors(|all| {
+            let poller = &mut all.poller;
+            poller.refine(self.fd(), self.interest(), self.token(), readiness)
+        });
         readiness & (get!(self.pevents) | ready::ERROR | ready::HANG_UP)
     }
 

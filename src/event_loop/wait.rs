@@ -263,7 +263,7 @@ impl Loop {
             let Some(io) = self.descriptors(|all| all.watcher_of(token)) else {
                 continue;
             };
-            let readiness = io.relevant(readiness);
+            let readiness = io.relevant(self, readiness);
             if readiness == 0 {
                 self.ignore_event(io);
                 continue;

@@ -108,7 +108,7 @@ struct Open(c_int);
 
 impl Open {
     fn new(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<Open> {
-        file::open(path, flags, mode).map(Open)
+        file::open(path, flags, mode).and_then(fd::own).map(Open)
     }
 
     fn status(&self) -> Result<uv_stat_t> {

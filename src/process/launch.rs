@@ -29,7 +29,7 @@ pub(super) fn launch(plan: &Plan) -> Result<libc::pid_t> {
     let pipe = if known == WORKS {
         None
     } else {
-        Some(Pipe::open()?)
+        Some(Pipe::open(plan.descriptor_count)?)
     };
     let report_fd = pipe.as_ref().map_or(-1, |pipe| pipe.to_write);
     plan.report.pipe.store(report_fd, SeqCst);
@@ -90,8 +90,9 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn open() -> Result<Pipe> {
-        let [to_read, to_write] = fd::pipe()?;
+    /// Above the `count` descriptors that the child puts in place.
+    fn open(count: c_int) -> Result<Pipe> {
+        let [to_read, to_write] = fd::pipe(count)?;
         Ok(Pipe { to_read, to_write })
     }
 

@@ -41,14 +41,15 @@ impl Pipe {
         if wanted & UV_WRITABLE_PIPE != 0 {
             directions |= flags::READABLE;
         }
-        let [parents_end, childs_end] = socket::pair(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
-        let mut pipe = Pipe {
+        let ends = socket::pair(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
+        // Another container may stand for a standard descriptor, which is to be found closed.
+        let [parents_end, childs_end] = fd::pair_at_least(ends, STANDARD as c_int)?;
+        let pipe = Pipe {
             childs_end,
             parents_end,
             stream,
             directions,
         };
-        pipe.parents_end = fd::move_above_standard(parents_end)?;
         fd::set_nonblocking(pipe.parents_end, true)?;
         enlarge_buffers(pipe.parents_end);
         enlarge_buffers(pipe.childs_end);

@@ -25,10 +25,9 @@ impl Stream {
         // SAFETY: the user has just handed the buffer out for this.
         let count = unsafe {
             socket::receive_with_fds(self.fd(), buffer, |received| {
-                if let Err(error) = self.enqueue(received) {
-                    fd::close_quietly(received);
-                    lost = Some(error);
-                }
+                let kept = fd::own(received)
+                    .and_then(|own| self.enqueue(own).inspect_err(|_| fd::close_quietly(own)));
+                lost = lost.or(kept.err());
             })
         }?;
         lost.map_or(Ok(count), Err)

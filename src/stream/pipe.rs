@@ -545,7 +545,7 @@ pub unsafe extern "C" fn uv_pipe(
     read_flags: c_int,
     write_flags: c_int,
 ) -> c_int {
-    let ends = fd::pipe().and_then(|ends| set_blocking_modes(ends, [read_flags, write_flags]));
+    let ends = fd::pipe(0).and_then(|ends| set_blocking_modes(ends, [read_flags, write_flags]));
     // SAFETY: common pointer contract.
     ends.map(|ends| unsafe { fds.cast::<[c_int; 2]>().write(ends) })
         .into_code()

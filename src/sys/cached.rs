@@ -68,6 +68,11 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
         )
     };
     match cvt(result as c_int) {
+        // Whoever opens a file gets the lowest number there is; to ask about one is our own affair.
+        Ok(fd) if flags & libc::O_PATH != 0 => match fd::own(fd) {
+            Ok(fd) => Answer::Known(Ok(Found(fd))),
+            Err(_) => Answer::Unknown,
+        },
         Ok(fd) => Answer::Known(Ok(Found(fd))),
         Err(
             error @ (Errno::ENOENT
@@ -141,7 +146,9 @@ pub(crate) fn file_system(fd: c_int) -> Result<i64> {
 pub(crate) fn locate(path: &CStr, follow: bool) -> Result<Found> {
     let flags = libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW };
     // SAFETY: the path is terminated.
-    cvt(unsafe { libc::open(path.as_ptr(), flags) }).map(Found)
+    cvt(unsafe { libc::open(path.as_ptr(), flags) })
+        .and_then(fd::own)
+        .map(Found)
 }
 
 /// Reads what is in memory; it may be less than there is. At the file's own position without an

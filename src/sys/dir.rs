@@ -4,6 +4,7 @@ use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
+use super::fd;
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 
@@ -20,7 +21,26 @@ impl Directory {
     pub(crate) fn open(path: &CStr) -> Result<Directory> {
         // SAFETY: the path is terminated.
         let stream = unsafe { libc::opendir(path.as_ptr()) };
-        NonNull::new(stream).map(Directory).ok_or_else(Errno::last)
+        let stream = NonNull::new(stream).ok_or_else(Errno::last)?;
+        Directory(stream).own()
+    }
+
+    /// With a descriptor that is none of the standard ones, as [`fd::own`] makes it.
+    fn own(self) -> Result<Directory> {
+        // SAFETY: an open stream.
+        let current = unsafe { libc::dirfd(self.0.as_ptr()) };
+        if current > libc::STDERR_FILENO {
+            return Ok(self);
+        }
+        let other = fd::duplicate(current, libc::STDERR_FILENO + 1)?;
+        // SAFETY: the descriptor is the stream's from here on, if this succeeds.
+        let stream = unsafe { libc::fdopendir(other) };
+        let failed = || {
+            let error = Errno::last();
+            fd::close_quietly(other);
+            error
+        };
+        NonNull::new(stream).map(Directory).ok_or_else(failed)
     }
 
     /// The folder in C's hands, to be had back with [`Directory::from_raw`].

@@ -37,17 +37,40 @@ pub(crate) fn set_cloexec(fd: c_int) -> Result {
     retry(|| unsafe { libc::ioctl(fd, libc::FIOCLEX) }).map(drop)
 }
 
-/// Moves a descriptor that is not inherited out of the way of the standard ones, which streams
-/// leave open when they are closed. If this fails, the descriptor is as it was.
-pub(crate) fn move_above_standard(fd: c_int) -> Result<c_int> {
-    if fd > libc::STDERR_FILENO {
+/// Makes a new descriptor, which is not inherited, one of the library's own: none of the standard
+/// ones. Where those are closed, a child would take it for its input or output, and so would whatever
+/// prints. The descriptor is closed if this fails.
+pub(crate) fn own(fd: c_int) -> Result<c_int> {
+    at_least(fd, libc::STDERR_FILENO + 1)
+}
+
+/// The same with another lower limit.
+pub(crate) fn at_least(fd: c_int, lowest: c_int) -> Result<c_int> {
+    if fd >= lowest {
         return Ok(fd);
     }
-    let lowest = libc::STDERR_FILENO + 1;
-    // SAFETY: takes and gives numbers.
-    let moved = cvt(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })?;
+    let moved = duplicate(fd, lowest);
     close_quietly(fd);
-    Ok(moved)
+    moved
+}
+
+/// Another descriptor of the same open file, no less than `lowest`, that is not inherited.
+pub(crate) fn duplicate(fd: c_int, lowest: c_int) -> Result<c_int> {
+    // SAFETY: takes and gives numbers.
+    cvt(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })
+}
+
+/// Does something while the standard descriptors are open, should they not be.
+#[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+pub(crate) fn with_standard_taken<R>(work: impl FnOnce() -> R) -> Result<R> {
+    let first = open_null()?;
+    if first > libc::STDERR_FILENO {
+        close_quietly(first);
+        return Ok(work());
+    }
+    let result = with_standard_taken(work);
+    close_quietly(first);
+    result
 }
 
 /// The open file's status flags (`O_ACCMODE`, `O_NONBLOCK`, …).
@@ -56,23 +79,34 @@ pub(crate) fn status_flags(fd: c_int) -> Result<c_int> {
     retry(|| unsafe { libc::fcntl(fd, libc::F_GETFL) })
 }
 
-/// A descriptor of nothing in particular, to be given up when it is needed.
-pub(crate) fn open_dummy() -> Result<c_int> {
+fn open_null() -> Result<c_int> {
     // SAFETY: the path is a terminated string.
     retry(|| unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
 }
 
-/// A pipe whose ends, to read from and to write to, are not inherited.
-pub(crate) fn pipe() -> Result<[c_int; 2]> {
+/// A descriptor of nothing in particular, to be given up when it is needed.
+pub(crate) fn open_dummy() -> Result<c_int> {
+    open_null().and_then(own)
+}
+
+/// A pipe whose ends, to read from and to write to, are not inherited, and no less than `lowest`.
+pub(crate) fn pipe(lowest: c_int) -> Result<[c_int; 2]> {
     let mut ends = [-1; 2];
     // SAFETY: `ends` has room for two.
     cvt(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
-    Ok(ends)
+    pair_at_least(ends, lowest)
+}
+
+/// Both descriptors of a new pair, as [`at_least`] makes them.
+pub(crate) fn pair_at_least([first, second]: [c_int; 2], lowest: c_int) -> Result<[c_int; 2]> {
+    let first = at_least(first, lowest).inspect_err(|_| close_quietly(second))?;
+    let second = at_least(second, lowest).inspect_err(|_| close_quietly(first))?;
+    Ok([first, second])
 }
 
 pub(crate) fn eventfd() -> Result<c_int> {
     // SAFETY: eventfd takes no memory.
-    cvt(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })
+    cvt(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).and_then(own)
 }
 
 /// Wakes whoever waits on the eventfd. Async-signal-safe.

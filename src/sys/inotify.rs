@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_int};
 use core::fmt::Write;
 use core::mem::MaybeUninit;
 
+use super::fd::own;
 use super::{cvt, retry, retry_size};
 use crate::errors::{Errno, Result};
 use crate::text::Text;
@@ -30,7 +31,7 @@ pub(crate) enum Target {
 /// An inotify instance, which does not block and is not inherited.
 pub(crate) fn open() -> Result<c_int> {
     // SAFETY: takes no memory.
-    cvt(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) })
+    cvt(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) }).and_then(own)
 }
 
 /// Watches a path; the number of the watch is the same for all paths to one file.
@@ -180,7 +181,7 @@ impl Directory {
     fn open_at(parent: c_int, path: &CStr, flags: c_int) -> Result<Directory> {
         let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
         // SAFETY: reads the path.
-        let fd = retry(|| unsafe { libc::openat(parent, path.as_ptr(), flags) })?;
+        let fd = retry(|| unsafe { libc::openat(parent, path.as_ptr(), flags) }).and_then(own)?;
         // SAFETY: the descriptor is the directory's from here on, if this succeeds.
         let directory = unsafe { libc::fdopendir(fd) };
         if directory.is_null() {

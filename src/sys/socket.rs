@@ -3,6 +3,7 @@
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 
+use super::fd::own;
 use super::{cvt, retry, retry_size};
 use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
@@ -21,11 +22,11 @@ pub(crate) fn set_option<T>(fd: c_int, level: c_int, option: c_int, value: T) ->
     cvt(unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), length) }).map(drop)
 }
 
-/// A non-blocking socket that is not inherited.
+/// A non-blocking socket that is not inherited, above the standard descriptors.
 pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<c_int> {
     let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: takes no memory.
-    cvt(unsafe { libc::socket(domain, kind, 0) })
+    cvt(unsafe { libc::socket(domain, kind, 0) }).and_then(own)
 }
 
 /// # Safety
@@ -55,12 +56,12 @@ pub(crate) fn listen(fd: c_int, backlog: c_int) -> Result {
     cvt(unsafe { libc::listen(fd, backlog) }).map(drop)
 }
 
-/// Takes a connection; its descriptor is non-blocking and not inherited.
+/// Takes a connection; its descriptor is non-blocking, not inherited, above the standard ones.
 pub(crate) fn accept(fd: c_int) -> Result<c_int> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let null = core::ptr::null_mut();
     // SAFETY: no address is asked for.
-    retry(|| unsafe { libc::accept4(fd, null, core::ptr::null_mut(), flags) })
+    retry(|| unsafe { libc::accept4(fd, null, core::ptr::null_mut(), flags) }).and_then(own)
 }
 
 pub(crate) fn shut_down_writing(fd: c_int) -> Result {

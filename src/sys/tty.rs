@@ -2,6 +2,7 @@
 
 use core::ffi::{CStr, c_int};
 
+use super::fd::own;
 use super::{cvt, retry};
 use crate::errors::{Errno, Result};
 
@@ -29,7 +30,7 @@ pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<c_int> {
     let name = CStr::from_bytes_until_nul(&name).map_err(|_| Errno::ENAMETOOLONG)?;
     let flags = access | libc::O_NOCTTY | libc::O_CLOEXEC;
     // SAFETY: reads the name.
-    retry(|| unsafe { libc::open(name.as_ptr(), flags) })
+    retry(|| unsafe { libc::open(name.as_ptr(), flags) }).and_then(own)
 }
 
 /// The terminal's settings.

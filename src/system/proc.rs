@@ -8,7 +8,9 @@ use crate::sys::{fd, retry, retry_size};
 pub(super) fn read_small<'a>(path: &CStr, memory: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: the path is terminated.
     let file: c_int =
-        retry(|| unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) }).ok()?;
+        retry(|| unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
+            .and_then(fd::own)
+            .ok()?;
     let mut length = 0;
     // A read may give less than there is.
     while length < memory.len() {
