@@ -13,7 +13,7 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
-use crate::fs::{uv_fs_req_cleanup, uv_fs_stat};
+use crate::fs::{self, FsRequest};
 use crate::fs_event::copy_path;
 use crate::handle::{Handle, flags};
 use crate::timer::Timer;
@@ -178,7 +178,7 @@ impl Watch {
         // SAFETY: the watch is live and no reference to it is held meanwhile.
         let path = unsafe { (*self.raw()).path.as_ptr() };
         // SAFETY: path and request live until the request is done.
-        let code = unsafe { uv_fs_stat(on.raw(), addr!(self.request), path.cast(), Some(on_look)) };
+        let code = unsafe { fs::stat(on.raw(), addr!(self.request), path.cast(), Some(on_look)) };
         if code < 0 {
             return Err(Errno::from_code(code));
         }
@@ -198,8 +198,8 @@ impl Watch {
     fn on_result(self) {
         let result = get!(self.request.result) as c_int;
         let status = get!(self.request.statbuf);
-        // SAFETY: the request is done.
-        unsafe { uv_fs_req_cleanup(addr!(self.request)) };
+        // SAFETY: a member of a live watch, and done.
+        unsafe { FsRequest::from_ptr(addr!(self.request)) }.clean_up();
         if !get!(self.is_stopped) {
             if result < 0 {
                 self.on_failure(result);

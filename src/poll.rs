@@ -166,7 +166,7 @@ pub unsafe extern "C" fn uv_poll_init_socket(
     socket: uv_os_sock_t,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_poll_init(r#loop, handle, socket) }
+    unsafe { Poll::from_ptr(handle).init(Loop::from_ptr(r#loop), socket) }.into_code()
 }
 
 /// Starts to watch for `events`, a combination of `UV_READABLE`, `UV_WRITABLE`, `UV_DISCONNECT` and

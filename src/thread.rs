@@ -7,6 +7,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::misuse;
+use crate::sys::large;
 
 /// What glibc gives a thread when the limit says "unlimited".
 const DEFAULT_STACK: usize = 2 << 20;
@@ -35,9 +36,9 @@ fn least_stack() -> usize {
 /// thread has.
 fn default_stack() -> usize {
     // SAFETY: all zero is valid, and the call fills it.
-    let mut limit: libc::rlimit = unsafe { core::mem::zeroed() };
+    let mut limit: large::rlimit = unsafe { core::mem::zeroed() };
     // SAFETY: writes one rlimit.
-    let known = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0;
+    let known = unsafe { large::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0;
     if known && limit.rlim_cur != libc::RLIM_INFINITY {
         let size = limit.rlim_cur as usize / page_size() * page_size();
         if size >= least_stack() {
@@ -64,13 +65,14 @@ type SystemEntry = extern "C" fn(*mut c_void) -> *mut c_void;
 /// `pthread_exit` would have to unwind.
 ///
 /// # Safety
-/// `thread` must be writable, and `entry` take `argument`.
+/// `thread` must be writable, and `entry` null or a function that takes `argument`.
 unsafe fn create(
     thread: *mut uv_thread_t,
     stack: usize,
-    entry: Entry,
+    entry: uv_thread_cb,
     argument: *mut c_void,
 ) -> Result {
+    let entry = entry.ok_or(Errno::EINVAL)?;
     // SAFETY: only C calls it, by a calling convention in which a result that is not written is
     // whatever its register holds; nothing looks at it.
     let entry = unsafe { core::mem::transmute::<Entry, SystemEntry>(entry) };
@@ -161,6 +163,43 @@ fn mask_size() -> usize {
     libc::CPU_SETSIZE as usize
 }
 
+/// # Safety
+/// `thread` must be running, and `mask` have [`mask_size`] bytes.
+unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
+    // SAFETY: the set is within its size; the caller vouches for the rest.
+    unsafe {
+        let mut set: libc::cpu_set_t = core::mem::zeroed();
+        check(libc::pthread_getaffinity_np(
+            thread,
+            size_of::<libc::cpu_set_t>(),
+            &mut set,
+        ))?;
+        for cpu in 0..mask_size() {
+            *mask.add(cpu) = c_char::from(libc::CPU_ISSET(cpu, &set));
+        }
+    }
+    Ok(())
+}
+
+/// # Safety
+/// As [`get_affinity`].
+unsafe fn set_affinity(thread: uv_thread_t, mask: *const c_char) -> Result {
+    // SAFETY: the set is within its size; the caller vouches for the rest.
+    unsafe {
+        let mut set: libc::cpu_set_t = core::mem::zeroed();
+        for cpu in 0..mask_size() {
+            if *mask.add(cpu) != 0 {
+                libc::CPU_SET(cpu, &mut set);
+            }
+        }
+        check(libc::pthread_setaffinity_np(
+            thread,
+            size_of::<libc::cpu_set_t>(),
+            &set,
+        ))
+    }
+}
+
 // C entry points
 
 /// Starts a thread that runs `entry` with `arg`, with a stack as large as the main thread's limit.
@@ -178,7 +217,7 @@ pub unsafe extern "C" fn uv_thread_create(
     arg: *mut c_void,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_thread_create_ex(tid, core::ptr::null(), entry, arg) }
+    unsafe { create(tid, default_stack(), entry, arg) }.into_code()
 }
 
 /// The same with options: with `UV_THREAD_HAS_STACK_SIZE` in `params->flags`, the stack has
@@ -198,9 +237,6 @@ pub unsafe extern "C" fn uv_thread_create_ex(
     entry: uv_thread_cb,
     arg: *mut c_void,
 ) -> c_int {
-    let Some(entry) = entry else {
-        return UV_EINVAL;
-    };
     // SAFETY: common pointer contract.
     let asked = match unsafe { params.as_ref() } {
         Some(options) if options.flags & UV_THREAD_HAS_STACK_SIZE != 0 => options.stack_size,
@@ -231,26 +267,12 @@ pub unsafe extern "C" fn uv_thread_setaffinity(
     }
     if !oldmask.is_null() {
         // SAFETY: common pointer contract.
-        let result = unsafe { uv_thread_getaffinity(tid, oldmask, mask_size) };
-        if result < 0 {
-            return result;
+        if let Err(error) = unsafe { get_affinity(*tid, oldmask) } {
+            return error.code();
         }
     }
-    // SAFETY: the set is within its size; common pointer contract.
-    unsafe {
-        let mut set: libc::cpu_set_t = core::mem::zeroed();
-        for cpu in 0..self::mask_size() {
-            if *cpumask.add(cpu) != 0 {
-                libc::CPU_SET(cpu, &mut set);
-            }
-        }
-        check(libc::pthread_setaffinity_np(
-            *tid,
-            size_of::<libc::cpu_set_t>(),
-            &set,
-        ))
-        .into_code()
-    }
+    // SAFETY: common pointer contract.
+    unsafe { set_affinity(*tid, cpumask) }.into_code()
 }
 
 /// Marks in `cpumask` the processors that a thread may run on, a byte for each.
@@ -270,18 +292,8 @@ pub unsafe extern "C" fn uv_thread_getaffinity(
     if mask_size < self::mask_size() {
         return UV_EINVAL;
     }
-    // SAFETY: the set is within its size; common pointer contract.
-    unsafe {
-        let mut set: libc::cpu_set_t = core::mem::zeroed();
-        let result = libc::pthread_getaffinity_np(*tid, size_of::<libc::cpu_set_t>(), &mut set);
-        if result != 0 {
-            return Errno::from_system(result).code();
-        }
-        for cpu in 0..self::mask_size() {
-            *cpumask.add(cpu) = c_char::from(libc::CPU_ISSET(cpu, &set));
-        }
-    }
-    0
+    // SAFETY: common pointer contract.
+    unsafe { get_affinity(*tid, cpumask) }.into_code()
 }
 
 /// The processor that the calling thread runs on, or an error.

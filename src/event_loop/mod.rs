@@ -351,6 +351,9 @@ impl Loop {
             return Err(Errno::EBUSY);
         }
         self.tear_down();
+        let null = core::ptr::null_mut();
+        let _ =
+            DEFAULT_LOOP.compare_exchange(self.raw(), null, Ordering::AcqRel, Ordering::Relaxed);
         Ok(())
     }
 
@@ -452,6 +455,31 @@ unsafe extern "C" {
     static stderr: *mut libc::FILE;
 }
 
+/// The default loop, made at the first call; null when that fails.
+fn default_loop() -> *mut uv_loop_t {
+    let existing = DEFAULT_LOOP.load(Ordering::Acquire);
+    if !existing.is_null() {
+        return existing;
+    }
+    let memory = DEFAULT_LOOP_MEMORY.0.get().cast::<uv_loop_t>();
+    // SAFETY: static memory of the right type, for this call and what follows.
+    if unsafe { Loop::from_ptr(memory) }.init().is_err() {
+        return core::ptr::null_mut();
+    }
+    DEFAULT_LOOP.store(memory, Ordering::Release);
+    memory
+}
+
+/// The loop, or the default loop for null.
+///
+/// # Safety
+/// `on` must be null or an initialised loop of this thread's.
+unsafe fn or_default(on: *mut uv_loop_t) -> Loop {
+    let on = if on.is_null() { default_loop() } else { on };
+    // SAFETY: the caller vouches for the pointer; the default loop is initialised.
+    unsafe { Loop::from_ptr(on) }
+}
+
 fn stream_or_stderr(stream: *mut libc::FILE) -> *mut libc::FILE {
     if !stream.is_null() {
         return stream;
@@ -468,17 +496,7 @@ fn stream_or_stderr(stream: *mut libc::FILE) -> *mut libc::FILE {
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_default_loop>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_default_loop() -> *mut uv_loop_t {
-    let existing = DEFAULT_LOOP.load(Ordering::Acquire);
-    if !existing.is_null() {
-        return existing;
-    }
-    let memory = DEFAULT_LOOP_MEMORY.0.get().cast::<uv_loop_t>();
-    // SAFETY: static memory of the right type, for this call and what follows.
-    if unsafe { Loop::from_ptr(memory) }.init().is_err() {
-        return core::ptr::null_mut();
-    }
-    DEFAULT_LOOP.store(memory, Ordering::Release);
-    memory
+    default_loop()
 }
 
 /// Makes `loop` a loop.
@@ -506,12 +524,7 @@ pub unsafe extern "C" fn uv_loop_init(r#loop: *mut uv_loop_t) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_loop_close(r#loop: *mut uv_loop_t) -> c_int {
     // SAFETY: common pointer contract.
-    let result = unsafe { Loop::from_ptr(r#loop) }.close();
-    if result.is_ok() {
-        let null = core::ptr::null_mut();
-        let _ = DEFAULT_LOOP.compare_exchange(r#loop, null, Ordering::AcqRel, Ordering::Relaxed);
-    }
-    result.into_code()
+    unsafe { Loop::from_ptr(r#loop) }.close().into_code()
 }
 
 /// Allocates and initialises a loop; `NULL` when that fails. Deprecated: use `uv_loop_init`.
@@ -542,7 +555,7 @@ pub extern "C" fn uv_loop_new() -> *mut uv_loop_t {
 pub unsafe extern "C" fn uv_loop_delete(r#loop: *mut uv_loop_t) {
     let is_default = DEFAULT_LOOP.load(Ordering::Acquire) == r#loop;
     // SAFETY: common pointer contract.
-    if unsafe { uv_loop_close(r#loop) } != 0 {
+    if unsafe { Loop::from_ptr(r#loop) }.close().is_err() {
         crate::panic::misuse("the loop still has handles or requests");
     }
     if !is_default {
@@ -692,17 +705,17 @@ pub unsafe extern "C" fn uv_walk(r#loop: *mut uv_loop_t, walk_cb: uv_walk_cb, ar
     on.walk(|handle| unsafe { callback(handle.raw(), arg) });
 }
 
-/// Prints all handles of the loop to `stream` (`NULL`: the standard error), a line each, as
-/// `[RAI] type address`: referenced, active, internal.
+/// Prints all handles of the loop (`NULL`: the default loop) to `stream` (`NULL`: the standard
+/// error), a line each, as `[RAI] type address`: referenced, active, internal.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles>
 ///
 /// # Safety
-/// `loop` must be initialised, `stream` null or open for writing.
+/// `loop` must be null or initialised, `stream` null or open for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_print_all_handles(r#loop: *mut uv_loop_t, stream: *mut libc::FILE) {
     // SAFETY: common pointer contract.
-    unsafe { Loop::from_ptr(r#loop) }.print(stream_or_stderr(stream), false);
+    unsafe { or_default(r#loop) }.print(stream_or_stderr(stream), false);
     crate::panic::keep_frame();
 }
 
@@ -711,11 +724,11 @@ pub unsafe extern "C" fn uv_print_all_handles(r#loop: *mut uv_loop_t, stream: *m
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_active_handles>
 ///
 /// # Safety
-/// `loop` must be initialised, `stream` null or open for writing.
+/// `loop` must be null or initialised, `stream` null or open for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_print_active_handles(r#loop: *mut uv_loop_t, stream: *mut libc::FILE) {
     // SAFETY: common pointer contract.
-    unsafe { Loop::from_ptr(r#loop) }.print(stream_or_stderr(stream), true);
+    unsafe { or_default(r#loop) }.print(stream_or_stderr(stream), true);
     crate::panic::keep_frame();
 }
 

@@ -33,7 +33,7 @@ use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::sys::cached::{self, Answer, Found, Status};
 use crate::sys::fd;
-use crate::system::environment;
+use crate::system::settings::Setting;
 use crate::view::{addr, get, set};
 use crate::work::pool;
 
@@ -59,11 +59,12 @@ const ALWAYS: u32 = 3;
 /// One of the above, found out at the first operation.
 fn mode() -> u32 {
     static MODE: AtomicU32 = AtomicU32::new(UNKNOWN);
+    static SETTING: Setting = Setting::new(c"OXUV_FS_INLINE", 1, "where it is safe");
     let known = MODE.load(Relaxed);
     if known != UNKNOWN {
         return known;
     }
-    let mode = match environment::number(c"OXUV_FS_INLINE") {
+    let mode = match SETTING.value() {
         Some(0) => OFF,
         Some(_) if cached::is_supported() => ALWAYS,
         None if !cached::is_filtered() && cached::is_libc_itself() && cached::is_supported() => ON,

@@ -33,6 +33,6 @@ pub(crate) mod status;
 mod times;
 
 pub(crate) use dispatch::cancel;
-pub(crate) use request::uv_fs_req_cleanup;
+pub(crate) use request::FsRequest;
 pub(crate) use share::Share;
-pub(crate) use status::uv_fs_stat;
+pub(crate) use status::start_stat as stat;

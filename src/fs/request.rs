@@ -246,7 +246,7 @@ impl FsRequest {
         unsafe { CStr::from_ptr(get!(self.new_path)) }
     }
 
-    fn clean_up(self) {
+    pub(crate) fn clean_up(self) {
         let ptr = get!(self.ptr);
         // SAFETY: what the request owns, by its type; it is forgotten below.
         unsafe {

@@ -52,6 +52,25 @@ pub(super) fn statfs(request: FsRequest) -> Result<usize> {
     Ok(0)
 }
 
+/// Starts to look at a path, or looks at it where there is no callback. Returns what `uv_fs_stat`
+/// does.
+///
+/// # Safety
+/// As [`start`]; `path` must be null or a terminated string.
+pub(crate) unsafe fn start_stat(
+    on: *mut uv_loop_t,
+    req: *mut uv_fs_t,
+    path: *const c_char,
+    callback: uv_fs_cb,
+) -> c_int {
+    // SAFETY: the caller vouches for the pointers.
+    unsafe {
+        start(on, req, UV_FS_STAT, callback, |request| {
+            request.keep_path(path)
+        })
+    }
+}
+
 // C entry points
 
 /// Looks at a file, following symbolic links, as stat(2) does. What it found is in
@@ -72,11 +91,7 @@ pub unsafe extern "C" fn uv_fs_stat(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_STAT, cb, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start_stat(r#loop, req, path, cb) }
 }
 
 /// The same as `uv_fs_stat` for an open file.

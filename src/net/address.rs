@@ -114,6 +114,34 @@ pub(crate) unsafe fn text_bytes<'a>(text: *const c_char) -> Result<&'a [u8]> {
     Ok(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
+/// # Safety
+/// As [`format()`], of a whole socket address.
+unsafe fn name_ip4(src: *const libc::sockaddr_in, dst: *mut c_char, size: usize) -> Result {
+    // SAFETY: the caller vouches for the memory.
+    unsafe {
+        format(
+            libc::AF_INET,
+            (&raw const (*src).sin_addr).cast(),
+            dst,
+            size,
+        )
+    }
+}
+
+/// # Safety
+/// As [`format()`], of a whole socket address.
+unsafe fn name_ip6(src: *const libc::sockaddr_in6, dst: *mut c_char, size: usize) -> Result {
+    // SAFETY: the caller vouches for the memory.
+    unsafe {
+        format(
+            libc::AF_INET6,
+            (&raw const (*src).sin6_addr).cast(),
+            dst,
+            size,
+        )
+    }
+}
+
 // C entry points
 
 /// Converts an IPv4 address as text, and a port, to a socket address.
@@ -188,15 +216,7 @@ pub unsafe extern "C" fn uv_ip4_name(
     size: usize,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        format(
-            libc::AF_INET,
-            (&raw const (*src).sin_addr).cast(),
-            dst,
-            size,
-        )
-    }
-    .into_code()
+    unsafe { name_ip4(src, dst, size) }.into_code()
 }
 
 /// Converts the IPv6 address of a socket address to text.
@@ -214,15 +234,7 @@ pub unsafe extern "C" fn uv_ip6_name(
     size: usize,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        format(
-            libc::AF_INET6,
-            (&raw const (*src).sin6_addr).cast(),
-            dst,
-            size,
-        )
-    }
-    .into_code()
+    unsafe { name_ip6(src, dst, size) }.into_code()
 }
 
 /// Converts the address of an IPv4 or IPv6 socket address to text.
@@ -242,11 +254,12 @@ pub unsafe extern "C" fn uv_ip_name(
     // SAFETY: common pointer contract.
     unsafe {
         match c_int::from((*src).sa_family) {
-            libc::AF_INET => uv_ip4_name(src.cast(), dst, size),
-            libc::AF_INET6 => uv_ip6_name(src.cast(), dst, size),
-            _ => UV_EAFNOSUPPORT,
+            libc::AF_INET => name_ip4(src.cast(), dst, size),
+            libc::AF_INET6 => name_ip6(src.cast(), dst, size),
+            _ => Err(Errno::EAFNOSUPPORT),
         }
     }
+    .into_code()
 }
 
 /// Converts an address in its binary form to text.

@@ -24,13 +24,14 @@ mod experience;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::sys::clock;
-use crate::system::{cpu, environment};
+use crate::system::cpu;
+use crate::system::settings::Setting;
 
 pub(crate) use experience::Spin;
 
-/// The longest look unless the environment says otherwise.
+/// The longest look unless the environment says otherwise, which [`limit`] tells as text too.
 const DEFAULT_MICROSECONDS: usize = 50;
-/// No look is longer than this, whatever the environment says.
+/// The longest look that the environment may ask for.
 const MOST_MICROSECONDS: usize = 1000;
 /// So many looks from one look at the clock to the next.
 const ROUNDS: u32 = 16;
@@ -57,13 +58,14 @@ pub(crate) enum How {
 pub(crate) fn limit() -> u64 {
     const UNKNOWN: u64 = u64::MAX;
     static LIMIT: AtomicU64 = AtomicU64::new(UNKNOWN);
+    static SETTING: Setting = Setting::new(c"OXUV_SPIN_US", MOST_MICROSECONDS, "50");
     let known = LIMIT.load(Relaxed);
     if known != UNKNOWN {
         return known;
     }
-    let asked = environment::number(c"OXUV_SPIN_US").unwrap_or(DEFAULT_MICROSECONDS);
+    let asked = SETTING.value().unwrap_or(DEFAULT_MICROSECONDS);
     let limit = if cpu::processors() > 1 {
-        asked.min(MOST_MICROSECONDS) as u64 * 1000
+        asked as u64 * 1000
     } else {
         0
     };

@@ -223,7 +223,8 @@ impl Tcp {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_tcp_init(r#loop: *mut uv_loop_t, handle: *mut uv_tcp_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_tcp_init_ex(r#loop, handle, libc::AF_UNSPEC as c_uint) }
+    unsafe { Tcp::from_ptr(handle).init(Loop::from_ptr(r#loop), libc::AF_UNSPEC as c_uint) }
+        .into_code()
 }
 
 /// The same, with a socket of the address family in the lower eight bits of `flags` made at once,
@@ -292,8 +293,11 @@ pub unsafe extern "C" fn uv_tcp_keepalive(
     enable: c_int,
     delay: c_uint,
 ) -> c_int {
+    let times = (enable != 0).then_some((delay, 1, 10));
     // SAFETY: common pointer contract.
-    unsafe { uv_tcp_keepalive_ex(handle, enable, delay, 1, 10) }
+    unsafe { Tcp::from_ptr(handle) }
+        .set_keepalive(times)
+        .into_code()
 }
 
 /// Turns keep-alive on or off: probes start after `idle` seconds of silence, come every `intvl`

@@ -357,7 +357,10 @@ pub unsafe extern "C" fn uv_write(
     cb: uv_write_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_write2(req, handle, bufs, nbufs, core::ptr::null_mut(), cb) }
+    let (stream, request) = unsafe { (Stream::from_ptr(handle), Write::from_ptr(req)) };
+    stream
+        .write(request, bufs, nbufs, core::ptr::null_mut(), cb)
+        .into_code()
 }
 
 /// The same, and passes `send_handle`, a TCP, pipe or UDP handle, to the process at the other end
@@ -402,7 +405,9 @@ pub unsafe extern "C" fn uv_try_write(
     nbufs: c_uint,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_try_write2(handle, bufs, nbufs, core::ptr::null_mut()) }
+    unsafe { Stream::from_ptr(handle) }
+        .try_write(bufs, nbufs, core::ptr::null_mut())
+        .into_code()
 }
 
 /// The same, and passes a handle, as `uv_write2` does.

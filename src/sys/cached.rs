@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_int, c_uint};
 
 use super::socket::IOV_MAX;
 use super::stat::from_statx;
-use super::{cvt, cvt_size, fd};
+use super::{cvt, cvt_size, fd, large};
 use crate::abi::{uv_buf_t, uv_stat_t};
 use crate::errors::{Errno, Result};
 
@@ -136,9 +136,9 @@ pub(crate) fn status(fd: c_int) -> Result<Status> {
 /// What kind of file system an open file is in. This one may wait.
 pub(crate) fn file_system(fd: c_int) -> Result<i64> {
     // SAFETY: all-zero is valid.
-    let mut found: libc::statfs = unsafe { core::mem::zeroed() };
+    let mut found: large::statfs = unsafe { core::mem::zeroed() };
     // SAFETY: `found` is what is written.
-    cvt(unsafe { libc::fstatfs(fd, &mut found) })?;
+    cvt(unsafe { large::fstatfs(fd, &mut found) })?;
     Ok(found.f_type as i64 & 0xffff_ffff)
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn file_system(fd: c_int) -> Result<i64> {
 pub(crate) fn locate(path: &CStr, follow: bool) -> Result<Found> {
     let flags = libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW };
     // SAFETY: the path is terminated.
-    cvt(unsafe { libc::open(path.as_ptr(), flags) })
+    cvt(unsafe { large::open(path.as_ptr(), flags) })
         .and_then(fd::own)
         .map(Found)
 }
@@ -166,13 +166,13 @@ pub(crate) unsafe fn read(
     let some = count.min(IOV_MAX) as c_int;
     let at = offset.unwrap_or(-1);
     // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
-    cvt_size(unsafe { libc::preadv2(fd, vectors, some, at, libc::RWF_NOWAIT) }).ok()
+    cvt_size(unsafe { large::preadv2(fd, vectors, some, at, libc::RWF_NOWAIT) }).ok()
 }
 
 /// The position of an open file that has one.
 pub(crate) fn position(fd: c_int) -> Option<i64> {
     // SAFETY: takes and gives numbers.
-    let at = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) };
+    let at = unsafe { large::lseek(fd, 0, libc::SEEK_CUR) };
     (at >= 0).then_some(at)
 }
 
@@ -211,7 +211,7 @@ fn has_usual_rights(user: libc::uid_t) -> bool {
 /// Takes the position of an open file back by so many bytes.
 pub(crate) fn step_back(fd: c_int, count: usize) -> Option<()> {
     // SAFETY: takes and gives numbers.
-    let at = unsafe { libc::lseek(fd, -(count as i64), libc::SEEK_CUR) };
+    let at = unsafe { large::lseek(fd, -(count as i64), libc::SEEK_CUR) };
     (at >= 0).then_some(())
 }
 
@@ -244,7 +244,7 @@ pub(crate) fn readlink(fd: c_int, into: &mut [u8]) -> Result<usize> {
 /// Has reading and writing wait where it has to, like a file that was opened the usual way.
 pub(crate) fn make_blocking(fd: c_int, flags: c_int) -> Result {
     // SAFETY: F_SETFL takes an int.
-    cvt(unsafe { libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }).map(drop)
+    cvt(unsafe { large::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }).map(drop)
 }
 
 /// Whether the kernel knows these calls, and lets this process make them.
@@ -261,6 +261,27 @@ pub(crate) fn is_filtered() -> bool {
     unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) > 0 }
 }
 
+/// What files are usually reached by, by both names where libc has two. Some shims replace only one.
+const REPLACEABLE: [&CStr; 17] = [
+    c"open",
+    c"open64",
+    c"stat",
+    c"stat64",
+    c"lstat",
+    c"lstat64",
+    c"fstat",
+    c"fstat64",
+    c"statx",
+    c"read",
+    c"readv",
+    c"pread",
+    c"pread64",
+    c"preadv",
+    c"preadv64",
+    c"readlink",
+    c"access",
+];
+
 /// Whether the functions that files are usually reached by are libc's own, and not those of a
 /// library that takes their place (fakeroot, a sanitizer, …).
 pub(crate) fn is_libc_itself() -> bool {
@@ -272,20 +293,13 @@ pub(crate) fn is_libc_itself() -> bool {
     };
     // A function that nobody replaces.
     let libc_base = base_of(libc::sysconf as *const _);
-    let replaceable: [*const libc::c_void; 8] = [
-        libc::open as *const _,
-        libc::statx as *const _,
-        libc::stat as *const _,
-        libc::read as *const _,
-        libc::pread as *const _,
-        libc::preadv as *const _,
-        libc::readlink as *const _,
-        libc::access as *const _,
-    ];
-    libc_base.is_some()
-        && replaceable
-            .into_iter()
-            .all(|function| base_of(function) == libc_base)
+    let is_libcs = |name: &CStr| {
+        // SAFETY: the name is terminated.
+        let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        // Older libcs lack some of the names.
+        function.is_null() || base_of(function) == libc_base
+    };
+    libc_base.is_some() && REPLACEABLE.into_iter().all(is_libcs)
 }
 
 #[cfg(test)]

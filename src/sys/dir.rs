@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use super::fd;
+use super::{fd, large};
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 
@@ -61,7 +61,7 @@ impl Directory {
             // SAFETY: the location is this thread's own.
             unsafe { *libc::__errno_location() = 0 };
             // SAFETY: an open stream, that nobody else uses at the same time.
-            let entry = unsafe { libc::readdir(self.0.as_ptr()) };
+            let entry = unsafe { large::readdir(self.0.as_ptr()) };
             if entry.is_null() {
                 return match Errno::last() {
                     error if error.code() == 0 => Ok(None),

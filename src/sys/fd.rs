@@ -2,7 +2,7 @@
 
 use core::ffi::c_int;
 
-use super::{cvt, retry, retry_size};
+use super::{cvt, large, retry, retry_size};
 use crate::errors::{Errno, Result};
 
 /// Closes a descriptor. An interrupted close is not repeated: on Linux the descriptor is gone.
@@ -29,7 +29,7 @@ pub(crate) fn set_nonblocking(fd: c_int, on: bool) -> Result {
 pub(crate) fn set_nonblocking_by_flags(fd: c_int) -> Result {
     let flags = status_flags(fd)?;
     // SAFETY: F_SETFL takes an int.
-    retry(|| unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
+    retry(|| unsafe { large::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
 }
 
 pub(crate) fn set_cloexec(fd: c_int) -> Result {
@@ -57,7 +57,7 @@ pub(crate) fn at_least(fd: c_int, lowest: c_int) -> Result<c_int> {
 /// Another descriptor of the same open file, no less than `lowest`, that is not inherited.
 pub(crate) fn duplicate(fd: c_int, lowest: c_int) -> Result<c_int> {
     // SAFETY: takes and gives numbers.
-    cvt(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })
+    cvt(unsafe { large::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })
 }
 
 /// Does something while the standard descriptors are open, should they not be.
@@ -76,12 +76,12 @@ pub(crate) fn with_standard_taken<R>(work: impl FnOnce() -> R) -> Result<R> {
 /// The open file's status flags (`O_ACCMODE`, `O_NONBLOCK`, …).
 pub(crate) fn status_flags(fd: c_int) -> Result<c_int> {
     // SAFETY: F_GETFL takes no argument.
-    retry(|| unsafe { libc::fcntl(fd, libc::F_GETFL) })
+    retry(|| unsafe { large::fcntl(fd, libc::F_GETFL) })
 }
 
 fn open_null() -> Result<c_int> {
     // SAFETY: the path is a terminated string.
-    retry(|| unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
+    retry(|| unsafe { large::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
 }
 
 /// A descriptor of nothing in particular, to be given up when it is needed.

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char, c_int};
 
 use super::socket::IOV_MAX;
-use super::{cvt, cvt_size, retry, retry_size};
+use super::{cvt, cvt_size, large, retry, retry_size};
 use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
 
@@ -13,7 +13,7 @@ const MOST_BYTES: usize = 0x7fff_f000;
 /// Opens a file; the descriptor is not inherited by programs that are started.
 pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<c_int> {
     // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) })
+    retry(|| unsafe { large::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) })
 }
 
 /// Makes and opens a file of its own; its name replaces the `XXXXXX` that `template` ends with.
@@ -44,8 +44,8 @@ pub(crate) unsafe fn read(
         match offset {
             None if count == 1 => libc::read(fd, (*buffers).base.cast(), (*buffers).len),
             None => libc::readv(fd, vectors, some),
-            Some(at) if count == 1 => libc::pread(fd, (*buffers).base.cast(), (*buffers).len, at),
-            Some(at) => libc::preadv(fd, vectors, some, at),
+            Some(at) if count == 1 => large::pread(fd, (*buffers).base.cast(), (*buffers).len, at),
+            Some(at) => large::preadv(fd, vectors, some, at),
         }
     })
 }
@@ -67,8 +67,8 @@ pub(crate) unsafe fn write(
         match offset {
             None if count == 1 => libc::write(fd, (*buffers).base.cast(), (*buffers).len),
             None => libc::writev(fd, vectors, some),
-            Some(at) if count == 1 => libc::pwrite(fd, (*buffers).base.cast(), (*buffers).len, at),
-            Some(at) => libc::pwritev(fd, vectors, some, at),
+            Some(at) if count == 1 => large::pwrite(fd, (*buffers).base.cast(), (*buffers).len, at),
+            Some(at) => large::pwritev(fd, vectors, some, at),
         }
     })
 }
@@ -122,7 +122,7 @@ pub(crate) fn sendfile(
         None => core::ptr::null_mut(),
     };
     // SAFETY: the offset is null or an integer of this function's.
-    retry_size(|| unsafe { libc::sendfile(out, from, offset, count.min(MOST_BYTES)) })
+    retry_size(|| unsafe { large::sendfile(out, from, offset, count.min(MOST_BYTES)) })
 }
 
 /// Has the file system copy bytes from `from`'s position to that of `out`.
@@ -152,7 +152,7 @@ pub(crate) fn fdatasync(fd: c_int) -> Result {
 
 pub(crate) fn ftruncate(fd: c_int, length: i64) -> Result {
     // SAFETY: takes no memory.
-    retry(|| unsafe { libc::ftruncate(fd, length) }).map(drop)
+    retry(|| unsafe { large::ftruncate(fd, length) }).map(drop)
 }
 
 pub(crate) fn fchmod(fd: c_int, mode: libc::mode_t) -> Result {

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use core::mem::MaybeUninit;
 
 use super::fd::own;
-use super::{cvt, retry, retry_size};
+use super::{cvt, large, retry, retry_size};
 use crate::errors::{Errno, Result};
 use crate::text::Text;
 
@@ -181,7 +181,7 @@ impl Directory {
     fn open_at(parent: c_int, path: &CStr, flags: c_int) -> Result<Directory> {
         let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
         // SAFETY: reads the path.
-        let fd = retry(|| unsafe { libc::openat(parent, path.as_ptr(), flags) }).and_then(own)?;
+        let fd = retry(|| unsafe { large::openat(parent, path.as_ptr(), flags) }).and_then(own)?;
         // SAFETY: the descriptor is the directory's from here on, if this succeeds.
         let directory = unsafe { libc::fdopendir(fd) };
         if directory.is_null() {
@@ -201,7 +201,7 @@ impl Directory {
     pub(crate) fn next(&mut self) -> Option<Entry<'_>> {
         loop {
             // SAFETY: the directory is open; an entry is live until the next call.
-            let entry = unsafe { libc::readdir(self.0).as_ref() }?;
+            let entry = unsafe { large::readdir(self.0).as_ref() }?;
             // SAFETY: names are terminated, within the entry.
             let name = unsafe { CStr::from_ptr(entry.d_name.as_ptr()) };
             if name != c"." && name != c".." {

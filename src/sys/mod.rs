@@ -10,6 +10,7 @@ pub(crate) mod fd;
 pub(crate) mod file;
 pub(crate) mod inotify;
 pub(crate) mod interface;
+pub(crate) mod large;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod path;

@@ -2,7 +2,7 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
-use super::{cvt, retry, retry_size};
+use super::{cvt, large, retry, retry_size};
 use crate::alloc;
 use crate::errors::{Errno, Result};
 
@@ -113,19 +113,19 @@ pub(crate) fn realpath(path: &CStr) -> Result<*mut c_char> {
 }
 
 /// What the kernel knows of the file system that a path is in.
-pub(crate) fn statfs(path: &CStr) -> Result<libc::statfs> {
+pub(crate) fn statfs(path: &CStr) -> Result<large::statfs> {
     // SAFETY: all-zero is valid.
-    let mut found: libc::statfs = unsafe { core::mem::zeroed() };
+    let mut found: large::statfs = unsafe { core::mem::zeroed() };
     // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::statfs(path.as_ptr(), &mut found) })?;
+    retry(|| unsafe { large::statfs(path.as_ptr(), &mut found) })?;
     Ok(found)
 }
 
 /// The type of the file system that an open file is in.
 pub(crate) fn file_system_type(fd: c_int) -> Result<u64> {
     // SAFETY: all-zero is valid.
-    let mut found: libc::statfs = unsafe { core::mem::zeroed() };
+    let mut found: large::statfs = unsafe { core::mem::zeroed() };
     // SAFETY: writes what it is given memory for.
-    cvt(unsafe { libc::fstatfs(fd, &mut found) })?;
+    cvt(unsafe { large::fstatfs(fd, &mut found) })?;
     Ok(found.f_type as u64)
 }

@@ -6,7 +6,7 @@ use core::sync::atomic::{
 };
 
 use super::lock::Locked;
-use super::{cvt, retry};
+use super::{cvt, large, retry};
 use crate::errors::{Errno, Result};
 
 /// A stack for a child that shares this process's memory.
@@ -38,7 +38,7 @@ impl Stack {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
         // SAFETY: a new mapping, wherever there is room.
         let base = unsafe {
-            libc::mmap(
+            large::mmap(
                 core::ptr::null_mut(),
                 Self::GUARD + Self::SIZE,
                 libc::PROT_NONE,

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::{fd, retry, retry_size};
+use super::{fd, large, retry, retry_size};
 use crate::errors::{Errno, Result};
 
 /// Fills a buffer; waits as long as the system has gathered no entropy since it was started.
@@ -37,7 +37,7 @@ fn fill_from_devices(buffer: *mut [u8]) -> Result {
 fn read_device(path: &CStr, buffer: *mut [u8]) -> Result {
     let flags: c_int = libc::O_RDONLY | libc::O_CLOEXEC;
     // SAFETY: the path is terminated.
-    let device = retry(|| unsafe { libc::open(path.as_ptr(), flags) }).and_then(fd::own)?;
+    let device = retry(|| unsafe { large::open(path.as_ptr(), flags) }).and_then(fd::own)?;
     // SAFETY: a part of the buffer, for which the caller of `fill` vouches.
     let result = each_part(buffer, |at, room| unsafe {
         libc::read(device, at.cast(), room)

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_int, c_long};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::retry;
+use super::{large, retry};
 use crate::abi::{uv_stat_t, uv_timespec_t};
 use crate::errors::{Errno, Result};
 
@@ -80,13 +80,13 @@ pub(super) fn from_statx(found: &libc::statx) -> uv_stat_t {
 /// given.
 pub(crate) fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
     // SAFETY: all-zero is valid.
-    let mut found: libc::stat = unsafe { core::mem::zeroed() };
+    let mut found: large::stat = unsafe { core::mem::zeroed() };
     // SAFETY: paths are terminated, and `found` is what is written.
     retry(|| unsafe {
         match target {
-            Target::Path(path) => libc::stat(path.as_ptr(), &mut found),
-            Target::Link(path) => libc::lstat(path.as_ptr(), &mut found),
-            Target::Descriptor(fd) => libc::fstat(fd, &mut found),
+            Target::Path(path) => large::stat(path.as_ptr(), &mut found),
+            Target::Link(path) => large::lstat(path.as_ptr(), &mut found),
+            Target::Descriptor(fd) => large::fstat(fd, &mut found),
         }
     })?;
     let changed = timespec(found.st_ctime, found.st_ctime_nsec);

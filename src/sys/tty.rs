@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_int};
 
 use super::fd::own;
-use super::{cvt, retry};
+use super::{cvt, large, retry};
 use crate::errors::{Errno, Result};
 
 pub(crate) fn is_terminal(fd: c_int) -> bool {
@@ -30,7 +30,7 @@ pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<c_int> {
     let name = CStr::from_bytes_until_nul(&name).map_err(|_| Errno::ENAMETOOLONG)?;
     let flags = access | libc::O_NOCTTY | libc::O_CLOEXEC;
     // SAFETY: reads the name.
-    retry(|| unsafe { libc::open(name.as_ptr(), flags) }).and_then(own)
+    retry(|| unsafe { large::open(name.as_ptr(), flags) }).and_then(own)
 }
 
 /// The terminal's settings.
@@ -75,9 +75,9 @@ pub(crate) enum FileKind {
 
 pub(crate) fn file_kind(fd: c_int) -> Result<FileKind> {
     // SAFETY: plain numbers, valid when zero.
-    let mut status: libc::stat = unsafe { core::mem::zeroed() };
+    let mut status: large::stat = unsafe { core::mem::zeroed() };
     // SAFETY: writes the status.
-    cvt(unsafe { libc::fstat(fd, &mut status) })?;
+    cvt(unsafe { large::fstat(fd, &mut status) })?;
     Ok(match status.st_mode & libc::S_IFMT {
         libc::S_IFREG | libc::S_IFCHR => FileKind::File,
         libc::S_IFIFO => FileKind::Fifo,

@@ -79,6 +79,34 @@ fn decimal(text: &[u8]) -> Option<f64> {
     core::str::from_utf8(&text[..end]).ok()?.parse().ok()
 }
 
+/// How many tasks ran or waited, on average, for the last 1, 5 and 15 minutes. A container may have a
+/// /proc/loadavg of its own.
+fn load() -> Option<[f64; 3]> {
+    let mut memory = [0; 64];
+    let told = read_small(c"/proc/loadavg", &mut memory).and_then(three_decimals);
+    told.or_else(load_of_system)
+}
+
+fn load_of_system() -> Option<[f64; 3]> {
+    /// `SI_LOAD_SHIFT`: the kernel counts in fractions of this.
+    const ONE: f64 = 65536.0;
+    // SAFETY: all zero is valid, and the call fills it.
+    let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
+    // SAFETY: writes one sysinfo.
+    cvt(unsafe { libc::sysinfo(&mut info) }).ok()?;
+    Some(info.loads.map(|load| load as f64 / ONE))
+}
+
+/// The decimal numbers that a text begins with, set apart by white space.
+fn three_decimals(text: &[u8]) -> Option<[f64; 3]> {
+    let mut words = text
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .map(decimal);
+    let mut next = || words.next().flatten();
+    Some([next()?, next()?, next()?])
+}
+
 // C entry points
 
 /// Nanoseconds of a clock that only goes forward, from some moment in the past.
@@ -177,11 +205,7 @@ pub unsafe extern "C" fn uv_uptime(uptime: *mut f64) -> c_int {
 /// `avg` must have room for three.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_loadavg(avg: *mut f64) {
-    let mut loads = [0.0; 3];
-    // SAFETY: writes at most three.
-    if unsafe { libc::getloadavg(loads.as_mut_ptr(), 3) } != 3 {
-        loads = [0.0; 3];
-    }
+    let loads = load().unwrap_or_default();
     // SAFETY: common pointer contract.
     unsafe { avg.cast::<[f64; 3]>().write_unaligned(loads) };
 }
@@ -229,5 +253,21 @@ mod tests {
         for bad in [&b""[..], b" 1", b".", b"1.2.3", b"max"] {
             assert_eq!(decimal(bad), None);
         }
+    }
+
+    #[test]
+    fn a_load_is_three_decimals() {
+        let load = Some([0.52, 1.0, 20.07]);
+        assert_eq!(three_decimals(b"0.52 1.00 20.07 2/345 6789\n"), load);
+        assert_eq!(three_decimals(b" 0.52\t1\n20.07"), load);
+        for bad in [&b""[..], b"0.52 1.00", b"0.52 x 20.07", b"max 1 1"] {
+            assert_eq!(three_decimals(bad), None);
+        }
+    }
+
+    #[test]
+    fn the_system_knows_its_load() {
+        let loads = load_of_system().unwrap();
+        assert!(loads.into_iter().all(|load| load >= 0.0));
     }
 }

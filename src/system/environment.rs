@@ -19,24 +19,11 @@ unsafe extern "C" {
 }
 
 /// The value of a variable, which stays as it is until somebody changes the environment.
-fn variable(name: &CStr) -> Option<&'static [u8]> {
+pub(super) fn variable(name: &CStr) -> Option<&'static [u8]> {
     // SAFETY: the name is terminated.
     let value = unsafe { libc::getenv(name.as_ptr()) };
     // SAFETY: null or a terminated string of the environment.
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_bytes())
-}
-
-/// The value of a variable that is a number; too large ones are the largest.
-pub(crate) fn number(name: &CStr) -> Option<usize> {
-    let digits = variable(name)?;
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(digits.iter().fold(0usize, |number, digit| {
-        number
-            .saturating_mul(10)
-            .saturating_add((digit - b'0').into())
-    }))
 }
 
 /// `name=value` as an item of its own memory; `None` for what has no `=`.

@@ -95,6 +95,18 @@ fn copy_user(user: &libc::passwd) -> Result<uv_passwd_t> {
     })
 }
 
+/// # Safety
+/// `into` must be null or writable.
+unsafe fn get_user(into: *mut uv_passwd_t, uid: uv_uid_t) -> Result {
+    if into.is_null() {
+        return Err(Errno::EINVAL);
+    }
+    let copy = with_user(uid, copy_user)?;
+    // SAFETY: the caller vouches for the memory.
+    unsafe { into.write(copy) };
+    Ok(())
+}
+
 /// The names of a group's members.
 fn members(group: &libc::group) -> impl Iterator<Item = &CStr> {
     (0..)
@@ -152,8 +164,10 @@ fn copy_field(from: &[c_char]) -> [c_char; 256] {
 /// `pwd` must be null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_os_get_passwd(pwd: *mut uv_passwd_t) -> c_int {
-    // SAFETY: takes no memory; common pointer contract.
-    unsafe { uv_os_get_passwd2(pwd, libc::geteuid()) }
+    // SAFETY: takes no memory.
+    let uid = unsafe { libc::geteuid() };
+    // SAFETY: common pointer contract.
+    unsafe { get_user(pwd, uid) }.into_code()
 }
 
 /// Writes a user's entry of the user database to `pwd`; free it with `uv_os_free_passwd`.
@@ -166,13 +180,8 @@ pub unsafe extern "C" fn uv_os_get_passwd(pwd: *mut uv_passwd_t) -> c_int {
 /// `pwd` must be null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_os_get_passwd2(pwd: *mut uv_passwd_t, uid: uv_uid_t) -> c_int {
-    if pwd.is_null() {
-        return UV_EINVAL;
-    }
     // SAFETY: common pointer contract.
-    with_user(uid, copy_user)
-        .map(|copy| unsafe { pwd.write(copy) })
-        .into_code()
+    unsafe { get_user(pwd, uid) }.into_code()
 }
 
 /// Frees what `uv_os_get_passwd` wrote; doing so twice is harmless.

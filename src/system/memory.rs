@@ -9,6 +9,7 @@ use core::ffi::{CStr, c_int};
 use super::cgroup::{Cgroup, Level, Version};
 use super::proc::{field_of, number, read_small};
 use crate::errors::{Errno, IntoCode, Result};
+use crate::sys::large;
 
 /// What version 1 says where there is no limit: as many whole pages as a signed number counts.
 const NO_LIMIT: u64 = i64::MAX as u64 - 0xffff;
@@ -65,9 +66,9 @@ fn rest(level: Level) -> Option<u64> {
 /// A limit of the process's own, if there is one.
 fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
     // SAFETY: all zero is valid, and the call fills it.
-    let mut limit: libc::rlimit = unsafe { core::mem::zeroed() };
+    let mut limit: large::rlimit = unsafe { core::mem::zeroed() };
     // SAFETY: writes one rlimit.
-    let known = unsafe { libc::getrlimit(resource, &mut limit) } == 0;
+    let known = unsafe { large::getrlimit(resource, &mut limit) } == 0;
     (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
 }
 

@@ -2,13 +2,13 @@
 
 use core::ffi::{CStr, c_int};
 
-use crate::sys::{fd, retry, retry_size};
+use crate::sys::{fd, large, retry, retry_size};
 
 /// The beginning of a file, as much as fits.
 pub(super) fn read_small<'a>(path: &CStr, memory: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: the path is terminated.
     let file: c_int =
-        retry(|| unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
+        retry(|| unsafe { large::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
             .and_then(fd::own)
             .ok()?;
     let mut length = 0;

@@ -333,7 +333,8 @@ fn set_reuse(fd: c_int, options: c_uint) -> Result {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_init(r#loop: *mut uv_loop_t, handle: *mut uv_udp_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { uv_udp_init_ex(r#loop, handle, libc::AF_UNSPEC as c_uint) }
+    unsafe { Udp::from_ptr(handle).init(Loop::from_ptr(r#loop), libc::AF_UNSPEC as c_uint) }
+        .into_code()
 }
 
 /// Makes `handle` a UDP socket. The low eight bits of `flags` are an address family: `AF_INET` or

@@ -32,7 +32,8 @@ use crate::handle::Handle;
 use crate::spin::{self, How, Spin};
 use crate::sys::clock;
 use crate::sys::process::Stack;
-use crate::system::{cpu, environment, title};
+use crate::system::settings::leading_number;
+use crate::system::{cpu, title};
 use crate::view::{addr, owner};
 
 use super::jobs::{Job, Jobs};
@@ -442,11 +443,13 @@ fn do_one_here(on: Loop) {
     }
 }
 
-/// `UV_THREADPOOL_SIZE`, read when the pool starts: brought into the range that is supported; what
-/// is no number means the default.
+/// `UV_THREADPOOL_SIZE`, read when the pool starts: brought into the range that is supported. What is
+/// no number, or a negative one, means the default.
 fn size_from_environment() -> usize {
-    environment::number(c"UV_THREADPOOL_SIZE")
-        .map_or(DEFAULT_SIZE, |size| size.clamp(1, worker::MOST))
+    match leading_number(c"UV_THREADPOOL_SIZE") {
+        Some(size @ 0..) => size.clamp(1, worker::MOST as i64) as usize,
+        _ => DEFAULT_SIZE,
+    }
 }
 
 /// Has [`forget_parent`] called in children; the registration is inherited by them. To be called

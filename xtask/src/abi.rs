@@ -74,6 +74,11 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
     if !more.is_empty() {
         return Err(format!("libraries to load beside: {}", more.join(" ")));
     }
+    let short = short(&imports(&ours)?, &imports(&theirs)?);
+    if !short.is_empty() {
+        return Err(format!("called by another name: {}", short.join(" ")));
+    }
+    println!("  libc's functions for files are called by the same names");
     let headers = [
         ("header-libuv", upstream.source.join("include")),
         ("header-oxuv", root.join("include")),
@@ -124,21 +129,39 @@ fn build(root: &Path, folder: &Path) -> Result<PathBuf, String> {
 
 /// The functions of libuv's that a shared library offers.
 fn functions(library: &Path) -> Result<Vec<String>, String> {
+    let mut names = symbols(library, "--defined-only")?;
+    names.retain(|name| name.starts_with("uv_"));
+    Ok(names)
+}
+
+/// The functions that it takes from other libraries.
+fn imports(library: &Path) -> Result<Vec<String>, String> {
+    symbols(library, "--undefined-only")
+}
+
+fn symbols(library: &Path, which: &str) -> Result<Vec<String>, String> {
     let output = run(Command::new("nm")
-        .args(["--dynamic", "--defined-only", "--format=posix"])
+        .args(["--dynamic", which, "--format=posix"])
         .arg(library))?;
     Ok(names(&String::from_utf8_lossy(&output.stdout)))
 }
 
+/// In order, and without versions.
 fn names(output: &str) -> Vec<String> {
     let mut names: Vec<String> = output
         .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| name.starts_with("uv_"))
+        .filter_map(|line| line.split([' ', '@']).next())
         .map(String::from)
         .collect();
     names.sort_unstable();
     names
+}
+
+/// What ours imports by the short name, and theirs by the one for large files (`open64`). Shims that
+/// replace what libuv calls would not see it.
+fn short(ours: &[String], theirs: &[String]) -> Vec<String> {
+    let is_short = |name: &&String| theirs.contains(&format!("{name}64"));
+    ours.iter().filter(is_short).cloned().collect()
 }
 
 /// The libraries that are loaded with a library, which every program pays for when it starts.
@@ -283,6 +306,7 @@ fn section(functions: usize) -> String {
         "`cargo xtask abi` compares, with `abidiff` of Debian's abigail-tools:\n\n\
          | what | result |\n|---|---|\n\
          | functions of libuv's shared library | all {functions} are there |\n\
+         | the functions for files that it calls | the same names as libuv's, such as `open64` |\n\
          | the libraries, by their debug information | no function or type differs |\n\
          | the headers, as a C compiler sees them | no function or type differs |\n"
     );
@@ -322,8 +346,19 @@ mod tests {
 
     #[test]
     fn finds_what_is_missing() {
-        let theirs = names("uv_b T 10 4\nuv_a T 0 4\n_init T 0 0\n");
+        let theirs = names("uv_b T 10 4\nuv_a T 0 4\n");
         assert_eq!(theirs, ["uv_a", "uv_b"]);
         assert_eq!(missing(&theirs, &names("uv_b T 0 4\n")), ["uv_a"]);
+    }
+
+    #[test]
+    fn finds_short_names() {
+        let theirs = names("open64@GLIBC_2.2.5 U\nread U\nstat64 U\n");
+        assert_eq!(theirs, ["open64", "read", "stat64"]);
+        assert_eq!(
+            short(&names("open U\nread U\nstat64 U\n"), &theirs),
+            ["open"]
+        );
+        assert!(short(&theirs, &theirs).is_empty());
     }
 }

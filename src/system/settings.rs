@@ -1,0 +1,160 @@
+//! Numbers that the environment sets.
+//!
+//! `UV_THREADPOOL_SIZE` is read as libuv reads it, by the number that it begins with. A wrong value of
+//! a variable of this library's own gets one line on the standard error stream.
+
+use core::ffi::CStr;
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::environment::variable;
+use crate::sys::file;
+use crate::text::Text;
+
+/// The number at the beginning of a variable's value, as atoi(3) finds it. What exceeds 64 bits is
+/// the nearest number that does not.
+pub(crate) fn leading_number(name: &CStr) -> Option<i64> {
+    number_at_start(variable(name)?)
+}
+
+/// A sign may stand before the digits, and white space before both.
+fn number_at_start(text: &[u8]) -> Option<i64> {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = text.iter().position(|byte| !is_space(byte))?;
+    let (sign, digits) = match &text[start..] {
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] | digits => (1, digits),
+    };
+    if !digits.first()?.is_ascii_digit() {
+        return None;
+    }
+    let add = |number: i64, digit: &u8| {
+        number
+            .saturating_mul(10)
+            .saturating_add(sign * i64::from(digit - b'0'))
+    };
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    Some(digits.fold(0, add))
+}
+
+/// A variable of this library's own: a number up to `most`, in decimal digits only.
+pub(crate) struct Setting {
+    name: &'static CStr,
+    most: usize,
+    /// What holds where the variable is not set.
+    default: &'static str,
+    is_reported: AtomicBool,
+}
+
+impl Setting {
+    pub(crate) const fn new(name: &'static CStr, most: usize, default: &'static str) -> Setting {
+        Setting {
+            name,
+            most,
+            default,
+            is_reported: AtomicBool::new(false),
+        }
+    }
+
+    /// `None` where it is not set. A wrong value counts as not set, and is reported once.
+    pub(crate) fn value(&self) -> Option<usize> {
+        let text = variable(self.name)?;
+        let value = parse(text, self.most);
+        if value.is_none() && !self.is_reported.swap(true, Relaxed) {
+            // An error of the standard error stream can be told nowhere.
+            let _ = file::write_slice(libc::STDERR_FILENO, self.report(text).as_bytes());
+        }
+        value
+    }
+
+    fn report(&self, text: &[u8]) -> Text<256> {
+        /// More of a value is left out.
+        const MOST_SHOWN: usize = 32;
+        let mut line = Text::new();
+        let name = self.name.to_str().unwrap_or("");
+        let shown = text[..text.len().min(MOST_SHOWN)].escape_ascii();
+        let Setting { most, default, .. } = self;
+        let _ = writeln!(
+            line,
+            "oxuv: {name}={shown}: not a number from 0 to {most}; using the default, {default}"
+        );
+        line
+    }
+}
+
+fn parse(text: &[u8], most: usize) -> Option<usize> {
+    // `parse` takes a sign as well.
+    if !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = core::str::from_utf8(text).ok()?.parse().ok()?;
+    (number <= most).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_as_atoi_finds_them() {
+        for text in [
+            "8",
+            "8 ",
+            " 8",
+            "+8",
+            "8x",
+            "\t8",
+            "\n\x0b\x0c\r 8",
+            "008",
+            "8.9",
+            "8-1",
+            "8\u{e9}",
+        ] {
+            assert_eq!(number_at_start(text.as_bytes()), Some(8), "{text:?}");
+        }
+        for text in ["0", "-0", "+0", "0x8", "0 8"] {
+            assert_eq!(number_at_start(text.as_bytes()), Some(0), "{text:?}");
+        }
+        assert_eq!(number_at_start(b" -8"), Some(-8));
+        assert_eq!(number_at_start(b"99999999999999999999"), Some(i64::MAX));
+        assert_eq!(number_at_start(b"-99999999999999999999"), Some(i64::MIN));
+    }
+
+    #[test]
+    fn without_a_digit_there_is_no_number() {
+        for text in [
+            "", " ", "x8", "+", "-", "+-8", "--8", "+ 8", "\u{a0}8", ".8",
+        ] {
+            assert_eq!(number_at_start(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn settings_are_digits_within_their_range() {
+        assert_eq!(parse(b"0", 1), Some(0));
+        assert_eq!(parse(b"01", 1), Some(1));
+        for text in [
+            "",
+            "2",
+            "+1",
+            "-1",
+            " 1",
+            "1 ",
+            "1x",
+            "18446744073709551616",
+        ] {
+            assert_eq!(parse(text.as_bytes(), 1), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_one_line_with_all_there_is_to_know() {
+        let setting = Setting::new(c"OXUV_X", 1000, "50");
+        assert_eq!(
+            setting.report(b"a\nb").as_bytes(),
+            b"oxuv: OXUV_X=a\\nb: not a number from 0 to 1000; using the default, 50\n"
+        );
+        let long = setting.report(&[0xff; 1000]);
+        assert_eq!(long.as_bytes().last(), Some(&b'\n'));
+    }
+}
