@@ -46,6 +46,16 @@ static void pretend_groups(const char* listing) {
   if (mount(file, place, "none", MS_BIND, NULL) != 0) SKIP("/proc is fixed");
 }
 
+/* Puts a text in the place of a file of /proc, as programs for containers do. */
+static void pretend_proc(const char* place, const char* text) {
+  const char* file = test_path("proc");
+
+  have_mounts_of_our_own();
+  write_text(file, text);
+  if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0) SKIP("mounts are shared");
+  if (mount(file, place, "none", MS_BIND, NULL) != 0) SKIP("/proc is fixed");
+}
+
 /* A file below /sys/fs/cgroup, with the folders that lead to it. */
 static void group_file(const char* path, const char* text) {
   char full[700];
@@ -273,4 +283,39 @@ TEST_IMPL(a_stack_too_large_is_an_error) {
   OXUV_ONLY();
   options.stack_size = SIZE_MAX;
   ASSERT_LT(uv_thread_create_ex(&thread, &options, measure_stack, &size), 0);
+}
+
+/* --- Containers with a /proc of their own -------------------------------------------------------- */
+
+TEST_IMPL(the_load_is_what_proc_says) {
+  double load[3] = {-1, -1, -1};
+
+  pretend_proc("/proc/loadavg", "0.25 17.50 1234.75 3/456 789\n");
+  uv_loadavg(load);
+  ASSERT(load[0] == 0.25);
+  ASSERT(load[1] == 17.5);
+  ASSERT(load[2] == 1234.75);
+}
+
+/* What makes no sense is no reason not to ask the system. */
+TEST_IMPL(the_load_is_that_of_the_system_where_proc_says_nothing) {
+  static const char* const nonsense[] = {"", "1e9 nothing", "12345.5 12345.5"};
+  double load[3];
+  size_t i;
+  int j;
+
+  for (i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
+    pretend_proc("/proc/loadavg", nonsense[i]);
+    load[0] = load[1] = load[2] = -1;
+    uv_loadavg(load);
+    for (j = 0; j < 3; j++) ASSERT(load[j] >= 0 && load[j] < 12345);
+  }
+}
+
+TEST_IMPL(the_uptime_is_what_proc_says) {
+  double seconds = -1;
+
+  pretend_proc("/proc/uptime", "12.50 99.00\n");
+  ASSERT_OK(uv_uptime(&seconds));
+  ASSERT(seconds == 12.5);
 }

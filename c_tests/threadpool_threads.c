@@ -142,9 +142,28 @@ TEST_IMPL_LIMIT(a_huge_number_is_a_number, 60) {
 TEST_IMPL(a_size_that_is_no_number_is_ignored) {
   OXUV_ONLY();
   expect_size("", 4);
+  expect_size(" ", 4);
   expect_size("-1", 4);
+  expect_size(" -99999999999", 4);
   expect_size("many", 4);
-  expect_size("2 threads", 4);
+  expect_size("x2", 4);
+  expect_size("+-2", 4);
+  expect_size("+ 2", 4);
+}
+
+/* As atoi reads it. */
+TEST_IMPL(the_size_is_the_number_that_the_text_begins_with) {
+  expect_size("2 ", 2);
+  expect_size(" 2", 2);
+  expect_size("\t\n\v\f\r 2", 2);
+  expect_size("+2", 2);
+  expect_size("2x", 2);
+  expect_size("2 threads", 2);
+  expect_size("2.9", 2);
+  expect_size("2-1", 2);
+  expect_size("0002", 2);
+  expect_size("0x8", 1);
+  expect_size("-0", 1);
 }
 
 /* The variable may be set by the program itself, after the loop was made. */

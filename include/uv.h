@@ -601,19 +601,22 @@ UV_EXTERN void uv_update_time(uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
 
-/* Prints all handles of the loop to stream (NULL: the standard error), a
- * line each, as [RAI] type address: referenced, active, internal.
+/* Prints all handles of the loop (NULL: the default loop) to stream (NULL:
+ * the standard error), a line each, as [RAI] type address: referenced,
+ * active, internal.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles
  *
- * Precondition: loop must be initialised, stream null or open for writing. */
+ * Precondition: loop must be null or initialised, stream null or open for
+ * writing. */
 UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
 
 /* Prints the active handles of the loop, as uv_print_all_handles does.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_active_handles
  *
- * Precondition: loop must be initialised, stream null or open for writing. */
+ * Precondition: loop must be null or initialised, stream null or open for
+ * writing. */
 UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
 
 /* The user's own pointer, loop->data.
@@ -780,9 +783,9 @@ UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
 
 /* The descriptor under a TCP, pipe, TTY, UDP or poll handle.
  *
- * Returns 0, UV_EINVAL for other handles, or UV_EBADF when there is no
- * descriptor yet or the handle is closing. Closing or changing the
- * descriptor is asking for trouble.
+ * Returns 0, UV_EINVAL for other handles and a null fd, or UV_EBADF when
+ * there is no descriptor yet or the handle is closing. Closing or changing
+ * the descriptor is asking for trouble.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_fileno
  *

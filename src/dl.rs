@@ -6,6 +6,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::abi::*;
 use crate::alloc;
+use crate::panic::not_null;
 
 /// Keeps what `dlerror` says in the library object; says whether there was an error.
 ///
@@ -40,6 +41,7 @@ unsafe fn keep_error(lib: *mut uv_lib_t) -> bool {
 pub unsafe extern "C" fn uv_dlopen(filename: *const c_char, lib: *mut uv_lib_t) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
+        let lib = not_null(lib);
         libc::dlerror();
         let handle = libc::dlopen(filename, libc::RTLD_LAZY);
         lib.write(uv_lib_t {
@@ -64,6 +66,7 @@ pub unsafe extern "C" fn uv_dlopen(filename: *const c_char, lib: *mut uv_lib_t) 
 pub unsafe extern "C" fn uv_dlclose(lib: *mut uv_lib_t) {
     // SAFETY: common pointer contract.
     unsafe {
+        let lib = not_null(lib);
         alloc::free((*lib).errmsg.cast());
         (*lib).errmsg = core::ptr::null_mut();
         if !(*lib).handle.is_null() {
@@ -90,8 +93,8 @@ pub unsafe extern "C" fn uv_dlsym(
     // SAFETY: common pointer contract.
     unsafe {
         libc::dlerror();
-        let address = libc::dlsym((*lib).handle, name);
-        ptr.write(address);
+        let address = libc::dlsym((*not_null(lib)).handle, name);
+        not_null(ptr).write(address);
         if address.is_null() && keep_error(lib) {
             -1
         } else {
@@ -109,7 +112,7 @@ pub unsafe extern "C" fn uv_dlsym(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_dlerror(lib: *const uv_lib_t) -> *const c_char {
     // SAFETY: common pointer contract.
-    let message = unsafe { (*lib).errmsg };
+    let message = unsafe { (*not_null(lib.cast_mut())).errmsg };
     if message.is_null() {
         c"no error".as_ptr()
     } else {

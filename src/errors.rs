@@ -7,6 +7,7 @@ use core::fmt::Write;
 
 use crate::abi::*;
 use crate::alloc;
+use crate::panic::not_null;
 use crate::text::Text;
 
 /// An error: one of the negative `UV_E…` codes.
@@ -48,6 +49,7 @@ impl Errno {
     pub(crate) const ENOTDIR: Errno = Errno(UV_ENOTDIR);
     pub(crate) const ENOTSOCK: Errno = Errno(UV_ENOTSOCK);
     pub(crate) const ENOTSUP: Errno = Errno(UV_ENOTSUP);
+    pub(crate) const ENOTTY: Errno = Errno(UV_ENOTTY);
     pub(crate) const EPERM: Errno = Errno(UV_EPERM);
     pub(crate) const EPIPE: Errno = Errno(UV_EPIPE);
     pub(crate) const ERANGE: Errno = Errno(UV_ERANGE);
@@ -119,6 +121,7 @@ unsafe fn copy_text(text: &CStr, buffer: *mut c_char, length: usize) {
     if length == 0 {
         return;
     }
+    let buffer = not_null(buffer);
     let bytes = text.to_bytes();
     let count = bytes.len().min(length - 1);
     // SAFETY: `count + 1 <= length` bytes are written, which the caller vouches for.

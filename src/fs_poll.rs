@@ -64,6 +64,12 @@ impl FsPoll {
         unsafe { Handle::from_ptr(self.raw().cast()) }
     }
 
+    /// `UV_EINVAL` for another kind of handle.
+    #[inline]
+    fn expected(self) -> Result<FsPoll> {
+        self.handle().expect(UV_FS_POLL).map(|()| self)
+    }
+
     fn newest(self) -> *mut Watched {
         get!(self.poll_ctx).cast()
     }
@@ -327,7 +333,12 @@ pub unsafe extern "C" fn uv_fs_poll_start(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { FsPoll::from_ptr(handle).start(poll_cb, CStr::from_ptr(path), interval) }.into_code()
+    unsafe {
+        FsPoll::from_ptr(handle)
+            .expected()
+            .and_then(|poll| poll.start(poll_cb, CStr::from_ptr(path), interval))
+    }
+    .into_code()
 }
 
 /// Stops looking: the callback is not called any more. Returns 0, also for one not started.
@@ -339,7 +350,9 @@ pub unsafe extern "C" fn uv_fs_poll_start(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_poll_stop(handle: *mut uv_fs_poll_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { FsPoll::from_ptr(handle) }.stop();
+    if let Ok(handle) = unsafe { FsPoll::from_ptr(handle) }.expected() {
+        handle.stop();
+    }
     0
 }
 
@@ -359,11 +372,14 @@ pub unsafe extern "C" fn uv_fs_poll_getpath(
     buffer: *mut c_char,
     size: *mut usize,
 ) -> c_int {
-    // SAFETY: common pointer contract.
-    let poll = unsafe { FsPoll::from_ptr(handle) };
-    if !poll.handle().is_active() {
+    if buffer.is_null() || size.is_null() {
         return UV_EINVAL;
     }
+    // SAFETY: common pointer contract.
+    let poll = match unsafe { FsPoll::from_ptr(handle) }.expected() {
+        Ok(poll) if poll.handle().is_active() => poll,
+        _ => return UV_EINVAL,
+    };
     // SAFETY: an active handle has a watch, whose path is terminated; common pointer contract.
     unsafe {
         let path = (*poll.newest()).path.as_ptr();

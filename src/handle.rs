@@ -50,7 +50,6 @@ pub(crate) mod flags {
 
     pub(crate) const TCP_NODELAY: c_uint = 0x0100_0000;
     pub(crate) const TCP_KEEPALIVE: c_uint = 0x0200_0000;
-    pub(crate) const TCP_SINGLE_ACCEPT: c_uint = 0x0400_0000;
     /// The last bind failed, since the address is in use. libuv has no such bit.
     pub(crate) const TCP_BIND_FAILED: c_uint = 0x1000_0000;
     /// The normal settings of the terminal are kept in the handle. libuv has no such bit.
@@ -102,6 +101,16 @@ impl Handle {
 
     pub(crate) fn kind(self) -> uv_handle_type {
         get!(self.r#type)
+    }
+
+    /// `UV_EINVAL` for a handle of another kind, and for memory that is no handle.
+    #[inline]
+    pub(crate) fn expect(self, kind: uv_handle_type) -> Result {
+        if self.kind() == kind {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL)
+        }
     }
 
     pub(crate) fn has(self, bits: c_uint) -> bool {
@@ -452,7 +461,7 @@ pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, close_cb: uv_close_c
 
 /// The descriptor under a TCP, pipe, TTY, UDP or poll handle.
 ///
-/// Returns 0, `UV_EINVAL` for other handles, or `UV_EBADF` when there is no descriptor yet or the
+/// Returns 0, `UV_EINVAL` for other handles and a null `fd`, or `UV_EBADF` when there is no descriptor yet or the
 /// handle is closing. Closing or changing the descriptor is asking for trouble.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_fileno>
@@ -462,13 +471,14 @@ pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, close_cb: uv_close_c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fileno(handle: *const uv_handle_t, fd: *mut uv_os_fd_t) -> c_int {
     // SAFETY: common pointer contract.
-    match unsafe { Handle::from_ptr(handle) }.fileno() {
-        Ok(number) => {
-            // SAFETY: common pointer contract.
-            unsafe { *fd = number };
+    let (number, into) = unsafe { (Handle::from_ptr(handle).fileno(), fd.as_mut()) };
+    match (number, into) {
+        (Ok(number), Some(into)) => {
+            *into = number;
             0
         }
-        Err(error) => error.code(),
+        (Ok(_), None) => UV_EINVAL,
+        (Err(error), _) => error.code(),
     }
 }
 

@@ -41,7 +41,9 @@
 //!   is, and a buffer as long as the request that it was given with.
 //! - Strings are terminated by a zero byte and not changed during the call.
 //!
-//! A null pointer where none is allowed ends the process with a line that names the function.
+//! A null pointer where none is allowed ends the process with a line that names the function. A handle
+//! of another kind than the function's, or memory that is none, is `UV_EINVAL` where the function
+//! would act on it; what stops does nothing then.
 
 // What ships has nothing of std; `panic/` tells why, and when it is there after all.
 #![no_std]

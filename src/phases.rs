@@ -49,6 +49,7 @@ fn init(phase: impl Phase, on: Loop) {
 /// Starts, with `set_callback` storing the callback; starting a started handle changes nothing.
 fn start<P: Phase>(phase: P, has_callback: bool, set_callback: impl FnOnce()) -> Result {
     let handle = phase.handle();
+    handle.expect(P::KIND)?;
     if handle.is_active() {
         return Ok(());
     }
@@ -61,8 +62,9 @@ fn start<P: Phase>(phase: P, has_callback: bool, set_callback: impl FnOnce()) ->
     Ok(())
 }
 
-fn stop(phase: impl Phase) {
-    if phase.handle().is_active() {
+/// Stops, if it is started and of this kind.
+fn stop<P: Phase>(phase: P) {
+    if phase.handle().is_active() && phase.handle().expect(P::KIND).is_ok() {
         phase.link().remove();
         phase.handle().stop();
     }

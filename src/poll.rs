@@ -54,15 +54,14 @@ impl Poll {
         unsafe { Io::from_ptr(addr!(self.io_watcher)) }
     }
 
+    /// `UV_EINVAL` for another kind of handle.
+    #[inline]
+    fn expected(self) -> Result<Poll> {
+        self.handle().expect(UV_POLL).map(|()| self)
+    }
+
+    /// Takes a descriptor that [`adopt`] let through.
     fn init(self, on: Loop, fd: c_int) -> Result {
-        if is_watched(on, fd) {
-            return Err(Errno::EEXIST);
-        }
-        on.descriptors(|all| all.probe(fd))?;
-        descriptor::set_nonblocking(fd, true).or_else(|error| match error.code() {
-            UV_ENOTTY => descriptor::set_nonblocking_by_flags(fd),
-            _ => Err(error),
-        })?;
         self.handle().init(on, UV_POLL);
         self.io().init(Watcher::Poll, -1);
         set!(self.poll_cb = None);
@@ -132,6 +131,18 @@ impl Poll {
     }
 }
 
+/// Makes a descriptor non-blocking, if it can be polled and nothing on the loop watches it.
+fn adopt(on: Loop, fd: c_int) -> Result {
+    if is_watched(on, fd) {
+        return Err(Errno::EEXIST);
+    }
+    on.descriptors(|all| all.probe(fd))?;
+    descriptor::set_nonblocking(fd, true).or_else(|error| match error {
+        Errno::ENOTTY => descriptor::set_nonblocking_by_flags(fd),
+        _ => Err(error),
+    })
+}
+
 // C entry points
 
 /// Makes `handle` watch the descriptor `fd`, which becomes non-blocking; it is not started.
@@ -150,7 +161,11 @@ pub unsafe extern "C" fn uv_poll_init(
     fd: c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Poll::from_ptr(handle).init(Loop::from_ptr(r#loop), fd) }.into_code()
+    let on = unsafe { Loop::from_ptr(r#loop) };
+    adopt(on, fd)
+        // SAFETY: common pointer contract.
+        .and_then(|()| unsafe { Poll::from_ptr(handle) }.init(on, fd))
+        .into_code()
 }
 
 /// The same as `uv_poll_init`; the two differ on Windows only.
@@ -166,7 +181,11 @@ pub unsafe extern "C" fn uv_poll_init_socket(
     socket: uv_os_sock_t,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Poll::from_ptr(handle).init(Loop::from_ptr(r#loop), socket) }.into_code()
+    let on = unsafe { Loop::from_ptr(r#loop) };
+    adopt(on, socket)
+        // SAFETY: common pointer contract.
+        .and_then(|()| unsafe { Poll::from_ptr(handle) }.init(on, socket))
+        .into_code()
 }
 
 /// Starts to watch for `events`, a combination of `UV_READABLE`, `UV_WRITABLE`, `UV_DISCONNECT` and
@@ -188,7 +207,8 @@ pub unsafe extern "C" fn uv_poll_start(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Poll::from_ptr(handle) }
-        .start(events, cb)
+        .expected()
+        .and_then(|poll| poll.start(events, cb))
         .into_code()
 }
 
@@ -201,6 +221,8 @@ pub unsafe extern "C" fn uv_poll_start(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_poll_stop(handle: *mut uv_poll_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Poll::from_ptr(handle) }.stop();
+    if let Ok(handle) = unsafe { Poll::from_ptr(handle) }.expected() {
+        handle.stop();
+    }
     0
 }

@@ -9,7 +9,7 @@ use core::ffi::{c_int, c_uint};
 
 use crate::abi::*;
 use crate::errors::Errno;
-use crate::panic::misuse;
+use crate::panic::{misuse, not_null};
 
 /// What a pthread function returned, as an error code.
 fn code(result: c_int) -> c_int {
@@ -54,7 +54,7 @@ fn posix_code(result: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_mutex_init(handle: *mut uv_mutex_t) -> c_int {
     // SAFETY: common pointer contract.
-    code(unsafe { libc::pthread_mutex_init(handle, core::ptr::null()) })
+    code(unsafe { libc::pthread_mutex_init(not_null(handle), core::ptr::null()) })
 }
 
 /// Initialises a mutex that its holder may lock again. Returns 0 or an error.
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn uv_mutex_init_recursive(handle: *mut uv_mutex_t) -> c_i
             "no memory for mutex attributes",
         );
         libc::pthread_mutexattr_settype(&mut attributes, libc::PTHREAD_MUTEX_RECURSIVE);
-        let result = libc::pthread_mutex_init(handle, &attributes);
+        let result = libc::pthread_mutex_init(not_null(handle), &attributes);
         libc::pthread_mutexattr_destroy(&mut attributes);
         code(result)
     }
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn uv_mutex_init_recursive(handle: *mut uv_mutex_t) -> c_i
 pub unsafe extern "C" fn uv_mutex_destroy(handle: *mut uv_mutex_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_mutex_destroy(handle) },
+        unsafe { libc::pthread_mutex_destroy(not_null(handle)) },
         "the mutex is locked",
     );
 }
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn uv_mutex_destroy(handle: *mut uv_mutex_t) {
 pub unsafe extern "C" fn uv_mutex_lock(handle: *mut uv_mutex_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_mutex_lock(handle) },
+        unsafe { libc::pthread_mutex_lock(not_null(handle)) },
         "the mutex cannot be locked",
     );
 }
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn uv_mutex_lock(handle: *mut uv_mutex_t) {
 pub unsafe extern "C" fn uv_mutex_trylock(handle: *mut uv_mutex_t) -> c_int {
     // SAFETY: common pointer contract.
     tried(
-        unsafe { libc::pthread_mutex_trylock(handle) },
+        unsafe { libc::pthread_mutex_trylock(not_null(handle)) },
         "the mutex cannot be locked",
     )
 }
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn uv_mutex_trylock(handle: *mut uv_mutex_t) -> c_int {
 pub unsafe extern "C" fn uv_mutex_unlock(handle: *mut uv_mutex_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_mutex_unlock(handle) },
+        unsafe { libc::pthread_mutex_unlock(not_null(handle)) },
         "the mutex is not this thread's",
     );
 }
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn uv_mutex_unlock(handle: *mut uv_mutex_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_rwlock_init(rwlock: *mut uv_rwlock_t) -> c_int {
     // SAFETY: common pointer contract.
-    code(unsafe { libc::pthread_rwlock_init(rwlock, core::ptr::null()) })
+    code(unsafe { libc::pthread_rwlock_init(not_null(rwlock), core::ptr::null()) })
 }
 
 /// Destroys a read-write lock that nobody holds.
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn uv_rwlock_init(rwlock: *mut uv_rwlock_t) -> c_int {
 pub unsafe extern "C" fn uv_rwlock_destroy(rwlock: *mut uv_rwlock_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_rwlock_destroy(rwlock) },
+        unsafe { libc::pthread_rwlock_destroy(not_null(rwlock)) },
         "the lock is held",
     );
 }
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn uv_rwlock_destroy(rwlock: *mut uv_rwlock_t) {
 pub unsafe extern "C" fn uv_rwlock_rdlock(rwlock: *mut uv_rwlock_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_rwlock_rdlock(rwlock) },
+        unsafe { libc::pthread_rwlock_rdlock(not_null(rwlock)) },
         "the lock cannot be had",
     );
 }
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn uv_rwlock_rdlock(rwlock: *mut uv_rwlock_t) {
 pub unsafe extern "C" fn uv_rwlock_tryrdlock(rwlock: *mut uv_rwlock_t) -> c_int {
     // SAFETY: common pointer contract.
     tried(
-        unsafe { libc::pthread_rwlock_tryrdlock(rwlock) },
+        unsafe { libc::pthread_rwlock_tryrdlock(not_null(rwlock)) },
         "the lock cannot be had",
     )
 }
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn uv_rwlock_tryrdlock(rwlock: *mut uv_rwlock_t) -> c_int 
 pub unsafe extern "C" fn uv_rwlock_rdunlock(rwlock: *mut uv_rwlock_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_rwlock_unlock(rwlock) },
+        unsafe { libc::pthread_rwlock_unlock(not_null(rwlock)) },
         "the lock is not held",
     );
 }
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn uv_rwlock_rdunlock(rwlock: *mut uv_rwlock_t) {
 pub unsafe extern "C" fn uv_rwlock_wrlock(rwlock: *mut uv_rwlock_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_rwlock_wrlock(rwlock) },
+        unsafe { libc::pthread_rwlock_wrlock(not_null(rwlock)) },
         "the lock cannot be had",
     );
 }
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn uv_rwlock_wrlock(rwlock: *mut uv_rwlock_t) {
 pub unsafe extern "C" fn uv_rwlock_trywrlock(rwlock: *mut uv_rwlock_t) -> c_int {
     // SAFETY: common pointer contract.
     tried(
-        unsafe { libc::pthread_rwlock_trywrlock(rwlock) },
+        unsafe { libc::pthread_rwlock_trywrlock(not_null(rwlock)) },
         "the lock cannot be had",
     )
 }
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn uv_rwlock_trywrlock(rwlock: *mut uv_rwlock_t) -> c_int 
 pub unsafe extern "C" fn uv_rwlock_wrunlock(rwlock: *mut uv_rwlock_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_rwlock_unlock(rwlock) },
+        unsafe { libc::pthread_rwlock_unlock(not_null(rwlock)) },
         "the lock is not held",
     );
 }
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn uv_rwlock_wrunlock(rwlock: *mut uv_rwlock_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_sem_init(sem: *mut uv_sem_t, value: c_uint) -> c_int {
     // SAFETY: common pointer contract.
-    posix_code(unsafe { libc::sem_init(sem, 0, value) })
+    posix_code(unsafe { libc::sem_init(not_null(sem), 0, value) })
 }
 
 /// Destroys a semaphore that nobody waits for.
@@ -278,7 +278,10 @@ pub unsafe extern "C" fn uv_sem_init(sem: *mut uv_sem_t, value: c_uint) -> c_int
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_sem_destroy(sem: *mut uv_sem_t) {
     // SAFETY: common pointer contract.
-    must(unsafe { libc::sem_destroy(sem) }, "not a semaphore");
+    must(
+        unsafe { libc::sem_destroy(not_null(sem)) },
+        "not a semaphore",
+    );
 }
 
 /// Counts a semaphore up. May be called in a signal handler.
@@ -291,7 +294,7 @@ pub unsafe extern "C" fn uv_sem_destroy(sem: *mut uv_sem_t) {
 pub unsafe extern "C" fn uv_sem_post(sem: *mut uv_sem_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::sem_post(sem) },
+        unsafe { libc::sem_post(not_null(sem)) },
         "the semaphore's count is at its end",
     );
 }
@@ -306,7 +309,7 @@ pub unsafe extern "C" fn uv_sem_post(sem: *mut uv_sem_t) {
 pub unsafe extern "C" fn uv_sem_wait(sem: *mut uv_sem_t) {
     loop {
         // SAFETY: common pointer contract.
-        match posix_code(unsafe { libc::sem_wait(sem) }) {
+        match posix_code(unsafe { libc::sem_wait(not_null(sem)) }) {
             0 => return,
             UV_EINTR => {}
             _ => misuse("not a semaphore"),
@@ -324,7 +327,7 @@ pub unsafe extern "C" fn uv_sem_wait(sem: *mut uv_sem_t) {
 pub unsafe extern "C" fn uv_sem_trywait(sem: *mut uv_sem_t) -> c_int {
     loop {
         // SAFETY: common pointer contract.
-        match posix_code(unsafe { libc::sem_trywait(sem) }) {
+        match posix_code(unsafe { libc::sem_trywait(not_null(sem)) }) {
             result @ (0 | UV_EAGAIN) => return result,
             UV_EINTR => {}
             _ => misuse("not a semaphore"),
@@ -350,7 +353,7 @@ pub unsafe extern "C" fn uv_cond_init(cond: *mut uv_cond_t) -> c_int {
         }
         // Waits are not to be cut short or drawn out when somebody sets the clock.
         libc::pthread_condattr_setclock(&mut attributes, libc::CLOCK_MONOTONIC);
-        let result = libc::pthread_cond_init(cond, &attributes);
+        let result = libc::pthread_cond_init(not_null(cond), &attributes);
         libc::pthread_condattr_destroy(&mut attributes);
         code(result)
     }
@@ -366,7 +369,7 @@ pub unsafe extern "C" fn uv_cond_init(cond: *mut uv_cond_t) -> c_int {
 pub unsafe extern "C" fn uv_cond_destroy(cond: *mut uv_cond_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_cond_destroy(cond) },
+        unsafe { libc::pthread_cond_destroy(not_null(cond)) },
         "somebody waits for the condition",
     );
 }
@@ -381,7 +384,7 @@ pub unsafe extern "C" fn uv_cond_destroy(cond: *mut uv_cond_t) {
 pub unsafe extern "C" fn uv_cond_signal(cond: *mut uv_cond_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_cond_signal(cond) },
+        unsafe { libc::pthread_cond_signal(not_null(cond)) },
         "not a condition variable",
     );
 }
@@ -396,7 +399,7 @@ pub unsafe extern "C" fn uv_cond_signal(cond: *mut uv_cond_t) {
 pub unsafe extern "C" fn uv_cond_broadcast(cond: *mut uv_cond_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_cond_broadcast(cond) },
+        unsafe { libc::pthread_cond_broadcast(not_null(cond)) },
         "not a condition variable",
     );
 }
@@ -411,7 +414,7 @@ pub unsafe extern "C" fn uv_cond_broadcast(cond: *mut uv_cond_t) {
 pub unsafe extern "C" fn uv_cond_wait(cond: *mut uv_cond_t, mutex: *mut uv_mutex_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_cond_wait(cond, mutex) },
+        unsafe { libc::pthread_cond_wait(not_null(cond), mutex) },
         "the mutex is not this thread's",
     );
 }
@@ -434,7 +437,7 @@ pub unsafe extern "C" fn uv_cond_timedwait(
         tv_nsec: (deadline % 1_000_000_000) as _,
     };
     // SAFETY: common pointer contract.
-    match unsafe { libc::pthread_cond_timedwait(cond, mutex, &deadline) } {
+    match unsafe { libc::pthread_cond_timedwait(not_null(cond), mutex, &deadline) } {
         0 => 0,
         libc::ETIMEDOUT => UV_ETIMEDOUT,
         _ => misuse("the mutex is not this thread's"),
@@ -450,7 +453,7 @@ pub unsafe extern "C" fn uv_cond_timedwait(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_barrier_init(barrier: *mut uv_barrier_t, count: c_uint) -> c_int {
     // SAFETY: common pointer contract.
-    code(unsafe { libc::pthread_barrier_init(barrier, core::ptr::null(), count) })
+    code(unsafe { libc::pthread_barrier_init(not_null(barrier), core::ptr::null(), count) })
 }
 
 /// Waits until as many threads wait as the barrier is for. Returns a positive number in one of
@@ -463,7 +466,7 @@ pub unsafe extern "C" fn uv_barrier_init(barrier: *mut uv_barrier_t, count: c_ui
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_barrier_wait(barrier: *mut uv_barrier_t) -> c_int {
     // SAFETY: common pointer contract.
-    match unsafe { libc::pthread_barrier_wait(barrier) } {
+    match unsafe { libc::pthread_barrier_wait(not_null(barrier)) } {
         0 => 0,
         libc::PTHREAD_BARRIER_SERIAL_THREAD => 1,
         _ => misuse("not a barrier"),
@@ -480,7 +483,7 @@ pub unsafe extern "C" fn uv_barrier_wait(barrier: *mut uv_barrier_t) -> c_int {
 pub unsafe extern "C" fn uv_barrier_destroy(barrier: *mut uv_barrier_t) {
     // SAFETY: common pointer contract.
     must(
-        unsafe { libc::pthread_barrier_destroy(barrier) },
+        unsafe { libc::pthread_barrier_destroy(not_null(barrier)) },
         "not a barrier",
     );
 }
@@ -502,5 +505,8 @@ pub unsafe extern "C" fn uv_once(guard: *mut uv_once_t, callback: Option<extern 
         misuse("no callback");
     };
     // SAFETY: common pointer contract.
-    must(unsafe { pthread_once(guard, callback) }, "not a guard");
+    must(
+        unsafe { pthread_once(not_null(guard), callback) },
+        "not a guard",
+    );
 }

@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
-use crate::panic::misuse;
+use crate::panic::{misuse, not_null};
 use crate::sys::large;
 
 /// What glibc gives a thread when the limit says "unlimited".
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn uv_thread_create(
     arg: *mut c_void,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { create(tid, default_stack(), entry, arg) }.into_code()
+    unsafe { create(not_null(tid), default_stack(), entry, arg) }.into_code()
 }
 
 /// The same with options: with `UV_THREAD_HAS_STACK_SIZE` in `params->flags`, the stack has
@@ -243,7 +243,7 @@ pub unsafe extern "C" fn uv_thread_create_ex(
         _ => 0,
     };
     // SAFETY: common pointer contract.
-    unsafe { create(tid, stack_size(asked), entry, arg) }.into_code()
+    unsafe { create(not_null(tid), stack_size(asked), entry, arg) }.into_code()
 }
 
 /// Lets a thread run only on the processors that are marked in `cpumask`, a byte for each; the mask
@@ -267,12 +267,12 @@ pub unsafe extern "C" fn uv_thread_setaffinity(
     }
     if !oldmask.is_null() {
         // SAFETY: common pointer contract.
-        if let Err(error) = unsafe { get_affinity(*tid, oldmask) } {
+        if let Err(error) = unsafe { get_affinity(*not_null(tid), oldmask) } {
             return error.code();
         }
     }
     // SAFETY: common pointer contract.
-    unsafe { set_affinity(*tid, cpumask) }.into_code()
+    unsafe { set_affinity(*not_null(tid), cpumask) }.into_code()
 }
 
 /// Marks in `cpumask` the processors that a thread may run on, a byte for each.
@@ -293,7 +293,7 @@ pub unsafe extern "C" fn uv_thread_getaffinity(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { get_affinity(*tid, cpumask) }.into_code()
+    unsafe { get_affinity(*not_null(tid), cpumask) }.into_code()
 }
 
 /// The processor that the calling thread runs on, or an error.
@@ -331,7 +331,7 @@ pub extern "C" fn uv_thread_self() -> uv_thread_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_thread_join(tid: *mut uv_thread_t) -> c_int {
     // SAFETY: common pointer contract.
-    check(unsafe { libc::pthread_join(*tid, core::ptr::null_mut()) }).into_code()
+    check(unsafe { libc::pthread_join(*not_null(tid), core::ptr::null_mut()) }).into_code()
 }
 
 /// Lets a thread go on without anybody joining it. Returns 0 or an error.
@@ -343,7 +343,7 @@ pub unsafe extern "C" fn uv_thread_join(tid: *mut uv_thread_t) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_thread_detach(tid: *mut uv_thread_t) -> c_int {
     // SAFETY: common pointer contract.
-    check(unsafe { libc::pthread_detach(*tid) }).into_code()
+    check(unsafe { libc::pthread_detach(*not_null(tid)) }).into_code()
 }
 
 /// Non-zero when both are the same thread.
@@ -355,7 +355,7 @@ pub unsafe extern "C" fn uv_thread_detach(tid: *mut uv_thread_t) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_thread_equal(t1: *const uv_thread_t, t2: *const uv_thread_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { libc::pthread_equal(*t1, *t2) }
+    unsafe { libc::pthread_equal(*not_null(t1.cast_mut()), *not_null(t2.cast_mut())) }
 }
 
 /// Names the calling thread; the name is cut to 15 bytes, between characters.
@@ -400,7 +400,8 @@ pub unsafe extern "C" fn uv_thread_getname(
     }
     let mut full = [0u8; NAME_ROOM];
     // SAFETY: the buffer has the length that is passed; common pointer contract.
-    let result = unsafe { libc::pthread_getname_np(*tid, full.as_mut_ptr().cast(), full.len()) };
+    let result =
+        unsafe { libc::pthread_getname_np(*not_null(tid), full.as_mut_ptr().cast(), full.len()) };
     if result != 0 {
         return Errno::from_system(result).code();
     }
@@ -461,7 +462,7 @@ pub unsafe extern "C" fn uv_thread_getpriority(tid: uv_thread_t, priority: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_key_create(key: *mut uv_key_t) -> c_int {
     // SAFETY: common pointer contract.
-    check(unsafe { libc::pthread_key_create(key, None) }).into_code()
+    check(unsafe { libc::pthread_key_create(not_null(key), None) }).into_code()
 }
 
 /// Deletes a key.
@@ -473,7 +474,7 @@ pub unsafe extern "C" fn uv_key_create(key: *mut uv_key_t) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_key_delete(key: *mut uv_key_t) {
     // SAFETY: common pointer contract.
-    if unsafe { libc::pthread_key_delete(*key) } != 0 {
+    if unsafe { libc::pthread_key_delete(*not_null(key)) } != 0 {
         misuse("not a key");
     }
 }
@@ -487,7 +488,7 @@ pub unsafe extern "C" fn uv_key_delete(key: *mut uv_key_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_key_get(key: *mut uv_key_t) -> *mut c_void {
     // SAFETY: common pointer contract.
-    unsafe { libc::pthread_getspecific(*key) }
+    unsafe { libc::pthread_getspecific(*not_null(key)) }
 }
 
 /// Sets the calling thread's pointer under a key.
@@ -499,7 +500,7 @@ pub unsafe extern "C" fn uv_key_get(key: *mut uv_key_t) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_key_set(key: *mut uv_key_t, value: *mut c_void) {
     // SAFETY: common pointer contract.
-    if unsafe { libc::pthread_setspecific(*key, value) } != 0 {
+    if unsafe { libc::pthread_setspecific(*not_null(key), value) } != 0 {
         misuse("not a key");
     }
 }

@@ -1,4 +1,4 @@
-//! The error codes, their names and their texts; the library's own error type.
+//! The error codes, their names and their texts.
 //!
 //! <https://docs.libuv.org/en/v1.x/errors.html>
 

@@ -138,6 +138,12 @@ impl Async {
         unsafe { Handle::from_ptr(self.raw().cast()) }
     }
 
+    /// `UV_EINVAL` for another kind of handle.
+    #[inline]
+    fn expected(self) -> Result<Async> {
+        self.handle().expect(UV_ASYNC).map(|()| self)
+    }
+
     fn pending<'a>(self) -> &'a AtomicI32 {
         // SAFETY: aligned, live, and accessed atomically only once the handle is initialised.
         unsafe { AtomicI32::from_ptr(addr!(self.pending)) }
@@ -379,6 +385,8 @@ pub unsafe extern "C" fn uv_async_init(
 pub unsafe extern "C" fn uv_async_send(r#async: *mut uv_async_t) -> c_int {
     // SAFETY: common pointer contract, except that other threads may use the handle: sending
     // touches atomic fields and what does not change while the handle is open.
-    unsafe { Async::from_ptr(r#async) }.send();
-    0
+    unsafe { Async::from_ptr(r#async) }
+        .expected()
+        .map(Async::send)
+        .into_code()
 }

@@ -4,8 +4,9 @@
 //!
 //! - `Poller::new()` makes one; `Poller::fd()` is what `uv_backend_fd` answers and becomes readable
 //!   when something is ready. Dropping the poller closes it.
-//! - `Poller::set(fd, registration, interest, token)` makes the poller report readiness for `fd`,
-//!   level-triggered, as events that carry `token`; `registration` says what it was told before.
+//! - `Poller::set(fd, registered, interest, token)` makes the poller report readiness for `fd` as
+//!   events that carry `token`: level-triggered, unless the interest has the bit `EDGE`. `registered`
+//!   says whether `fd` was set before and not forgotten.
 //! - `Poller::forget(fd)` ends that, at once, so that `fd` may be closed or used for something else.
 //! - `Poller::abandon()` closes one that a forked child shares with its parent, whose poller stays
 //!   as it is.

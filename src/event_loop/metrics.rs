@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::Loop;
 use crate::abi::*;
+use crate::panic::not_null;
 use crate::sys::clock;
 
 /// Adds to a counter that only the loop's own thread changes: no other processor's write can come
@@ -91,7 +92,7 @@ pub unsafe extern "C" fn uv_metrics_info(
         reserved: [core::ptr::null_mut(); 13],
     };
     // SAFETY: common pointer contract.
-    unsafe { metrics.write(info) };
+    unsafe { not_null(metrics).write(info) };
     0
 }
 

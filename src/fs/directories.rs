@@ -102,9 +102,6 @@ pub(super) fn scandir(request: FsRequest) -> Result<usize> {
 impl FsRequest {
     /// The next entry that `uv_fs_scandir` found. Its end releases them all.
     fn next_entry(self) -> Result<uv_dirent_t> {
-        if self.kind() != UV_FS_SCANDIR {
-            return Err(Errno::EINVAL);
-        }
         let result = get!(self.result);
         if result < 0 {
             return Err(Errno::from_code(result as c_int));
@@ -112,6 +109,9 @@ impl FsRequest {
         let listing = get!(self.ptr).cast::<Listing>();
         if listing.is_null() {
             return Err(Errno::EOF);
+        }
+        if self.kind() != UV_FS_SCANDIR {
+            return Err(Errno::EINVAL);
         }
         // The operation has no buffers: their number tells how far the caller is.
         let index = get!(self.nbufs);

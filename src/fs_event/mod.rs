@@ -67,6 +67,12 @@ impl FsEvent {
         unsafe { Handle::from_ptr(self.raw().cast()) }
     }
 
+    /// `UV_EINVAL` for another kind of handle.
+    #[inline]
+    fn expected(self) -> Result<FsEvent> {
+        self.handle().expect(UV_FS_EVENT).map(|()| self)
+    }
+
     fn event_loop(self) -> Loop {
         self.handle().event_loop()
     }
@@ -424,7 +430,12 @@ pub unsafe extern "C" fn uv_fs_event_start(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { FsEvent::from_ptr(handle).start(cb, CStr::from_ptr(path), flags) }.into_code()
+    unsafe {
+        FsEvent::from_ptr(handle)
+            .expected()
+            .and_then(|event| event.start(cb, CStr::from_ptr(path), flags))
+    }
+    .into_code()
 }
 
 /// Stops watching: the callback is not called any more. Returns 0, also for one not started.
@@ -436,7 +447,9 @@ pub unsafe extern "C" fn uv_fs_event_start(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_event_stop(handle: *mut uv_fs_event_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { FsEvent::from_ptr(handle) }.stop();
+    if let Ok(handle) = unsafe { FsEvent::from_ptr(handle) }.expected() {
+        handle.stop();
+    }
     0
 }
 
@@ -456,12 +469,16 @@ pub unsafe extern "C" fn uv_fs_event_getpath(
     buffer: *mut c_char,
     size: *mut usize,
 ) -> c_int {
-    // SAFETY: common pointer contract.
-    match unsafe { FsEvent::from_ptr(handle) }.path() {
-        // SAFETY: common pointer contract.
-        Some(path) => unsafe { copy_path(path, buffer, size) }.into_code(),
-        None => UV_EINVAL,
+    if buffer.is_null() || size.is_null() {
+        return UV_EINVAL;
     }
+    // SAFETY: common pointer contract.
+    let event = unsafe { FsEvent::from_ptr(handle) }.expected();
+    event
+        .and_then(|event| event.path().ok_or(Errno::EINVAL))
+        // SAFETY: common pointer contract.
+        .and_then(|path| unsafe { copy_path(path, buffer, size) })
+        .into_code()
 }
 
 #[cfg(test)]

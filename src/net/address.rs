@@ -6,6 +6,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
+use crate::panic::not_null;
 
 /// Longer than any address without its zone.
 const TEXT_ROOM: usize = 64;
@@ -94,6 +95,7 @@ unsafe fn format(family: c_int, address: *const c_void, text: *mut c_char, size:
     if !matches!(family, libc::AF_INET | libc::AF_INET6) {
         return Err(Errno::EAFNOSUPPORT);
     }
+    let address = not_null(address.cast_mut());
     let size = size.min(libc::socklen_t::MAX as usize) as libc::socklen_t;
     // SAFETY: the caller vouches for both.
     if unsafe { inet_ntop(family, address, text, size) }.is_null() {
@@ -121,7 +123,7 @@ unsafe fn name_ip4(src: *const libc::sockaddr_in, dst: *mut c_char, size: usize)
     unsafe {
         format(
             libc::AF_INET,
-            (&raw const (*src).sin_addr).cast(),
+            (&raw const (*not_null(src.cast_mut())).sin_addr).cast(),
             dst,
             size,
         )
@@ -135,7 +137,7 @@ unsafe fn name_ip6(src: *const libc::sockaddr_in6, dst: *mut c_char, size: usize
     unsafe {
         format(
             libc::AF_INET6,
-            (&raw const (*src).sin6_addr).cast(),
+            (&raw const (*not_null(src.cast_mut())).sin6_addr).cast(),
             dst,
             size,
         )
@@ -167,7 +169,7 @@ pub unsafe extern "C" fn uv_ip4_addr(
         .and_then(parse_v4)
         .map(|ip| address.sin_addr = ip);
     // SAFETY: common pointer contract.
-    unsafe { addr.write(address) };
+    unsafe { not_null(addr).write(address) };
     parsed.into_code()
 }
 
@@ -197,7 +199,7 @@ pub unsafe extern "C" fn uv_ip6_addr(
         Ok(())
     });
     // SAFETY: common pointer contract.
-    unsafe { addr.write(address) };
+    unsafe { not_null(addr).write(address) };
     parsed.into_code()
 }
 
@@ -253,7 +255,7 @@ pub unsafe extern "C" fn uv_ip_name(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        match c_int::from((*src).sa_family) {
+        match c_int::from((*not_null(src.cast_mut())).sa_family) {
             libc::AF_INET => name_ip4(src.cast(), dst, size),
             libc::AF_INET6 => name_ip6(src.cast(), dst, size),
             _ => Err(Errno::EAFNOSUPPORT),

@@ -7,6 +7,7 @@ use core::ffi::{CStr, c_char, c_int, c_uint};
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
+use crate::panic::not_null;
 use crate::sys::cvt;
 
 /// The system's list of interfaces.
@@ -192,8 +193,8 @@ pub unsafe extern "C" fn uv_interface_addresses(
     };
     // SAFETY: common pointer contract.
     unsafe {
-        addresses.write(list);
-        count.write(number as c_int);
+        not_null(addresses).write(list);
+        not_null(count).write(number as c_int);
     }
     result
 }

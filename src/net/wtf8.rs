@@ -8,6 +8,7 @@ use core::ffi::{CStr, c_char, c_int};
 
 use crate::abi::*;
 use crate::alloc;
+use crate::panic::not_null;
 
 /// The first code point that takes two units in UTF-16.
 const SUPPLEMENTARY: u32 = 0x10000;
@@ -248,7 +249,7 @@ pub unsafe extern "C" fn uv_utf16_to_wtf8(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_wtf8_length_as_utf16(wtf8: *const c_char) -> isize {
     // SAFETY: common pointer contract.
-    match utf16_length(unsafe { CStr::from_ptr(wtf8) }.to_bytes()) {
+    match utf16_length(unsafe { CStr::from_ptr(not_null(wtf8.cast_mut())) }.to_bytes()) {
         Some(length) => length as isize + 1,
         None => UV_EINVAL as isize,
     }

@@ -23,6 +23,16 @@ pub(crate) fn misuse(mistake: &'static str) -> ! {
     panic!("{mistake}")
 }
 
+/// The pointer; null, where none is allowed, ends the process.
+#[inline]
+#[track_caller]
+pub(crate) fn not_null<T>(pointer: *mut T) -> *mut T {
+    if pointer.is_null() {
+        misuse("null pointer");
+    }
+    pointer
+}
+
 /// Called last in an entry point that would otherwise end in a jump to what it calls, and be gone
 /// from the stack where its name is looked for.
 #[inline(always)]

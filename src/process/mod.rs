@@ -61,6 +61,12 @@ impl Process {
         unsafe { Handle::from_ptr(self.raw().cast()) }
     }
 
+    /// `UV_EINVAL` for another kind of handle.
+    #[inline]
+    fn expected(self) -> Result<Process> {
+        self.handle().expect(UV_PROCESS).map(|()| self)
+    }
+
     fn link(self) -> List {
         // SAFETY: the link is a member of a live handle.
         unsafe { List::from_ptr(addr!(self.queue)) }
@@ -298,7 +304,11 @@ pub unsafe extern "C" fn uv_spawn(
     options: *const uv_process_options_t,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Process::from_ptr(handle).spawn(Loop::from_ptr(r#loop), &*options) }.into_code()
+    let Some(options) = (unsafe { options.as_ref() }) else {
+        return UV_EINVAL;
+    };
+    // SAFETY: common pointer contract.
+    unsafe { Process::from_ptr(handle).spawn(Loop::from_ptr(r#loop), options) }.into_code()
 }
 
 /// Sends a signal to the process; 0 only asks whether it is there.
@@ -314,7 +324,8 @@ pub unsafe extern "C" fn uv_spawn(
 pub unsafe extern "C" fn uv_process_kill(handle: *mut uv_process_t, signum: c_int) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Process::from_ptr(handle) }
-        .kill(signum)
+        .expected()
+        .and_then(|process| process.kill(signum))
         .into_code()
 }
 

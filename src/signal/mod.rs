@@ -37,6 +37,12 @@ impl Signal {
         unsafe { Handle::from_ptr(self.raw().cast()) }
     }
 
+    /// `UV_EINVAL` for another kind of handle.
+    #[inline]
+    fn expected(self) -> Result<Signal> {
+        self.handle().expect(UV_SIGNAL).map(|()| self)
+    }
+
     pub(crate) fn event_loop(self) -> Loop {
         self.handle().event_loop()
     }
@@ -236,9 +242,13 @@ pub unsafe extern "C" fn uv_signal_start(
     signal_cb: uv_signal_cb,
     signum: c_int,
 ) -> c_int {
+    if signum == 0 {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
     unsafe { Signal::from_ptr(handle) }
-        .start(signal_cb, signum, false)
+        .expected()
+        .and_then(|signal| signal.start(signal_cb, signum, false))
         .into_code()
 }
 
@@ -258,9 +268,13 @@ pub unsafe extern "C" fn uv_signal_start_oneshot(
     signal_cb: uv_signal_cb,
     signum: c_int,
 ) -> c_int {
+    if signum == 0 {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
     unsafe { Signal::from_ptr(handle) }
-        .start(signal_cb, signum, true)
+        .expected()
+        .and_then(|signal| signal.start(signal_cb, signum, true))
         .into_code()
 }
 
@@ -276,6 +290,8 @@ pub unsafe extern "C" fn uv_signal_start_oneshot(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_signal_stop(handle: *mut uv_signal_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Signal::from_ptr(handle) }.stop();
+    if let Ok(handle) = unsafe { Signal::from_ptr(handle) }.expected() {
+        handle.stop();
+    }
     0
 }

@@ -29,7 +29,7 @@ use crate::system::settings::Setting;
 
 pub(crate) use experience::Spin;
 
-/// The longest look unless the environment says otherwise, which [`limit`] tells as text too.
+/// The longest look unless the environment says otherwise.
 const DEFAULT_MICROSECONDS: usize = 50;
 /// The longest look that the environment may ask for.
 const MOST_MICROSECONDS: usize = 1000;

@@ -91,6 +91,15 @@ impl Stream {
         (!request.is_null()).then(|| unsafe { Shutdown::from_ptr(request) })
     }
 
+    /// `UV_EINVAL` for a handle that is no stream, which may have no descriptor where streams have it.
+    #[inline]
+    pub(super) fn expected(self) -> Result<Stream> {
+        match self.handle().kind() {
+            UV_TCP | UV_NAMED_PIPE | UV_TTY => Ok(self),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
     /// Makes caller's memory a stream without a descriptor.
     pub(crate) fn init(self, on: Loop, kind: uv_handle_type) {
         self.handle().init(on, kind);
@@ -211,11 +220,13 @@ impl Stream {
     }
 
     /// Gives the connection, or the handle received, that waits to `client`.
-    fn accept(self, client: Handle) -> Result {
+    fn accept(self, client: *mut uv_stream_t) -> Result {
         let fd = get!(self.accepted_fd);
         if fd == -1 {
             return Err(Errno::EAGAIN);
         }
+        // SAFETY: common pointer contract.
+        let client = unsafe { Handle::from_ptr(client.cast()) };
         let result = match client.kind() {
             UV_NAMED_PIPE | UV_TCP => {
                 // SAFETY: the type says what the memory is.
@@ -330,7 +341,7 @@ impl Connect {
 
 // Shutting down.
 impl Stream {
-    fn shutdown(self, request: Shutdown, callback: uv_shutdown_cb) -> Result {
+    fn shutdown(self, request: *mut uv_shutdown_t, callback: uv_shutdown_cb) -> Result {
         let handle = self.handle();
         if !handle.has(flags::WRITABLE)
             || handle.has(flags::SHUT)
@@ -339,6 +350,8 @@ impl Stream {
         {
             return Err(Errno::ENOTCONN);
         }
+        // SAFETY: common pointer contract.
+        let request = unsafe { Shutdown::from_ptr(request) };
         let on = self.event_loop();
         set!(request.handle = self.raw());
         set!(request.cb = callback);
@@ -491,7 +504,9 @@ pub unsafe extern "C" fn uv_shutdown(
     cb: uv_shutdown_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(handle).shutdown(Shutdown::from_ptr(req), cb) }.into_code()
+    unsafe { Stream::from_ptr(handle) }
+        .shutdown(req, cb)
+        .into_code()
 }
 
 /// Makes a bound stream listen; `cb` is called for each connection, which `uv_accept` takes.
@@ -528,7 +543,10 @@ pub unsafe extern "C" fn uv_listen(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_accept(server: *mut uv_stream_t, client: *mut uv_stream_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(server).accept(Handle::from_ptr(client.cast())) }.into_code()
+    unsafe { Stream::from_ptr(server) }
+        .expected()
+        .and_then(|server| server.accept(client))
+        .into_code()
 }
 
 /// Non-zero when the stream can be read from.
@@ -575,6 +593,8 @@ pub unsafe extern "C" fn uv_stream_set_blocking(
     blocking: c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let stream = unsafe { Stream::from_ptr(handle) };
-    fd::set_nonblocking(stream.fd(), blocking == 0).into_code()
+    unsafe { Stream::from_ptr(handle) }
+        .expected()
+        .and_then(|stream| fd::set_nonblocking(stream.fd(), blocking == 0))
+        .into_code()
 }

@@ -68,6 +68,14 @@ impl Name {
         })
     }
 
+    /// The same of a peer, which has a name.
+    fn to_connect(name: &[u8], options: c_uint) -> Result<Name> {
+        if name.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        Name::new(name, options)
+    }
+
     fn as_ptr(&self) -> *const libc::sockaddr {
         (&raw const self.address).cast()
     }
@@ -116,11 +124,11 @@ impl Pipe {
             _ => flags::READABLE | flags::WRITABLE,
         };
         fd::set_nonblocking(fd, true)?;
+        self.stream().expected()?;
         self.stream().open(fd, directions)
     }
 
-    fn bind(self, name: &[u8], options: c_uint) -> Result {
-        let name = Name::new(name, options)?;
+    fn bind(self, name: &Name) -> Result {
         if self.fd() != -1 || self.handle().is_closing() {
             return Err(Errno::EINVAL);
         }
@@ -129,7 +137,7 @@ impl Pipe {
             None => None,
         };
         let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
-        self.bind_socket(fd, &name, file.as_deref_mut())
+        self.bind_socket(fd, name, file.as_deref_mut())
             .inspect_err(|_| fd::close_quietly(fd))?;
         if let Some(file) = file {
             set!(self.pipe_fname = SocketFile::into_raw(file));
@@ -161,11 +169,12 @@ impl Pipe {
         Ok(())
     }
 
-    fn connect(self, request: Connect, name: &[u8], options: c_uint, cb: uv_connect_cb) -> Result {
-        if name.is_empty() {
-            return Err(Errno::EINVAL);
-        }
-        let name = Name::new(name, options)?;
+    /// # Safety
+    /// `request` must be writable.
+    unsafe fn connect(self, request: *mut uv_connect_t, name: &Name, cb: uv_connect_cb) -> Result {
+        self.stream().expected()?;
+        // SAFETY: the caller vouches for the request.
+        let request = unsafe { Connect::from_ptr(request) };
         if self.handle().is_closing() {
             return Err(Errno::EINVAL);
         }
@@ -173,7 +182,7 @@ impl Pipe {
             return Err(Errno::EALREADY);
         }
         self.stream()
-            .begin_connect(request, self.try_connect(&name).err(), cb);
+            .begin_connect(request, self.try_connect(name).err(), cb);
         Ok(())
     }
 
@@ -202,9 +211,6 @@ impl Pipe {
 
     /// Writes a socket's name to a buffer of `*size` bytes.
     fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
-        if buffer.is_null() || size.is_null() {
-            return Err(Errno::EINVAL);
-        }
         let fd = self.handle().fileno()?;
         let (address, length) = unix_name(fd, end)?;
         let text = text_of(&address, length);
@@ -357,8 +363,8 @@ pub unsafe extern "C" fn uv_pipe_open(handle: *mut uv_pipe_t, file: uv_file) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_pipe_bind(handle: *mut uv_pipe_t, name: *const c_char) -> c_int {
     // SAFETY: common pointer contract.
-    let (pipe, name) = unsafe { (Pipe::from_ptr(handle), text_bytes(name)) };
-    name.and_then(|name| pipe.bind(name, 0)).into_code()
+    unsafe { text_bytes(name).and_then(|name| Pipe::from_ptr(handle).bind(&Name::new(name, 0)?)) }
+        .into_code()
 }
 
 /// Binds the pipe to a path, or to a name in the abstract namespace, which begins with a zero byte;
@@ -380,8 +386,12 @@ pub unsafe extern "C" fn uv_pipe_bind2(
     flags: c_uint,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let (pipe, name) = unsafe { (Pipe::from_ptr(handle), name_bytes(name, namelen)) };
-    name.and_then(|name| pipe.bind(name, flags)).into_code()
+    unsafe {
+        name_bytes(name, namelen)
+            .and_then(|name| Name::new(name, flags))
+            .and_then(|name| Pipe::from_ptr(handle).bind(&name))
+    }
+    .into_code()
 }
 
 /// Connects to a path, cut as `uv_pipe_bind` cuts it; `cb` gets the outcome, every error included.
@@ -398,10 +408,15 @@ pub unsafe extern "C" fn uv_pipe_connect(
     cb: uv_connect_cb,
 ) {
     // SAFETY: common pointer contract.
-    let (pipe, request) = unsafe { (Pipe::from_ptr(handle), Connect::from_ptr(req)) };
+    let (pipe, name) = unsafe { (Pipe::from_ptr(handle), text_bytes(name)) };
+    if pipe.stream().expected().is_err() {
+        crate::panic::misuse("not a pipe handle");
+    }
+    let name = name.and_then(|name| Name::to_connect(name, 0));
     // SAFETY: common pointer contract.
-    let name = unsafe { text_bytes(name) };
-    if let Err(error) = name.and_then(|name| pipe.connect(request, name, 0, cb)) {
+    if let Err(error) = name.and_then(|name| unsafe { pipe.connect(req, &name, cb) }) {
+        // SAFETY: common pointer contract.
+        let request = unsafe { Connect::from_ptr(req) };
         pipe.stream().begin_connect(request, Some(error), cb);
     }
 }
@@ -425,11 +440,12 @@ pub unsafe extern "C" fn uv_pipe_connect2(
     cb: uv_connect_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let (pipe, request) = unsafe { (Pipe::from_ptr(handle), Connect::from_ptr(req)) };
-    // SAFETY: common pointer contract.
-    let name = unsafe { name_bytes(name, namelen) };
-    name.and_then(|name| pipe.connect(request, name, flags, cb))
-        .into_code()
+    unsafe {
+        name_bytes(name, namelen)
+            .and_then(|name| Name::to_connect(name, flags))
+            .and_then(|name| Pipe::from_ptr(handle).connect(req, &name, cb))
+    }
+    .into_code()
 }
 
 /// Writes the name of the pipe to `buffer`; `*size` is its room and becomes the name's length.
@@ -447,6 +463,9 @@ pub unsafe extern "C" fn uv_pipe_getsockname(
     buffer: *mut c_char,
     size: *mut usize,
 ) -> c_int {
+    if buffer.is_null() || size.is_null() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
     unsafe { Pipe::from_ptr(handle) }
         .name(End::Own, buffer, size)
@@ -465,6 +484,9 @@ pub unsafe extern "C" fn uv_pipe_getpeername(
     buffer: *mut c_char,
     size: *mut usize,
 ) -> c_int {
+    if buffer.is_null() || size.is_null() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
     unsafe { Pipe::from_ptr(handle) }
         .name(End::Peer, buffer, size)
@@ -527,7 +549,11 @@ pub unsafe extern "C" fn uv_pipe_chmod(handle: *mut uv_pipe_t, flags: c_int) -> 
         return UV_EBADF;
     }
     // SAFETY: common pointer contract.
-    unsafe { Pipe::from_ptr(handle) }.chmod(flags).into_code()
+    let pipe = unsafe { Pipe::from_ptr(handle) };
+    pipe.stream()
+        .expected()
+        .and_then(|_| pipe.chmod(flags))
+        .into_code()
 }
 
 /// Makes a pipe: what is written to `fds[1]` is read from `fds[0]`. A flag of `UV_NONBLOCK_PIPE` makes
@@ -545,6 +571,9 @@ pub unsafe extern "C" fn uv_pipe(
     read_flags: c_int,
     write_flags: c_int,
 ) -> c_int {
+    if fds.is_null() {
+        return UV_EINVAL;
+    }
     let ends = fd::pipe(0).and_then(|ends| set_blocking_modes(ends, [read_flags, write_flags]));
     // SAFETY: common pointer contract.
     ends.map(|ends| unsafe { fds.cast::<[c_int; 2]>().write(ends) })
@@ -567,6 +596,9 @@ pub unsafe extern "C" fn uv_socketpair(
     flags0: c_int,
     flags1: c_int,
 ) -> c_int {
+    if socket_vector.is_null() {
+        return UV_EINVAL;
+    }
     let ends = socket::pair(libc::AF_UNIX, r#type, protocol)
         .and_then(|ends| set_blocking_modes(ends, [flags0, flags1]));
     // SAFETY: common pointer contract.

@@ -33,6 +33,11 @@ impl Tcp {
         self.stream().handle()
     }
 
+    /// `UV_EINVAL` for a handle that is no stream. What works with any socket is left to it.
+    fn as_stream(self) -> Result<Tcp> {
+        self.stream().expected().map(|_| self)
+    }
+
     fn fd(self) -> c_int {
         self.stream().fd()
     }
@@ -45,11 +50,7 @@ impl Tcp {
         }
     }
 
-    fn init(self, on: Loop, family: c_uint) -> Result {
-        let family = family as c_int;
-        if !matches!(family, libc::AF_UNSPEC | libc::AF_INET | libc::AF_INET6) {
-            return Err(Errno::EINVAL);
-        }
+    fn init(self, on: Loop, family: c_int) -> Result {
         self.stream().init(on, UV_TCP);
         if family == libc::AF_UNSPEC {
             return Ok(());
@@ -75,6 +76,7 @@ impl Tcp {
             return Err(Errno::EEXIST);
         }
         fd::set_nonblocking(fd, true)?;
+        self.stream().expected()?;
         self.stream().open(fd, flags::READABLE | flags::WRITABLE)
     }
 
@@ -121,7 +123,14 @@ impl Tcp {
         self.make_socket(libc::AF_INET, 0)
     }
 
-    fn connect(self, request: Connect, address: Address, callback: uv_connect_cb) -> Result {
+    /// # Safety
+    /// `request` must be writable.
+    unsafe fn connect(
+        self,
+        request: *mut uv_connect_t,
+        address: Address,
+        callback: uv_connect_cb,
+    ) -> Result {
         if self.handle().is_closing() {
             return Err(Errno::EINVAL);
         }
@@ -132,6 +141,8 @@ impl Tcp {
             Err(error) => Some(error),
             Ok(()) => self.try_connect(address)?,
         };
+        // SAFETY: the caller vouches for the request.
+        let request = unsafe { Connect::from_ptr(request) };
         self.stream().begin_connect(request, error, callback);
         Ok(())
     }
@@ -159,12 +170,12 @@ impl Tcp {
     fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
         self.delayed_error()?;
         let fd = self.handle().fileno()?;
+        // SAFETY: common pointer contract.
+        let length = unsafe { length.as_mut() }.ok_or(Errno::EINVAL)?;
+        let mut size = (*length).max(0) as libc::socklen_t;
         // SAFETY: common pointer contract: `name` is writable for `*length` bytes.
-        unsafe {
-            let mut size = (*length).max(0) as libc::socklen_t;
-            socket::name(fd, end, name, &mut size)?;
-            *length = size as c_int;
-        }
+        unsafe { socket::name(fd, end, name, &mut size) }?;
+        *length = size as c_int;
         Ok(())
     }
 
@@ -223,8 +234,7 @@ impl Tcp {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_tcp_init(r#loop: *mut uv_loop_t, handle: *mut uv_tcp_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Tcp::from_ptr(handle).init(Loop::from_ptr(r#loop), libc::AF_UNSPEC as c_uint) }
-        .into_code()
+    unsafe { Tcp::from_ptr(handle).init(Loop::from_ptr(r#loop), libc::AF_UNSPEC) }.into_code()
 }
 
 /// The same, with a socket of the address family in the lower eight bits of `flags` made at once,
@@ -242,8 +252,12 @@ pub unsafe extern "C" fn uv_tcp_init_ex(
     handle: *mut uv_tcp_t,
     flags: c_uint,
 ) -> c_int {
+    let family = flags as c_int;
+    if !matches!(family, libc::AF_UNSPEC | libc::AF_INET | libc::AF_INET6) {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    unsafe { Tcp::from_ptr(handle).init(Loop::from_ptr(r#loop), flags) }.into_code()
+    unsafe { Tcp::from_ptr(handle).init(Loop::from_ptr(r#loop), family) }.into_code()
 }
 
 /// Makes an existing socket the handle's; it becomes non-blocking. Whether it is a TCP socket is
@@ -274,7 +288,8 @@ pub unsafe extern "C" fn uv_tcp_open(handle: *mut uv_tcp_t, sock: uv_os_sock_t) 
 pub unsafe extern "C" fn uv_tcp_nodelay(handle: *mut uv_tcp_t, enable: c_int) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Tcp::from_ptr(handle) }
-        .set_nodelay(enable != 0)
+        .as_stream()
+        .and_then(|tcp| tcp.set_nodelay(enable != 0))
         .into_code()
 }
 
@@ -296,7 +311,8 @@ pub unsafe extern "C" fn uv_tcp_keepalive(
     let times = (enable != 0).then_some((delay, 1, 10));
     // SAFETY: common pointer contract.
     unsafe { Tcp::from_ptr(handle) }
-        .set_keepalive(times)
+        .as_stream()
+        .and_then(|tcp| tcp.set_keepalive(times))
         .into_code()
 }
 
@@ -320,7 +336,8 @@ pub unsafe extern "C" fn uv_tcp_keepalive_ex(
     let times = (on != 0).then_some((idle, intvl, cnt));
     // SAFETY: common pointer contract.
     unsafe { Tcp::from_ptr(handle) }
-        .set_keepalive(times)
+        .as_stream()
+        .and_then(|tcp| tcp.set_keepalive(times))
         .into_code()
 }
 
@@ -335,8 +352,7 @@ pub unsafe extern "C" fn uv_tcp_simultaneous_accepts(
     handle: *mut uv_tcp_t,
     enable: c_int,
 ) -> c_int {
-    // SAFETY: common pointer contract.
-    unsafe { Tcp::from_ptr(handle) }.note(flags::TCP_SINGLE_ACCEPT, enable == 0);
+    let _ = (handle, enable);
     0
 }
 
@@ -358,7 +374,7 @@ pub unsafe extern "C" fn uv_tcp_bind(
 ) -> c_int {
     // SAFETY: common pointer contract.
     let (tcp, address) = unsafe { (Tcp::from_ptr(handle), Address::from_ptr(addr)) };
-    if tcp.handle().is_closing() {
+    if tcp.handle().expect(UV_TCP).is_err() || tcp.handle().is_closing() {
         return UV_EINVAL;
     }
     address
@@ -419,7 +435,8 @@ pub unsafe extern "C" fn uv_tcp_getpeername(
 pub unsafe extern "C" fn uv_tcp_close_reset(handle: *mut uv_tcp_t, close_cb: uv_close_cb) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Tcp::from_ptr(handle) }
-        .close_reset(close_cb)
+        .as_stream()
+        .and_then(|tcp| tcp.close_reset(close_cb))
         .into_code()
 }
 
@@ -440,10 +457,11 @@ pub unsafe extern "C" fn uv_tcp_connect(
     cb: uv_connect_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let (tcp, request) = unsafe { (Tcp::from_ptr(handle), Connect::from_ptr(req)) };
-    // SAFETY: common pointer contract.
-    let address = unsafe { Address::from_ptr(addr) };
-    address
-        .and_then(|address| tcp.connect(request, address, cb))
+    let (tcp, address) = unsafe { (Tcp::from_ptr(handle), Address::from_ptr(addr)) };
+    tcp.handle()
+        .expect(UV_TCP)
+        .and(address)
+        // SAFETY: common pointer contract.
+        .and_then(|address| unsafe { tcp.connect(req, address, cb) })
         .into_code()
 }

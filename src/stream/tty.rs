@@ -73,11 +73,8 @@ impl Tty {
         self.stream().fd()
     }
 
-    fn init(self, on: Loop, fd: c_int) -> Result {
-        let kind = guess_handle(fd);
-        if kind == UV_FILE || kind == UV_UNKNOWN_HANDLE {
-            return Err(Errno::EINVAL);
-        }
+    /// Takes a descriptor of that kind, which is not a file.
+    fn init(self, on: Loop, fd: c_int, kind: uv_handle_type) -> Result {
         let access = descriptor::status_flags(fd)? & libc::O_ACCMODE;
         let reopened = if kind == UV_TTY && !tty::is_master(fd) {
             tty::reopen(fd, access).ok()
@@ -103,6 +100,16 @@ impl Tty {
                     descriptor::close_quietly(reopened);
                 }
             })
+    }
+
+    /// `UV_ENOTTY` for a handle that is no terminal, or `UV_EBADF` for one that has no descriptor.
+    fn expected(self) -> Result<Tty> {
+        let handle = self.stream().handle();
+        match handle.kind() {
+            UV_TTY => Ok(self),
+            UV_NAMED_PIPE | UV_TCP | UV_UDP | UV_POLL => handle.fileno().and(Err(Errno::ENOTTY)),
+            _ => Err(Errno::ENOTTY),
+        }
     }
 
     fn set_mode(self, mode: uv_tty_mode_t) -> Result {
@@ -186,8 +193,12 @@ pub unsafe extern "C" fn uv_tty_init(
     readable: c_int,
 ) -> c_int {
     let _ = readable;
+    let kind = guess_handle(fd);
+    if kind == UV_FILE || kind == UV_UNKNOWN_HANDLE {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    unsafe { Tty::from_ptr(handle).init(Loop::from_ptr(r#loop), fd) }.into_code()
+    unsafe { Tty::from_ptr(handle).init(Loop::from_ptr(r#loop), fd, kind) }.into_code()
 }
 
 /// Sets the terminal's mode: `UV_TTY_MODE_NORMAL` (as it was), `UV_TTY_MODE_RAW` or
@@ -203,8 +214,15 @@ pub unsafe extern "C" fn uv_tty_init(
 /// `handle` must be initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_tty_set_mode(handle: *mut uv_tty_t, mode: uv_tty_mode_t) -> c_int {
+    if mode > UV_TTY_MODE_RAW_VT {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    unsafe { Tty::from_ptr(handle) }.set_mode(mode).into_code()
+    match unsafe { Tty::from_ptr(handle) }.expected() {
+        Ok(tty) => tty.set_mode(mode).into_code(),
+        Err(_) if mode == UV_TTY_MODE_NORMAL => 0,
+        Err(error) => error.code(),
+    }
 }
 
 /// Gives the terminal back the mode that it had before the first `uv_tty_set_mode`, for the end of
@@ -233,17 +251,15 @@ pub unsafe extern "C" fn uv_tty_get_winsize(
     height: *mut c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let tty = unsafe { Tty::from_ptr(handle) };
-    match tty::window_size(tty.fd()) {
-        Ok((columns, rows)) => {
-            // SAFETY: common pointer contract.
-            unsafe {
-                *width = columns;
-                *height = rows;
-            }
+    let (tty, into) = unsafe { (Tty::from_ptr(handle), (width.as_mut(), height.as_mut())) };
+    let size = tty.expected().and_then(|tty| tty::window_size(tty.fd()));
+    match (size, into) {
+        (Ok(size), (Some(width), Some(height))) => {
+            (*width, *height) = size;
             0
         }
-        Err(error) => error.code(),
+        (Ok(_), _) => UV_EINVAL,
+        (Err(error), _) => error.code(),
     }
 }
 

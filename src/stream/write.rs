@@ -193,13 +193,15 @@ impl Stream {
 
     fn write(
         self,
-        request: Write,
+        request: *mut uv_write_t,
         buffers: *const uv_buf_t,
         count: c_uint,
         passed: *mut uv_stream_t,
         callback: uv_write_cb,
     ) -> Result {
         self.check_write(buffers, count, handle_to_pass(passed))?;
+        // SAFETY: common pointer contract.
+        let request = unsafe { Write::from_ptr(request) };
         request.set_buffers(buffers, count)?;
         let on = self.event_loop();
         let was_empty = self.write_queue().is_empty();
@@ -228,7 +230,8 @@ impl Stream {
         count: c_uint,
         passed: *mut uv_stream_t,
     ) -> Result<c_int> {
-        if self.connect_request().is_some() || !self.write_queue().is_empty() {
+        let is_stream = self.expected().is_ok();
+        if is_stream && (self.connect_request().is_some() || !self.write_queue().is_empty()) {
             return Err(Errno::EAGAIN);
         }
         let passed = handle_to_pass(passed);
@@ -356,10 +359,12 @@ pub unsafe extern "C" fn uv_write(
     nbufs: c_uint,
     cb: uv_write_cb,
 ) -> c_int {
+    if nbufs == 0 {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    let (stream, request) = unsafe { (Stream::from_ptr(handle), Write::from_ptr(req)) };
-    stream
-        .write(request, bufs, nbufs, core::ptr::null_mut(), cb)
+    unsafe { Stream::from_ptr(handle) }
+        .write(req, bufs, nbufs, core::ptr::null_mut(), cb)
         .into_code()
 }
 
@@ -382,10 +387,12 @@ pub unsafe extern "C" fn uv_write2(
     send_handle: *mut uv_stream_t,
     cb: uv_write_cb,
 ) -> c_int {
+    if nbufs == 0 {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    let (stream, request) = unsafe { (Stream::from_ptr(handle), Write::from_ptr(req)) };
-    stream
-        .write(request, bufs, nbufs, send_handle, cb)
+    unsafe { Stream::from_ptr(handle) }
+        .write(req, bufs, nbufs, send_handle, cb)
         .into_code()
 }
 

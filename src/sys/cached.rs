@@ -1,7 +1,7 @@
 //! Questions that the kernel answers from memory, or not at all.
 //!
-//! Nothing here waits for a disk, a server or another process: what would have to is
-//! [`Answer::Unknown`], and is to be asked in another way, where waiting does no harm.
+//! Nothing here waits for a disk, a server or another process, but where that is said: what would
+//! have to is [`Answer::Unknown`], and is to be asked in another way, where waiting does no harm.
 
 use core::ffi::{CStr, c_int, c_uint};
 

@@ -14,7 +14,7 @@ pub(crate) fn close(fd: c_int) -> Result {
     }
 }
 
-/// Closes a descriptor whose closing error nobody can be told, leaving `errno` alone.
+/// Closes a descriptor whose closing error nobody can be told. Like any call, it may change `errno`.
 pub(crate) fn close_quietly(fd: c_int) {
     let _ = close(fd);
 }

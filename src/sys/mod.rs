@@ -1,7 +1,13 @@
-//! The only folder that calls libc for descriptors, sockets and the like.
+//! libc's calls for descriptors, files, sockets, signals and processes, as functions that return a
+//! `Result`.
 //!
-//! System calls go through libc's functions, not raw instructions: fakeroot, torsocks and
-//! sanitizers interpose those, and a drop-in must stay interposable.
+//! What only one chapter needs, that chapter calls itself: the pollers in `backend/`, the machine in
+//! `system/`, names and interfaces in `net/`, threads, locks and shared libraries, and what a child
+//! does before it executes a program (`process/child.rs`).
+//!
+//! System calls go through libc's functions where it has one, by the names that libuv imports
+//! (`large.rs`): fakeroot, torsocks and sanitizers interpose those, and a drop-in must stay
+//! interposable. libc's `syscall` makes those calls that it has no function for.
 
 pub(crate) mod cached;
 pub(crate) mod clock;

@@ -7,6 +7,7 @@ use core::ffi::{c_int, c_long, c_uint};
 use super::proc::read_small;
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
+use crate::panic::not_null;
 use crate::sys::{clock, cvt};
 
 fn read_clock(id: uv_clock_id) -> Result<libc::timespec> {
@@ -193,7 +194,7 @@ pub extern "C" fn uv_sleep(msec: c_uint) {
 pub unsafe extern "C" fn uv_uptime(uptime: *mut f64) -> c_int {
     self::uptime()
         // SAFETY: common pointer contract.
-        .map(|seconds| unsafe { uptime.write(seconds) })
+        .map(|seconds| unsafe { not_null(uptime).write(seconds) })
         .into_code()
 }
 
@@ -207,7 +208,7 @@ pub unsafe extern "C" fn uv_uptime(uptime: *mut f64) -> c_int {
 pub unsafe extern "C" fn uv_loadavg(avg: *mut f64) {
     let loads = load().unwrap_or_default();
     // SAFETY: common pointer contract.
-    unsafe { avg.cast::<[f64; 3]>().write_unaligned(loads) };
+    unsafe { not_null(avg).cast::<[f64; 3]>().write_unaligned(loads) };
 }
 
 /// What the process has used: processor time, memory (`ru_maxrss` in KiB), faults and so on.
@@ -222,7 +223,7 @@ pub unsafe extern "C" fn uv_loadavg(avg: *mut f64) {
 pub unsafe extern "C" fn uv_getrusage(rusage: *mut uv_rusage_t) -> c_int {
     // SAFETY: common pointer contract.
     usage(libc::RUSAGE_SELF)
-        .map(|usage| unsafe { rusage.write(usage) })
+        .map(|usage| unsafe { not_null(rusage).write(usage) })
         .into_code()
 }
 
@@ -238,7 +239,7 @@ pub unsafe extern "C" fn uv_getrusage(rusage: *mut uv_rusage_t) -> c_int {
 pub unsafe extern "C" fn uv_getrusage_thread(rusage: *mut uv_rusage_t) -> c_int {
     // SAFETY: common pointer contract.
     usage(libc::RUSAGE_THREAD)
-        .map(|usage| unsafe { rusage.write(usage) })
+        .map(|usage| unsafe { not_null(rusage).write(usage) })
         .into_code()
 }
 

@@ -11,6 +11,7 @@ use super::proc::{Path, number, read_small};
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
+use crate::panic::not_null;
 
 /// All of a file whose size is not known beforehand.
 fn read_all(path: &core::ffi::CStr) -> Result<alloc::Vec<u8>> {
@@ -266,8 +267,8 @@ pub unsafe extern "C" fn uv_cpu_info(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        cpu_infos.write(core::ptr::null_mut());
-        count.write(0);
+        not_null(cpu_infos).write(core::ptr::null_mut());
+        not_null(count).write(0);
     }
     list()
         .map(|(infos, number)| {

@@ -12,6 +12,7 @@ use super::identity;
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
+use crate::panic::not_null;
 use crate::sys::{cvt, cvt_size};
 
 unsafe extern "C" {
@@ -230,8 +231,8 @@ pub unsafe extern "C" fn uv_os_environ(
     };
     // SAFETY: common pointer contract.
     unsafe {
-        envitems.write(items);
-        count.write(number as c_int);
+        not_null(envitems).write(items);
+        not_null(count).write(number as c_int);
     }
     result
 }

@@ -9,6 +9,7 @@ use core::ffi::{CStr, c_int};
 use super::cgroup::{Cgroup, Level, Version};
 use super::proc::{field_of, number, read_small};
 use crate::errors::{Errno, IntoCode, Result};
+use crate::panic::not_null;
 use crate::sys::large;
 
 /// What version 1 says where there is no limit: as many whole pages as a signed number counts.
@@ -121,7 +122,7 @@ fn resident() -> Result<usize> {
 pub unsafe extern "C" fn uv_resident_set_memory(rss: *mut usize) -> c_int {
     // SAFETY: common pointer contract.
     resident()
-        .map(|bytes| unsafe { rss.write(bytes) })
+        .map(|bytes| unsafe { not_null(rss).write(bytes) })
         .into_code()
 }
 

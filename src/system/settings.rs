@@ -61,7 +61,7 @@ impl Setting {
         let text = variable(self.name)?;
         let value = parse(text, self.most);
         if value.is_none() && !self.is_reported.swap(true, Relaxed) {
-            // An error of the standard error stream can be told nowhere.
+            // An error of the standard error stream has nowhere to go.
             let _ = file::write_slice(libc::STDERR_FILENO, self.report(text).as_bytes());
         }
         value

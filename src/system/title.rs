@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
+use crate::panic::not_null;
 use crate::sys::lock::Locked;
 
 /// The memory of the arguments, and what takes its place.
@@ -165,7 +166,7 @@ pub unsafe extern "C" fn uv_setup_args(argc: c_int, argv: *mut *mut c_char) -> *
         return argv;
     };
     // SAFETY: common pointer contract.
-    TITLE.with(|title| unsafe { title.take_over(count, argv) })
+    TITLE.with(|title| unsafe { title.take_over(count, not_null(argv)) })
 }
 
 /// Sets the process title, cut to the memory that the arguments had.

@@ -29,6 +29,12 @@ impl Timer {
         unsafe { Handle::from_ptr(self.raw().cast()) }
     }
 
+    /// `UV_EINVAL` for another kind of handle.
+    #[inline]
+    fn expected(self) -> Result<Timer> {
+        self.handle().expect(UV_TIMER).map(|()| self)
+    }
+
     /// The link in a group's ring, or in the list of the due.
     #[inline]
     fn link(self) -> List {
@@ -197,7 +203,8 @@ pub unsafe extern "C" fn uv_timer_start(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Timer::from_ptr(handle) }
-        .start(cb, timeout, repeat)
+        .expected()
+        .and_then(|timer| timer.start(cb, timeout, repeat))
         .into_code()
 }
 
@@ -210,7 +217,9 @@ pub unsafe extern "C" fn uv_timer_start(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_timer_stop(handle: *mut uv_timer_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Timer::from_ptr(handle) }.stop();
+    if let Ok(handle) = unsafe { Timer::from_ptr(handle) }.expected() {
+        handle.stop();
+    }
     0
 }
 
@@ -225,7 +234,10 @@ pub unsafe extern "C" fn uv_timer_stop(handle: *mut uv_timer_t) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_timer_again(handle: *mut uv_timer_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Timer::from_ptr(handle) }.again().into_code()
+    unsafe { Timer::from_ptr(handle) }
+        .expected()
+        .and_then(Timer::again)
+        .into_code()
 }
 
 /// Sets the repeat value in milliseconds, used from the next expiry on.

@@ -60,6 +60,12 @@ impl Udp {
         self.handle().has(flags::UDP_CONNECTED)
     }
 
+    /// `UV_EINVAL` for another kind of handle, which may have no descriptor where this one has it.
+    #[inline]
+    fn expected(self) -> Result<Udp> {
+        self.handle().expect(UV_UDP).map(|()| self)
+    }
+
     fn is_ipv6(self) -> bool {
         self.handle().has(flags::IPV6)
     }
@@ -126,14 +132,9 @@ impl Udp {
 
 // Making, binding and connecting.
 impl Udp {
+    /// As `uv_udp_init_ex`, with options that [`check_init`] let through.
     fn init(self, on: Loop, options: c_uint) -> Result {
         let family = (options & 0xff) as c_int;
-        let options = options & !0xff;
-        if !matches!(family, libc::AF_UNSPEC | libc::AF_INET | libc::AF_INET6)
-            || options & !UV_UDP_RECVMMSG != 0
-        {
-            return Err(Errno::EINVAL);
-        }
         let handle = self.handle();
         handle.init(on, UV_UDP);
         set!(self.send_queue_size = 0);
@@ -218,9 +219,7 @@ impl Udp {
         if self.is_open() {
             return Err(Errno::EBUSY);
         }
-        if options & !(UV_UDP_REUSEADDR | UV_UDP_REUSEPORT) != 0 {
-            return Err(Errno::EINVAL);
-        }
+        self.expected()?;
         let on = self.event_loop();
         if is_watched(on, fd) {
             return Err(Errno::EEXIST);
@@ -279,16 +278,27 @@ impl Udp {
     }
 
     /// # Safety
-    /// `length` must be readable and writable, `name` writable for that many bytes.
+    /// `length` must be null or valid, `name` writable for that many bytes.
     unsafe fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
+        let fd = self.handle().fileno()?;
         // SAFETY: the caller vouches for `length`.
-        let room = libc::socklen_t::try_from(unsafe { *length });
-        let mut size = room.map_err(|_| Errno::EINVAL)?;
+        let length = unsafe { length.as_mut() }.ok_or(Errno::EINVAL)?;
+        let mut size = libc::socklen_t::try_from(*length).map_err(|_| Errno::EINVAL)?;
         // SAFETY: the caller vouches for `name`.
-        unsafe { socket::name(self.fd(), end, name, &mut size) }?;
-        // SAFETY: the caller vouches for `length`.
-        unsafe { *length = size as c_int };
+        unsafe { socket::name(fd, end, name, &mut size) }?;
+        *length = size as c_int;
         Ok(())
+    }
+}
+
+/// What `uv_udp_init_ex` takes: a family, and options that are known.
+fn check_init(options: c_uint) -> Result {
+    let family = (options & 0xff) as c_int;
+    let is_known = matches!(family, libc::AF_UNSPEC | libc::AF_INET | libc::AF_INET6);
+    if is_known && options & !0xff & !UV_UDP_RECVMMSG == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
     }
 }
 
@@ -354,8 +364,10 @@ pub unsafe extern "C" fn uv_udp_init_ex(
     handle: *mut uv_udp_t,
     flags: c_uint,
 ) -> c_int {
-    // SAFETY: common pointer contract.
-    unsafe { Udp::from_ptr(handle).init(Loop::from_ptr(r#loop), flags) }.into_code()
+    check_init(flags)
+        // SAFETY: common pointer contract.
+        .and_then(|()| unsafe { Udp::from_ptr(handle).init(Loop::from_ptr(r#loop), flags) })
+        .into_code()
 }
 
 /// Gives the handle a datagram socket that exists, which becomes non-blocking. `SO_REUSEADDR` is
@@ -388,6 +400,9 @@ pub unsafe extern "C" fn uv_udp_open_ex(
     sock: uv_os_sock_t,
     flags: c_uint,
 ) -> c_int {
+    if flags & !(UV_UDP_REUSEADDR | UV_UDP_REUSEPORT) != 0 {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
     unsafe { Udp::from_ptr(handle) }
         .open_with(sock, flags)
@@ -413,7 +428,12 @@ pub unsafe extern "C" fn uv_udp_bind(
     flags: c_uint,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Udp::from_ptr(handle).bind(addr, flags) }.into_code()
+    unsafe {
+        Udp::from_ptr(handle)
+            .expected()
+            .and_then(|udp| udp.bind(addr, flags))
+    }
+    .into_code()
 }
 
 /// Ties the socket to one peer: what is sent goes there, and nothing else is received. With `addr`
@@ -432,7 +452,10 @@ pub unsafe extern "C" fn uv_udp_connect(
     addr: *const libc::sockaddr,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let udp = unsafe { Udp::from_ptr(handle) };
+    let udp = match unsafe { Udp::from_ptr(handle) }.expected() {
+        Ok(udp) => udp,
+        Err(error) => return error.code(),
+    };
     if addr.is_null() {
         return udp.disconnect().into_code();
     }
@@ -487,8 +510,10 @@ pub unsafe extern "C" fn uv_udp_getsockname(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_set_broadcast(handle: *mut uv_udp_t, on: c_int) -> c_int {
     // SAFETY: common pointer contract.
-    let fd = unsafe { Udp::from_ptr(handle) }.fd();
-    set_option(fd, libc::SOL_SOCKET, libc::SO_BROADCAST, on).into_code()
+    unsafe { Udp::from_ptr(handle) }
+        .expected()
+        .and_then(|udp| set_option(udp.fd(), libc::SOL_SOCKET, libc::SO_BROADCAST, on))
+        .into_code()
 }
 
 /// Sets the time to live of what is sent, 1 to 255 hops.
@@ -501,11 +526,12 @@ pub unsafe extern "C" fn uv_udp_set_broadcast(handle: *mut uv_udp_t, on: c_int) 
 /// `handle` must be initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_set_ttl(handle: *mut uv_udp_t, ttl: c_int) -> c_int {
-    // SAFETY: common pointer contract.
-    let udp = unsafe { Udp::from_ptr(handle) };
     if !(1..=255).contains(&ttl) {
         return UV_EINVAL;
     }
-    udp.set_ip_option(libc::IP_TTL, libc::IPV6_UNICAST_HOPS, ttl)
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle) }
+        .expected()
+        .and_then(|udp| udp.set_ip_option(libc::IP_TTL, libc::IPV6_UNICAST_HOPS, ttl))
         .into_code()
 }

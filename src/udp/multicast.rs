@@ -209,9 +209,9 @@ pub unsafe extern "C" fn uv_udp_set_membership(
             .and_then(|group| Ok((group, parse_interface(interface_addr, group)?)))
     };
     // SAFETY: common pointer contract.
-    let udp = unsafe { Udp::from_ptr(handle) };
+    let udp = || unsafe { Udp::from_ptr(handle) }.expected();
     parsed
-        .and_then(|(group, interface)| udp.set_membership(group, interface, membership))
+        .and_then(|(group, interface)| udp()?.set_membership(group, interface, membership))
         .into_code()
 }
 
@@ -239,10 +239,10 @@ pub unsafe extern "C" fn uv_udp_set_source_membership(
         })
     };
     // SAFETY: common pointer contract.
-    let udp = unsafe { Udp::from_ptr(handle) };
+    let udp = || unsafe { Udp::from_ptr(handle) }.expected();
     parsed
         .and_then(|(group, interface, source)| {
-            udp.set_source_membership(group, interface, source, membership)
+            udp()?.set_source_membership(group, interface, source, membership)
         })
         .into_code()
 }
@@ -259,7 +259,8 @@ pub unsafe extern "C" fn uv_udp_set_source_membership(
 pub unsafe extern "C" fn uv_udp_set_multicast_loop(handle: *mut uv_udp_t, on: c_int) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Udp::from_ptr(handle) }
-        .set_ip_option(libc::IP_MULTICAST_LOOP, libc::IPV6_MULTICAST_LOOP, on)
+        .expected()
+        .and_then(|udp| udp.set_ip_option(libc::IP_MULTICAST_LOOP, libc::IPV6_MULTICAST_LOOP, on))
         .into_code()
 }
 
@@ -273,12 +274,13 @@ pub unsafe extern "C" fn uv_udp_set_multicast_loop(handle: *mut uv_udp_t, on: c_
 /// `handle` must be initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_set_multicast_ttl(handle: *mut uv_udp_t, ttl: c_int) -> c_int {
-    // SAFETY: common pointer contract.
-    let udp = unsafe { Udp::from_ptr(handle) };
     if !(0..=255).contains(&ttl) {
         return UV_EINVAL;
     }
-    udp.set_ip_option(libc::IP_MULTICAST_TTL, libc::IPV6_MULTICAST_HOPS, ttl)
+    // SAFETY: common pointer contract.
+    unsafe { Udp::from_ptr(handle) }
+        .expected()
+        .and_then(|udp| udp.set_ip_option(libc::IP_MULTICAST_TTL, libc::IPV6_MULTICAST_HOPS, ttl))
         .into_code()
 }
 
@@ -298,10 +300,14 @@ pub unsafe extern "C" fn uv_udp_set_multicast_interface(
     interface_addr: *const c_char,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let udp = unsafe { Udp::from_ptr(handle) };
-    // SAFETY: common pointer contract.
-    unsafe { parse_interface(interface_addr, udp.any_address()) }
-        .and_then(|interface| udp.set_multicast_interface(interface))
+    let given = (!interface_addr.is_null()).then(|| unsafe { parse_required(interface_addr) });
+    given
+        .transpose()
+        .and_then(|given| {
+            // SAFETY: common pointer contract.
+            let udp = unsafe { Udp::from_ptr(handle) }.expected()?;
+            udp.set_multicast_interface(given.unwrap_or(udp.any_address()))
+        })
         .into_code()
 }
 

@@ -293,7 +293,8 @@ pub unsafe extern "C" fn uv_udp_recv_start(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Udp::from_ptr(handle) }
-        .start_receiving(alloc_cb, recv_cb)
+        .expected()
+        .and_then(|udp| udp.start_receiving(alloc_cb, recv_cb))
         .into_code()
 }
 
@@ -320,6 +321,8 @@ pub unsafe extern "C" fn uv_udp_using_recvmmsg(handle: *const uv_udp_t) -> c_int
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_recv_stop(handle: *mut uv_udp_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Udp::from_ptr(handle) }.stop_receiving();
-    0
+    unsafe { Udp::from_ptr(handle) }
+        .expected()
+        .map(Udp::stop_receiving)
+        .into_code()
 }

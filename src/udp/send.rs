@@ -451,8 +451,12 @@ pub unsafe extern "C" fn uv_udp_send(
     send_cb: uv_udp_send_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Udp::from_ptr(handle).send(SendRequest::from_ptr(req), bufs, nbufs, addr, send_cb) }
-        .into_code()
+    unsafe {
+        Udp::from_ptr(handle)
+            .expected()
+            .and_then(|udp| udp.send(SendRequest::from_ptr(req), bufs, nbufs, addr, send_cb))
+    }
+    .into_code()
 }
 
 /// As `uv_udp_send`, but sends at once or not at all.
@@ -472,7 +476,12 @@ pub unsafe extern "C" fn uv_udp_try_send(
     addr: *const libc::sockaddr,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Udp::from_ptr(handle).try_send(bufs, nbufs, addr) }.into_code()
+    unsafe {
+        Udp::from_ptr(handle)
+            .expected()
+            .and_then(|udp| udp.try_send(bufs, nbufs, addr))
+    }
+    .into_code()
 }
 
 /// As `uv_udp_try_send` for `count` datagrams, in order: the one at index i consists of the `nbufs[i]`
@@ -495,8 +504,6 @@ pub unsafe extern "C" fn uv_udp_try_send2(
     addrs: *mut *mut libc::sockaddr,
     flags: c_uint,
 ) -> c_int {
-    // SAFETY: common pointer contract.
-    let udp = unsafe { Udp::from_ptr(handle) };
     if flags != 0 || count > c_int::MAX as c_uint {
         return UV_EINVAL;
     }
@@ -507,7 +514,12 @@ pub unsafe extern "C" fn uv_udp_try_send2(
         addresses: addrs,
     };
     // SAFETY: common pointer contract.
-    unsafe { udp.try_send_many(&all) }.into_code()
+    unsafe {
+        Udp::from_ptr(handle)
+            .expected()
+            .and_then(|udp| udp.try_send_many(&all))
+    }
+    .into_code()
 }
 
 /// How many bytes of requests are not yet called back, `handle->send_queue_size`.

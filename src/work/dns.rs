@@ -324,7 +324,7 @@ pub unsafe extern "C" fn uv_getaddrinfo(
     service: *const c_char,
     hints: *const libc::addrinfo,
 ) -> c_int {
-    if req.is_null() {
+    if req.is_null() || r#loop.is_null() && getaddrinfo_cb.is_some() {
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.

@@ -8,7 +8,6 @@
 use core::ffi::c_int;
 
 use crate::abi::*;
-use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
 use crate::view::{addr, get, owner, set, view};
@@ -26,17 +25,13 @@ impl Work {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    fn start(self, on: Loop, work: uv_work_cb, after: uv_after_work_cb) -> Result {
-        if work.is_none() {
-            return Err(Errno::EINVAL);
-        }
+    fn start(self, on: Loop, work: uv_work_cb, after: uv_after_work_cb) {
         self.request().start(on, UV_WORK);
         set!(self.r#loop = on.raw());
         set!(self.work_cb = work);
         set!(self.after_work_cb = after);
         // SAFETY: the request stays in place until its callback, and so does its member.
         unsafe { pool::submit(on, addr!(self.work_req), Kind::Cpu, run, done) };
-        Ok(())
     }
 
     fn finish(self, status: c_int) {
@@ -95,6 +90,10 @@ pub unsafe extern "C" fn uv_queue_work(
     work_cb: uv_work_cb,
     after_work_cb: uv_after_work_cb,
 ) -> c_int {
+    if work_cb.is_none() {
+        return UV_EINVAL;
+    }
     // SAFETY: common pointer contract.
-    unsafe { Work::from_ptr(req).start(Loop::from_ptr(r#loop), work_cb, after_work_cb) }.into_code()
+    unsafe { Work::from_ptr(req).start(Loop::from_ptr(r#loop), work_cb, after_work_cb) };
+    0
 }
