@@ -12,7 +12,8 @@ fn main() {
         return;
     }
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,{SONAME}");
-    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,relro,-z,now,-z,nodelete");
+    // Nothing that would keep it loaded: plug-ins take it out again by dlclose().
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,relro,-z,now");
     // Where two libuvs are in one process, each calls its own functions, at its end too.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic-functions");
     link_soname();

@@ -292,6 +292,16 @@ static void load_second(void) {
   *(void**) &second.close = find("uv_close");
 }
 
+static int is_mapped(const char* path) {
+  FILE* maps = fopen("/proc/self/maps", "re");
+  char line[8192];
+  int is_found = 0;
+  ASSERT_NOT_NULL(maps);
+  while (fgets(line, sizeof(line), maps) != NULL) is_found |= strstr(line, path) != NULL;
+  fclose(maps);
+  return is_found;
+}
+
 static void close_timer(uv_timer_t* timer) {
   second.close((uv_handle_t*) timer, NULL);
 }
@@ -331,7 +341,13 @@ TEST_IMPL(two_libraries_do_not_meet) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Its threads are waited for, or stay with it: none runs where there is no code any more. */
+static void unload_second(void) {
+  ASSERT(is_mapped(test_path("second.so")));
+  ASSERT_OK(dlclose(second.library));
+  ASSERT(!is_mapped(test_path("second.so")));
+}
+
+/* Beside one that stays. See unload.c for all that it must not leave behind. */
 TEST_IMPL(the_library_can_be_taken_out_again) {
   int status, i;
   pid_t pid;
@@ -339,7 +355,7 @@ TEST_IMPL(the_library_can_be_taken_out_again) {
   OXUV_ONLY();
   load_second();
   use_second();
-  ASSERT_OK(dlclose(second.library));
+  unload_second();
   use_first();
   /* What it registered for forks and for the end does not point into nothing. */
   pid = fork();
@@ -350,7 +366,7 @@ TEST_IMPL(the_library_can_be_taken_out_again) {
   for (i = 0; i < 3; i++) {
     load_second();
     use_second();
-    ASSERT_OK(dlclose(second.library));
+    unload_second();
   }
   MAKE_SURE_NOTHING_LEAKED();
 }

@@ -3390,8 +3390,9 @@ UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
 /* Releases what the library holds for the whole process: it ends the threads
  * of the pool, after the work that was queued, forgets the process title,
  * and unmaps the stack that it keeps for children. Happens by itself at
- * exit. Call it once, when no loop is active and no request under way, and
- * nothing else of the library afterwards.
+ * exit, and when the library is unloaded. Call it once, when no loop is
+ * active and no request under way, and nothing else of the library
+ * afterwards.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
 UV_EXTERN void uv_library_shutdown(void);
@@ -4582,7 +4583,7 @@ UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle,
 
 /* Makes handle a signal handle; it is not started.
  *
- * Returns 0 or an error, such as UV_EMFILE.
+ * Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_init
  *

@@ -4,7 +4,7 @@
 //! `UV_THREADPOOL_SIZE`. One worker at a time is on its way, started or woken; when it takes a job
 //! and there are more, it calls the next before it begins. So many workers never come for few jobs,
 //! and yet each job finds somebody, even if those at work block. Threads stay until the process
-//! exits.
+//! exits, or unloads the library.
 //!
 //! *Light* jobs, which a loop gives away only to share the work, call nobody while a worker is awake,
 //! and not one by one: the loop sees to them when it polls ([`attend`]), and when they get stuck
@@ -679,6 +679,8 @@ fn shut_down() {
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = at_exit;
 
+/// Runs at exit, and in `dlclose`, before the functions that are registered for forks go.
+///
 /// Not the exported function: with two libuvs in a process, that name may be the other one's.
 #[cfg(not(test))]
 extern "C" fn at_exit() {
@@ -697,8 +699,8 @@ fn release() {
 
 /// Releases what the library holds for the whole process: it ends the threads of the pool, after
 /// the work that was queued, forgets the process title, and unmaps the stack that it keeps for
-/// children. Happens by itself at exit. Call it once, when no loop is active and no request under
-/// way, and nothing else of the library afterwards.
+/// children. Happens by itself at exit, and when the library is unloaded. Call it once, when no loop
+/// is active and no request under way, and nothing else of the library afterwards.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown>
 #[unsafe(no_mangle)]
