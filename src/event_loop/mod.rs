@@ -323,8 +323,8 @@ impl Loop {
 
     fn init_parts(self) -> Result {
         async_handle::loop_init(self);
-        signal::loop_init(self);
-        process::loop_init(self)
+        signal::loop_init(self)
+            .and_then(|()| process::loop_init(self))
             .and_then(|()| pool::loop_init(self))
             .inspect_err(|_| {
                 signal::loop_cleanup(self);

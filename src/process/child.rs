@@ -3,20 +3,20 @@
 //! **Async-signal-safe zone.** The child shares its parent's memory while the parent's other
 //! threads go on, in the middle of whatever they do; or it has a copy of it, in that state.
 //! Allowed here: reading the plan, atomic stores to it, the stack, and the calls `rt_sigaction`,
-//! `pthread_sigmask`, `setsid`, `fcntl`, `dup3`, `openat`, `close`, `chdir`, `setgroups`, `setgid`,
+//! `pthread_sigmask`, `setsid`, `fcntl`, `dup2`, `open`, `close`, `chdir`, `setgroups`, `setgid`,
 //! `setuid`, `strlen`, `execve`, `write`, `_exit`. No allocation, no lock, no formatting, no
 //! indexing, no `unwrap`; `errno` is the parent thread's, who restores it.
 //!
-//! What concerns descriptors and identity goes straight to the kernel: libc's functions, or those
-//! that something has put in their place (torsocks, ThreadSanitizer), keep books in memory, and the
-//! books are the parent's. `chdir` and `execve`, which take names, are libc's.
+//! What concerns descriptors and identity goes straight to the kernel where memory is shared
+//! (`calls.rs`). `chdir` and `execve`, which take names, are libc's.
 //!
 //! Descriptors, working folder, user, group, mask and dispositions are the child's own, so that
 //! nothing has to be undone.
 
-use core::ffi::{c_char, c_int, c_long, c_void};
+use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
+use super::calls::Calls;
 use crate::errors::{Errno, Result};
 use crate::sys::cvt;
 
@@ -26,6 +26,7 @@ pub(super) struct Plan {
     pub(super) paths: *const c_char,
     pub(super) path_count: usize,
     pub(super) arguments: *const *const c_char,
+    /// Null for the child's own, which the change of its identity may add to.
     pub(super) environment: *const *const c_char,
     /// Null for the parent's.
     pub(super) cwd: *const c_char,
@@ -35,6 +36,7 @@ pub(super) struct Plan {
     /// The parent's descriptor for each of the child's, or −1. The child changes them.
     pub(super) descriptors: *mut c_int,
     pub(super) descriptor_count: c_int,
+    pub(super) calls: Calls,
     pub(super) report: Report,
 }
 
@@ -45,7 +47,7 @@ pub(super) struct Report {
     /// The code of what kept the child from executing a program, or 0.
     pub(super) error: AtomicI32,
     /// A pipe to write the code to, or −1 where memory is known to be shared.
-    pub(super) pipe: AtomicI32,
+    pub(super) pipe: c_int,
 }
 
 /// The child's main function.
@@ -66,10 +68,9 @@ impl Report {
     fn tell(&self, error: Errno) {
         let code = error.code();
         self.error.store(code, SeqCst);
-        let pipe = self.pipe.load(SeqCst);
-        if pipe != -1 {
+        if self.pipe != -1 {
             // SAFETY: writes the bytes of `code`.
-            unsafe { libc::write(pipe, (&raw const code).cast(), size_of::<c_int>()) };
+            unsafe { libc::write(self.pipe, (&raw const code).cast(), size_of::<c_int>()) };
         }
     }
 }
@@ -104,7 +105,7 @@ impl Plan {
             // SAFETY: the plan has a descriptor for each target.
             let fd = unsafe { *source };
             if fd >= 0 && fd < count && fd != target {
-                let moved = fcntl(fd, libc::F_DUPFD_CLOEXEC, count)?;
+                let moved = self.calls.fcntl(fd, libc::F_DUPFD_CLOEXEC, count)?;
                 // SAFETY: as above.
                 unsafe { *source = moved };
             }
@@ -119,36 +120,68 @@ impl Plan {
             let is_standard = target <= libc::STDERR_FILENO;
             if fd < 0 {
                 if is_standard {
-                    open_null(target)?;
+                    self.open_null(target)?;
                 }
                 continue;
             }
-            place(fd, target)?;
+            self.place(fd, target)?;
             if is_standard {
                 // Programs do not expect their standard descriptors to be non-blocking.
-                make_blocking(target)?;
+                self.make_blocking(target)?;
             }
         }
         Ok(())
     }
 
-    /// First what needs the rights that are given up last. (libc's functions would have all
-    /// threads of the parent follow.)
+    /// Puts a descriptor in its place, to be kept by the program.
+    fn place(&self, fd: c_int, target: c_int) -> Result {
+        if fd == target {
+            self.calls.fcntl(fd, libc::F_SETFD, 0).map(drop)
+        } else {
+            self.calls.dup2(fd, target)
+        }
+    }
+
+    fn open_null(&self, target: c_int) -> Result {
+        let mode = if target == libc::STDIN_FILENO {
+            libc::O_RDONLY
+        } else {
+            libc::O_RDWR
+        };
+        let fd = self.calls.open(c"/dev/null", mode)?;
+        if fd != target {
+            self.place(fd, target)?;
+            self.calls.close(fd);
+        }
+        Ok(())
+    }
+
+    fn make_blocking(&self, fd: c_int) -> Result {
+        let flags = self.calls.fcntl(fd, libc::F_GETFL, 0)?;
+        if flags & libc::O_NONBLOCK != 0 {
+            let blocking = flags & !libc::O_NONBLOCK;
+            self.calls.fcntl(fd, libc::F_SETFL, blocking)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn changes_identity(&self) -> bool {
+        self.uid.is_some() || self.gid.is_some()
+    }
+
+    /// First what needs the rights that are given up last.
     fn change_identity(&self) -> Result {
-        if self.uid.is_none() && self.gid.is_none() {
+        if !self.changes_identity() {
             return Ok(());
         }
         // The supplementary groups are the parent's. Whoever is not allowed to give them up is
         // not allowed to change the user either, or will be told.
-        // SAFETY: no groups are read.
-        unsafe { libc::syscall(libc::SYS_setgroups, 0, core::ptr::null::<libc::gid_t>()) };
+        self.calls.give_up_groups();
         if let Some(gid) = self.gid {
-            // SAFETY: takes a number.
-            call(unsafe { libc::syscall(libc::SYS_setgid, gid) })?;
+            self.calls.set_group(gid)?;
         }
         if let Some(uid) = self.uid {
-            // SAFETY: takes a number.
-            call(unsafe { libc::syscall(libc::SYS_setuid, uid) })?;
+            self.calls.set_user(uid)?;
         }
         Ok(())
     }
@@ -157,9 +190,14 @@ impl Plan {
     fn execute(&self) -> Errno {
         let mut path = self.paths;
         let mut outcome = Errno::ENOENT;
+        let environment = if self.environment.is_null() {
+            super::own_environment()
+        } else {
+            self.environment
+        };
         for _ in 0..self.path_count {
             // SAFETY: the plan has terminated strings, and arrays of them that end in null.
-            unsafe { libc::execve(path, self.arguments, self.environment) };
+            unsafe { libc::execve(path, self.arguments, environment) };
             match Errno::last() {
                 // Somebody has such a program, though not for us: worth knowing, if no other.
                 Errno::EACCES => outcome = Errno::EACCES,
@@ -183,50 +221,6 @@ fn is_not_there(error: Errno) -> bool {
         Errno::from_system(libc::ESTALE),
     ];
     NOT_THERE.contains(&error)
-}
-
-/// The result of a system call that gives a number.
-fn call(result: c_long) -> Result<c_int> {
-    cvt(result as c_int)
-}
-
-fn fcntl(fd: c_int, command: c_int, argument: c_int) -> Result<c_int> {
-    // SAFETY: the commands used here take and give numbers.
-    call(unsafe { libc::syscall(libc::SYS_fcntl, fd, command, argument) })
-}
-
-/// Puts a descriptor in its place, to be kept by the program.
-fn place(fd: c_int, target: c_int) -> Result {
-    if fd == target {
-        return fcntl(fd, libc::F_SETFD, 0).map(drop);
-    }
-    // SAFETY: takes numbers.
-    call(unsafe { libc::syscall(libc::SYS_dup3, fd, target, 0) }).map(drop)
-}
-
-fn open_null(target: c_int) -> Result {
-    let path = c"/dev/null".as_ptr();
-    let mode = if target == libc::STDIN_FILENO {
-        libc::O_RDONLY
-    } else {
-        libc::O_RDWR
-    };
-    // SAFETY: a terminated string.
-    let fd = call(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, mode) })?;
-    if fd != target {
-        place(fd, target)?;
-        // SAFETY: opened above.
-        unsafe { libc::syscall(libc::SYS_close, fd) };
-    }
-    Ok(())
-}
-
-fn make_blocking(fd: c_int) -> Result {
-    let flags = fcntl(fd, libc::F_GETFL, 0)?;
-    if flags & libc::O_NONBLOCK != 0 {
-        fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK)?;
-    }
-    Ok(())
 }
 
 /// Every signal gets its default action, ignored ones too. Straight to the kernel: libc keeps

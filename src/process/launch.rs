@@ -2,15 +2,20 @@
 //!
 //! The child shares the parent's memory and the calling thread waits for it, so that nothing is
 //! copied, however much memory the parent has. The child then reports in memory. Where sharing is
-//! refused, or granted in words only (emulators), the child gets a copy and reports through a pipe;
-//! the first child of a process shows which it is.
+//! granted in words only (emulators), the child gets a copy and reports through a pipe; the first
+//! child of a process shows which it is.
+//!
+//! A child is made by `fork()`, and reports through a pipe as well, where sharing is refused; and
+//! where the functions that change a user or a group are not libc's own, and are needed: fakeroot
+//! keeps in memory who the child is.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 
+use super::calls::Calls;
 use super::child::{self, Plan};
 use crate::errors::{Errno, Result};
-use crate::sys::process::{self, ChangingIdentity, Memory, Stack};
+use crate::sys::process::{self, ChangingIdentity, Stack};
 use crate::sys::signal::{AllBlocked, keeping_errno};
 use crate::sys::{fd, retry_size};
 
@@ -22,31 +27,58 @@ const DOES_NOT_WORK: u8 = 2;
 
 /// Makes a child that does what is planned. Its id, once it has executed the program; or what kept
 /// it from that, and the child is gone.
-pub(super) fn launch(plan: &Plan) -> Result<libc::pid_t> {
+pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     process::call_in_forks(&REGISTERED, forget_parent)?;
     let known = SHARING.load(Relaxed);
-    let pipe = if known == WORKS {
-        None
-    } else {
-        Some(Pipe::open(plan.descriptor_count)?)
-    };
-    let report_fd = pipe.as_ref().map_or(-1, |pipe| pipe.to_write);
-    plan.report.pipe.store(report_fd, SeqCst);
-    let pid = start(plan, known)?;
-    let shares = plan.report.has_begun.load(SeqCst);
-    let code = match pipe {
-        _ if shares => {
-            SHARING.store(WORKS, Relaxed);
-            plan.report.error.load(SeqCst)
+    if known == DOES_NOT_WORK
+        || plan.changes_identity() && process::are_identity_functions_replaced()
+    {
+        return launch_forked(plan);
+    }
+    let pipe = (known != WORKS)
+        .then(|| Pipe::open(&mut plan))
+        .transpose()?;
+    match clone(&plan) {
+        Ok(pid) => started(pid, hear(&plan, pipe)),
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) if known == NOT_KNOWN => {
+            SHARING.store(DOES_NOT_WORK, Relaxed);
+            launch_forked(plan)
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// The code that a child made by [`clone`] has reported, or 0.
+fn hear(plan: &Plan, pipe: Option<Pipe>) -> c_int {
+    if plan.report.has_begun.load(SeqCst) {
+        SHARING.store(WORKS, Relaxed);
+        return plan.report.error.load(SeqCst);
+    }
+    match pipe {
         Some(pipe) => {
             SHARING.store(DOES_NOT_WORK, Relaxed);
             pipe.read()
         }
         // Killed before it could do anything: a process that has ended.
         None => 0,
-    };
+    }
+}
+
+fn launch_forked(mut plan: Plan) -> Result<libc::pid_t> {
+    plan.calls = Calls::Library;
+    let pipe = Pipe::open(&mut plan)?;
+    let argument = (&raw mut plan).cast();
+    let pid = keeping_errno(|| {
+        let _blocked = AllBlocked::new();
+        // SAFETY: the child's main function is made for this, and has a copy of the plan.
+        unsafe { process::fork(child::main, argument) }
+    })?;
+    started(pid, pipe.read())
+}
+
+/// What is to be told of a child that has reported this code.
+fn started(pid: libc::pid_t, code: c_int) -> Result<libc::pid_t> {
     if code == 0 {
         return Ok(pid);
     }
@@ -54,26 +86,16 @@ pub(super) fn launch(plan: &Plan) -> Result<libc::pid_t> {
     Err(Errno::from_code(code))
 }
 
-/// Makes the child; signals must not find it in the parent's memory with the parent's handlers.
-fn start(plan: &Plan, known: u8) -> Result<libc::pid_t> {
+/// Makes a child that shares memory; signals must not find it there with the parent's handlers.
+fn clone(plan: &Plan) -> Result<libc::pid_t> {
     let stack = Stack::new()?;
     let argument = core::ptr::from_ref(plan).cast_mut().cast();
     keeping_errno(|| {
         let _blocked = AllBlocked::new();
-        let changing = plan.uid.is_some() || plan.gid.is_some();
-        let _changing = changing.then(ChangingIdentity::begin);
+        let _changing = plan.changes_identity().then(ChangingIdentity::begin);
         // SAFETY: the child's main function is made for this, signals are blocked, and plan and
-        // stack outlive the child's use of them: with shared memory this thread waits.
-        let clone = |memory| unsafe { process::clone(memory, &stack, child::main, argument) };
-        if known == DOES_NOT_WORK {
-            return clone(Memory::Copied);
-        }
-        match clone(Memory::Shared) {
-            Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) if known == NOT_KNOWN => {
-                clone(Memory::Copied)
-            }
-            result => result,
-        }
+        // stack outlive the child's use of them: this thread waits, or the child has copies.
+        unsafe { process::clone(&stack, child::main, argument) }
     })
 }
 
@@ -90,9 +112,10 @@ struct Pipe {
 }
 
 impl Pipe {
-    /// Above the `count` descriptors that the child puts in place.
-    fn open(count: c_int) -> Result<Pipe> {
-        let [to_read, to_write] = fd::pipe(count)?;
+    /// Opens the pipe that the child is to report through, where the child puts no other file.
+    fn open(plan: &mut Plan) -> Result<Pipe> {
+        let [to_read, to_write] = fd::pipe(plan.descriptor_count)?;
+        plan.report.pipe = to_write;
         Ok(Pipe { to_read, to_write })
     }
 

@@ -12,9 +12,11 @@
 //! | `stdio.rs` | what the child's descriptors are |
 //! | `launch.rs` | making the child without copying memory |
 //! | `child.rs` | what the child does until it executes the program |
+//! | `calls.rs` | by which calls it does that |
 //!
 //! <https://docs.libuv.org/en/v1.x/process.html>
 
+mod calls;
 mod child;
 mod launch;
 mod program;
@@ -31,6 +33,7 @@ use crate::list::{self, List};
 use crate::signal::Signal;
 use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set, view};
+use calls::Calls;
 use child::{Plan, Report};
 use program::Candidates;
 use stdio::Stdio;
@@ -50,9 +53,13 @@ const KNOWN_FLAGS: c_uint = UV_PROCESS_SETUID
     | UV_PROCESS_WINDOWS_HIDE_GUI
     | UV_PROCESS_WINDOWS_FILE_PATH_EXACT_NAME;
 
-unsafe extern "C" {
-    /// The process's environment.
-    static environ: *const *const c_char;
+/// The process's environment, as it is at the moment.
+fn own_environment() -> *const *const c_char {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: nobody may change the environment while it is read, which C demands as well.
+    unsafe { environ }
 }
 
 impl Process {
@@ -160,18 +167,18 @@ unsafe fn start_process(on: Loop, options: &uv_process_options_t) -> Result<libc
         // SAFETY: the caller vouches for the array, which nothing changes meanwhile.
         (_, false) => unsafe { core::slice::from_raw_parts(options.stdio, count) },
     };
-    let environment = if options.env.is_null() {
-        // SAFETY: nobody may change the environment while it is read, which C demands as well.
-        unsafe { environ }
+    let environment = options.env.cast_const().cast();
+    let searched = if options.env.is_null() {
+        own_environment()
     } else {
-        options.env.cast_const().cast()
+        environment
     };
     // SAFETY: the caller vouches for the string and the array.
-    let candidates = unsafe { Candidates::new(CStr::from_ptr(options.file), environment) }?;
+    let candidates = unsafe { Candidates::new(CStr::from_ptr(options.file), searched) }?;
     let mut stdio = Stdio::new(containers)?;
     start_watching(on)?;
     let (descriptors, descriptor_count) = stdio.descriptors();
-    let started = launch::launch(&Plan {
+    let started = launch::launch(Plan {
         paths: candidates.as_ptr(),
         path_count: candidates.count,
         arguments: options.args.cast_const().cast(),
@@ -182,10 +189,11 @@ unsafe fn start_process(on: Loop, options: &uv_process_options_t) -> Result<libc
         gid: (options.flags & UV_PROCESS_SETGID != 0).then_some(options.gid),
         descriptors,
         descriptor_count,
+        calls: Calls::Kernel,
         report: Report {
             has_begun: AtomicBool::new(false),
             error: AtomicI32::new(0),
-            pipe: AtomicI32::new(-1),
+            pipe: -1,
         },
     });
     // Even if it failed: programs (node is one) read from the pipes of a process that could not

@@ -5,8 +5,9 @@
 //! each time. Any number of handles, in any number of loops, may wait for the same signal. When
 //! none is left that does, the signal's default action is restored.
 //!
-//! A loop is woken through an eventfd, which it opens with its first signal handle. It is not a
-//! handle, so it does not keep the loop alive.
+//! A loop is woken through an eventfd. It is opened with the loop, since a program may have itself
+//! forbidden new descriptors when it watches for its first signal, and is not a handle, so it does
+//! not keep the loop alive.
 //!
 //! <https://docs.libuv.org/en/v1.x/signal.html>
 
@@ -47,23 +48,16 @@ impl Signal {
         self.handle().event_loop()
     }
 
-    fn init(self, on: Loop) -> Result {
-        open_wakeup(on)?;
-        self.init_handle(on);
-        Ok(())
-    }
-
-    fn init_handle(self, on: Loop) {
+    fn init(self, on: Loop) {
         self.handle().init(on, UV_SIGNAL);
         set!(self.signum = 0);
         set!(self.signal_cb = None);
         registry::init(self);
     }
 
-    /// For the library's own handle: not shown, not keeping the loop alive, and making no
-    /// descriptor before it is started.
+    /// For the library's own handle: not shown, and not keeping the loop alive.
     pub(crate) fn init_internal(self, on: Loop) {
-        self.init_handle(on);
+        self.init(on);
         self.handle().unreference();
         self.handle().add(flags::INTERNAL);
     }
@@ -80,7 +74,7 @@ impl Signal {
             return Ok(());
         }
         self.stop();
-        open_wakeup(self.event_loop())?;
+        listen(self.event_loop())?;
         registry::add(self, signum, is_one_shot)?;
         handle.clear(flags::SIGNAL_ONE_SHOT);
         if is_one_shot {
@@ -150,18 +144,26 @@ fn for_each(on: Loop, mut work: impl FnMut(Signal)) {
 }
 
 /// Before the loop has any signal handle.
-pub(crate) fn loop_init(on: Loop) {
+pub(crate) fn loop_init(on: Loop) -> Result {
     registry::loop_init(on);
     set!(on.signal_pipefd = [-1, -1]);
     watcher(on).init(Watcher::Signal, -1);
+    open_wakeup(on)
 }
 
 /// Opens the loop's eventfd, unless it is open.
 fn open_wakeup(on: Loop) -> Result {
     if let Some(wakeup) = watcher(on).open_eventfd(on)? {
         set!(on.signal_pipefd = [wakeup, wakeup]);
-        watcher(on).start(on, ready::READABLE);
     }
+    Ok(())
+}
+
+/// Has the poller watch the eventfd, which it need not before there is a signal to be told of.
+fn listen(on: Loop) -> Result {
+    // A fork may have found no descriptor for it.
+    open_wakeup(on)?;
+    watcher(on).start(on, ready::READABLE);
     Ok(())
 }
 
@@ -179,9 +181,6 @@ pub(crate) fn loop_cleanup(on: Loop) {
 /// In a forked child: signals that the parent caught are the parent's, and the eventfd is shared
 /// with it.
 pub(crate) fn loop_fork(on: Loop) -> Result {
-    if watcher(on).fd() == -1 {
-        return Ok(());
-    }
     close_wakeup(on);
     open_wakeup(on)?;
     registry::forget_all_caught(on);
@@ -189,7 +188,7 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
     for_each(on, |signal| {
         if signal.handle().is_active() {
             let added = registry::add_again(signal, get!(signal.signum), signal.is_one_shot());
-            result = result.and(added);
+            result = result.and(listen(on)).and(added);
         }
     });
     result
@@ -214,7 +213,7 @@ pub(crate) fn on_readable(on: Loop) {
 
 /// Makes `handle` a signal handle; it is not started.
 ///
-/// Returns 0 or an error, such as `UV_EMFILE`.
+/// Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_init>
 ///
@@ -223,7 +222,8 @@ pub(crate) fn on_readable(on: Loop) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_signal_init(r#loop: *mut uv_loop_t, handle: *mut uv_signal_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Signal::from_ptr(handle).init(Loop::from_ptr(r#loop)) }.into_code()
+    unsafe { Signal::from_ptr(handle).init(Loop::from_ptr(r#loop)) };
+    0
 }
 
 /// Starts to watch for the signal `signum`: `signal_cb` is called from the loop each time it is

@@ -5,6 +5,7 @@
 
 use core::ffi::{CStr, c_int, c_uint};
 
+use super::replaced::are_libcs_own;
 use super::socket::IOV_MAX;
 use super::stat::from_statx;
 use super::{cvt, cvt_size, fd, large};
@@ -285,21 +286,12 @@ const REPLACEABLE: [&CStr; 17] = [
 /// Whether the functions that files are usually reached by are libc's own, and not those of a
 /// library that takes their place (fakeroot, a sanitizer, …).
 pub(crate) fn is_libc_itself() -> bool {
-    let base_of = |function: *const libc::c_void| {
-        // SAFETY: all-zero is valid.
-        let mut info: libc::Dl_info = unsafe { core::mem::zeroed() };
-        // SAFETY: `info` is what is written.
-        (unsafe { libc::dladdr(function, &mut info) } != 0).then_some(info.dli_fbase)
-    };
-    // A function that nobody replaces.
-    let libc_base = base_of(libc::sysconf as *const _);
-    let is_libcs = |name: &CStr| {
+    // Older libcs lack some of the names.
+    let functions = REPLACEABLE.map(|name| {
         // SAFETY: the name is terminated.
-        let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-        // Older libcs lack some of the names.
-        function.is_null() || base_of(function) == libc_base
-    };
-    libc_base.is_some() && REPLACEABLE.into_iter().all(is_libcs)
+        unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.cast_const()
+    });
+    are_libcs_own(&functions)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub(crate) mod memory;
 pub(crate) mod path;
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod replaced;
 pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod socket;

@@ -2,10 +2,11 @@
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+    AtomicBool, AtomicPtr, AtomicU8, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
 };
 
 use super::lock::Locked;
+use super::replaced::are_libcs_own;
 use super::{cvt, large, retry};
 use crate::errors::{Errno, Result};
 
@@ -34,25 +35,15 @@ impl Stack {
         }
     }
 
+    /// By `mmap` alone, which whoever may start threads and processes may call.
     fn map() -> Result<Stack> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
-        // SAFETY: a new mapping, wherever there is room.
-        let base = unsafe {
-            large::mmap(
-                core::ptr::null_mut(),
-                Self::GUARD + Self::SIZE,
-                libc::PROT_NONE,
-                flags | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(Errno::last());
-        }
+        let base = map(
+            core::ptr::null_mut(),
+            Self::GUARD + Self::SIZE,
+            libc::PROT_NONE,
+        )?;
         let usable = base.wrapping_byte_add(Self::GUARD);
-        // SAFETY: the upper part of the mapping that was just made.
-        cvt(unsafe { libc::mprotect(usable, Self::SIZE, libc::PROT_READ | libc::PROT_WRITE) })
+        map(usable, Self::SIZE, libc::PROT_READ | libc::PROT_WRITE)
             .inspect_err(|_| Stack::unmap(base))?;
         Ok(Stack { base })
     }
@@ -79,6 +70,23 @@ impl Stack {
     }
 }
 
+/// Maps memory of a stack, in place of what is mapped at `at` if that is not null.
+fn map(at: *mut c_void, size: usize, protection: c_int) -> Result<*mut c_void> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
+    let flags = if at.is_null() {
+        flags
+    } else {
+        flags | libc::MAP_FIXED
+    };
+    // SAFETY: a new mapping, or in place of the caller's.
+    let base = unsafe { large::mmap(at, size, protection, flags, -1, 0) };
+    if base == libc::MAP_FAILED {
+        Err(Errno::last())
+    } else {
+        Ok(base)
+    }
+}
+
 impl Drop for Stack {
     fn drop(&mut self) {
         // No child runs on it any more.
@@ -90,33 +98,21 @@ impl Drop for Stack {
     }
 }
 
-/// What a child does with its parent's memory.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Memory {
-    /// It uses it, while the calling thread waits for it to execute a program or end.
-    Shared,
-    /// It gets a copy, and both go on.
-    Copied,
-}
-
-/// Makes a child that calls `entry`; no `pthread_atfork` function runs.
+/// Makes a child that calls `entry`, uses this process's memory, and has the calling thread wait
+/// until it executes a program or ends; no `pthread_atfork` function runs.
 ///
 /// # Safety
 /// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for
-/// it. All signals must be blocked. With copied memory, the child must not outlive its use of the
-/// stack, which it has a copy of.
+/// it. All signals must be blocked. Where the system makes a copy of the memory all the same, the
+/// child must not outlive its use of the stack, which it has a copy of.
 pub(crate) unsafe fn clone(
-    memory: Memory,
     stack: &Stack,
     entry: extern "C" fn(*mut c_void) -> c_int,
     argument: *mut c_void,
 ) -> Result<libc::pid_t> {
-    let flags = match memory {
-        Memory::Shared => libc::CLONE_VM | libc::CLONE_VFORK,
-        Memory::Copied => 0,
-    };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the stack is large enough and unused; the caller vouches for the rest.
-    cvt(unsafe { libc_clone(entry, stack.top(), flags | libc::SIGCHLD, argument) })
+    cvt(unsafe { libc_clone(entry, stack.top(), flags, argument) })
 }
 
 unsafe extern "C" {
@@ -131,6 +127,43 @@ unsafe extern "C" {
         argument: *mut c_void,
         ...
     ) -> c_int;
+}
+
+/// Makes a child that has a copy of this process's memory and calls `entry`. The functions of
+/// `pthread_atfork` run.
+///
+/// # Safety
+/// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for it.
+pub(crate) unsafe fn fork(
+    entry: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> Result<libc::pid_t> {
+    // SAFETY: the child does only what the caller vouches for.
+    let pid = cvt(unsafe { libc::fork() })?;
+    if pid == 0 {
+        let status = entry(argument);
+        // SAFETY: nothing of the parent's runs at exit.
+        unsafe { libc::_exit(status) };
+    }
+    Ok(pid)
+}
+
+/// Whether a library, or the program, has functions of its own in place of those that change a
+/// process's user and groups, as fakeroot has. Found out once: to look takes as long as a child.
+pub(crate) fn are_identity_functions_replaced() -> bool {
+    const NOT_KNOWN: u8 = 0;
+    const REPLACED: u8 = 1;
+    const ITS_OWN: u8 = 2;
+    static STATE: AtomicU8 = AtomicU8::new(NOT_KNOWN);
+    if STATE.load(Relaxed) == NOT_KNOWN {
+        let are_its_own = are_libcs_own(&[
+            libc::setgroups as *const _,
+            libc::setgid as *const _,
+            libc::setuid as *const _,
+        ]);
+        STATE.store(if are_its_own { ITS_OWN } else { REPLACED }, Relaxed);
+    }
+    STATE.load(Relaxed) == REPLACED
 }
 
 /// Waits until a child has ended; somebody else may have heard of it already.

@@ -1,0 +1,116 @@
+/* Sandboxes whose rules were written for libuv: they end a process for a system call that starting a
+ * child with libuv does not make. */
+#include "refuse.h"
+
+#include "task.h"
+
+static void forbid_what_libuv_does_not_need(void) {
+#define FORBID(call)                                                                               \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#ifdef __NR_dup2
+    FORBID(__NR_dup3),
+#endif
+    FORBID(__NR_eventfd2),
+    FORBID(__NR_timerfd_create),
+    FORBID(__NR_signalfd4),
+    FORBID(__NR_memfd_create),
+    FORBID(__NR_unshare),
+    FORBID(__NR_waitid),
+#ifdef __NR_pidfd_open
+    FORBID(__NR_pidfd_open),
+    FORBID(__NR_pidfd_send_signal),
+#endif
+#ifdef __NR_close_range
+    FORBID(__NR_close_range),
+#endif
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    SKIP("no system call filters here");
+}
+
+static int exit_count;
+
+static void on_exit_close(uv_process_t* handle, int64_t status, int signum) {
+  ASSERT_EQ(status, 7);
+  ASSERT_EQ(signum, 0);
+  exit_count++;
+  uv_close((uv_handle_t*) handle, NULL);
+}
+
+static void start(uv_loop_t* loop, unsigned flags) {
+  char* args[] = {"/bin/sh", "-c", ": <&3 && : >&4 && exit 7", NULL};
+  uv_process_options_t options;
+  uv_stdio_container_t stdio[5];
+  uv_process_t process;
+  uv_pipe_t pipe;
+  int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  memset(&options, 0, sizeof(options));
+  ASSERT_GE(fd, 0);
+  ASSERT_OK(uv_pipe_init(loop, &pipe, 0));
+  stdio[0].flags = UV_IGNORE;
+  stdio[1].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
+  stdio[1].data.stream = (uv_stream_t*) &pipe;
+  stdio[2].flags = UV_INHERIT_FD;
+  stdio[2].data.fd = 2;
+  stdio[3].flags = UV_INHERIT_FD;
+  stdio[3].data.fd = fd;
+  stdio[4].flags = UV_INHERIT_FD;
+  stdio[4].data.fd = 1;
+  options.file = args[0];
+  options.args = args;
+  options.exit_cb = on_exit_close;
+  options.stdio = stdio;
+  options.stdio_count = 5;
+  options.cwd = "/";
+  options.flags = flags;
+  options.uid = getuid();
+  options.gid = getgid();
+  ASSERT_OK(uv_spawn(loop, &process, &options));
+  uv_close((uv_handle_t*) &pipe, NULL);
+  ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
+  ASSERT_OK(close(fd));
+}
+
+static void start_children(void) {
+  uv_loop_t loop;
+  ASSERT_OK(uv_loop_init(&loop));
+  forbid_what_libuv_does_not_need();
+  start(&loop, 0);
+  start(&loop, UV_PROCESS_DETACHED);
+  start(&loop, UV_PROCESS_SETUID | UV_PROCESS_SETGID);
+  ASSERT_EQ(exit_count, 3);
+  ASSERT_OK(uv_loop_close(&loop));
+}
+
+TEST_IMPL(children_take_no_calls_that_libuv_does_not_make) {
+  run_in_child(start_children);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+static void on_signal(uv_signal_t* handle, int signum) {
+  (void) signum;
+  uv_close((uv_handle_t*) handle, NULL);
+}
+
+static void watch_for_a_signal(void) {
+  uv_signal_t handle;
+  uv_loop_t loop;
+  ASSERT_OK(uv_loop_init(&loop));
+  forbid_what_libuv_does_not_need();
+  ASSERT_OK(uv_signal_init(&loop, &handle));
+  ASSERT_OK(uv_signal_start(&handle, on_signal, SIGUSR1));
+  ASSERT_OK(raise(SIGUSR1));
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_OK(uv_loop_close(&loop));
+}
+
+TEST_IMPL(signals_take_no_calls_that_libuv_does_not_make) {
+  run_in_child(watch_for_a_signal);
+  MAKE_SURE_NOTHING_LEAKED();
+}

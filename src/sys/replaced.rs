@@ -1,0 +1,23 @@
+//! Whether functions of libc's are its own, or those of a library (fakeroot, a sanitizer, …) or
+//! program that takes their place.
+
+use core::ffi::c_void;
+
+/// Whether all of these functions, as this library finds them, are in libc; null stands for one that
+/// libc does not have. `false` where that cannot be told.
+pub(crate) fn are_libcs_own(functions: &[*const c_void]) -> bool {
+    // A function that nobody replaces.
+    let libc = base_of(libc::sysconf as *const _);
+    libc.is_some()
+        && functions
+            .iter()
+            .all(|function| function.is_null() || base_of(*function) == libc)
+}
+
+/// Where the file that a function is in is mapped.
+fn base_of(function: *const c_void) -> Option<*mut c_void> {
+    // SAFETY: all-zero is valid.
+    let mut info: libc::Dl_info = unsafe { core::mem::zeroed() };
+    // SAFETY: `info` is what is written.
+    (unsafe { libc::dladdr(function, &mut info) } != 0).then_some(info.dli_fbase)
+}
