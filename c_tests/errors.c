@@ -203,3 +203,19 @@ TEST_IMPL(translate_negates_the_errors_of_the_system) {
   ASSERT_EQ(uv_translate_sys_error(123456), -123456);
   ASSERT_EQ(uv_translate_sys_error(-123456), -123456);
 }
+
+/* Programs show the errors in the order of the map: by name, and behind UNKNOWN as they came. */
+TEST_IMPL(the_map_is_in_the_order_of_libuv) {
+  static const char* const late[] = {
+      "EOF",    "ENXIO",  "EMLINK",          "EHOSTDOWN", "EREMOTEIO", "ENOTTY",
+      "EFTYPE", "EILSEQ", "ESOCKTNOSUPPORT", "ENODATA",   "EUNATCH",   "ENOEXEC"};
+#define NAME(name, message) #name,
+  static const char* const map[] = {UV_ERRNO_MAP(NAME)};
+#undef NAME
+  size_t size = sizeof(map) / sizeof(map[0]);
+  size_t early = size - sizeof(late) / sizeof(late[0]);
+
+  for (size_t at = 1; at < early; at++) ASSERT_LT(strcmp(map[at - 1], map[at]), 0);
+  ASSERT_STR_EQ(map[early - 1], "UNKNOWN");
+  for (size_t at = early; at < size; at++) ASSERT_STR_EQ(map[at], late[at - early]);
+}

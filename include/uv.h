@@ -20,7 +20,7 @@
 # error "Define at most one of BUILDING_UV_SHARED and USING_UV_SHARED"
 #endif
 
-/* A program may say itself how the functions are declared. */
+/** A program may say itself how the functions are declared. */
 #ifndef UV_EXTERN
 # ifdef _WIN32
 #  if defined(BUILDING_UV_SHARED)
@@ -52,7 +52,7 @@ extern "C" {
 
 /* ---- Errors: https://docs.libuv.org/en/v1.x/errors.html ---- */
 
-/* All codes and their messages: XX(name without UV_, message). */
+/** All codes and their messages: XX(name without UV_, message). */
 #define UV_ERRNO_MAP(XX)                                                       \
   XX(E2BIG, "argument list too long")                                          \
   XX(EACCES, "permission denied")                                              \
@@ -86,10 +86,7 @@ extern "C" {
   XX(EEXIST, "file already exists")                                            \
   XX(EFAULT, "bad address in system call argument")                            \
   XX(EFBIG, "file too large")                                                  \
-  XX(EFTYPE, "inappropriate file type or format")                              \
-  XX(EHOSTDOWN, "host is down")                                                \
   XX(EHOSTUNREACH, "host is unreachable")                                      \
-  XX(EILSEQ, "illegal byte sequence")                                          \
   XX(EINTR, "interrupted system call")                                         \
   XX(EINVAL, "invalid argument")                                               \
   XX(EIO, "i/o error")                                                         \
@@ -97,17 +94,14 @@ extern "C" {
   XX(EISDIR, "illegal operation on a directory")                               \
   XX(ELOOP, "too many symbolic links encountered")                             \
   XX(EMFILE, "too many open files")                                            \
-  XX(EMLINK, "too many links")                                                 \
   XX(EMSGSIZE, "message too long")                                             \
   XX(ENAMETOOLONG, "name too long")                                            \
   XX(ENETDOWN, "network is down")                                              \
   XX(ENETUNREACH, "network is unreachable")                                    \
   XX(ENFILE, "file table overflow")                                            \
   XX(ENOBUFS, "no buffer space available")                                     \
-  XX(ENODATA, "no data available")                                             \
   XX(ENODEV, "no such device")                                                 \
   XX(ENOENT, "no such file or directory")                                      \
-  XX(ENOEXEC, "exec format error")                                             \
   XX(ENOMEM, "not enough memory")                                              \
   XX(ENONET, "machine is not on the network")                                  \
   XX(ENOPROTOOPT, "protocol not available")                                    \
@@ -118,9 +112,6 @@ extern "C" {
   XX(ENOTEMPTY, "directory not empty")                                         \
   XX(ENOTSOCK, "socket operation on non-socket")                               \
   XX(ENOTSUP, "operation not supported on socket")                             \
-  XX(ENOTTY, "inappropriate ioctl for device")                                 \
-  XX(ENXIO, "no such device or address")                                       \
-  XX(EOF, "end of file")                                                       \
   XX(EOVERFLOW, "value too large for defined data type")                       \
   XX(EPERM, "operation not permitted")                                         \
   XX(EPIPE, "broken pipe")                                                     \
@@ -128,17 +119,26 @@ extern "C" {
   XX(EPROTONOSUPPORT, "protocol not supported")                                \
   XX(EPROTOTYPE, "protocol wrong type for socket")                             \
   XX(ERANGE, "result too large")                                               \
-  XX(EREMOTEIO, "remote I/O error")                                            \
   XX(EROFS, "read-only file system")                                           \
   XX(ESHUTDOWN, "cannot send after transport endpoint shutdown")               \
-  XX(ESOCKTNOSUPPORT, "socket type not supported")                             \
   XX(ESPIPE, "invalid seek")                                                   \
   XX(ESRCH, "no such process")                                                 \
   XX(ETIMEDOUT, "connection timed out")                                        \
   XX(ETXTBSY, "text file is busy")                                             \
-  XX(EUNATCH, "protocol driver not attached")                                  \
   XX(EXDEV, "cross-device link not permitted")                                 \
-  XX(UNKNOWN, "unknown error")
+  XX(UNKNOWN, "unknown error")                                                 \
+  XX(EOF, "end of file")                                                       \
+  XX(ENXIO, "no such device or address")                                       \
+  XX(EMLINK, "too many links")                                                 \
+  XX(EHOSTDOWN, "host is down")                                                \
+  XX(EREMOTEIO, "remote I/O error")                                            \
+  XX(ENOTTY, "inappropriate ioctl for device")                                 \
+  XX(EFTYPE, "inappropriate file type or format")                              \
+  XX(EILSEQ, "illegal byte sequence")                                          \
+  XX(ESOCKTNOSUPPORT, "socket type not supported")                             \
+  XX(ENODATA, "no data available")                                             \
+  XX(EUNATCH, "protocol driver not attached")                                  \
+  XX(ENOEXEC, "exec format error")
 
 typedef enum uv_errno_t {
   UV_E2BIG = UV__E2BIG,
@@ -229,7 +229,7 @@ typedef enum uv_errno_t {
   UV_ERRNO_MAX = UV__EOF - 1
 } uv_errno_t;
 
-/* The name of an error code, such as "EINVAL".
+/** The name of an error code, such as "EINVAL".
  *
  * For a code that is not known this leaks a few bytes of memory;
  * uv_err_name_r does not.
@@ -237,8 +237,8 @@ typedef enum uv_errno_t {
  * See https://docs.libuv.org/en/v1.x/errors.html#c.uv_err_name */
 UV_EXTERN const char *uv_err_name(int err);
 
-/* The name of an error code, written to buf and cut to buflen bytes with its
- * terminator.
+/** The name of an error code, written to buf and cut to buflen bytes with
+ * its terminator.
  *
  * Returns buf.
  *
@@ -247,7 +247,7 @@ UV_EXTERN const char *uv_err_name(int err);
  * Precondition: buf must be writable for buflen bytes. */
 UV_EXTERN char *uv_err_name_r(int err, char *buf, size_t buflen);
 
-/* The message for an error code, such as "invalid argument".
+/** The message for an error code, such as "invalid argument".
  *
  * For a code that is not known this leaks a few bytes of memory;
  * uv_strerror_r does not.
@@ -255,8 +255,8 @@ UV_EXTERN char *uv_err_name_r(int err, char *buf, size_t buflen);
  * See https://docs.libuv.org/en/v1.x/errors.html#c.uv_strerror */
 UV_EXTERN const char *uv_strerror(int err);
 
-/* The message for an error code, written to buf and cut to buflen bytes with
- * its terminator.
+/** The message for an error code, written to buf and cut to buflen bytes
+ * with its terminator.
  *
  * Returns buf.
  *
@@ -265,7 +265,7 @@ UV_EXTERN const char *uv_strerror(int err);
  * Precondition: buf must be writable for buflen bytes. */
 UV_EXTERN char *uv_strerror_r(int err, char *buf, size_t buflen);
 
-/* The error code for an error number of the system; a negative number is
+/** The error code for an error number of the system; a negative number is
  * returned as it is.
  *
  * See https://docs.libuv.org/en/v1.x/errors.html#c.uv_translate_sys_error */
@@ -320,7 +320,7 @@ typedef struct uv_work_s uv_work_t;
 typedef struct uv_random_s uv_random_t;
 typedef struct uv_statfs_s uv_statfs_t;
 
-/* The types of handles: XX(name without UV_, name without uv_ and _t). */
+/** The types of handles: XX(name without UV_, name without uv_ and _t). */
 #define UV_HANDLE_TYPE_MAP(XX)                                                 \
   XX(ASYNC, async)                                                             \
   XX(CHECK, check)                                                             \
@@ -339,7 +339,7 @@ typedef struct uv_statfs_s uv_statfs_t;
   XX(UDP, udp)                                                                 \
   XX(SIGNAL, signal)
 
-/* The types of requests: XX(name without UV_, name without uv_ and _t). */
+/** The types of requests: XX(name without UV_, name without uv_ and _t). */
 #define UV_REQ_TYPE_MAP(XX)                                                    \
   XX(REQ, req)                                                                 \
   XX(CONNECT, connect)                                                         \
@@ -352,7 +352,7 @@ typedef struct uv_statfs_s uv_statfs_t;
   XX(GETNAMEINFO, getnameinfo)                                                 \
   XX(RANDOM, random)
 
-/* What a handle is. */
+/** What a handle is. */
 typedef enum uv_handle_type {
   UV_UNKNOWN_HANDLE = 0,
   UV_ASYNC = 1,
@@ -375,7 +375,7 @@ typedef enum uv_handle_type {
   UV_HANDLE_TYPE_MAX = 18
 } uv_handle_type;
 
-/* What a request is. */
+/** What a request is. */
 typedef enum uv_req_type {
   UV_UNKNOWN_REQ = 0,
   UV_REQ = 1,
@@ -394,31 +394,31 @@ typedef enum uv_req_type {
 /* ---- Version and memory: https://docs.libuv.org/en/v1.x/version.html,
  *      https://docs.libuv.org/en/v1.x/misc.html ---- */
 
-/* The version of libuv that this library answers for, as UV_VERSION_HEX
+/** The version of libuv that this library answers for, as UV_VERSION_HEX
  * encodes it.
  *
  * See https://docs.libuv.org/en/v1.x/version.html#c.uv_version */
 UV_EXTERN unsigned int uv_version(void);
 
-/* The same as a string, such as "1.53.0".
+/** The same as a string, such as "1.53.0".
  *
  * See https://docs.libuv.org/en/v1.x/version.html#c.uv_version_string */
 UV_EXTERN const char *uv_version_string(void);
 
-/* Takes the place of malloc. */
+/** Takes the place of malloc. */
 typedef void *(*uv_malloc_func)(size_t size);
-/* Takes the place of realloc. */
+/** Takes the place of realloc. */
 typedef void *(*uv_realloc_func)(void *ptr, size_t size);
-/* Takes the place of calloc. */
+/** Takes the place of calloc. */
 typedef void *(*uv_calloc_func)(size_t count, size_t size);
-/* Takes the place of free. */
+/** Takes the place of free. */
 typedef void (*uv_free_func)(void *ptr);
 
-/* Makes the library use other functions for all its memory.
+/** Makes the library use other functions for all its memory.
  *
  * Call it before any other function of the library; blocks that were taken
- * before are freed by the new functions. Returns 0, or UV_EINVAL when one of
- * the functions is NULL.
+ * before are freed by the new functions. Returns 0, or UV_EINVAL when one
+ * of the functions is NULL.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_replace_allocator
  *
@@ -431,50 +431,50 @@ UV_EXTERN int uv_replace_allocator(uv_malloc_func malloc_func,
 
 /* ---- Event loop: https://docs.libuv.org/en/v1.x/loop.html ---- */
 
-/* Modes of uv_run. */
+/** Modes of uv_run. */
 typedef enum uv_run_mode {
-  /* Run until nothing is active any more. */
+  /** Run until nothing is active any more. */
   UV_RUN_DEFAULT = 0,
-  /* Poll once, and wait if nothing is ready. */
+  /** Poll once, and wait if nothing is ready. */
   UV_RUN_ONCE = 1,
-  /* Poll once, and do not wait. */
+  /** Poll once, and do not wait. */
   UV_RUN_NOWAIT = 2
 } uv_run_mode;
 
-/* Options of uv_loop_configure. */
+/** Options of uv_loop_configure. */
 typedef enum uv_loop_option {
-  /* Block a signal while polling; the argument must be SIGPROF. */
+  /** Block a signal while polling; the argument must be SIGPROF. */
   UV_LOOP_BLOCK_SIGNAL = 0,
-  /* Measure the time for uv_metrics_idle_time; no argument. */
+  /** Measure the time for uv_metrics_idle_time; no argument. */
   UV_METRICS_IDLE_TIME = 1,
-  /* Let a kernel thread poll for file operations; no argument. */
+  /** Let a kernel thread poll for file operations; no argument. */
   UV_LOOP_USE_IO_URING_SQPOLL = 2
 } uv_loop_option;
 
 #define UV_LOOP_USE_IO_URING_SQPOLL UV_LOOP_USE_IO_URING_SQPOLL
 
-/* Counters of a loop. */
+/** Counters of a loop. */
 struct uv_metrics_s {
-  /* Iterations of the loop. */
+  /** Iterations of the loop. */
   uint64_t loop_count;
-  /* Events handled. */
+  /** Events handled. */
   uint64_t events;
-  /* Events that were there already when the loop polled. */
+  /** Events that were there already when the loop polled. */
   uint64_t events_waiting;
   uint64_t *reserved[13];
 };
 
-/* Called by uv_walk for each handle; arg is what uv_walk was given. */
+/** Called by uv_walk for each handle; arg is what uv_walk was given. */
 typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
 
-/* Copies the loop's counters to metrics. Returns 0.
+/** Copies the loop's counters to metrics. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_info
  *
  * Precondition: loop must be initialised, metrics writable. */
 UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
 
-/* Nanoseconds that the loop has spent waiting in the kernel's event
+/** Nanoseconds that the loop has spent waiting in the kernel's event
  * provider, once the loop was configured with UV_METRICS_IDLE_TIME; 0
  * otherwise. May be called from any thread.
  *
@@ -483,23 +483,24 @@ UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
  * Precondition: loop must be initialised. */
 UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
 
-/* The default loop, made at the first call; NULL when that fails. It is an
+/** The default loop, made at the first call; NULL when that fails. It is an
  * ordinary loop that the library holds for convenience, no more thread-safe
  * than others.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_default_loop */
 UV_EXTERN uv_loop_t *uv_default_loop(void);
 
-/* Makes loop a loop.
+/** Makes loop a loop.
  *
  * Returns 0 or an error, such as UV_ENOMEM, UV_EMFILE or UV_ENFILE.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_init
  *
- * Precondition: loop must be writable and stay in place until uv_loop_close. */
+ * Precondition: loop must be writable and stay in place until
+ * uv_loop_close. */
 UV_EXTERN int uv_loop_init(uv_loop_t *loop);
 
-/* Releases what the loop holds; its memory is the caller's again.
+/** Releases what the loop holds; its memory is the caller's again.
  *
  * Returns 0, or UV_EBUSY while it has open handles or requests under way.
  *
@@ -508,26 +509,26 @@ UV_EXTERN int uv_loop_init(uv_loop_t *loop);
  * Precondition: loop must be initialised, and not running. */
 UV_EXTERN int uv_loop_close(uv_loop_t *loop);
 
-/* Allocates and initialises a loop; NULL when that fails. Deprecated: use
+/** Allocates and initialises a loop; NULL when that fails. Deprecated: use
  * uv_loop_init.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_init */
 UV_EXTERN uv_loop_t *uv_loop_new(void);
 
-/* Closes and frees a loop of uv_loop_new. Deprecated: use uv_loop_close.
+/** Closes and frees a loop of uv_loop_new. Deprecated: use uv_loop_close.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_close
  *
- * Precondition: loop must come from uv_loop_new and have neither handles nor
- * requests. */
+ * Precondition: loop must come from uv_loop_new and have neither handles
+ * nor requests. */
 UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
 
-/* The size of a loop, for bindings that allocate without the header.
+/** The size of a loop, for bindings that allocate without the header.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_size */
 UV_EXTERN size_t uv_loop_size(void);
 
-/* Non-zero when the loop has active and referenced handles, active requests
+/** Non-zero when the loop has active and referenced handles, active requests
  * or closing handles.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_alive
@@ -535,7 +536,7 @@ UV_EXTERN size_t uv_loop_size(void);
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
 
-/* Sets an option of the loop.
+/** Sets an option of the loop.
  *
  * - UV_LOOP_BLOCK_SIGNAL: block a signal while polling; only SIGPROF, else
  *   UV_EINVAL
@@ -549,7 +550,7 @@ UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
 
-/* Makes a loop usable in a child after fork(). Call it before anything else
+/** Makes a loop usable in a child after fork(). Call it before anything else
  * of the loop is used there; watchers of file system events have to be
  * started anew where it fails.
  *
@@ -560,7 +561,7 @@ UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
 
-/* The descriptor of the loop's poller, for embedding: another event loop
+/** The descriptor of the loop's poller, for embedding: another event loop
  * waits on it and calls uv_run with UV_RUN_NOWAIT when it becomes readable
  * or uv_backend_timeout is over.
  *
@@ -569,15 +570,15 @@ UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
 
-/* How long polling may take until something else is due, in milliseconds; -1
- * is for ever.
+/** How long polling may take until something else is due, in milliseconds;
+ * -1 is for ever.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_backend_timeout
  *
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
 
-/* The loop's time in milliseconds since some moment in the past, as of the
+/** The loop's time in milliseconds since some moment in the past, as of the
  * last update.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_now
@@ -585,7 +586,7 @@ UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
 
-/* Updates the loop's time, which the loop does itself each iteration; for
+/** Updates the loop's time, which the loop does itself each iteration; for
  * callbacks that take long.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_update_time
@@ -593,7 +594,7 @@ UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_update_time(uv_loop_t *loop);
 
-/* Calls walk_cb with arg for every handle of the loop, closing ones
+/** Calls walk_cb with arg for every handle of the loop, closing ones
  * included.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk
@@ -601,7 +602,7 @@ UV_EXTERN void uv_update_time(uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
 
-/* Prints all handles of the loop (NULL: the default loop) to stream (NULL:
+/** Prints all handles of the loop (NULL: the default loop) to stream (NULL:
  * the standard error), a line each, as [RAI] type address: referenced,
  * active, internal.
  *
@@ -611,7 +612,7 @@ UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
  * writing. */
 UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
 
-/* Prints the active handles of the loop, as uv_print_all_handles does.
+/** Prints the active handles of the loop, as uv_print_all_handles does.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_active_handles
  *
@@ -619,27 +620,27 @@ UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
  * writing. */
 UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
 
-/* The user's own pointer, loop->data.
+/** The user's own pointer, loop->data.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_get_data
  *
  * Precondition: loop must point to a loop. */
 UV_EXTERN void *uv_loop_get_data(const uv_loop_t *loop);
 
-/* Sets the user's own pointer, loop->data.
+/** Sets the user's own pointer, loop->data.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_set_data
  *
  * Precondition: loop must point to a loop. */
 UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
 
-/* Runs the loop: until nothing is alive in it (UV_RUN_DEFAULT), for one
+/** Runs the loop: until nothing is alive in it (UV_RUN_DEFAULT), for one
  * iteration that may wait (UV_RUN_ONCE) or for one that does not
  * (UV_RUN_NOWAIT).
  *
  * Returns non-zero when handles or requests are still alive, which after
- * UV_RUN_DEFAULT means that uv_stop was called. Not to be called from within
- * a callback of the same loop.
+ * UV_RUN_DEFAULT means that uv_stop was called. Not to be called from
+ * within a callback of the same loop.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_run
  *
@@ -647,7 +648,7 @@ UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
  * meanwhile. */
 UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
 
-/* Makes uv_run return as soon as the current iteration is over; without
+/** Makes uv_run return as soon as the current iteration is over; without
  * waiting, if called before it polls.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_stop
@@ -657,81 +658,79 @@ UV_EXTERN void uv_stop(uv_loop_t *loop);
 
 /* ---- Handles: https://docs.libuv.org/en/v1.x/handle.html ---- */
 
-/* A handle is closed: the library is done with its memory. */
+/** A handle is closed: the library is done with its memory. */
 typedef void (*uv_close_cb)(uv_handle_t *handle);
-/* Asks for memory to read into: fill in buf, with any length. suggested_size
- * is 65536 as a rule. A length of 0 or a null base makes the read callback
- * report UV_ENOBUFS. */
+/** Asks for memory to read into: fill in buf, with any length.
+ * suggested_size is 65536 as a rule. A length of 0 or a null base makes the
+ * read callback report UV_ENOBUFS. */
 typedef void (*uv_alloc_cb)(uv_handle_t *handle,
                             size_t suggested_size,
                             uv_buf_t *buf);
 
-/* Private: a member of every handle that has no type name in libuv. */
-union uv__handle_u {
-  int fd;
-  void *reserved[4];
-};
-
-/* What every handle begins with. */
+/** What every handle begins with. */
 #define UV_HANDLE_FIELDS                                                       \
-  /* The user's own pointer; the library never touches it. */                  \
+  /** The user's own pointer; the library never touches it. */                 \
   void *data;                                                                  \
-  /* The loop it belongs to. Read-only. */                                     \
+  /** The loop it belongs to. Read-only. */                                    \
   uv_loop_t *loop;                                                             \
-  /* What it is. Read-only. */                                                 \
+  /** What it is. Read-only. */                                                \
   uv_handle_type type;                                                         \
-  /* Private: called when closing is done. */                                  \
+  /** Private: called when closing is done. */                                 \
   uv_close_cb close_cb;                                                        \
-  /* Private: link in the loop's list of handles. */                           \
+  /** Private: link in the loop's list of handles. */                          \
   struct uv__queue handle_queue;                                               \
-  union uv__handle_u u;                                                        \
+  union {                                                                      \
+    int fd;                                                                    \
+    void *reserved[4];                                                         \
+  } u;                                                                         \
   UV_HANDLE_PRIVATE_FIELDS
 
-/* Base of all handles. */
+/** Base of all handles. */
 struct uv_handle_s {
   UV_HANDLE_FIELDS
 };
 
-/* The size of a handle type, for bindings that allocate without the header;
+/** The size of a handle type, for bindings that allocate without the header;
  * (size_t) -1 for what is no handle type.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_size */
 UV_EXTERN size_t uv_handle_size(uv_handle_type type);
 
-/* The type of a handle.
+/** The type of a handle.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_type
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN uv_handle_type uv_handle_get_type(const uv_handle_t *handle);
 
-/* The name of a handle type, such as "tcp"; NULL for what is no handle type.
+/** The name of a handle type, such as "tcp"; NULL for what is no handle
+ * type.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_type_name */
 UV_EXTERN const char *uv_handle_type_name(uv_handle_type type);
 
-/* The user's own pointer, handle->data.
+/** The user's own pointer, handle->data.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_data
  *
  * Precondition: handle must point to a handle. */
 UV_EXTERN void *uv_handle_get_data(const uv_handle_t *handle);
 
-/* The loop that a handle belongs to.
+/** The loop that a handle belongs to.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_get_loop
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
 
-/* Sets the user's own pointer, handle->data.
+/** Sets the user's own pointer, handle->data.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_handle_set_data
  *
  * Precondition: handle must point to a handle. */
 UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
 
-/* References a handle again, so that it keeps the loop alive while active.
+/** References a handle again, so that it keeps the loop alive while active.
  * Doing so twice has the effect of once.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_ref
@@ -739,7 +738,7 @@ UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
  * Precondition: handle must be initialised. */
 UV_EXTERN void uv_ref(uv_handle_t *handle);
 
-/* Makes a handle one that does not keep the loop alive. Doing so twice has
+/** Makes a handle one that does not keep the loop alive. Doing so twice has
  * the effect of once.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_unref
@@ -747,30 +746,30 @@ UV_EXTERN void uv_ref(uv_handle_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN void uv_unref(uv_handle_t *handle);
 
-/* Non-zero when the handle is referenced.
+/** Non-zero when the handle is referenced.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_has_ref
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_has_ref(const uv_handle_t *handle);
 
-/* Non-zero when the handle is active: a timer that is started, a stream that
- * reads, writes or listens, any async handle, and so on. A closing handle is
- * not active.
+/** Non-zero when the handle is active: a timer that is started, a stream
+ * that reads, writes or listens, any async handle, and so on. A closing
+ * handle is not active.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_is_active
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_is_active(const uv_handle_t *handle);
 
-/* Non-zero when the handle is closing or closed.
+/** Non-zero when the handle is closing or closed.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_is_closing
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
 
-/* Closes a handle. close_cb, which may be NULL, is called in a later phase
+/** Closes a handle. close_cb, which may be NULL, is called in a later phase
  * of the loop; only then may the memory be released. Requests in progress
  * get their callbacks with UV_ECANCELED before it. A second close of the
  * same handle has no effect.
@@ -781,7 +780,7 @@ UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
  * has been called. */
 UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
 
-/* The descriptor under a TCP, pipe, TTY, UDP or poll handle.
+/** The descriptor under a TCP, pipe, TTY, UDP or poll handle.
  *
  * Returns 0, UV_EINVAL for other handles and a null fd, or UV_EBADF when
  * there is no descriptor yet or the handle is closing. Closing or changing
@@ -792,18 +791,18 @@ UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
  * Precondition: handle must be initialised, fd writable. */
 UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
 
-/* Reads (where *value is 0) or sets the size in bytes of a socket's send
+/** Reads (where *value is 0) or sets the size in bytes of a socket's send
  * buffer. Linux answers with twice the size that was set.
  *
- * Returns 0 or an error: UV_EINVAL without a handle or value, UV_ENOTSUP for
- * handles without a socket, UV_EBADF without a descriptor.
+ * Returns 0 or an error: UV_EINVAL without a handle or value, UV_ENOTSUP
+ * for handles without a socket, UV_EBADF without a descriptor.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_send_buffer_size
  *
  * Precondition: handle must be initialised, value null or valid. */
 UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
 
-/* Reads (where *value is 0) or sets the size in bytes of a socket's receive
+/** Reads (where *value is 0) or sets the size in bytes of a socket's receive
  * buffer. Linux answers with twice the size that was set.
  *
  * Returns 0 or an error, as uv_send_buffer_size does.
@@ -815,63 +814,63 @@ UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
 
 /* ---- Requests: https://docs.libuv.org/en/v1.x/request.html ---- */
 
-/* Private: what a completed write tells uv_write_nwritten. */
+/** Private: what a completed write tells uv_write_nwritten. */
 struct uv__req_write_extra_s {
   size_t nwritten;
 };
 
-/* What every request begins with. */
+/** What every request begins with. */
 #define UV_REQ_FIELDS                                                          \
-  /* The user's own pointer; the library never touches it. */                  \
+  /** The user's own pointer; the library never touches it. */                 \
   void *data;                                                                  \
-  /* What it is. Read-only. */                                                 \
+  /** What it is. Read-only. */                                                \
   uv_req_type type;                                                            \
   void *reserved[5];                                                           \
-  /* Private: what a completed write tells uv_write_nwritten. */               \
+  /** Private: what a completed write tells uv_write_nwritten. */              \
   __extension__ union {                                                        \
     void *reserved2[1];                                                        \
     struct uv__req_write_extra_s write_extra;                                  \
   };
 
-/* Base of all requests. */
+/** Base of all requests. */
 struct uv_req_s {
   UV_REQ_FIELDS
 };
 
-/* The size of a request type, for bindings that allocate without the header;
- * (size_t) -1 for what is no request type.
+/** The size of a request type, for bindings that allocate without the
+ * header; (size_t) -1 for what is no request type.
  *
  * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_size */
 UV_EXTERN size_t uv_req_size(uv_req_type type);
 
-/* The user's own pointer, req->data.
+/** The user's own pointer, req->data.
  *
  * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_get_data
  *
  * Precondition: req must point to a request. */
 UV_EXTERN void *uv_req_get_data(const uv_req_t *req);
 
-/* Sets the user's own pointer, req->data.
+/** Sets the user's own pointer, req->data.
  *
  * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_set_data
  *
  * Precondition: req must point to a request. */
 UV_EXTERN void uv_req_set_data(uv_req_t *req, void *data);
 
-/* The type of a request.
+/** The type of a request.
  *
  * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_get_type
  *
  * Precondition: req must point to a request. */
 UV_EXTERN uv_req_type uv_req_get_type(const uv_req_t *req);
 
-/* The name of a request type, such as "write"; NULL for what is no request
+/** The name of a request type, such as "write"; NULL for what is no request
  * type.
  *
  * See https://docs.libuv.org/en/v1.x/request.html#c.uv_req_type_name */
 UV_EXTERN const char *uv_req_type_name(uv_req_type type);
 
-/* Cancels a pending file system, name, random, work or write request. Its
+/** Cancels a pending file system, name, random, work or write request. Its
  * callback runs in a later iteration of the loop with UV_ECANCELED. A write
  * may have been done in part, which uv_write_nwritten tells; cancelling a
  * write that is done has no effect.
@@ -886,7 +885,7 @@ UV_EXTERN int uv_cancel(uv_req_t *req);
 
 /* ---- Streams: https://docs.libuv.org/en/v1.x/stream.html ---- */
 
-/* What was read from a stream. nread is the number of bytes; 0 when nothing
+/** What was read from a stream. nread is the number of bytes; 0 when nothing
  * could be read for now; UV_EOF at the end; or another UV_E... code. The
  * memory of buf is the callback's to free; it may be null when nread is
  * negative. */
@@ -894,68 +893,68 @@ typedef void (*uv_read_cb)(uv_stream_t *stream,
                            ssize_t nread,
                            const uv_buf_t *buf);
 
-/* A write is done. status is 0 or a UV_E... code. */
+/** A write is done. status is 0 or a UV_E... code. */
 typedef void (*uv_write_cb)(uv_write_t *req, int status);
-/* A connection is made, or failed to be. status is 0 or a UV_E... code. */
+/** A connection is made, or failed to be. status is 0 or a UV_E... code. */
 typedef void (*uv_connect_cb)(uv_connect_t *req, int status);
-/* The writing side of a stream is shut down. status is 0 or a UV_E... code. */
+/** The writing side of a stream is shut down. status is 0 or a UV_E... code. */
 typedef void (*uv_shutdown_cb)(uv_shutdown_t *req, int status);
-/* A connection waits for uv_accept. status is 0 or a UV_E... code. */
+/** A connection waits for uv_accept. status is 0 or a UV_E... code. */
 typedef void (*uv_connection_cb)(uv_stream_t *server, int status);
 
-/* What every stream has after the fields of a handle. */
+/** What every stream has after the fields of a handle. */
 #define UV_STREAM_FIELDS                                                       \
-  /* Bytes queued and not yet written. Read-only. */                           \
+  /** Bytes queued and not yet written. Read-only. */                          \
   size_t write_queue_size;                                                     \
-  /* Private: asked for a buffer before each read. */                          \
+  /** Private: asked for a buffer before each read. */                         \
   uv_alloc_cb alloc_cb;                                                        \
-  /* Private: receives what was read. */                                       \
+  /** Private: receives what was read. */                                      \
   uv_read_cb read_cb;                                                          \
   UV_STREAM_PRIVATE_FIELDS
 
-/* A duplex byte stream: base of TCP, pipe and TTY handles. */
+/** A duplex byte stream: base of TCP, pipe and TTY handles. */
 struct uv_stream_s {
   UV_HANDLE_FIELDS
   UV_STREAM_FIELDS
 };
 
-/* A connection being made. */
+/** A connection being made. */
 struct uv_connect_s {
   UV_REQ_FIELDS
-  /* Private: called on completion. */
+  /** Private: called on completion. */
   uv_connect_cb cb;
-  /* The handle the request runs on. Read-only. */
+  /** The handle the request runs on. Read-only. */
   uv_stream_t *handle;
   UV_CONNECT_PRIVATE_FIELDS
 };
 
-/* A shutdown of the writing side of a stream. */
+/** A shutdown of the writing side of a stream. */
 struct uv_shutdown_s {
   UV_REQ_FIELDS
-  /* The handle the request runs on. Read-only. */
+  /** The handle the request runs on. Read-only. */
   uv_stream_t *handle;
-  /* Private: called on completion. */
+  /** Private: called on completion. */
   uv_shutdown_cb cb;
 };
 
-/* A write to a stream. */
+/** A write to a stream. */
 struct uv_write_s {
   UV_REQ_FIELDS
-  /* Private: called on completion. */
+  /** Private: called on completion. */
   uv_write_cb cb;
-  /* The handle passed along. Read-only. */
+  /** The handle passed along. Read-only. */
   uv_stream_t *send_handle;
-  /* The handle the request runs on. Read-only. */
+  /** The handle the request runs on. Read-only. */
   uv_stream_t *handle;
   UV_WRITE_PRIVATE_FIELDS
 };
 
-/* A buffer of len bytes at base.
+/** A buffer of len bytes at base.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_buf_init */
 UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
 
-/* Shuts the writing side of a stream down once all writes before are done;
+/** Shuts the writing side of a stream down once all writes before are done;
  * cb gets the outcome.
  *
  * Returns 0, or UV_ENOTCONN when the stream is not writable (any more).
@@ -967,7 +966,7 @@ UV_EXTERN int uv_shutdown(uv_shutdown_t *req,
                           uv_stream_t *handle,
                           uv_shutdown_cb cb);
 
-/* Makes a bound stream listen; cb is called for each connection, which
+/** Makes a bound stream listen; cb is called for each connection, which
  * uv_accept takes. backlog is how many connections the kernel may queue.
  *
  * Returns 0 or an error: UV_EADDRINUSE (possibly of the bind before),
@@ -978,33 +977,33 @@ UV_EXTERN int uv_shutdown(uv_shutdown_t *req,
  * Precondition: stream must be initialised. */
 UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
 
-/* Takes the connection that a connection callback told of, or a handle that
+/** Takes the connection that a connection callback told of, or a handle that
  * was received over a pipe, as client, an initialised handle on the same
  * loop. It succeeds once per call back.
  *
- * Returns 0 or an error: UV_EAGAIN when there is none, UV_EINVAL for a wrong
- * client.
+ * Returns 0 or an error: UV_EAGAIN when there is none, UV_EINVAL for a
+ * wrong client.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_accept
  *
  * Precondition: Both must be initialised. */
 UV_EXTERN int uv_accept(uv_stream_t *server, uv_stream_t *client);
 
-/* Non-zero when the stream can be read from.
+/** Non-zero when the stream can be read from.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_is_readable
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_is_readable(const uv_stream_t *handle);
 
-/* Non-zero when the stream can be written to.
+/** Non-zero when the stream can be written to.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_is_writable
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
 
-/* Makes the descriptor under a stream blocking or not; callbacks still come
+/** Makes the descriptor under a stream blocking or not; callbacks still come
  * from the loop.
  *
  * Returns 0 or an error, such as UV_EBADF.
@@ -1014,10 +1013,10 @@ UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
 
-/* Starts to read: alloc_cb is asked for a buffer before each read, read_cb
- * gets what was read, 0 when there was nothing after all, UV_EOF at the end,
- * or an error; after the last two, reading has stopped. Whatever buffer was
- * handed out comes back to read_cb.
+/** Starts to read: alloc_cb is asked for a buffer before each read, read_cb
+ * gets what was read, 0 when there was nothing after all, UV_EOF at the
+ * end, or an error; after the last two, reading has stopped. Whatever
+ * buffer was handed out comes back to read_cb.
  *
  * Returns 0 or an error: UV_EALREADY while reading, UV_ENOTCONN when the
  * stream is not readable, UV_EINVAL when it is closing or a callback is
@@ -1030,14 +1029,14 @@ UV_EXTERN int uv_read_start(uv_stream_t *stream,
                             uv_alloc_cb alloc_cb,
                             uv_read_cb read_cb);
 
-/* Stops to read. Returns 0, also for a stream that does not read.
+/** Stops to read. Returns 0, also for a stream that does not read.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_read_stop
  *
  * Precondition: stream must be initialised. */
 UV_EXTERN int uv_read_stop(uv_stream_t *stream);
 
-/* Writes buffers to a stream, in order; the memory they point to must stay
+/** Writes buffers to a stream, in order; the memory they point to must stay
  * until cb is called, which gets 0 or an error.
  *
  * Returns 0 or an error: UV_EBADF without a descriptor, UV_EPIPE when the
@@ -1054,7 +1053,7 @@ UV_EXTERN int uv_write(uv_write_t *req,
                        unsigned int nbufs,
                        uv_write_cb cb);
 
-/* The same, and passes send_handle, a TCP, pipe or UDP handle, to the
+/** The same, and passes send_handle, a TCP, pipe or UDP handle, to the
  * process at the other end of a pipe that was initialised for that. The
  * handle must stay open until cb is called.
  *
@@ -1071,7 +1070,7 @@ UV_EXTERN int uv_write2(uv_write_t *req,
                         uv_stream_t *send_handle,
                         uv_write_cb cb);
 
-/* Writes what can be written at once, without a request.
+/** Writes what can be written at once, without a request.
  *
  * Returns the number of bytes written, or an error: UV_EAGAIN when nothing
  * can be, or writes wait already; others as of uv_write.
@@ -1083,7 +1082,7 @@ UV_EXTERN int uv_try_write(uv_stream_t *handle,
                            const uv_buf_t bufs[],
                            unsigned int nbufs);
 
-/* The same, and passes a handle, as uv_write2 does.
+/** The same, and passes a handle, as uv_write2 does.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write2
  *
@@ -1093,14 +1092,14 @@ UV_EXTERN int uv_try_write2(uv_stream_t *handle,
                             unsigned int nbufs,
                             uv_stream_t *send_handle);
 
-/* How many bytes a write has written; valid in its callback.
+/** How many bytes a write has written; valid in its callback.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write_nwritten
  *
  * Precondition: req must be a write that was started. */
 UV_EXTERN size_t uv_write_nwritten(const uv_write_t *req);
 
-/* Bytes that are queued for writing, stream->write_queue_size.
+/** Bytes that are queued for writing, stream->write_queue_size.
  *
  * See
  * https://docs.libuv.org/en/v1.x/stream.html#c.uv_stream_get_write_queue_size
@@ -1110,28 +1109,28 @@ UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
 
 /* ---- TCP: https://docs.libuv.org/en/v1.x/tcp.html ---- */
 
-/* Flags of uv_tcp_bind. */
+/** Flags of uv_tcp_bind. */
 enum uv_tcp_flags {
-  /* No IPv4 through an IPv6 socket. */
+  /** No IPv4 through an IPv6 socket. */
   UV_TCP_IPV6ONLY = 1,
-  /* Share the port; the kernel spreads connections. */
+  /** Share the port; the kernel spreads connections. */
   UV_TCP_REUSEPORT = 2
 };
 
-/* A TCP stream or server. */
+/** A TCP stream or server. */
 struct uv_tcp_s {
   UV_HANDLE_FIELDS
   UV_STREAM_FIELDS
 };
 
-/* Makes handle a TCP handle; its socket is made later. Returns 0.
+/** Makes handle a TCP handle; its socket is made later. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_init
  *
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle);
 
-/* The same, with a socket of the address family in the lower eight bits of
+/** The same, with a socket of the address family in the lower eight bits of
  * flags made at once, unless that is AF_UNSPEC.
  *
  * Returns 0 or an error: UV_EINVAL for other families or bits, or what
@@ -1144,8 +1143,8 @@ UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop,
                              uv_tcp_t *handle,
                              unsigned int flags);
 
-/* Makes an existing socket the handle's; it becomes non-blocking. Whether it
- * is a TCP socket is not checked.
+/** Makes an existing socket the handle's; it becomes non-blocking. Whether
+ * it is a TCP socket is not checked.
  *
  * Returns 0 or an error: UV_EEXIST when the loop watches it already,
  * UV_EBUSY when the handle has another one, UV_EBADF.
@@ -1155,7 +1154,7 @@ UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_tcp_open(uv_tcp_t *handle, uv_os_sock_t sock);
 
-/* Turns TCP_NODELAY on or off: Nagle's algorithm off or on.
+/** Turns TCP_NODELAY on or off: Nagle's algorithm off or on.
  *
  * Returns 0 or an error.
  *
@@ -1164,7 +1163,7 @@ UV_EXTERN int uv_tcp_open(uv_tcp_t *handle, uv_os_sock_t sock);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_tcp_nodelay(uv_tcp_t *handle, int enable);
 
-/* Turns keep-alive on or off, with the first probe after delay seconds of
+/** Turns keep-alive on or off, with the first probe after delay seconds of
  * silence, and then up to ten, one second apart.
  *
  * Returns 0 or an error: UV_EINVAL when it is turned on with a delay of 0.
@@ -1176,7 +1175,7 @@ UV_EXTERN int uv_tcp_keepalive(uv_tcp_t *handle,
                                int enable,
                                unsigned int delay);
 
-/* Turns keep-alive on or off: probes start after idle seconds of silence,
+/** Turns keep-alive on or off: probes start after idle seconds of silence,
  * come every intvl seconds, and after cnt without an answer the connection
  * is lost.
  *
@@ -1192,7 +1191,7 @@ UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle,
                                   unsigned int intvl,
                                   unsigned int cnt);
 
-/* Turns simultaneous accepts on or off, which means something on Windows
+/** Turns simultaneous accepts on or off, which means something on Windows
  * only. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_simultaneous_accepts
@@ -1200,9 +1199,9 @@ UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
 
-/* Binds the socket to a local address. flags may be UV_TCP_IPV6ONLY, which
- * keeps IPv4 out, and UV_TCP_REUSEPORT, which lets several sockets share the
- * port's connections.
+/** Binds the socket to a local address. flags may be UV_TCP_IPV6ONLY, which
+ * keeps IPv4 out, and UV_TCP_REUSEPORT, which lets several sockets share
+ * the port's connections.
  *
  * Returns 0 or an error: UV_EINVAL for wrong flags or families.
  * UV_EADDRINUSE is told by uv_listen or uv_tcp_connect.
@@ -1215,7 +1214,7 @@ UV_EXTERN int uv_tcp_bind(uv_tcp_t *handle,
                           const struct sockaddr *addr,
                           unsigned int flags);
 
-/* Writes the socket's own address to name, cut to *namelen bytes, which
+/** Writes the socket's own address to name, cut to *namelen bytes, which
  * becomes its length.
  *
  * Returns 0 or an error: UV_EBADF without a socket, or an earlier bind's.
@@ -1228,7 +1227,7 @@ UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle,
                                  struct sockaddr *name,
                                  int *namelen);
 
-/* Writes the peer's address to name, as uv_tcp_getsockname does.
+/** Writes the peer's address to name, as uv_tcp_getsockname does.
  *
  * Returns 0 or an error: UV_ENOTCONN without a peer, and others as above.
  *
@@ -1240,7 +1239,7 @@ UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle,
                                  struct sockaddr *name,
                                  int *namelen);
 
-/* Closes the handle with a reset of the connection instead of an orderly
+/** Closes the handle with a reset of the connection instead of an orderly
  * end.
  *
  * Returns 0 or an error: UV_EINVAL while a uv_shutdown is in progress,
@@ -1251,7 +1250,7 @@ UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle,
  * Precondition: As uv_close. */
 UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
 
-/* Connects to an address; cb gets the outcome.
+/** Connects to an address; cb gets the outcome.
  *
  * Returns 0 or an error: UV_EALREADY while connecting, UV_EINVAL for a
  * closing handle or a family that is not IPv4 or IPv6, or what the system
@@ -1259,8 +1258,8 @@ UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_connect
  *
- * Precondition: req must be writable, handle initialised, addr an address as
- * long as its family says. */
+ * Precondition: req must be writable, handle initialised, addr an address
+ * as long as its family says. */
 UV_EXTERN int uv_tcp_connect(uv_connect_t *req,
                              uv_tcp_t *handle,
                              const struct sockaddr *addr,
@@ -1268,22 +1267,22 @@ UV_EXTERN int uv_tcp_connect(uv_connect_t *req,
 
 /* ---- Pipes: https://docs.libuv.org/en/v1.x/pipe.html ---- */
 
-/* Flags of uv_pipe_bind2 and uv_pipe_connect2. */
+/** Flags of uv_pipe_bind2 and uv_pipe_connect2. */
 enum {
-  /* Fail with UV_EINVAL instead of shortening a name that is too long. */
+  /** Fail with UV_EINVAL instead of shortening a name that is too long. */
   UV_PIPE_NO_TRUNCATE = 1
 };
 
-/* A Unix domain socket, or a pipe or FIFO opened as a stream. */
+/** A Unix domain socket, or a pipe or FIFO opened as a stream. */
 struct uv_pipe_s {
   UV_HANDLE_FIELDS
   UV_STREAM_FIELDS
-  /* Non-zero when the pipe passes handles. Read-only. */
+  /** Non-zero when the pipe passes handles. Read-only. */
   int ipc;
   UV_PIPE_PRIVATE_FIELDS
 };
 
-/* Makes handle a pipe handle without a descriptor. With a non-zero ipc,
+/** Makes handle a pipe handle without a descriptor. With a non-zero ipc,
  * handles can be passed over it. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_init
@@ -1291,7 +1290,7 @@ struct uv_pipe_s {
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc);
 
-/* Makes an open pipe, FIFO or Unix domain socket the handle's; it becomes
+/** Makes an open pipe, FIFO or Unix domain socket the handle's; it becomes
  * non-blocking. It can be read from and written to as it was opened.
  *
  * Returns 0 or an error: UV_EEXIST when the loop watches it already,
@@ -1302,9 +1301,9 @@ UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_pipe_open(uv_pipe_t *handle, uv_file file);
 
-/* Binds the pipe to a path, cut to the 108 bytes that a Unix domain socket's
- * address has. Closing the handle removes the socket's file, unless another
- * file has its place by then.
+/** Binds the pipe to a path, cut to the 108 bytes that a Unix domain
+ * socket's address has. Closing the handle removes the socket's file,
+ * unless another file has its place by then.
  *
  * Returns 0 or an error: UV_EINVAL, UV_EADDRINUSE, UV_EACCES (also for a
  * directory that does not exist).
@@ -1314,7 +1313,7 @@ UV_EXTERN int uv_pipe_open(uv_pipe_t *handle, uv_file file);
  * Precondition: handle must be initialised, name a terminated string. */
 UV_EXTERN int uv_pipe_bind(uv_pipe_t *handle, const char *name);
 
-/* Binds the pipe to a path, or to a name in the abstract namespace, which
+/** Binds the pipe to a path, or to a name in the abstract namespace, which
  * begins with a zero byte; namelen is its length without a terminator. With
  * UV_PIPE_NO_TRUNCATE in flags a name that is too long is refused with
  * UV_EINVAL instead of cut. An empty name makes the kernel pick an abstract
@@ -1324,13 +1323,14 @@ UV_EXTERN int uv_pipe_bind(uv_pipe_t *handle, const char *name);
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_bind2
  *
- * Precondition: handle must be initialised, name readable for namelen bytes. */
+ * Precondition: handle must be initialised, name readable for namelen
+ * bytes. */
 UV_EXTERN int uv_pipe_bind2(uv_pipe_t *handle,
                             const char *name,
                             size_t namelen,
                             unsigned int flags);
 
-/* Connects to a path, cut as uv_pipe_bind cuts it; cb gets the outcome,
+/** Connects to a path, cut as uv_pipe_bind cuts it; cb gets the outcome,
  * every error included.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect
@@ -1342,7 +1342,7 @@ UV_EXTERN void uv_pipe_connect(uv_connect_t *req,
                                const char *name,
                                uv_connect_cb cb);
 
-/* Connects to a path or to a name in the abstract namespace, as
+/** Connects to a path or to a name in the abstract namespace, as
  * uv_pipe_bind2 takes them; cb gets the outcome.
  *
  * Returns 0 or an error: UV_EINVAL for wrong arguments.
@@ -1358,7 +1358,7 @@ UV_EXTERN int uv_pipe_connect2(uv_connect_t *req,
                                unsigned int flags,
                                uv_connect_cb cb);
 
-/* Writes the name of the pipe to buffer; *size is its room and becomes the
+/** Writes the name of the pipe to buffer; *size is its room and becomes the
  * name's length.
  *
  * Returns 0 or an error: UV_ENOBUFS with the room needed in *size, UV_EBADF
@@ -1366,44 +1366,47 @@ UV_EXTERN int uv_pipe_connect2(uv_connect_t *req,
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getsockname
  *
- * Precondition: handle must be initialised, buffer writable for *size bytes. */
+ * Precondition: handle must be initialised, buffer writable for *size
+ * bytes. */
 UV_EXTERN int uv_pipe_getsockname(const uv_pipe_t *handle,
                                   char *buffer,
                                   size_t *size);
 
-/* Writes the name of the pipe that it is connected to to buffer, as
+/** Writes the name of the pipe that it is connected to to buffer, as
  * uv_pipe_getsockname does.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getpeername
  *
- * Precondition: handle must be initialised, buffer writable for *size bytes. */
+ * Precondition: handle must be initialised, buffer writable for *size
+ * bytes. */
 UV_EXTERN int uv_pipe_getpeername(const uv_pipe_t *handle,
                                   char *buffer,
                                   size_t *size);
 
-/* Sets how many instances of a pipe server wait for connections, which means
- * something on Windows only.
+/** Sets how many instances of a pipe server wait for connections, which
+ * means something on Windows only.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_instances
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *handle, int count);
 
-/* How many handles were received and wait for uv_accept.
+/** How many handles were received and wait for uv_accept.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_count
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
 
-/* What kind of handle waits for uv_accept; UV_UNKNOWN_HANDLE when none does.
+/** What kind of handle waits for uv_accept; UV_UNKNOWN_HANDLE when none
+ * does.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_type
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
 
-/* Lets processes of other users connect: adds to the permissions of the
+/** Lets processes of other users connect: adds to the permissions of the
  * socket's file. flags is UV_READABLE, UV_WRITABLE or both.
  *
  * Returns 0 or an error: UV_EBADF without a descriptor, UV_EINVAL for other
@@ -1414,7 +1417,7 @@ UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
 
-/* Makes a pipe: what is written to fds[1] is read from fds[0]. A flag of
+/** Makes a pipe: what is written to fds[1] is read from fds[0]. A flag of
  * UV_NONBLOCK_PIPE makes that end non-blocking.
  *
  * Returns 0 or an error, such as UV_EMFILE.
@@ -1424,7 +1427,7 @@ UV_EXTERN int uv_pipe_chmod(uv_pipe_t *handle, int flags);
  * Precondition: fds must have room for two. */
 UV_EXTERN int uv_pipe(uv_file fds[2], int read_flags, int write_flags);
 
-/* Makes a pair of connected sockets. A flag of UV_NONBLOCK_PIPE makes that
+/** Makes a pair of connected sockets. A flag of UV_NONBLOCK_PIPE makes that
  * end non-blocking.
  *
  * Returns 0 or an error.
@@ -1440,35 +1443,35 @@ UV_EXTERN int uv_socketpair(int type,
 
 /* ---- Terminals: https://docs.libuv.org/en/v1.x/tty.html ---- */
 
-/* Modes of a terminal. */
+/** Modes of a terminal. */
 typedef enum uv_tty_mode_t {
-  /* As it was found. */
+  /** As it was found. */
   UV_TTY_MODE_NORMAL = 0,
-  /* Characters as they are typed, output processed. */
+  /** Characters as they are typed, output processed. */
   UV_TTY_MODE_RAW = 1,
-  /* Nothing processed at all. */
+  /** Nothing processed at all. */
   UV_TTY_MODE_IO = 2,
-  /* As UV_TTY_MODE_RAW on this system. */
+  /** As UV_TTY_MODE_RAW on this system. */
   UV_TTY_MODE_RAW_VT = 3
 } uv_tty_mode_t;
 
-/* Whether the console understands VT sequences. */
+/** Whether the console understands VT sequences. */
 typedef enum uv_tty_vtermstate_t {
   UV_TTY_SUPPORTED = 0,
   UV_TTY_UNSUPPORTED = 1
 } uv_tty_vtermstate_t;
 
-/* A terminal. */
+/** A terminal. */
 struct uv_tty_s {
   UV_HANDLE_FIELDS
   UV_STREAM_FIELDS
   UV_TTY_PRIVATE_FIELDS
 };
 
-/* Makes handle a stream on the terminal fd: readable, writable or both as fd
- * was opened. The terminal is opened a second time if possible, and fd stays
- * the caller's and as it is; otherwise the handle takes fd, and writing
- * blocks. The last parameter has no meaning.
+/** Makes handle a stream on the terminal fd: readable, writable or both as
+ * fd was opened. The terminal is opened a second time if possible, and fd
+ * stays the caller's and as it is; otherwise the handle takes fd, and
+ * writing blocks. The last parameter has no meaning.
  *
  * Returns 0 or an error: UV_EINVAL for a file or what is not open.
  *
@@ -1480,20 +1483,21 @@ UV_EXTERN int uv_tty_init(uv_loop_t *loop,
                           uv_file fd,
                           int readable);
 
-/* Sets the terminal's mode: UV_TTY_MODE_NORMAL (as it was), UV_TTY_MODE_RAW
+/** Sets the terminal's mode: UV_TTY_MODE_NORMAL (as it was), UV_TTY_MODE_RAW
  * or UV_TTY_MODE_RAW_VT (keys as they are typed, without echo and signals),
  * UV_TTY_MODE_IO (nothing is changed on the way). Setting the mode that the
- * handle has sets the terminal again, if somebody else has changed it since.
+ * handle has sets the terminal again, if somebody else has changed it
+ * since.
  *
- * Returns 0 or an error: UV_EINVAL for another mode, UV_ENOTTY, UV_EBADF for
- * a closing handle.
+ * Returns 0 or an error: UV_EINVAL for another mode, UV_ENOTTY, UV_EBADF
+ * for a closing handle.
  *
  * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_set_mode
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_tty_set_mode(uv_tty_t *handle, uv_tty_mode_t mode);
 
-/* Gives the terminal back the mode that it had before the first
+/** Gives the terminal back the mode that it had before the first
  * uv_tty_set_mode, for the end of the program. May be called from a signal
  * handler.
  *
@@ -1502,7 +1506,7 @@ UV_EXTERN int uv_tty_set_mode(uv_tty_t *handle, uv_tty_mode_t mode);
  * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_reset_mode */
 UV_EXTERN int uv_tty_reset_mode(void);
 
-/* Writes columns and rows of the terminal's window to width and height.
+/** Writes columns and rows of the terminal's window to width and height.
  *
  * Returns 0 or an error, such as UV_ENOTTY.
  *
@@ -1511,13 +1515,13 @@ UV_EXTERN int uv_tty_reset_mode(void);
  * Precondition: handle must be initialised, width and height writable. */
 UV_EXTERN int uv_tty_get_winsize(uv_tty_t *handle, int *width, int *height);
 
-/* Says who is to process control sequences, on Windows. Elsewhere it has no
+/** Says who is to process control sequences, on Windows. Elsewhere it has no
  * effect.
  *
  * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_set_vterm_state */
 UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
 
-/* Tells who processes control sequences, on Windows. Elsewhere it returns
+/** Tells who processes control sequences, on Windows. Elsewhere it returns
  * UV_ENOTSUP.
  *
  * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_get_vterm_state
@@ -1525,43 +1529,54 @@ UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
  * Precondition: state is not used. */
 UV_EXTERN int uv_tty_get_vterm_state(uv_tty_vtermstate_t *state);
 
-/* The type of handle that goes with a descriptor: UV_TTY, UV_FILE,
+/** The type of handle that goes with a descriptor: UV_TTY, UV_FILE,
  * UV_NAMED_PIPE, UV_TCP, UV_UDP, or UV_UNKNOWN_HANDLE.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_guess_handle */
 UV_EXTERN uv_handle_type uv_guess_handle(uv_file file);
 
+#ifdef __cplusplus
+extern "C++" {
+
+/** The same for C++, where an int or a bool is no uv_tty_mode_t by itself. */
+inline int uv_tty_set_mode(uv_tty_t *tty, int mode) {
+  return uv_tty_set_mode(tty, static_cast<uv_tty_mode_t>(mode));
+}
+
+} /* extern "C++" */
+#endif
+
 /* ---- UDP: https://docs.libuv.org/en/v1.x/udp.html ---- */
 
-/* Flags of the UDP calls. */
+/** Flags of the UDP calls. */
 enum uv_udp_flags {
-  /* Bind: no IPv4 through an IPv6 socket. */
+  /** Bind: no IPv4 through an IPv6 socket. */
   UV_UDP_IPV6ONLY = 1,
-  /* Received: the buffer was too small, the rest is lost. */
+  /** Received: the buffer was too small, the rest is lost. */
   UV_UDP_PARTIAL = 2,
-  /* Bind: set SO_REUSEADDR. */
+  /** Bind: set SO_REUSEADDR. */
   UV_UDP_REUSEADDR = 4,
-  /* Received: part of a larger buffer, not to be freed. */
+  /** Received: part of a larger buffer, not to be freed. */
   UV_UDP_MMSG_CHUNK = 8,
-  /* Received: the larger buffer is to be freed now. */
+  /** Received: the larger buffer is to be freed now. */
   UV_UDP_MMSG_FREE = 16,
-  /* Bind: have ICMP errors reported. */
+  /** Bind: have ICMP errors reported. */
   UV_UDP_LINUX_RECVERR = 32,
-  /* Bind: share the port; the kernel spreads datagrams. */
+  /** Bind: share the port; the kernel spreads datagrams. */
   UV_UDP_REUSEPORT = 64,
-  /* Init: receive several datagrams at once, into buffers of 64 KiB each. */
+  /** Init: receive several datagrams at once, into buffers of 64 KiB each. */
   UV_UDP_RECVMMSG = 256
 };
 
-/* Joining or leaving a multicast group. */
+/** Joining or leaving a multicast group. */
 typedef enum uv_membership {
   UV_LEAVE_GROUP = 0,
   UV_JOIN_GROUP = 1
 } uv_membership;
 
-/* A datagram is sent, or failed to be. status is 0 or a UV_E... code. */
+/** A datagram is sent, or failed to be. status is 0 or a UV_E... code. */
 typedef void (*uv_udp_send_cb)(uv_udp_send_t *req, int status);
-/* A datagram came in. nread is its length or a UV_E... code; 0 with a null
+/** A datagram came in. nread is its length or a UV_E... code; 0 with a null
  * addr means that there is nothing more to read. flags are bits of enum
  * uv_udp_flags. The memory of buf is the callback's to free, unless
  * UV_UDP_MMSG_CHUNK is set; addr is valid during the callback only. */
@@ -1571,33 +1586,27 @@ typedef void (*uv_udp_recv_cb)(uv_udp_t *handle,
                                const struct sockaddr *addr,
                                unsigned int flags);
 
-/* A UDP socket. */
+/** A UDP socket. */
 struct uv_udp_s {
   UV_HANDLE_FIELDS
-  /* Bytes queued and not yet sent. Read-only. */
+  /** Bytes queued and not yet sent. Read-only. */
   size_t send_queue_size;
-  /* Datagrams queued and not yet sent. Read-only. */
+  /** Datagrams queued and not yet sent. Read-only. */
   size_t send_queue_count;
   UV_UDP_PRIVATE_FIELDS
 };
 
-/* Private: a member of uv_udp_send_s that has no type name in libuv. */
-union uv__udp_addr {
-  struct sockaddr addr;
-  struct sockaddr_storage storage;
-};
-
-/* A datagram being sent. */
+/** A datagram being sent. */
 struct uv_udp_send_s {
   UV_REQ_FIELDS
-  /* The handle the request runs on. Read-only. */
+  /** The handle the request runs on. Read-only. */
   uv_udp_t *handle;
-  /* Private: called on completion. */
+  /** Private: called on completion. */
   uv_udp_send_cb cb;
   UV_UDP_SEND_PRIVATE_FIELDS
 };
 
-/* Makes handle a UDP socket, which is created when it is first needed.
+/** Makes handle a UDP socket, which is created when it is first needed.
  * Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_init
@@ -1605,7 +1614,7 @@ struct uv_udp_send_s {
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle);
 
-/* Makes handle a UDP socket. The low eight bits of flags are an address
+/** Makes handle a UDP socket. The low eight bits of flags are an address
  * family: AF_INET or AF_INET6 create the socket at once, AF_UNSPEC when it
  * is first needed. UV_UDP_RECVMMSG may be added: several datagrams are
  * received at a time, if the buffers are multiples of 64 KiB.
@@ -1620,9 +1629,9 @@ UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop,
                              uv_udp_t *handle,
                              unsigned int flags);
 
-/* Gives the handle a datagram socket that exists, which becomes
- * non-blocking. SO_REUSEADDR is set on it; uv_udp_open_ex leaves that to the
- * caller. The socket is the handle's from then on.
+/** Gives the handle a datagram socket that exists, which becomes
+ * non-blocking. SO_REUSEADDR is set on it; uv_udp_open_ex leaves that to
+ * the caller. The socket is the handle's from then on.
  *
  * Returns 0 or an error: UV_EBUSY when the handle has a socket, UV_EEXIST
  * when the loop watches sock already, UV_EBADF, UV_ENOTSOCK.
@@ -1632,7 +1641,7 @@ UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
 
-/* As uv_udp_open, with flags made of UV_UDP_REUSEADDR and UV_UDP_REUSEPORT,
+/** As uv_udp_open, with flags made of UV_UDP_REUSEADDR and UV_UDP_REUSEPORT,
  * or 0.
  *
  * Returns 0 or an error: also UV_EINVAL for other flags.
@@ -1644,11 +1653,11 @@ UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle,
                              uv_os_sock_t sock,
                              unsigned int flags);
 
-/* Binds the socket to an IPv4 or IPv6 address. flags: UV_UDP_IPV6ONLY,
- * UV_UDP_REUSEADDR (several sockets that all set it may bind to the address;
- * the last one receives, except that multicast reaches all of them),
- * UV_UDP_REUSEPORT (they share what is received) and UV_UDP_LINUX_RECVERR
- * (ICMP errors are reported to the receive callback).
+/** Binds the socket to an IPv4 or IPv6 address. flags: UV_UDP_IPV6ONLY,
+ * UV_UDP_REUSEADDR (several sockets that all set it may bind to the
+ * address; the last one receives, except that multicast reaches all of
+ * them), UV_UDP_REUSEPORT (they share what is received) and
+ * UV_UDP_LINUX_RECVERR (ICMP errors are reported to the receive callback).
  *
  * Returns 0 or an error: UV_EINVAL for a bound socket, another family or
  * other flags, UV_EADDRINUSE, UV_EADDRNOTAVAIL, UV_EACCES.
@@ -1661,7 +1670,7 @@ UV_EXTERN int uv_udp_bind(uv_udp_t *handle,
                           const struct sockaddr *addr,
                           unsigned int flags);
 
-/* Ties the socket to one peer: what is sent goes there, and nothing else is
+/** Ties the socket to one peer: what is sent goes there, and nothing else is
  * received. With addr NULL, unties it.
  *
  * Returns 0 or an error: UV_EISCONN when it is connected already,
@@ -1674,7 +1683,7 @@ UV_EXTERN int uv_udp_bind(uv_udp_t *handle,
  * sockaddr_in or sockaddr_in6. */
 UV_EXTERN int uv_udp_connect(uv_udp_t *handle, const struct sockaddr *addr);
 
-/* Writes the peer's address to name, cut to *namelen bytes, and its length
+/** Writes the peer's address to name, cut to *namelen bytes, and its length
  * to *namelen.
  *
  * Returns 0 or an error: UV_ENOTCONN when not connected, UV_EBADF without a
@@ -1688,7 +1697,7 @@ UV_EXTERN int uv_udp_getpeername(const uv_udp_t *handle,
                                  struct sockaddr *name,
                                  int *namelen);
 
-/* Writes the socket's own address to name, cut to *namelen bytes, and its
+/** Writes the socket's own address to name, cut to *namelen bytes, and its
  * length to *namelen.
  *
  * Returns 0 or an error: UV_EBADF without a socket.
@@ -1701,7 +1710,7 @@ UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle,
                                  struct sockaddr *name,
                                  int *namelen);
 
-/* Allows (on 1) or forbids (0) sending to broadcast addresses.
+/** Allows (on 1) or forbids (0) sending to broadcast addresses.
  *
  * Returns 0 or an error: UV_EBADF without a socket.
  *
@@ -1710,7 +1719,7 @@ UV_EXTERN int uv_udp_getsockname(const uv_udp_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
 
-/* Sets the time to live of what is sent, 1 to 255 hops.
+/** Sets the time to live of what is sent, 1 to 255 hops.
  *
  * Returns 0 or an error: UV_EINVAL for another value, UV_EBADF without a
  * socket.
@@ -1720,15 +1729,15 @@ UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
 
-/* Joins (UV_JOIN_GROUP) or leaves (UV_LEAVE_GROUP) the multicast group of
- * that address, on the interface of interface_addr: one of its addresses for
- * IPv4, an address with % and the interface's name for IPv6, or NULL for the
- * system's choice. A handle without a socket is bound to any address and a
- * free port first.
+/** Joins (UV_JOIN_GROUP) or leaves (UV_LEAVE_GROUP) the multicast group of
+ * that address, on the interface of interface_addr: one of its addresses
+ * for IPv4, an address with % and the interface's name for IPv6, or NULL
+ * for the system's choice. A handle without a socket is bound to any
+ * address and a free port first.
  *
  * Returns 0 or an error: UV_EINVAL for addresses that are none or do not
- * fit, UV_ENODEV, UV_EADDRINUSE when it has joined already, UV_EADDRNOTAVAIL
- * when it has not.
+ * fit, UV_ENODEV, UV_EADDRINUSE when it has joined already,
+ * UV_EADDRNOTAVAIL when it has not.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_membership
  *
@@ -1739,12 +1748,13 @@ UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle,
                                     const char *interface_addr,
                                     uv_membership membership);
 
-/* As uv_udp_set_membership, but only what comes from source_addr is
+/** As uv_udp_set_membership, but only what comes from source_addr is
  * received.
  *
  * Returns 0 or an error, see there.
  *
- * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_source_membership
+ * See
+ * https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_source_membership
  *
  * Precondition: handle must be initialised, the addresses strings,
  * interface_addr may be NULL. */
@@ -1754,7 +1764,7 @@ UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle,
                                            const char *source_addr,
                                            uv_membership membership);
 
-/* Sets whether multicast that is sent is received on this machine as well
+/** Sets whether multicast that is sent is received on this machine as well
  * (on 1 or 0).
  *
  * Returns 0 or an error: UV_EBADF without a socket.
@@ -1764,7 +1774,7 @@ UV_EXTERN int uv_udp_set_source_membership(uv_udp_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
 
-/* Sets the time to live of multicast that is sent, 0 to 255 hops.
+/** Sets the time to live of multicast that is sent, 0 to 255 hops.
  *
  * Returns 0 or an error: UV_EINVAL for another value, UV_EBADF without a
  * socket.
@@ -1774,26 +1784,27 @@ UV_EXTERN int uv_udp_set_multicast_loop(uv_udp_t *handle, int on);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
 
-/* Sets the interface that multicast is sent from, by one of its addresses
+/** Sets the interface that multicast is sent from, by one of its addresses
  * (for IPv6, one with % and the interface's name); NULL for the system's
  * choice.
  *
- * Returns 0 or an error: UV_EINVAL for what is no address, UV_EADDRNOTAVAIL,
- * UV_ENODEV, UV_EBADF without a socket.
+ * Returns 0 or an error: UV_EINVAL for what is no address,
+ * UV_EADDRNOTAVAIL, UV_ENODEV, UV_EBADF without a socket.
  *
  * See
  * https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_multicast_interface
  *
- * Precondition: handle must be initialised, interface_addr NULL or a string. */
+ * Precondition: handle must be initialised, interface_addr NULL or a
+ * string. */
 UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle,
                                              const char *interface_addr);
 
-/* Starts to receive. Before each receipt alloc_cb is asked for a buffer;
- * recv_cb gets what was received, the sender, and flags: UV_UDP_PARTIAL (the
- * buffer was too small, the rest is lost), UV_UDP_MMSG_CHUNK,
+/** Starts to receive. Before each receipt alloc_cb is asked for a buffer;
+ * recv_cb gets what was received, the sender, and flags: UV_UDP_PARTIAL
+ * (the buffer was too small, the rest is lost), UV_UDP_MMSG_CHUNK,
  * UV_UDP_MMSG_FREE, UV_UDP_LINUX_RECVERR. A size of 0 means an empty
- * datagram if there is a sender, and otherwise that there is nothing more to
- * read; a negative one is an error, UV_ENOBUFS when there was no buffer.
+ * datagram if there is a sender, and otherwise that there is nothing more
+ * to read; a negative one is an error, UV_ENOBUFS when there was no buffer.
  * With UV_UDP_RECVMMSG, a buffer below 64 KiB is refused with UV_EINVAL. A
  * handle without a socket is bound to any address and a free port first.
  *
@@ -1807,7 +1818,7 @@ UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle,
                                 uv_alloc_cb alloc_cb,
                                 uv_udp_recv_cb recv_cb);
 
-/* Non-zero when several datagrams are received at a time: the handle was
+/** Non-zero when several datagrams are received at a time: the handle was
  * made with UV_UDP_RECVMMSG, and the system can do it.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_using_recvmmsg
@@ -1815,7 +1826,7 @@ UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
 
-/* Stops receiving: neither callback is called any more. Returns 0, also if
+/** Stops receiving: neither callback is called any more. Returns 0, also if
  * it did not receive.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_stop
@@ -1823,14 +1834,14 @@ UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
 
-/* Sends the buffers as one datagram to addr, or, if the handle is connected,
- * to its peer (addr is NULL then). A handle without a socket is bound to any
- * address and a free port first. The list of buffers is copied; what is in
- * them must stay until send_cb, which gets the outcome.
+/** Sends the buffers as one datagram to addr, or, if the handle is
+ * connected, to its peer (addr is NULL then). A handle without a socket is
+ * bound to any address and a free port first. The list of buffers is
+ * copied; what is in them must stay until send_cb, which gets the outcome.
  *
  * Returns 0 or an error, and then send_cb is not called: UV_EDESTADDRREQ
- * without an address when not connected, UV_EISCONN with one when connected,
- * UV_EINVAL for no buffers or another address family, UV_ENOMEM.
+ * without an address when not connected, UV_EISCONN with one when
+ * connected, UV_EINVAL for no buffers or another address family, UV_ENOMEM.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_send
  *
@@ -1843,27 +1854,27 @@ UV_EXTERN int uv_udp_send(uv_udp_send_t *req,
                           const struct sockaddr *addr,
                           uv_udp_send_cb send_cb);
 
-/* As uv_udp_send, but sends at once or not at all.
+/** As uv_udp_send, but sends at once or not at all.
  *
- * Returns the number of bytes sent, or an error: UV_EAGAIN when it cannot be
- * sent now, or requests of uv_udp_send are before it; UV_EMSGSIZE; and those
- * of uv_udp_send.
+ * Returns the number of bytes sent, or an error: UV_EAGAIN when it cannot
+ * be sent now, or requests of uv_udp_send are before it; UV_EMSGSIZE; and
+ * those of uv_udp_send.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send
  *
- * Precondition: handle must be initialised, bufs readable for nbufs buffers,
- * addr NULL or an address. */
+ * Precondition: handle must be initialised, bufs readable for nbufs
+ * buffers, addr NULL or an address. */
 UV_EXTERN int uv_udp_try_send(uv_udp_t *handle,
                               const uv_buf_t bufs[],
                               unsigned int nbufs,
                               const struct sockaddr *addr);
 
-/* As uv_udp_try_send for count datagrams, in order: the one at index i
+/** As uv_udp_try_send for count datagrams, in order: the one at index i
  * consists of the nbufs[i] buffers at bufs[i] and goes to addrs[i]. The
  * handle must be bound; flags must be 0.
  *
- * Returns how many of the leading datagrams were sent: 0 only if count is 0.
- * Or an error, and then none was: UV_EAGAIN, UV_EINVAL, and those of
+ * Returns how many of the leading datagrams were sent: 0 only if count is
+ * 0. Or an error, and then none was: UV_EAGAIN, UV_EINVAL, and those of
  * uv_udp_try_send.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send2
@@ -1877,7 +1888,7 @@ UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle,
                                struct sockaddr *addrs[],
                                unsigned int flags);
 
-/* How many bytes of requests are not yet called back,
+/** How many bytes of requests are not yet called back,
  * handle->send_queue_size.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_size
@@ -1885,7 +1896,7 @@ UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
 
-/* How many requests are not yet called back, handle->send_queue_count.
+/** How many requests are not yet called back, handle->send_queue_count.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_count
  *
@@ -1894,117 +1905,174 @@ UV_EXTERN size_t uv_udp_get_send_queue_count(const uv_udp_t *handle);
 
 /* ---- Timers: https://docs.libuv.org/en/v1.x/timer.html ---- */
 
-/* A timer is due. */
+/** A timer is due. */
 typedef void (*uv_timer_cb)(uv_timer_t *handle);
 
-/* Private: a member of uv_timer_s that has no type name in libuv. */
-union uv__timer_node {
-  void *heap[3];
-  /* Private: list link. */
-  struct uv__queue queue;
-};
-
-/* Calls back after a time, once or repeatedly. */
+/** Calls back after a time, once or repeatedly. */
 struct uv_timer_s {
   UV_HANDLE_FIELDS
   UV_TIMER_PRIVATE_FIELDS
 };
 
+/** Makes handle a timer that is not started. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
+
+/** Starts a timer, or starts it anew: cb is called timeout milliseconds from
+ * the loop's time on, and then, unless repeat is 0, every repeat
+ * milliseconds. A timeout of 0 is due in the loop's next iteration.
+ *
+ * Returns 0, or UV_EINVAL when the timer is closing or cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_start
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_start(uv_timer_t *handle,
+                             uv_timer_cb cb,
+                             uint64_t timeout,
+                             uint64_t repeat);
+
+/** Stops a timer: its callback is not called any more. Returns 0, also for
+ * one not started.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
+
+/** Stops a timer and, if it repeats, starts it with its repeat value as the
+ * timeout.
+ *
+ * Returns 0, or UV_EINVAL for a timer that was never started.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_again
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_timer_again(uv_timer_t *handle);
+
+/** Sets the repeat value in milliseconds, used from the next expiry on.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_set_repeat
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
+
+/** The repeat value in milliseconds.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_repeat
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
+
+/** Milliseconds of the loop's time until the timer is due; 0 when that has
+ * passed.
+ *
+ * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_due_in
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
+
 /* ---- Phases of the loop: https://docs.libuv.org/en/v1.x/prepare.html,
  *      https://docs.libuv.org/en/v1.x/check.html,
  *      https://docs.libuv.org/en/v1.x/idle.html ---- */
 
-/* The loop is about to poll. */
+/** The loop is about to poll. */
 typedef void (*uv_prepare_cb)(uv_prepare_t *handle);
-/* The loop has polled. */
+/** The loop has polled. */
 typedef void (*uv_check_cb)(uv_check_t *handle);
-/* The loop begins another iteration. */
+/** The loop begins another iteration. */
 typedef void (*uv_idle_cb)(uv_idle_t *handle);
 
-/* Calls back once an iteration, right before the loop polls. */
+/** Calls back once an iteration, right before the loop polls. */
 struct uv_prepare_s {
   UV_HANDLE_FIELDS
   UV_PREPARE_PRIVATE_FIELDS
 };
 
-/* Calls back once an iteration, right after the loop polled. */
+/** Calls back once an iteration, right after the loop polled. */
 struct uv_check_s {
   UV_HANDLE_FIELDS
   UV_CHECK_PRIVATE_FIELDS
 };
 
-/* Calls back once an iteration and keeps the loop from sleeping. */
+/** Calls back once an iteration and keeps the loop from sleeping. */
 struct uv_idle_s {
   UV_HANDLE_FIELDS
   UV_IDLE_PRIVATE_FIELDS
 };
 
-/* Makes prepare a prepare handle that is not started. Returns 0.
+/** Makes prepare a prepare handle that is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_init
  *
  * Precondition: loop must be initialised, prepare writable. */
 UV_EXTERN int uv_prepare_init(uv_loop_t *loop, uv_prepare_t *prepare);
 
-/* Starts the handle: cb is called once an iteration, right before the loop
+/** Starts the handle: cb is called once an iteration, right before the loop
  * polls.
  *
- * Returns 0, also when it was started already, or UV_EINVAL when cb is NULL.
+ * Returns 0, also when it was started already, or UV_EINVAL when cb is
+ * NULL.
  *
  * See https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_start
  *
  * Precondition: prepare must be initialised. */
 UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
 
-/* Stops the handle. Returns 0, also for one not started.
+/** Stops the handle. Returns 0, also for one not started.
  *
  * See https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_stop
  *
  * Precondition: prepare must be initialised. */
 UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
 
-/* Makes check a check handle that is not started. Returns 0.
+/** Makes check a check handle that is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/check.html#c.uv_check_init
  *
  * Precondition: loop must be initialised, check writable. */
 UV_EXTERN int uv_check_init(uv_loop_t *loop, uv_check_t *check);
 
-/* Starts the handle: cb is called once an iteration, right after the loop
+/** Starts the handle: cb is called once an iteration, right after the loop
  * polled.
  *
- * Returns 0, also when it was started already, or UV_EINVAL when cb is NULL.
+ * Returns 0, also when it was started already, or UV_EINVAL when cb is
+ * NULL.
  *
  * See https://docs.libuv.org/en/v1.x/check.html#c.uv_check_start
  *
  * Precondition: check must be initialised. */
 UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
 
-/* Stops the handle. Returns 0, also for one not started.
+/** Stops the handle. Returns 0, also for one not started.
  *
  * See https://docs.libuv.org/en/v1.x/check.html#c.uv_check_stop
  *
  * Precondition: check must be initialised. */
 UV_EXTERN int uv_check_stop(uv_check_t *check);
 
-/* Makes idle an idle handle that is not started. Returns 0.
+/** Makes idle an idle handle that is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_init
  *
  * Precondition: loop must be initialised, idle writable. */
 UV_EXTERN int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle);
 
-/* Starts the handle: cb is called once an iteration, before the prepare
+/** Starts the handle: cb is called once an iteration, before the prepare
  * handles, and the loop does not sleep.
  *
- * Returns 0, also when it was started already, or UV_EINVAL when cb is NULL.
+ * Returns 0, also when it was started already, or UV_EINVAL when cb is
+ * NULL.
  *
  * See https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_start
  *
  * Precondition: idle must be initialised. */
 UV_EXTERN int uv_idle_start(uv_idle_t *idle, uv_idle_cb cb);
 
-/* Stops the handle. Returns 0, also for one not started.
+/** Stops the handle. Returns 0, also for one not started.
  *
  * See https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_stop
  *
@@ -2014,17 +2082,17 @@ UV_EXTERN int uv_idle_stop(uv_idle_t *idle);
 /* ---- Waking a loop from elsewhere:
  *      https://docs.libuv.org/en/v1.x/async.html ---- */
 
-/* uv_async_send was called, once or several times. */
+/** uv_async_send was called, once or several times. */
 typedef void (*uv_async_cb)(uv_async_t *handle);
 
-/* Wakes the loop from another thread. */
+/** Wakes the loop from another thread. */
 struct uv_async_s {
   UV_HANDLE_FIELDS
   UV_ASYNC_PRIVATE_FIELDS
 };
 
-/* Makes async an async handle, active from the start: async_cb, which may be
- * NULL, is called on the loop's thread after uv_async_send.
+/** Makes async an async handle, active from the start: async_cb, which may
+ * be NULL, is called on the loop's thread after uv_async_send.
  *
  * Returns 0 or an error, such as UV_EMFILE.
  *
@@ -2035,7 +2103,7 @@ UV_EXTERN int uv_async_init(uv_loop_t *loop,
                             uv_async_t *async,
                             uv_async_cb async_cb);
 
-/* Wakes the loop and has the handle's callback called there; once for
+/** Wakes the loop and has the handle's callback called there; once for
  * several sends before that. May be called from any thread and from signal
  * handlers. Sending to a closing handle has no effect.
  *
@@ -2048,31 +2116,31 @@ UV_EXTERN int uv_async_send(uv_async_t *async);
 
 /* ---- Descriptors of others: https://docs.libuv.org/en/v1.x/poll.html ---- */
 
-/* What uv_poll_start watches for. */
+/** What uv_poll_start watches for. */
 enum uv_poll_event {
-  /* There is something to read. */
+  /** There is something to read. */
   UV_READABLE = 1,
-  /* There is room to write. */
+  /** There is room to write. */
   UV_WRITABLE = 2,
-  /* The other side has closed. */
+  /** The other side has closed. */
   UV_DISCONNECT = 4,
-  /* There is urgent data to read. */
+  /** There is urgent data to read. */
   UV_PRIORITIZED = 8
 };
 
-/* A descriptor is ready. events are bits of enum uv_poll_event; status is 0
+/** A descriptor is ready. events are bits of enum uv_poll_event; status is 0
  * or a UV_E... code. */
 typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
 
-/* Watches a descriptor that is not the library's. */
+/** Watches a descriptor that is not the library's. */
 struct uv_poll_s {
   UV_HANDLE_FIELDS
-  /* Called when the descriptor is ready. */
+  /** Called when the descriptor is ready. */
   uv_poll_cb poll_cb;
   UV_POLL_PRIVATE_FIELDS
 };
 
-/* Makes handle watch the descriptor fd, which becomes non-blocking; it is
+/** Makes handle watch the descriptor fd, which becomes non-blocking; it is
  * not started.
  *
  * Returns 0 or an error: UV_EEXIST when the loop watches fd already,
@@ -2083,7 +2151,7 @@ struct uv_poll_s {
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
 
-/* The same as uv_poll_init; the two differ on Windows only.
+/** The same as uv_poll_init; the two differ on Windows only.
  *
  * See https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init_socket
  *
@@ -2092,7 +2160,7 @@ UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop,
                                   uv_poll_t *handle,
                                   uv_os_sock_t socket);
 
-/* Starts to watch for events, a combination of UV_READABLE, UV_WRITABLE,
+/** Starts to watch for events, a combination of UV_READABLE, UV_WRITABLE,
  * UV_DISCONNECT and UV_PRIORITIZED; on a started handle, changes the events
  * and the callback. cb gets a status (0, or UV_EBADF when the descriptor is
  * unusable, in which case the handle has been stopped) and the events that
@@ -2107,7 +2175,7 @@ UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop,
  * while the handle is active. */
 UV_EXTERN int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb);
 
-/* Stops watching; the descriptor may be closed from then on. Returns 0.
+/** Stops watching; the descriptor may be closed from then on. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_stop
  *
@@ -2116,126 +2184,162 @@ UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
 
 /* ---- Signals: https://docs.libuv.org/en/v1.x/signal.html ---- */
 
-/* A signal came in. */
+/** A signal came in. */
 typedef void (*uv_signal_cb)(uv_signal_t *handle, int signum);
 
-/* Private: a member of uv_signal_s that has no type name in libuv. */
-struct uv__signal_tree {
-  struct uv_signal_s *rbe_left;
-  struct uv_signal_s *rbe_right;
-  struct uv_signal_s *rbe_parent;
-  int rbe_color;
-};
-
-/* Watches for a signal. */
+/** Watches for a signal. */
 struct uv_signal_s {
   UV_HANDLE_FIELDS
-  /* Called for the signal. */
+  /** Called for the signal. */
   uv_signal_cb signal_cb;
-  /* The signal watched. Read-only. */
+  /** The signal watched. Read-only. */
   int signum;
   UV_SIGNAL_PRIVATE_FIELDS
 };
 
+/** Makes handle a signal handle; it is not started.
+ *
+ * Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_init
+ *
+ * Precondition: loop must be initialised, handle writable. */
+UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
+
+/** Starts to watch for the signal signum: signal_cb is called from the loop
+ * each time it is caught. A started handle is stopped first; but when it
+ * watches for the same signal already, only the callback changes.
+ *
+ * Returns 0, or UV_EINVAL for what is no signal or cannot be caught
+ * (SIGKILL, SIGSTOP).
+ *
+ * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_start
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_signal_start(uv_signal_t *handle,
+                              uv_signal_cb signal_cb,
+                              int signum);
+
+/** The same as uv_signal_start, except that the handle is stopped when the
+ * signal has been caught once. If no other handle watches for the signal,
+ * its default action is restored the moment it is caught.
+ *
+ * Returns 0 or UV_EINVAL, as uv_signal_start does.
+ *
+ * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_start_oneshot
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle,
+                                      uv_signal_cb signal_cb,
+                                      int signum);
+
+/** Stops watching: the callback is not called any more, not even for a
+ * signal that was caught already. The signal's default action is restored
+ * when no other handle watches for it.
+ *
+ * Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_stop
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
+
 /* ---- Processes: https://docs.libuv.org/en/v1.x/process.html ---- */
 
-/* How to make one of a child's standard descriptors. */
+/** How to make one of a child's standard descriptors. */
 typedef enum uv_stdio_flags {
-  /* Nothing, or /dev/null for descriptors 0 to 2. */
+  /** Nothing, or /dev/null for descriptors 0 to 2. */
   UV_IGNORE = 0,
-  /* A new pipe to data.stream, an initialised uv_pipe_t. */
+  /** A new pipe to data.stream, an initialised uv_pipe_t. */
   UV_CREATE_PIPE = 1,
-  /* The caller's data.fd. */
+  /** The caller's data.fd. */
   UV_INHERIT_FD = 2,
-  /* The descriptor of data.stream. */
+  /** The descriptor of data.stream. */
   UV_INHERIT_STREAM = 4,
-  /* With UV_CREATE_PIPE: the child can read. */
+  /** With UV_CREATE_PIPE: the child can read. */
   UV_READABLE_PIPE = 16,
-  /* With UV_CREATE_PIPE: the child can write. */
+  /** With UV_CREATE_PIPE: the child can write. */
   UV_WRITABLE_PIPE = 32,
-  /* With UV_CREATE_PIPE: the child's end need not block. A hint, without
+  /** With UV_CREATE_PIPE: the child's end need not block. A hint, without
    * effect on Unix. */
   UV_NONBLOCK_PIPE = 64,
-  /* Older name of UV_NONBLOCK_PIPE. */
+  /** Older name of UV_NONBLOCK_PIPE. */
   UV_OVERLAPPED_PIPE = 64
 } uv_stdio_flags;
 
-/* Flags of uv_spawn. */
+/** Flags of uv_spawn. */
 enum uv_process_flags {
-  /* Set the child's user id. */
+  /** Set the child's user id. */
   UV_PROCESS_SETUID = 1,
-  /* Set the child's group id. */
+  /** Set the child's group id. */
   UV_PROCESS_SETGID = 2,
-  /* Without effect here. */
+  /** Without effect here. */
   UV_PROCESS_WINDOWS_VERBATIM_ARGUMENTS = 4,
-  /* Make the child the leader of a new session. */
+  /** Make the child the leader of a new session. */
   UV_PROCESS_DETACHED = 8,
-  /* Without effect here. */
+  /** Without effect here. */
   UV_PROCESS_WINDOWS_HIDE = 16,
-  /* Without effect here. */
+  /** Without effect here. */
   UV_PROCESS_WINDOWS_HIDE_CONSOLE = 32,
-  /* Without effect here. */
+  /** Without effect here. */
   UV_PROCESS_WINDOWS_HIDE_GUI = 64,
-  /* Without effect here. */
+  /** Without effect here. */
   UV_PROCESS_WINDOWS_FILE_PATH_EXACT_NAME = 128
 };
 
-/* A process has ended, with an exit status or by a signal (else 0). */
+/** A process has ended, with an exit status or by a signal (else 0). */
 typedef void (*uv_exit_cb)(uv_process_t *process,
                            int64_t exit_status,
                            int term_signal);
 
-/* A member of uv_stdio_container_s that has no type name in libuv. */
-union uv__stdio_data {
-  /* With UV_CREATE_PIPE and UV_INHERIT_STREAM. */
-  uv_stream_t *stream;
-  /* With UV_INHERIT_FD. */
-  int fd;
-};
-
-/* One of a child's standard descriptors. */
+/** One of a child's standard descriptors. */
 struct uv_stdio_container_s {
-  /* What the descriptor is made of. */
+  /** What the descriptor is made of. */
   uv_stdio_flags flags;
-  /* The stream or the descriptor. */
-  union uv__stdio_data data;
+  /** The stream or the descriptor. */
+  union {
+    /** With UV_CREATE_PIPE and UV_INHERIT_STREAM. */
+    uv_stream_t *stream;
+    /** With UV_INHERIT_FD. */
+    int fd;
+  } data;
 };
 
-/* How to start a process. */
+/** How to start a process. */
 struct uv_process_options_s {
-  /* Called when the process has ended; may be null. */
+  /** Called when the process has ended; may be null. */
   uv_exit_cb exit_cb;
-  /* The program, looked up along PATH if it has no slash. */
+  /** The program, looked up along PATH if it has no slash. */
   const char *file;
-  /* Its arguments, the first being its own name, ended by a null pointer. */
+  /** Its arguments, the first being its own name, ended by a null pointer. */
   char **args;
-  /* Its environment, ended by a null pointer; null for the caller's own. */
+  /** Its environment, ended by a null pointer; null for the caller's own. */
   char **env;
-  /* Its working directory; null for the caller's own. */
+  /** Its working directory; null for the caller's own. */
   const char *cwd;
-  /* Bits of enum uv_process_flags. */
+  /** Bits of enum uv_process_flags. */
   unsigned int flags;
-  /* Number of descriptors in stdio. */
+  /** Number of descriptors in stdio. */
   int stdio_count;
-  /* The child's descriptors 0, 1, 2 and so on. */
+  /** The child's descriptors 0, 1, 2 and so on. */
   uv_stdio_container_t *stdio;
-  /* User id, with UV_PROCESS_SETUID. */
+  /** User id, with UV_PROCESS_SETUID. */
   uv_uid_t uid;
-  /* Group id, with UV_PROCESS_SETGID. */
+  /** Group id, with UV_PROCESS_SETGID. */
   uv_gid_t gid;
 };
 
-/* A child process. */
+/** A child process. */
 struct uv_process_s {
   UV_HANDLE_FIELDS
-  /* Called when the process has ended. */
+  /** Called when the process has ended. */
   uv_exit_cb exit_cb;
-  /* Process id. Read-only. */
+  /** Process id. Read-only. */
   int pid;
   UV_PROCESS_PRIVATE_FIELDS
 };
 
-/* Starts a process. options says what to run, and how; unused members are
+/** Starts a process. options says what to run, and how; unused members are
  * zero.
  *
  * - file, args: the program, looked for in the child's PATH unless there is
@@ -2262,7 +2366,7 @@ UV_EXTERN int uv_spawn(uv_loop_t *loop,
                        uv_process_t *handle,
                        const uv_process_options_t *options);
 
-/* Sends a signal to the process; 0 only asks whether it is there.
+/** Sends a signal to the process; 0 only asks whether it is there.
  *
  * Returns 0 or an error: UV_EINVAL for what is no signal, UV_ESRCH when the
  * process has ended or was never started, UV_EPERM.
@@ -2272,7 +2376,7 @@ UV_EXTERN int uv_spawn(uv_loop_t *loop,
  * Precondition: handle must have been passed to uv_spawn. */
 UV_EXTERN int uv_process_kill(uv_process_t *handle, int signum);
 
-/* Sends a signal to any process, as kill() does; 0 only asks whether it is
+/** Sends a signal to any process, as kill() does; 0 only asks whether it is
  * there.
  *
  * Returns 0 or an error: UV_EINVAL for what is no signal, UV_ESRCH,
@@ -2281,7 +2385,7 @@ UV_EXTERN int uv_process_kill(uv_process_t *handle, int signum);
  * See https://docs.libuv.org/en/v1.x/process.html#c.uv_kill */
 UV_EXTERN int uv_kill(int pid, int signum);
 
-/* The process's id; 0 when none was started. Kept after its end, when the
+/** The process's id; 0 when none was started. Kept after its end, when the
  * number may be another process's.
  *
  * See https://docs.libuv.org/en/v1.x/process.html#c.uv_process_get_pid
@@ -2289,7 +2393,7 @@ UV_EXTERN int uv_kill(int pid, int signum);
  * Precondition: handle must have been passed to uv_spawn. */
 UV_EXTERN uv_pid_t uv_process_get_pid(const uv_process_t *handle);
 
-/* Keeps all descriptors that are open now from being inherited by children,
+/** Keeps all descriptors that are open now from being inherited by children,
  * the standard ones included. Call it early, before descriptors are opened
  * that are meant to be inherited.
  *
@@ -2299,49 +2403,49 @@ UV_EXTERN void uv_disable_stdio_inheritance(void);
 
 /* ---- Time, as the calls below use it ---- */
 
-/* A time in seconds and nanoseconds. */
+/** A time in seconds and nanoseconds. */
 struct uv_timespec_t {
-  /* Seconds. */
+  /** Seconds. */
   long tv_sec;
-  /* Nanoseconds. */
+  /** Nanoseconds. */
   long tv_nsec;
 };
 
-/* A time in seconds and nanoseconds, good beyond 2038 on any system. */
+/** A time in seconds and nanoseconds, good beyond 2038 on any system. */
 struct uv_timespec64_t {
-  /* Seconds. */
+  /** Seconds. */
   int64_t tv_sec;
-  /* Nanoseconds. */
+  /** Nanoseconds. */
   int32_t tv_nsec;
 };
 
-/* A time in seconds and microseconds. */
+/** A time in seconds and microseconds. */
 struct uv_timeval_t {
-  /* Seconds. */
+  /** Seconds. */
   long tv_sec;
-  /* Microseconds. */
+  /** Microseconds. */
   long tv_usec;
 };
 
-/* A time in seconds and microseconds, good beyond 2038 on any system. */
+/** A time in seconds and microseconds, good beyond 2038 on any system. */
 struct uv_timeval64_t {
-  /* Seconds. */
+  /** Seconds. */
   int64_t tv_sec;
-  /* Microseconds. */
+  /** Microseconds. */
   int32_t tv_usec;
 };
 
-/* The clocks of uv_clock_gettime. */
+/** The clocks of uv_clock_gettime. */
 typedef enum uv_clock_id {
-  /* Never jumps; starts at any time. */
+  /** Never jumps; starts at any time. */
   UV_CLOCK_MONOTONIC = 0,
-  /* Since 1970; jumps when it is set. */
+  /** Since 1970; jumps when it is set. */
   UV_CLOCK_REALTIME = 1
 } uv_clock_id;
 
 /* ---- Files: https://docs.libuv.org/en/v1.x/fs.html ---- */
 
-/* A file system operation. */
+/** A file system operation. */
 typedef enum uv_fs_type {
   UV_FS_UNKNOWN = -1,
   UV_FS_CUSTOM = 0,
@@ -2383,7 +2487,7 @@ typedef enum uv_fs_type {
   UV_FS_LUTIME = 36
 } uv_fs_type;
 
-/* What a directory entry is. */
+/** What a directory entry is. */
 typedef enum uv_dirent_type_t {
   UV_DIRENT_UNKNOWN = 0,
   UV_DIRENT_FILE = 1,
@@ -2395,128 +2499,128 @@ typedef enum uv_dirent_type_t {
   UV_DIRENT_BLOCK = 7
 } uv_dirent_type_t;
 
-/* Flags of uv_fs_copyfile. */
-/* Fail if the target exists. */
+/** Flags of uv_fs_copyfile. */
+/** Fail if the target exists. */
 #define UV_FS_COPYFILE_EXCL 1
-/* Share the blocks if the file system can. */
+/** Share the blocks if the file system can. */
 #define UV_FS_COPYFILE_FICLONE 2
-/* Share the blocks or fail. */
+/** Share the blocks or fail. */
 #define UV_FS_COPYFILE_FICLONE_FORCE 4
 
-/* Flags of uv_fs_symlink, without effect on this system. */
+/** Flags of uv_fs_symlink, without effect on this system. */
 #define UV_FS_SYMLINK_DIR 1
 #define UV_FS_SYMLINK_JUNCTION 2
 
-/* Times for uv_fs_utime, uv_fs_futime and uv_fs_lutime: now, and unchanged. */
+/** Times for uv_fs_utime, uv_fs_futime and uv_fs_lutime: now, and unchanged. */
 #define UV_FS_UTIME_NOW (INFINITY)
 #define UV_FS_UTIME_OMIT (NAN)
 
-/* A file system operation is done; its outcome is in req->result. Call
+/** A file system operation is done; its outcome is in req->result. Call
  * uv_fs_req_cleanup when the request is not needed any more. */
 typedef void (*uv_fs_cb)(uv_fs_t *req);
 
-/* What the stat family reports. */
+/** What the stat family reports. */
 struct uv_stat_t {
-  /* Device that holds the file. */
+  /** Device that holds the file. */
   uint64_t st_dev;
-  /* Type and permissions. */
+  /** Type and permissions. */
   uint64_t st_mode;
-  /* Number of hard links. */
+  /** Number of hard links. */
   uint64_t st_nlink;
-  /* The owner's user id. */
+  /** The owner's user id. */
   uint64_t st_uid;
-  /* The owner's group id. */
+  /** The owner's group id. */
   uint64_t st_gid;
-  /* Device that the file is, if it is one. */
+  /** Device that the file is, if it is one. */
   uint64_t st_rdev;
-  /* Inode number. */
+  /** Inode number. */
   uint64_t st_ino;
-  /* Size in bytes. */
+  /** Size in bytes. */
   uint64_t st_size;
-  /* Preferred size of reads and writes, in bytes. */
+  /** Preferred size of reads and writes, in bytes. */
   uint64_t st_blksize;
-  /* Number of blocks of 512 bytes. */
+  /** Number of blocks of 512 bytes. */
   uint64_t st_blocks;
-  /* Always 0 on Linux. */
+  /** Always 0 on Linux. */
   uint64_t st_flags;
-  /* Always 0 on Linux. */
+  /** Always 0 on Linux. */
   uint64_t st_gen;
-  /* Last read. */
+  /** Last read. */
   uv_timespec_t st_atim;
-  /* Last change of the contents. */
+  /** Last change of the contents. */
   uv_timespec_t st_mtim;
-  /* Last change of the inode. */
+  /** Last change of the inode. */
   uv_timespec_t st_ctim;
-  /* Creation. */
+  /** Creation. */
   uv_timespec_t st_birthtim;
 };
 
-/* What uv_fs_statfs reports. */
+/** What uv_fs_statfs reports. */
 struct uv_statfs_s {
-  /* Type of file system, a magic number. */
+  /** Type of file system, a magic number. */
   uint64_t f_type;
-  /* Block size in bytes. */
+  /** Block size in bytes. */
   uint64_t f_bsize;
-  /* Number of blocks. */
+  /** Number of blocks. */
   uint64_t f_blocks;
-  /* Free blocks. */
+  /** Free blocks. */
   uint64_t f_bfree;
-  /* Free blocks for users without privileges. */
+  /** Free blocks for users without privileges. */
   uint64_t f_bavail;
-  /* Number of inodes. */
+  /** Number of inodes. */
   uint64_t f_files;
-  /* Free inodes. */
+  /** Free inodes. */
   uint64_t f_ffree;
-  /* Fragment size in bytes. */
+  /** Fragment size in bytes. */
   uint64_t f_frsize;
-  /* Reserved. */
+  /** Reserved. */
   uint64_t f_spare[3];
 };
 
-/* A directory entry. */
+/** A directory entry. */
 struct uv_dirent_s {
-  /* Name, without folder. */
+  /** Name, without folder. */
   const char *name;
-  /* What it is; UV_DIRENT_UNKNOWN if the file system does not tell. */
+  /** What it is; UV_DIRENT_UNKNOWN if the file system does not tell. */
   uv_dirent_type_t type;
 };
 
-/* An open directory. */
+/** An open directory. */
 struct uv_dir_s {
-  /* The caller's array for uv_fs_readdir. */
+  /** The caller's array for uv_fs_readdir. */
   uv_dirent_t *dirents;
-  /* Room in dirents. */
+  /** Room in dirents. */
   size_t nentries;
   void *reserved[4];
   UV_DIR_PRIVATE_FIELDS
 };
 
-/* A file system operation. */
+/** A file system operation. */
 struct uv_fs_s {
   UV_REQ_FIELDS
-  /* Which operation. Read-only. */
+  /** Which operation. Read-only. */
   uv_fs_type fs_type;
-  /* The loop it belongs to. Read-only. */
+  /** The loop it belongs to. Read-only. */
   uv_loop_t *loop;
-  /* Private: called on completion. */
+  /** Private: called on completion. */
   uv_fs_cb cb;
-  /* Outcome: a count, a descriptor, 0, or a UV_E... code. */
+  /** Outcome: a count, a descriptor, 0, or a UV_E... code. */
   ssize_t result;
-  /* What uv_fs_readlink and uv_fs_realpath found, and others as their docs
+  /** What uv_fs_readlink and uv_fs_realpath found, and others as their docs
    * say. */
   void *ptr;
-  /* The path the operation works on. Read-only. */
+  /** The path the operation works on. Read-only. */
   const char *path;
-  /* Result of the stat family. */
+  /** Result of the stat family. */
   uv_stat_t statbuf;
   UV_FS_PRIVATE_FIELDS
 };
 
-/* Closes a file, as close(2) does. The descriptor is gone also when it is
+/** Closes a file, as close(2) does. The descriptor is gone also when it is
  * reported that data could not be written.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_close
  *
@@ -2526,14 +2630,14 @@ UV_EXTERN int uv_fs_close(uv_loop_t *loop,
                           uv_file file,
                           uv_fs_cb cb);
 
-/* Opens a file, as open(2) does; flags are UV_FS_O_..., mode the permissions
- * of a file that is made. The descriptor, in req->result, is not inherited
- * by programs that are started.
+/** Opens a file, as open(2) does; flags are UV_FS_O_..., mode the
+ * permissions of a file that is made. The descriptor, in req->result, is
+ * not inherited by programs that are started.
  *
  * Like all of these operations, it is done before the call returns when cb
  * is NULL (loop may be NULL then, in any thread), and on the thread pool
- * otherwise. In both cases call uv_fs_req_cleanup on the request in the end.
- * An operation that the pool has not begun with can be taken back with
+ * otherwise. In both cases call uv_fs_req_cleanup on the request in the
+ * end. An operation that the pool has not begun with can be taken back with
  * uv_cancel; its result is UV_ECANCELED then.
  *
  * Returns the descriptor, or an error such as UV_ENOENT; with a callback 0,
@@ -2551,9 +2655,9 @@ UV_EXTERN int uv_fs_open(uv_loop_t *loop,
                          int mode,
                          uv_fs_cb cb);
 
-/* Reads into nbufs buffers, as preadv(2) does, or as readv(2) with an offset
- * of -1, which uses and moves the file's own position. At most 1024 buffers
- * are filled by one call.
+/** Reads into nbufs buffers, as preadv(2) does, or as readv(2) with an
+ * offset of -1, which uses and moves the file's own position. At most 1024
+ * buffers are filled by one call.
  *
  * Returns how many bytes were read, 0 at the end of the file, or an error
  * such as UV_EISDIR, or UV_EINTR when a signal came before any data; with a
@@ -2572,7 +2676,7 @@ UV_EXTERN int uv_fs_read(uv_loop_t *loop,
                          int64_t offset,
                          uv_fs_cb cb);
 
-/* Writes nbufs buffers, as pwritev(2) does, or as writev(2) with an offset
+/** Writes nbufs buffers, as pwritev(2) does, or as writev(2) with an offset
  * of -1, which uses and moves the file's own position. It goes on until all
  * is written or an error occurs.
  *
@@ -2593,7 +2697,7 @@ UV_EXTERN int uv_fs_write(uv_loop_t *loop,
                           int64_t offset,
                           uv_fs_cb cb);
 
-/* Makes and opens a new file, as mkstemp(3) does: tpl ends with XXXXXX, in
+/** Makes and opens a new file, as mkstemp(3) does: tpl ends with XXXXXX, in
  * place of which characters are put that make the name unique. The name is
  * the string req->path until uv_fs_req_cleanup, the descriptor is
  * req->result.
@@ -2609,11 +2713,11 @@ UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop,
                             const char *tpl,
                             uv_fs_cb cb);
 
-/* Waits until a file's data and attributes are on the disk, as fsync(2)
+/** Waits until a file's data and attributes are on the disk, as fsync(2)
  * does.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fsync
  *
@@ -2623,10 +2727,10 @@ UV_EXTERN int uv_fs_fsync(uv_loop_t *loop,
                           uv_file file,
                           uv_fs_cb cb);
 
-/* Waits until a file's data is on the disk, as fdatasync(2) does.
+/** Waits until a file's data is on the disk, as fdatasync(2) does.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fdatasync
  *
@@ -2636,7 +2740,7 @@ UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop,
                               uv_file file,
                               uv_fs_cb cb);
 
-/* Cuts a file, or makes it longer with zeros, to offset bytes, as
+/** Cuts a file, or makes it longer with zeros, to offset bytes, as
  * ftruncate(2) does.
  *
  * Returns 0, or an error such as UV_EINVAL; with a callback only what kept
@@ -2651,21 +2755,21 @@ UV_EXTERN int uv_fs_ftruncate(uv_loop_t *loop,
                               int64_t offset,
                               uv_fs_cb cb);
 
-/* The system's handle of a C library's descriptor; on this system the two
+/** The system's handle of a C library's descriptor; on this system the two
  * are the same.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_get_osfhandle */
 UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
 
-/* A C library's descriptor for a handle of the system; on this system the
+/** A C library's descriptor for a handle of the system; on this system the
  * two are the same.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_open_osfhandle */
 UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
 
-/* Tests whether the process may use a file, with its real user and group, as
- * access(2) does. mode is F_OK (exists) or a combination of R_OK, W_OK and
- * X_OK.
+/** Tests whether the process may use a file, with its real user and group,
+ * as access(2) does. mode is F_OK (exists) or a combination of R_OK, W_OK
+ * and X_OK.
  *
  * Returns 0, or an error such as UV_EACCES or UV_ENOENT; with a callback
  * only what kept it from starting.
@@ -2679,10 +2783,10 @@ UV_EXTERN int uv_fs_access(uv_loop_t *loop,
                            int mode,
                            uv_fs_cb cb);
 
-/* Sets the permissions of a file, as chmod(2) does.
+/** Sets the permissions of a file, as chmod(2) does.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chmod
  *
@@ -2693,10 +2797,10 @@ UV_EXTERN int uv_fs_chmod(uv_loop_t *loop,
                           int mode,
                           uv_fs_cb cb);
 
-/* Sets the permissions of an open file, as fchmod(2) does.
+/** Sets the permissions of an open file, as fchmod(2) does.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchmod
  *
@@ -2707,11 +2811,11 @@ UV_EXTERN int uv_fs_fchmod(uv_loop_t *loop,
                            int mode,
                            uv_fs_cb cb);
 
-/* Sets the user and the group that a file belongs to, as chown(2) does; an
+/** Sets the user and the group that a file belongs to, as chown(2) does; an
  * id of -1 leaves it as it is.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chown
  *
@@ -2723,10 +2827,10 @@ UV_EXTERN int uv_fs_chown(uv_loop_t *loop,
                           uv_gid_t gid,
                           uv_fs_cb cb);
 
-/* The same as uv_fs_chown for an open file.
+/** The same as uv_fs_chown for an open file.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchown
  *
@@ -2738,11 +2842,11 @@ UV_EXTERN int uv_fs_fchown(uv_loop_t *loop,
                            uv_gid_t gid,
                            uv_fs_cb cb);
 
-/* The same as uv_fs_chown, but for a symbolic link sets the owner of the
+/** The same as uv_fs_chown, but for a symbolic link sets the owner of the
  * link itself.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EPERM; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lchown
  *
@@ -2754,14 +2858,14 @@ UV_EXTERN int uv_fs_lchown(uv_loop_t *loop,
                            uv_gid_t gid,
                            uv_fs_cb cb);
 
-/* Copies a file with its permissions, and with its owner and its times (of
- * the last access and the last change) where that is allowed. flags are bits
- * of
+/** Copies a file with its permissions, and with its owner and its times (of
+ * the last access and the last change) where that is allowed. flags are
+ * bits of
  *
  * - UV_FS_COPYFILE_EXCL: fail with UV_EEXIST when new_path exists, which is
  *   overwritten otherwise,
- * - UV_FS_COPYFILE_FICLONE: have the two files share their data until one is
- *   changed, where the file system can do that,
+ * - UV_FS_COPYFILE_FICLONE: have the two files share their data until one
+ *   is changed, where the file system can do that,
  * - UV_FS_COPYFILE_FICLONE_FORCE: the same, but fail where it cannot.
  *
  * Copying a file to itself has no effect. When copying fails half-way,
@@ -2780,10 +2884,11 @@ UV_EXTERN int uv_fs_copyfile(uv_loop_t *loop,
                              int flags,
                              uv_fs_cb cb);
 
-/* Copies up to length bytes, from in_offset in in_fd, to the position of
+/** Copies up to length bytes, from in_offset in in_fd, to the position of
  * out_fd, which may be a socket, and waits while it is full. Where
- * sendfile(2) does not do it for these kinds of files, it is done by reading
- * and writing; pipes and sockets are read without regard to the offset.
+ * sendfile(2) does not do it for these kinds of files, it is done by
+ * reading and writing; pipes and sockets are read without regard to the
+ * offset.
  *
  * Returns how many bytes were copied, which is less than length at the end
  * of in_fd or after an error, or an error when nothing was, such as
@@ -2800,7 +2905,7 @@ UV_EXTERN int uv_fs_sendfile(uv_loop_t *loop,
                              size_t length,
                              uv_fs_cb cb);
 
-/* Makes a folder, as mkdir(2) does.
+/** Makes a folder, as mkdir(2) does.
  *
  * Returns 0, or an error such as UV_EEXIST; with a callback only what kept
  * it from starting.
@@ -2814,7 +2919,7 @@ UV_EXTERN int uv_fs_mkdir(uv_loop_t *loop,
                           int mode,
                           uv_fs_cb cb);
 
-/* Makes a new folder that only its owner may use, as mkdtemp(3) does: tpl
+/** Makes a new folder that only its owner may use, as mkdtemp(3) does: tpl
  * ends with XXXXXX, in place of which characters are put that make the name
  * unique. The name is the string req->path until uv_fs_req_cleanup.
  *
@@ -2829,10 +2934,10 @@ UV_EXTERN int uv_fs_mkdtemp(uv_loop_t *loop,
                             const char *tpl,
                             uv_fs_cb cb);
 
-/* Removes an empty folder, as rmdir(2) does.
+/** Removes an empty folder, as rmdir(2) does.
  *
- * Returns 0, or an error such as UV_ENOTEMPTY or UV_ENOTDIR; with a callback
- * only what kept it from starting.
+ * Returns 0, or an error such as UV_ENOTEMPTY or UV_ENOTDIR; with a
+ * callback only what kept it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rmdir
  *
@@ -2842,12 +2947,12 @@ UV_EXTERN int uv_fs_rmdir(uv_loop_t *loop,
                           const char *path,
                           uv_fs_cb cb);
 
-/* Reads all of a folder but . and ... uv_fs_scandir_next then gives the
+/** Reads all of a folder but . and ... uv_fs_scandir_next then gives the
  * entries one by one, sorted by the bytes of their names. flags have no
  * meaning yet.
  *
- * Returns how many entries there are, or an error such as UV_ENOTDIR; with a
- * callback only what kept it from starting.
+ * Returns how many entries there are, or an error such as UV_ENOTDIR; with
+ * a callback only what kept it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_scandir
  *
@@ -2858,7 +2963,7 @@ UV_EXTERN int uv_fs_scandir(uv_loop_t *loop,
                             int flags,
                             uv_fs_cb cb);
 
-/* Gives the next entry that uv_fs_scandir found. Its name stays valid until
+/** Gives the next entry that uv_fs_scandir found. Its name stays valid until
  * there are no more entries or uv_fs_req_cleanup is called. The type is
  * UV_DIRENT_UNKNOWN where the file system does not tell.
  *
@@ -2871,7 +2976,7 @@ UV_EXTERN int uv_fs_scandir(uv_loop_t *loop,
  * must be writable. */
 UV_EXTERN int uv_fs_scandir_next(uv_fs_t *req, uv_dirent_t *ent);
 
-/* Opens a folder for reading it bit by bit. req->ptr is a new uv_dir_t,
+/** Opens a folder for reading it bit by bit. req->ptr is a new uv_dir_t,
  * which uv_fs_closedir releases (uv_fs_req_cleanup does not).
  *
  * Returns 0, or an error such as UV_ENOTDIR; with a callback only what kept
@@ -2885,14 +2990,14 @@ UV_EXTERN int uv_fs_opendir(uv_loop_t *loop,
                             const char *path,
                             uv_fs_cb cb);
 
-/* Reads the next entries of a folder but . and .., in no order, into the
+/** Reads the next entries of a folder but . and .., in no order, into the
  * caller's array dir->dirents with room for dir->nentries. Their names stay
  * valid until uv_fs_req_cleanup, which must be called before the folder is
  * closed.
  *
  * Returns how many entries were read, 0 at the end, or an error: UV_EINVAL
- * when dir is no open folder or has no array; with a callback only what kept
- * it from starting.
+ * when dir is no open folder or has no array; with a callback only what
+ * kept it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readdir
  *
@@ -2903,7 +3008,7 @@ UV_EXTERN int uv_fs_readdir(uv_loop_t *loop,
                             uv_dir_t *dir,
                             uv_fs_cb cb);
 
-/* Closes a folder and releases the uv_dir_t.
+/** Closes a folder and releases the uv_dir_t.
  *
  * Returns 0, or UV_EINVAL when dir is no open folder.
  *
@@ -2916,7 +3021,7 @@ UV_EXTERN int uv_fs_closedir(uv_loop_t *loop,
                              uv_dir_t *dir,
                              uv_fs_cb cb);
 
-/* Removes a file, or a symbolic link itself, as unlink(2) does.
+/** Removes a file, or a symbolic link itself, as unlink(2) does.
  *
  * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
  * it from starting.
@@ -2929,11 +3034,11 @@ UV_EXTERN int uv_fs_unlink(uv_loop_t *loop,
                            const char *path,
                            uv_fs_cb cb);
 
-/* Gives a file another name, as rename(2) does; a file of that name is
+/** Gives a file another name, as rename(2) does; a file of that name is
  * replaced.
  *
- * Returns 0, or an error such as UV_ENOENT or UV_EXDEV; with a callback only
- * what kept it from starting.
+ * Returns 0, or an error such as UV_ENOENT or UV_EXDEV; with a callback
+ * only what kept it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rename
  *
@@ -2944,7 +3049,7 @@ UV_EXTERN int uv_fs_rename(uv_loop_t *loop,
                            const char *new_path,
                            uv_fs_cb cb);
 
-/* Gives the file path the additional name new_path, as link(2) does.
+/** Gives the file path the additional name new_path, as link(2) does.
  *
  * Returns 0, or an error such as UV_EEXIST; with a callback only what kept
  * it from starting.
@@ -2958,7 +3063,7 @@ UV_EXTERN int uv_fs_link(uv_loop_t *loop,
                          const char *new_path,
                          uv_fs_cb cb);
 
-/* Makes new_path a symbolic link that says path, as symlink(2) does. The
+/** Makes new_path a symbolic link that says path, as symlink(2) does. The
  * flags UV_FS_SYMLINK_DIR and UV_FS_SYMLINK_JUNCTION have an effect on
  * Windows only.
  *
@@ -2975,7 +3080,7 @@ UV_EXTERN int uv_fs_symlink(uv_loop_t *loop,
                             int flags,
                             uv_fs_cb cb);
 
-/* Reads what a symbolic link says, as readlink(2) does, into the string
+/** Reads what a symbolic link says, as readlink(2) does, into the string
  * req->ptr, which uv_fs_req_cleanup releases.
  *
  * Returns 0, or an error: UV_EINVAL when path is no symbolic link,
@@ -2989,12 +3094,12 @@ UV_EXTERN int uv_fs_readlink(uv_loop_t *loop,
                              const char *path,
                              uv_fs_cb cb);
 
-/* Finds the absolute path of an existing file, without symbolic links, . and
- * .., as realpath(3) does. It is the string req->ptr, which
+/** Finds the absolute path of an existing file, without symbolic links, .
+ * and .., as realpath(3) does. It is the string req->ptr, which
  * uv_fs_req_cleanup releases.
  *
- * Returns 0, or an error such as UV_ENOENT or UV_ELOOP; with a callback only
- * what kept it from starting.
+ * Returns 0, or an error such as UV_ENOENT or UV_ELOOP; with a callback
+ * only what kept it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_realpath
  *
@@ -3004,10 +3109,10 @@ UV_EXTERN int uv_fs_realpath(uv_loop_t *loop,
                              const char *path,
                              uv_fs_cb cb);
 
-/* Releases the memory that a request took. Call it once the request is done,
- * with or without success; req->path and req->ptr and what they pointed to
- * are gone afterwards, req->result stays. Calling it again, or with NULL,
- * has no effect.
+/** Releases the memory that a request took. Call it once the request is
+ * done, with or without success; req->path and req->ptr and what they
+ * pointed to are gone afterwards, req->result stays. Calling it again, or
+ * with NULL, has no effect.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_req_cleanup
  *
@@ -3015,15 +3120,15 @@ UV_EXTERN int uv_fs_realpath(uv_loop_t *loop,
  * uv_fs_... functions and is not being worked on. */
 UV_EXTERN void uv_fs_req_cleanup(uv_fs_t *req);
 
-/* The operation of a request, req->fs_type.
+/** The operation of a request, req->fs_type.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_type
  *
- * Precondition: req must be a request that was given to one of the uv_fs_...
- * functions. */
+ * Precondition: req must be a request that was given to one of the
+ * uv_fs_... functions. */
 UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *req);
 
-/* The outcome of a request, req->result: a count, a descriptor or 0, or a
+/** The outcome of a request, req->result: a count, a descriptor or 0, or a
  * UV_E... code.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_result
@@ -3031,7 +3136,7 @@ UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *req);
  * Precondition: As uv_fs_get_type. */
 UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *req);
 
-/* The system's own number for the error in req->result: errno, a positive
+/** The system's own number for the error in req->result: errno, a positive
  * number.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_system_error
@@ -3039,28 +3144,28 @@ UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *req);
  * Precondition: As uv_fs_get_type. */
 UV_EXTERN int uv_fs_get_system_error(const uv_fs_t *req);
 
-/* What a request found, req->ptr.
+/** What a request found, req->ptr.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_ptr
  *
  * Precondition: As uv_fs_get_type. */
 UV_EXTERN void *uv_fs_get_ptr(const uv_fs_t *req);
 
-/* The path of a request, req->path.
+/** The path of a request, req->path.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_path
  *
  * Precondition: As uv_fs_get_type. */
 UV_EXTERN const char *uv_fs_get_path(const uv_fs_t *req);
 
-/* What uv_fs_stat, uv_fs_lstat or uv_fs_fstat found, &req->statbuf.
+/** What uv_fs_stat, uv_fs_lstat or uv_fs_fstat found, &req->statbuf.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_statbuf
  *
  * Precondition: As uv_fs_get_type. */
 UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *req);
 
-/* Looks at a file, following symbolic links, as stat(2) does. What it found
+/** Looks at a file, following symbolic links, as stat(2) does. What it found
  * is in req->statbuf, which req->ptr points to. st_birthtim is 0 where the
  * file system does not keep it.
  *
@@ -3075,10 +3180,10 @@ UV_EXTERN int uv_fs_stat(uv_loop_t *loop,
                          const char *path,
                          uv_fs_cb cb);
 
-/* The same as uv_fs_stat for an open file.
+/** The same as uv_fs_stat for an open file.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fstat
  *
@@ -3088,7 +3193,7 @@ UV_EXTERN int uv_fs_fstat(uv_loop_t *loop,
                           uv_file file,
                           uv_fs_cb cb);
 
-/* The same as uv_fs_stat, but for a symbolic link looks at the link itself.
+/** The same as uv_fs_stat, but for a symbolic link looks at the link itself.
  *
  * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
  * it from starting.
@@ -3101,7 +3206,7 @@ UV_EXTERN int uv_fs_lstat(uv_loop_t *loop,
                           const char *path,
                           uv_fs_cb cb);
 
-/* Looks at the file system that a path is in, as statfs(2) does. What it
+/** Looks at the file system that a path is in, as statfs(2) does. What it
  * found is the uv_statfs_t that req->ptr points to, which uv_fs_req_cleanup
  * releases.
  *
@@ -3116,12 +3221,12 @@ UV_EXTERN int uv_fs_statfs(uv_loop_t *loop,
                            const char *path,
                            uv_fs_cb cb);
 
-/* Sets when a file was used (atime) and changed (mtime) last, in seconds
+/** Sets when a file was used (atime) and changed (mtime) last, in seconds
  * since 1970. UV_FS_UTIME_NOW stands for the current time, UV_FS_UTIME_OMIT
  * for no change.
  *
- * Returns 0, or an error such as UV_ENOENT or UV_EPERM; with a callback only
- * what kept it from starting.
+ * Returns 0, or an error such as UV_ENOENT or UV_EPERM; with a callback
+ * only what kept it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_utime
  *
@@ -3133,10 +3238,10 @@ UV_EXTERN int uv_fs_utime(uv_loop_t *loop,
                           double mtime,
                           uv_fs_cb cb);
 
-/* The same as uv_fs_utime for an open file.
+/** The same as uv_fs_utime for an open file.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept it
- * from starting.
+ * Returns 0, or an error such as UV_EBADF; with a callback only what kept
+ * it from starting.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_futime
  *
@@ -3148,7 +3253,7 @@ UV_EXTERN int uv_fs_futime(uv_loop_t *loop,
                            double mtime,
                            uv_fs_cb cb);
 
-/* The same as uv_fs_utime, but for a symbolic link sets the times of the
+/** The same as uv_fs_utime, but for a symbolic link sets the times of the
  * link itself.
  *
  * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
@@ -3167,25 +3272,25 @@ UV_EXTERN int uv_fs_lutime(uv_loop_t *loop,
 /* ---- File events: https://docs.libuv.org/en/v1.x/fs_event.html,
  *      https://docs.libuv.org/en/v1.x/fs_poll.html ---- */
 
-/* What a file system watcher saw. */
+/** What a file system watcher saw. */
 enum uv_fs_event {
-  /* A file came, went or was renamed. */
+  /** A file came, went or was renamed. */
   UV_RENAME = 1,
-  /* A file was changed. */
+  /** A file was changed. */
   UV_CHANGE = 2
 };
 
-/* Flags of uv_fs_event_start. */
+/** Flags of uv_fs_event_start. */
 enum uv_fs_event_flags {
-  /* Without effect. */
+  /** Without effect. */
   UV_FS_EVENT_WATCH_ENTRY = 1,
-  /* Without effect. */
+  /** Without effect. */
   UV_FS_EVENT_STAT = 2,
-  /* Watch everything below the directory as well. */
+  /** Watch everything below the directory as well. */
   UV_FS_EVENT_RECURSIVE = 4
 };
 
-/* A watched file or directory changed. events are bits of enum uv_fs_event;
+/** A watched file or directory changed. events are bits of enum uv_fs_event;
  * filename is relative to the watched directory, and NULL when it is not
  * known or when changes were lost because there were too many of them.
  * status is 0 or a UV_E... code. */
@@ -3194,7 +3299,7 @@ typedef void (*uv_fs_event_cb)(uv_fs_event_t *handle,
                                int events,
                                int status);
 
-/* What uv_fs_stat says of a path is different from last time, or it failed:
+/** What uv_fs_stat says of a path is different from last time, or it failed:
  * status is 0 or a UV_E... code. Both results are valid during the callback
  * only. */
 typedef void (*uv_fs_poll_cb)(uv_fs_poll_t *handle,
@@ -3202,1343 +3307,28 @@ typedef void (*uv_fs_poll_cb)(uv_fs_poll_t *handle,
                               const uv_stat_t *prev,
                               const uv_stat_t *curr);
 
-/* Watches a file or directory for changes. */
+/** Watches a file or directory for changes. */
 struct uv_fs_event_s {
   UV_HANDLE_FIELDS
-  /* The path it watches. Read-only. */
+  /** The path it watches. Read-only. */
   char *path;
   UV_FS_EVENT_PRIVATE_FIELDS
 };
 
-/* Watches a path by looking at it in intervals. */
+/** Watches a path by looking at it in intervals. */
 struct uv_fs_poll_s {
   UV_HANDLE_FIELDS
   void *poll_ctx;
 };
 
-/* Makes handle a path watcher that is not started. Returns 0.
- *
- * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_init
- *
- * Precondition: loop must be initialised, handle writable. */
-UV_EXTERN int uv_fs_poll_init(uv_loop_t *loop, uv_fs_poll_t *handle);
-
-/* Looks at the file at path every interval milliseconds, with stat(2).
- * poll_cb is called when something about it has changed since the last look
- * (but not that it was read), with what was seen before and now; and, with a
- * negative status, when it cannot be looked at (any more): once, until that
- * changes. A handle that is started already stays as it is.
- *
- * Returns 0 or an error: UV_EINVAL when the handle is closing or poll_cb is
- * NULL, UV_ENOMEM.
- *
- * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_start
- *
- * Precondition: handle must be initialised, path a string. */
-UV_EXTERN int uv_fs_poll_start(uv_fs_poll_t *handle,
-                               uv_fs_poll_cb poll_cb,
-                               const char *path,
-                               unsigned int interval);
-
-/* Stops looking: the callback is not called any more. Returns 0, also for
- * one not started.
- *
- * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_stop
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_fs_poll_stop(uv_fs_poll_t *handle);
-
-/* Copies the path that is looked at to buffer, which has room for *size
- * bytes; *size becomes its length without the terminator.
- *
- * Returns 0 or an error: UV_EINVAL when the handle is not started,
- * UV_ENOBUFS when the buffer is too small, and then *size is what it takes
- * with the terminator.
- *
- * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_getpath
- *
- * Precondition: handle must be initialised, buffer writable for *size bytes. */
-UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle,
-                                 char *buffer,
-                                 size_t *size);
-
-/* ---- Thread pool: https://docs.libuv.org/en/v1.x/threadpool.html,
- *      https://docs.libuv.org/en/v1.x/dns.html ---- */
-
-/* The work itself; runs on a thread of the pool. */
-typedef void (*uv_work_cb)(uv_work_t *req);
-/* Work is done; runs on the loop's thread. status is 0, or UV_ECANCELED
- * after uv_cancel. */
-typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
-
-/* A name is looked up. status is 0 or a UV_E... code; res is to be released
- * with uv_freeaddrinfo. */
-typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *req,
-                                  int status,
-                                  struct addrinfo *res);
-
-/* An address is looked up. status is 0 or a UV_E... code; the names are
- * fields of the request. */
-typedef void (*uv_getnameinfo_cb)(uv_getnameinfo_t *req,
-                                  int status,
-                                  const char *hostname,
-                                  const char *service);
-
-/* Random bytes are there. status is 0 or a UV_E... code; buf is what
- * uv_random was given. */
-typedef void (*uv_random_cb)(uv_random_t *req,
-                             int status,
-                             void *buf,
-                             size_t buflen);
-
-/* Work on the thread pool. */
-struct uv_work_s {
-  UV_REQ_FIELDS
-  /* The loop it belongs to. Read-only. */
-  uv_loop_t *loop;
-  uv_work_cb work_cb;
-  uv_after_work_cb after_work_cb;
-  UV_WORK_PRIVATE_FIELDS
-};
-
-/* A name being looked up. */
-struct uv_getaddrinfo_s {
-  UV_REQ_FIELDS
-  /* The loop it belongs to. Read-only. */
-  uv_loop_t *loop;
-  UV_GETADDRINFO_PRIVATE_FIELDS
-};
-
-/* An address being looked up. */
-struct uv_getnameinfo_s {
-  UV_REQ_FIELDS
-  /* The loop it belongs to. Read-only. */
-  uv_loop_t *loop;
-  UV_GETNAMEINFO_PRIVATE_FIELDS
-};
-
-/* Random bytes being gathered. */
-struct uv_random_s {
-  UV_REQ_FIELDS
-  /* The loop it belongs to. Read-only. */
-  uv_loop_t *loop;
-  /* Private: outcome. */
-  int status;
-  void *buf;
-  size_t buflen;
-  /* Private: called on completion. */
-  uv_random_cb cb;
-  /* Private: link to the thread pool. */
-  struct uv__work work_req;
-};
-
-/* Looks up the addresses of node, the port of service, or both; either may
- * be NULL. hints, which may be NULL, narrows the answer, as for
- * getaddrinfo(3). A name with letters beyond ASCII is looked up in its IDNA
- * form.
- *
- * getaddrinfo_cb is called with 0 and a list to be freed with
- * uv_freeaddrinfo, or with one of the UV_EAI_... codes (UV_EAI_CANCELED
- * after uv_cancel) and NULL. When it is NULL, the call waits for the answer,
- * which it leaves in req->addrinfo; loop is not used then.
- *
- * Returns 0 or an error: UV_EINVAL when there is nothing to look up or node
- * is no valid name, UV_ENOMEM, and those above when waiting.
- *
- * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_getaddrinfo
- *
- * Precondition: loop must be initialised, unless the callback is NULL; req
- * must stay in place until the callback; the other arguments are only used
- * by the call. */
-UV_EXTERN int uv_getaddrinfo(uv_loop_t *loop,
-                             uv_getaddrinfo_t *req,
-                             uv_getaddrinfo_cb getaddrinfo_cb,
-                             const char *node,
-                             const char *service,
-                             const struct addrinfo *hints);
-
-/* Frees a list of addresses; NULL is allowed.
- *
- * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_freeaddrinfo
- *
- * Precondition: ai must be NULL or come from uv_getaddrinfo, and not be used
- * afterwards. */
-UV_EXTERN void uv_freeaddrinfo(struct addrinfo *ai);
-
-/* Looks up the names of the host and the service that an IPv4 or IPv6
- * address belongs to. flags are those of getnameinfo(3).
- *
- * getnameinfo_cb is called with 0 and the two names, which are req->host and
- * req->service, or with one of the UV_EAI_... codes (UV_EAI_CANCELED after
- * uv_cancel) and NULLs. When it is NULL, the call waits for the answer; loop
- * is not used then.
- *
- * Returns 0 or an error: UV_EINVAL for other kinds of addresses, and those
- * above when waiting.
- *
- * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_getnameinfo
- *
- * Precondition: loop must be initialised, unless the callback is NULL; req
- * must stay in place until the callback; addr must be as long as its family
- * says. */
-UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
-                             uv_getnameinfo_t *req,
-                             uv_getnameinfo_cb getnameinfo_cb,
-                             const struct sockaddr *addr,
-                             int flags);
-
-/* Releases what the library holds for the whole process: it ends the threads
- * of the pool, after the work that was queued, forgets the process title,
- * and unmaps the stack that it keeps for children. Happens by itself at
- * exit, and when the library is unloaded. Call it once, when no loop is
- * active and no request under way, and nothing else of the library
- * afterwards.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
-UV_EXTERN void uv_library_shutdown(void);
-
-/* Has work_cb called on a thread of the pool, and after_work_cb, which may
- * be NULL, on the loop's thread afterwards: with status 0, or UV_ECANCELED
- * when uv_cancel took the request back before a thread began with it.
- *
- * The pool has four threads unless the environment variable
- * UV_THREADPOOL_SIZE says otherwise (1 to 1024) when it is first used.
- *
- * Returns 0, or UV_EINVAL when work_cb is NULL.
- *
- * See https://docs.libuv.org/en/v1.x/threadpool.html#c.uv_queue_work
- *
- * Precondition: loop must be initialised; req must stay in place until
- * after_work_cb is called. */
-UV_EXTERN int uv_queue_work(uv_loop_t *loop,
-                            uv_work_t *req,
-                            uv_work_cb work_cb,
-                            uv_after_work_cb after_work_cb);
-
-/* Fills buf with buflen bytes from the system's generator of strong random
- * numbers. flags must be 0.
- *
- * cb is called with 0, UV_ECANCELED after uv_cancel or another error, and
- * with the buffer. When it is NULL, the call does the work itself, and
- * neither loop nor req is used; in either case it may take for ever when the
- * system has not gathered entropy since it was started.
- *
- * Returns 0 or an error: UV_E2BIG when buflen is larger than 0x7FFFFFFF,
- * UV_EINVAL for other flags, and those of the system when cb is NULL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_random
- *
- * Precondition: buf must be writable for buflen bytes; unless cb is NULL,
- * loop must be initialised, and req and buf must stay in place until the
- * callback. */
-UV_EXTERN int uv_random(uv_loop_t *loop,
-                        uv_random_t *req,
-                        void *buf,
-                        size_t buflen,
-                        unsigned int flags,
-                        uv_random_cb cb);
-
-/* ---- Addresses, interfaces, text:
- *      https://docs.libuv.org/en/v1.x/misc.html ---- */
-
-/* Room for the name of an interface, with its terminator. */
-#define UV_IF_NAMESIZE 17
-
-/* A member of uv_interface_address_s that has no type name in libuv. */
-union uv__if_address {
-  /* IPv4. */
-  struct sockaddr_in address4;
-  /* IPv6. */
-  struct sockaddr_in6 address6;
-};
-
-/* A member of uv_interface_address_s that has no type name in libuv. */
-union uv__if_netmask {
-  /* IPv4. */
-  struct sockaddr_in netmask4;
-  /* IPv6. */
-  struct sockaddr_in6 netmask6;
-};
-
-/* One address of a network interface. */
-struct uv_interface_address_s {
-  /* Name of the interface. */
-  char *name;
-  /* Hardware address. */
-  char phys_addr[6];
-  /* Non-zero for a loopback interface. */
-  int is_internal;
-  /* The address; its sin_family tells which member to use. */
-  union uv__if_address address;
-  /* The net mask, of the same family. */
-  union uv__if_netmask netmask;
-};
-
-/* Converts an IPv4 address as text, and a port, to a socket address.
- *
- * Returns 0, or UV_EINVAL for what is no address.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip4_addr
- *
- * Precondition: ip must be a terminated string, addr writable. */
-UV_EXTERN int uv_ip4_addr(const char *ip, int port, struct sockaddr_in *addr);
-
-/* Converts an IPv6 address as text, and a port, to a socket address. The
- * text may end in % and an interface, by name or number.
- *
- * Returns 0, or UV_EINVAL for what is no address.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip6_addr
- *
- * Precondition: ip must be a terminated string, addr writable. */
-UV_EXTERN int uv_ip6_addr(const char *ip, int port, struct sockaddr_in6 *addr);
-
-/* Converts the IPv4 address of a socket address to text.
- *
- * Returns 0, or UV_ENOSPC when dst is too small.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip4_name
- *
- * Precondition: src must be readable, dst writable for size bytes. */
-UV_EXTERN int uv_ip4_name(const struct sockaddr_in *src,
-                          char *dst,
-                          size_t size);
-
-/* Converts the IPv6 address of a socket address to text.
- *
- * Returns 0, or UV_ENOSPC when dst is too small.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip6_name
- *
- * Precondition: src must be readable, dst writable for size bytes. */
-UV_EXTERN int uv_ip6_name(const struct sockaddr_in6 *src,
-                          char *dst,
-                          size_t size);
-
-/* Converts the address of an IPv4 or IPv6 socket address to text.
- *
- * Returns 0, UV_ENOSPC when dst is too small, or UV_EAFNOSUPPORT for other
- * families.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip_name
- *
- * Precondition: src must be as long as its family says, dst writable for
- * size bytes. */
-UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
-
-/* Converts an address in its binary form to text.
- *
- * Returns 0, UV_ENOSPC when dst is too small, or UV_EAFNOSUPPORT for other
- * families.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_inet_ntop
- *
- * Precondition: src must be readable as the family's address, dst writable
- * for size bytes. */
-UV_EXTERN int uv_inet_ntop(int af, const void *src, char *dst, size_t size);
-
-/* Converts an address as text to its binary form; a zone behind an IPv6
- * address is left out.
- *
- * Returns 0, UV_EINVAL for what is no address, or UV_EAFNOSUPPORT for other
- * families.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_inet_pton
- *
- * Precondition: src must be null or a terminated string, dst null or
- * writable as the family's address. */
-UV_EXTERN int uv_inet_pton(int af, const char *src, void *dst);
-
-/* Lists the addresses of the network interfaces that are up, one entry for
- * each; free it with uv_free_interface_addresses.
- *
- * Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_interface_addresses
- *
- * Precondition: Both must be writable. */
-UV_EXTERN int uv_interface_addresses(uv_interface_address_t **addresses,
-                                     int *count);
-
-/* Frees what uv_interface_addresses listed.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_free_interface_addresses
- *
- * Precondition: The list must come from uv_interface_addresses. */
-UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses,
-                                           int count);
-
-/* Writes the name of the interface with an index to buffer; *size is its
- * room, and becomes the name's length.
- *
- * Returns 0 or an error: UV_ENXIO for an unknown index, UV_ENOBUFS with the
- * room needed in *size, UV_EINVAL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoname
- *
- * Precondition: buffer must be null or writable for *size bytes, size null
- * or valid. */
-UV_EXTERN int uv_if_indextoname(unsigned int ifindex,
-                                char *buffer,
-                                size_t *size);
-
-/* Writes what names an interface behind the % of a link-local address, which
- * on Unix is its name; see uv_if_indextoname.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoiid
- *
- * Precondition: As uv_if_indextoname. */
-UV_EXTERN int uv_if_indextoiid(unsigned int ifindex,
-                               char *buffer,
-                               size_t *size);
-
-/* The number of bytes that UTF-16 text comes to in WTF-8, without a
- * terminator. utf16_len is the number of units, or -1 when the text is
- * terminated.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_length_as_wtf8
- *
- * Precondition: utf16 must be as long as utf16_len says. */
-UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16,
-                                         ssize_t utf16_len);
-
-/* Converts UTF-16 text to terminated WTF-8; lone surrogates stay what they
- * are. utf16_len is the number of units, or -1 when the text is terminated.
- *
- * - With wtf8_ptr NULL, only the length is stored in wtf8_len_ptr.
- * - With *wtf8_ptr NULL, memory is taken for the result, to be freed with
- *   free() or what replaced it, and stored there.
- * - Else the result goes to *wtf8_ptr, which has room for *wtf8_len_ptr
- *   bytes and one more, the terminator.
- *
- * Lengths leave out the terminator. Returns 0, UV_ENOMEM, or UV_ENOBUFS when
- * the room is too small: *wtf8_len_ptr is then what is needed, and the
- * result is cut before a character.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_to_wtf8
- *
- * Precondition: utf16 must be as long as utf16_len says; the other pointers
- * as described. wtf8_len_ptr may be NULL when memory is taken, or when the
- * room is known to be large enough. */
-UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
-                               ssize_t utf16_len,
-                               char **wtf8_ptr,
-                               size_t *wtf8_len_ptr);
-
-/* The number of UTF-16 units that terminated WTF-8 text comes to, with a
- * terminator; UV_EINVAL when it is no WTF-8.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_length_as_utf16
- *
- * Precondition: wtf8 must be a terminated string. */
-UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
-
-/* Converts terminated WTF-8 text, which uv_wtf8_length_as_utf16 has found to
- * be such, to terminated UTF-16. utf16_len is the room in utf16, in units,
- * for the terminator as well.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_to_utf16
- *
- * Precondition: wtf8 must be a terminated string, and utf16 writable for
- * utf16_len units. */
-UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8,
-                                uint16_t *utf16,
-                                size_t utf16_len);
-
-/* ---- The system: https://docs.libuv.org/en/v1.x/misc.html ---- */
-
-/* Room for the name of the host, with its terminator. */
-#define UV_MAXHOSTNAMESIZE 65
-
-/* For uv_os_setpriority. */
-#define UV_PRIORITY_ABOVE_NORMAL (-7)
-#define UV_PRIORITY_BELOW_NORMAL 10
-#define UV_PRIORITY_HIGH (-14)
-#define UV_PRIORITY_HIGHEST (-20)
-#define UV_PRIORITY_LOW 19
-#define UV_PRIORITY_NORMAL 0
-
-/* Milliseconds that a processor spent. */
-struct uv_cpu_times_s {
-  /* In programs. */
-  uint64_t user;
-  /* In programs of low priority. */
-  uint64_t nice;
-  /* In the kernel. */
-  uint64_t sys;
-  /* Doing nothing. */
-  uint64_t idle;
-  /* In interrupts. */
-  uint64_t irq;
-};
-
-/* One processor. */
-struct uv_cpu_info_s {
-  /* The model's name. */
-  const char *model;
-  /* Clock rate in MHz. */
-  int speed;
-  /* Where the time went. */
-  struct uv_cpu_times_s cpu_times;
-};
-
-/* Resource usage. */
-struct uv_rusage_t {
-  /* Processor time in programs. */
-  uv_timeval_t ru_utime;
-  /* Processor time in the kernel. */
-  uv_timeval_t ru_stime;
-  /* Largest resident set, in kilobytes. */
-  uint64_t ru_maxrss;
-  /* Unused on Linux. */
-  uint64_t ru_ixrss;
-  /* Unused on Linux. */
-  uint64_t ru_idrss;
-  /* Unused on Linux. */
-  uint64_t ru_isrss;
-  /* Page faults without input. */
-  uint64_t ru_minflt;
-  /* Page faults with input. */
-  uint64_t ru_majflt;
-  /* Unused on Linux. */
-  uint64_t ru_nswap;
-  /* Input operations. */
-  uint64_t ru_inblock;
-  /* Output operations. */
-  uint64_t ru_oublock;
-  /* Unused on Linux. */
-  uint64_t ru_msgsnd;
-  /* Unused on Linux. */
-  uint64_t ru_msgrcv;
-  /* Unused on Linux. */
-  uint64_t ru_nsignals;
-  /* Context switches by waiting. */
-  uint64_t ru_nvcsw;
-  /* Context switches by preemption. */
-  uint64_t ru_nivcsw;
-};
-
-/* What uv_os_uname reports. */
-struct uv_utsname_s {
-  /* Name of the system, such as "Linux". */
-  char sysname[256];
-  /* The kernel's release. */
-  char release[256];
-  /* The kernel's version. */
-  char version[256];
-  /* Processor, such as "x86_64". */
-  char machine[256];
-};
-
-/* A user. */
-struct uv_passwd_s {
-  /* Name. */
-  char *username;
-  /* User id. */
-  unsigned long uid;
-  /* Group id. */
-  unsigned long gid;
-  /* Shell. */
-  char *shell;
-  /* Home folder. */
-  char *homedir;
-};
-
-/* A group. */
-struct uv_group_s {
-  /* Name. */
-  char *groupname;
-  /* Group id. */
-  unsigned long gid;
-  /* User names, ended by a null pointer. */
-  char **members;
-};
-
-/* An environment variable. */
-struct uv_env_item_s {
-  /* Name. */
-  char *name;
-  /* Value. */
-  char *value;
-};
-
-/* Nanoseconds of a clock that only goes forward, from some moment in the
- * past.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_hrtime */
-UV_EXTERN uint64_t uv_hrtime(void);
-
-/* Reads a clock. Returns 0, UV_EINVAL for an unknown one, or UV_EFAULT for a
- * NULL pointer.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_clock_gettime
- *
- * Precondition: ts must be null or writable. */
-UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
-
-/* The time of day. Returns 0, or UV_EINVAL for a NULL pointer.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_gettimeofday
- *
- * Precondition: tv must be null or writable. */
-UV_EXTERN int uv_gettimeofday(uv_timeval64_t *tv);
-
-/* Sleeps for some milliseconds, all of them, whatever signals come.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_sleep */
-UV_EXTERN void uv_sleep(unsigned int msec);
-
-/* Seconds that the system has been up, the time that it slept included.
- * Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_uptime
- *
- * Precondition: uptime must be writable. */
-UV_EXTERN int uv_uptime(double *uptime);
-
-/* The load of the last 1, 5 and 15 minutes; zeros where it is not known.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_loadavg
- *
- * Precondition: avg must have room for three. */
-UV_EXTERN void uv_loadavg(double avg[3]);
-
-/* What the process has used: processor time, memory (ru_maxrss in KiB),
- * faults and so on.
- *
- * Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_getrusage
- *
- * Precondition: rusage must be writable. */
-UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
-
-/* What the calling thread has used.
- *
- * Returns 0 or an error; UV_ENOTSUP on systems that do not count by thread.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_getrusage_thread
- *
- * Precondition: rusage must be writable. */
-UV_EXTERN int uv_getrusage_thread(uv_rusage_t *rusage);
-
-/* How many threads can run at once: the processors that this process may
- * use, by its affinity and its control group's quota; at least 1.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_available_parallelism */
-UV_EXTERN unsigned int uv_available_parallelism(void);
-
-/* Lists the processors with their models, clocks in MHz, and times in
- * milliseconds; free it with uv_free_cpu_info.
- *
- * Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpu_info
- *
- * Precondition: Both must be writable. */
-UV_EXTERN int uv_cpu_info(uv_cpu_info_t **cpu_infos, int *count);
-
-/* Frees what uv_cpu_info listed.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_free_cpu_info
- *
- * Precondition: The list must come from uv_cpu_info. */
-UV_EXTERN void uv_free_cpu_info(uv_cpu_info_t *cpu_infos, int count);
-
-/* Writes the path of the running program to buffer, cut to *size bytes with
- * its terminator; *size becomes its length.
- *
- * Returns 0 or an error: UV_EINVAL for null pointers or no room.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_exepath
- *
- * Precondition: buffer must be writable for *size bytes. */
-UV_EXTERN int uv_exepath(char *buffer, size_t *size);
-
-/* Writes the current folder to buffer.
- *
- * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
- * UV_EINVAL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cwd
- *
- * Precondition: buffer must be writable for *size bytes. */
-UV_EXTERN int uv_cwd(char *buffer, size_t *size);
-
-/* Changes the current folder. Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_chdir
- *
- * Precondition: dir must be a terminated string. */
-UV_EXTERN int uv_chdir(const char *dir);
-
-/* Writes the user's home folder to buffer: HOME, or what the user database
- * says.
- *
- * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
- * UV_EINVAL, UV_ENOENT.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_homedir
- *
- * Precondition: buffer must be writable for *size bytes. */
-UV_EXTERN int uv_os_homedir(char *buffer, size_t *size);
-
-/* Writes the folder for temporary files to buffer: TMPDIR, TMP, TEMP,
- * TEMPDIR or /tmp, without a slash at its end.
- *
- * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
- * UV_EINVAL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_tmpdir
- *
- * Precondition: buffer must be writable for *size bytes. */
-UV_EXTERN int uv_os_tmpdir(char *buffer, size_t *size);
-
-/* Lists the environment; free it with uv_os_free_environ.
- *
- * Returns 0 or UV_ENOMEM.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_environ
- *
- * Precondition: Both must be writable. */
-UV_EXTERN int uv_os_environ(uv_env_item_t **envitems, int *count);
-
-/* Frees what uv_os_environ listed.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_environ
- *
- * Precondition: The list must come from uv_os_environ, with its count. */
-UV_EXTERN void uv_os_free_environ(uv_env_item_t *envitems, int count);
-
-/* Writes the value of a variable to buffer.
- *
- * Returns 0 or an error: UV_ENOENT when it is not set, UV_ENOBUFS with the
- * room needed in *size, UV_EINVAL for null pointers or no room.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getenv
- *
- * Precondition: name must be a terminated string, buffer writable for *size
- * bytes. */
-UV_EXTERN int uv_os_getenv(const char *name, char *buffer, size_t *size);
-
-/* Sets a variable. Returns 0 or an error: UV_EINVAL for null pointers and
- * bad names, UV_ENOMEM.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_setenv
- *
- * Precondition: Both must be null or terminated strings. */
-UV_EXTERN int uv_os_setenv(const char *name, const char *value);
-
-/* Removes a variable. Returns 0, also when it was not set, or UV_EINVAL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_unsetenv
- *
- * Precondition: name must be null or a terminated string. */
-UV_EXTERN int uv_os_unsetenv(const char *name);
-
-/* Writes the current user's entry of the user database to pwd; free it with
- * uv_os_free_passwd.
- *
- * Returns 0 or an error: UV_ENOENT for a user that is not there, UV_EINVAL,
- * UV_ENOMEM.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_passwd
- *
- * Precondition: pwd must be null or writable. */
-UV_EXTERN int uv_os_get_passwd(uv_passwd_t *pwd);
-
-/* Writes a user's entry of the user database to pwd; free it with
- * uv_os_free_passwd.
- *
- * Returns 0 or an error, as uv_os_get_passwd does.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_passwd2
- *
- * Precondition: pwd must be null or writable. */
-UV_EXTERN int uv_os_get_passwd2(uv_passwd_t *pwd, uv_uid_t uid);
-
-/* Frees what uv_os_get_passwd wrote; doing so twice is harmless.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_passwd
- *
- * Precondition: pwd must be null or come from uv_os_get_passwd. */
-UV_EXTERN void uv_os_free_passwd(uv_passwd_t *pwd);
-
-/* Writes a group's entry of the group database to grp; free it with
- * uv_os_free_group.
- *
- * Returns 0 or an error: UV_ENOENT for a group that is not there, UV_EINVAL,
- * UV_ENOMEM.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_group
- *
- * Precondition: grp must be null or writable. */
-UV_EXTERN int uv_os_get_group(uv_group_t *grp, uv_uid_t gid);
-
-/* Frees what uv_os_get_group wrote; doing so twice is harmless.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_group
- *
- * Precondition: grp must be null or come from uv_os_get_group. */
-UV_EXTERN void uv_os_free_group(uv_group_t *grp);
-
-/* This process's id.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getpid */
-UV_EXTERN uv_pid_t uv_os_getpid(void);
-
-/* The id of this process's parent.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getppid */
-UV_EXTERN uv_pid_t uv_os_getppid(void);
-
-/* Writes a process's priority, -20 (highest) to 19, to priority; process 0
- * is this one.
- *
- * Returns 0 or an error: UV_ESRCH, UV_EINVAL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getpriority
- *
- * Precondition: priority must be null or writable. */
-UV_EXTERN int uv_os_getpriority(uv_pid_t pid, int *priority);
-
-/* Sets a process's priority, -20 (highest) to 19; process 0 is this one.
- *
- * Returns 0 or an error: UV_EINVAL for other numbers, UV_ESRCH, UV_EACCES,
- * UV_EPERM.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_setpriority */
-UV_EXTERN int uv_os_setpriority(uv_pid_t pid, int priority);
-
-/* Writes the host's name to buffer.
- *
- * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
- * UV_EINVAL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_gethostname
- *
- * Precondition: buffer must be writable for *size bytes. */
-UV_EXTERN int uv_os_gethostname(char *buffer, size_t *size);
-
-/* Writes the system's names and versions to buffer. Returns 0 or an error:
- * UV_EINVAL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_uname
- *
- * Precondition: buffer must be null or writable. */
-UV_EXTERN int uv_os_uname(uv_utsname_t *buffer);
-
-/* Writes the memory that this process occupies, in bytes, to rss. Returns 0
- * or an error.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_resident_set_memory
- *
- * Precondition: rss must be writable. */
-UV_EXTERN int uv_resident_set_memory(size_t *rss);
-
-/* The memory that is free or can be made free, in bytes; 0 when it is not
- * known.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_free_memory */
-UV_EXTERN uint64_t uv_get_free_memory(void);
-
-/* The memory of the machine, in bytes; 0 when it is not known.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_total_memory */
-UV_EXTERN uint64_t uv_get_total_memory(void);
-
-/* The memory that this process may use, in bytes, by its control group and
- * its resource limits: 0 when no limit is known, UINT64_MAX when there could
- * be one and is none.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory */
-UV_EXTERN uint64_t uv_get_constrained_memory(void);
-
-/* The memory that this process can still take, in bytes: what is free, and
- * not more than its control group has left.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory */
-UV_EXTERN uint64_t uv_get_available_memory(void);
-
-/* Takes the memory of the program's arguments over, for the process title;
- * call it with those of main. Returns the arguments, in other memory; argv
- * itself when there is nothing to do, and at later calls.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args
- *
- * Precondition: They must be the arguments of main, which are not to be used
- * any more. */
-UV_EXTERN char **uv_setup_args(int argc, char **argv);
-
-/* Sets the process title, cut to the memory that the arguments had.
- *
- * Returns 0 or an error: UV_ENOBUFS before uv_setup_args, UV_EINVAL for
- * NULL.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_set_process_title
- *
- * Precondition: title must be null or a terminated string. */
-UV_EXTERN int uv_set_process_title(const char *title);
-
-/* Writes the process title to buffer, which has size bytes.
- *
- * Returns 0 or an error: UV_ENOBUFS before uv_setup_args and for a buffer
- * that is too small, UV_EINVAL for none.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_process_title
- *
- * Precondition: buffer must be null or writable for size bytes. */
-UV_EXTERN int uv_get_process_title(char *buffer, size_t size);
-
-/* ---- Threads: https://docs.libuv.org/en/v1.x/threading.html ---- */
-
-/* Flags of uv_thread_create_ex. */
-typedef enum uv_thread_create_flags {
-  /* Defaults. */
-  UV_THREAD_NO_FLAGS = 0,
-  /* stack_size is set. */
-  UV_THREAD_HAS_STACK_SIZE = 1
-} uv_thread_create_flags;
-
-/* Priorities of uv_thread_setpriority. */
-enum {
-  UV_THREAD_PRIORITY_HIGHEST = 2,
-  UV_THREAD_PRIORITY_ABOVE_NORMAL = 1,
-  UV_THREAD_PRIORITY_NORMAL = 0,
-  UV_THREAD_PRIORITY_BELOW_NORMAL = -1,
-  UV_THREAD_PRIORITY_LOWEST = -2
-};
-
-/* What a thread runs; arg is what uv_thread_create was given. */
-typedef void (*uv_thread_cb)(void *arg);
-
-/* How to start a thread. */
-struct uv_thread_options_s {
-  /* Bits of uv_thread_create_flags. */
-  unsigned int flags;
-  /* In bytes, with UV_THREAD_HAS_STACK_SIZE; 0 for the default. */
-  size_t stack_size;
-};
-
-/* Initialises a mutex. Returns 0 or an error, such as UV_ENOMEM.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_init
- *
- * Precondition: handle must be writable. */
-UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
-
-/* Initialises a mutex that its holder may lock again. Returns 0 or an error.
- *
- * See
- * https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_init_recursive
- *
- * Precondition: handle must be writable. */
-UV_EXTERN int uv_mutex_init_recursive(uv_mutex_t *handle);
-
-/* Destroys a mutex that nobody holds.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_destroy
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN void uv_mutex_destroy(uv_mutex_t *handle);
-
-/* Locks a mutex, waiting for it.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_lock
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN void uv_mutex_lock(uv_mutex_t *handle);
-
-/* Locks a mutex if that can be done at once. Returns 0, or UV_EBUSY.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_trylock
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_mutex_trylock(uv_mutex_t *handle);
-
-/* Unlocks a mutex.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_unlock
- *
- * Precondition: handle must be initialised, and locked by this thread. */
-UV_EXTERN void uv_mutex_unlock(uv_mutex_t *handle);
-
-/* Initialises a read-write lock. Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_init
- *
- * Precondition: rwlock must be writable. */
-UV_EXTERN int uv_rwlock_init(uv_rwlock_t *rwlock);
-
-/* Destroys a read-write lock that nobody holds.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_destroy
- *
- * Precondition: rwlock must be initialised. */
-UV_EXTERN void uv_rwlock_destroy(uv_rwlock_t *rwlock);
-
-/* Locks for reading, waiting for writers.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdlock
- *
- * Precondition: rwlock must be initialised. */
-UV_EXTERN void uv_rwlock_rdlock(uv_rwlock_t *rwlock);
-
-/* Locks for reading if that can be done at once. Returns 0, or UV_EBUSY.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_tryrdlock
- *
- * Precondition: rwlock must be initialised. */
-UV_EXTERN int uv_rwlock_tryrdlock(uv_rwlock_t *rwlock);
-
-/* Ends reading.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdunlock
- *
- * Precondition: rwlock must be initialised, and locked by this thread. */
-UV_EXTERN void uv_rwlock_rdunlock(uv_rwlock_t *rwlock);
-
-/* Locks for writing, waiting for readers and writers.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrlock
- *
- * Precondition: rwlock must be initialised. */
-UV_EXTERN void uv_rwlock_wrlock(uv_rwlock_t *rwlock);
-
-/* Locks for writing if that can be done at once. Returns 0, or UV_EBUSY.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_trywrlock
- *
- * Precondition: rwlock must be initialised. */
-UV_EXTERN int uv_rwlock_trywrlock(uv_rwlock_t *rwlock);
-
-/* Ends writing.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrunlock
- *
- * Precondition: rwlock must be initialised, and locked by this thread. */
-UV_EXTERN void uv_rwlock_wrunlock(uv_rwlock_t *rwlock);
-
-/* Initialises a semaphore with a count. Returns 0 or an error: UV_EINVAL for
- * too large a count.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_init
- *
- * Precondition: sem must be writable. */
-UV_EXTERN int uv_sem_init(uv_sem_t *sem, unsigned int value);
-
-/* Destroys a semaphore that nobody waits for.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_destroy
- *
- * Precondition: sem must be initialised. */
-UV_EXTERN void uv_sem_destroy(uv_sem_t *sem);
-
-/* Counts a semaphore up. May be called in a signal handler.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_post
- *
- * Precondition: sem must be initialised. */
-UV_EXTERN void uv_sem_post(uv_sem_t *sem);
-
-/* Counts a semaphore down, waiting until that is possible.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_wait
- *
- * Precondition: sem must be initialised. */
-UV_EXTERN void uv_sem_wait(uv_sem_t *sem);
-
-/* Counts a semaphore down if that can be done at once. Returns 0, or
- * UV_EAGAIN.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_trywait
- *
- * Precondition: sem must be initialised. */
-UV_EXTERN int uv_sem_trywait(uv_sem_t *sem);
-
-/* Initialises a condition variable. Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_init
- *
- * Precondition: cond must be writable. */
-UV_EXTERN int uv_cond_init(uv_cond_t *cond);
-
-/* Destroys a condition variable that nobody waits for.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_destroy
- *
- * Precondition: cond must be initialised. */
-UV_EXTERN void uv_cond_destroy(uv_cond_t *cond);
-
-/* Wakes one who waits.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_signal
- *
- * Precondition: cond must be initialised. */
-UV_EXTERN void uv_cond_signal(uv_cond_t *cond);
-
-/* Wakes all who wait.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_broadcast
- *
- * Precondition: cond must be initialised. */
-UV_EXTERN void uv_cond_broadcast(uv_cond_t *cond);
-
-/* Waits for the condition, with the mutex unlocked meanwhile. It may return
- * without a signal.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_wait
- *
- * Precondition: Both must be initialised, and the mutex locked by this
- * thread. */
-UV_EXTERN void uv_cond_wait(uv_cond_t *cond, uv_mutex_t *mutex);
-
-/* The same for timeout nanoseconds at most. Returns 0, or UV_ETIMEDOUT.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_timedwait
- *
- * Precondition: Both must be initialised, and the mutex locked by this
- * thread. */
-UV_EXTERN int uv_cond_timedwait(uv_cond_t *cond,
-                                uv_mutex_t *mutex,
-                                uint64_t timeout);
-
-/* Initialises a barrier for count threads. Returns 0 or an error: UV_EINVAL
- * for a count of 0.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_init
- *
- * Precondition: barrier must be writable. */
-UV_EXTERN int uv_barrier_init(uv_barrier_t *barrier, unsigned int count);
-
-/* Waits until as many threads wait as the barrier is for. Returns a positive
- * number in one of them, which may destroy the barrier, and 0 in the others.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_wait
- *
- * Precondition: barrier must be initialised. */
-UV_EXTERN int uv_barrier_wait(uv_barrier_t *barrier);
-
-/* Destroys a barrier that nobody waits for.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_destroy
- *
- * Precondition: barrier must be initialised. */
-UV_EXTERN void uv_barrier_destroy(uv_barrier_t *barrier);
-
-/* Calls callback the first time that it is called with this guard, which has
- * to begin as UV_ONCE_INIT.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_once
- *
- * Precondition: guard must be initialised. */
-UV_EXTERN void uv_once(uv_once_t *guard, void (*callback)(void));
-
-/* Starts a thread that runs entry with arg, with a stack as large as the
- * main thread's limit.
- *
- * Returns 0 or an error, such as UV_EAGAIN or UV_ENOMEM.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_create
- *
- * Precondition: tid must be writable. */
-UV_EXTERN int uv_thread_create(uv_thread_t *tid, uv_thread_cb entry, void *arg);
-
-/* The same with options: with UV_THREAD_HAS_STACK_SIZE in params->flags, the
- * stack has params->stack_size bytes, rounded up to pages and to the least
- * that the system takes; 0 means the default.
- *
- * Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_create_ex
- *
- * Precondition: tid must be writable, params null or readable. */
-UV_EXTERN int uv_thread_create_ex(uv_thread_t *tid,
-                                  const uv_thread_options_t *params,
-                                  uv_thread_cb entry,
-                                  void *arg);
-
-/* Lets a thread run only on the processors that are marked in cpumask, a
- * byte for each; the mask before is written to oldmask, if that is not NULL.
- *
- * Returns 0 or an error: UV_EINVAL when mask_size is less than
- * uv_cpumask_size().
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setaffinity
- *
- * Precondition: tid must be a running thread; the masks must have mask_size
- * bytes. */
-UV_EXTERN int uv_thread_setaffinity(uv_thread_t *tid,
-                                    char *cpumask,
-                                    char *oldmask,
-                                    size_t mask_size);
-
-/* Marks in cpumask the processors that a thread may run on, a byte for each.
- *
- * Returns 0 or an error: UV_EINVAL when mask_size is less than
- * uv_cpumask_size().
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getaffinity
- *
- * Precondition: tid must be a running thread; the mask must have mask_size
- * bytes. */
-UV_EXTERN int uv_thread_getaffinity(uv_thread_t *tid,
-                                    char *cpumask,
-                                    size_t mask_size);
-
-/* The processor that the calling thread runs on, or an error.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getcpu */
-UV_EXTERN int uv_thread_getcpu(void);
-
-/* How many bytes a processor mask has.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpumask_size */
-UV_EXTERN int uv_cpumask_size(void);
-
-/* The calling thread.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_self */
-UV_EXTERN uv_thread_t uv_thread_self(void);
-
-/* Waits for a thread to end. Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_join
- *
- * Precondition: tid must be a thread that nobody has joined or detached. */
-UV_EXTERN int uv_thread_join(uv_thread_t *tid);
-
-/* Lets a thread go on without anybody joining it. Returns 0 or an error.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_detach
- *
- * Precondition: tid must be a thread that nobody has joined or detached. */
-UV_EXTERN int uv_thread_detach(uv_thread_t *tid);
-
-/* Non-zero when both are the same thread.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_equal
- *
- * Precondition: Both must be readable. */
-UV_EXTERN int uv_thread_equal(const uv_thread_t *t1, const uv_thread_t *t2);
-
-/* Names the calling thread; the name is cut to 15 bytes, between characters.
- *
- * Returns 0 or an error: UV_EINVAL for a NULL name.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setname
- *
- * Precondition: name must be null or a terminated string. */
-UV_EXTERN int uv_thread_setname(const char *name);
-
-/* Writes a thread's name to name, cut to size bytes with its terminator.
- *
- * Returns 0 or an error: UV_EINVAL for a NULL name or no room.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getname
- *
- * Precondition: tid must be a running thread, name null or writable for size
- * bytes. */
-UV_EXTERN int uv_thread_getname(uv_thread_t *tid, char *name, size_t size);
-
-/* Sets a thread's priority to one of the five UV_THREAD_PRIORITY_.... For a
- * thread of the ordinary scheduling class this works on the calling thread.
- *
- * Returns 0 or an error: UV_EINVAL for another number, UV_EPERM, UV_EACCES.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setpriority
- *
- * Precondition: tid must be a running thread. */
-UV_EXTERN int uv_thread_setpriority(uv_thread_t tid, int priority);
-
-/* Writes a thread's priority, as the system counts it, to priority.
- *
- * Returns 0 or an error: UV_EINVAL for a NULL pointer, UV_ESRCH.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getpriority
- *
- * Precondition: tid must be a running thread, priority null or writable. */
-UV_EXTERN int uv_thread_getpriority(uv_thread_t tid, int *priority);
-
-/* Makes a key under which each thread keeps a pointer of its own, NULL to
- * begin with.
- *
- * Returns 0 or an error, such as UV_EAGAIN.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_create
- *
- * Precondition: key must be writable. */
-UV_EXTERN int uv_key_create(uv_key_t *key);
-
-/* Deletes a key.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_delete
- *
- * Precondition: key must have been made. */
-UV_EXTERN void uv_key_delete(uv_key_t *key);
-
-/* The calling thread's pointer under a key.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_get
- *
- * Precondition: key must have been made. */
-UV_EXTERN void *uv_key_get(uv_key_t *key);
-
-/* Sets the calling thread's pointer under a key.
- *
- * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_set
- *
- * Precondition: key must have been made. */
-UV_EXTERN void uv_key_set(uv_key_t *key, void *value);
-
-/* ---- Shared libraries: https://docs.libuv.org/en/v1.x/dll.html ---- */
-
-/* Opens a shared library, or, for a NULL name, the program itself.
- *
- * Returns 0, or -1, in which case uv_dlerror tells more. uv_dlclose is due
- * either way.
- *
- * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlopen
- *
- * Precondition: filename must be null or a terminated string, lib writable. */
-UV_EXTERN int uv_dlopen(const char *filename, uv_lib_t *lib);
-
-/* Closes a shared library, and frees what uv_dlerror tells of it.
- *
- * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlclose
- *
- * Precondition: lib must come from uv_dlopen. */
-UV_EXTERN void uv_dlclose(uv_lib_t *lib);
-
-/* Writes the address of a symbol to ptr. A symbol may well have the address
- * NULL.
- *
- * Returns 0, or -1 for a symbol that is not there.
- *
- * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlsym
- *
- * Precondition: lib must come from uv_dlopen, name be a terminated string,
- * ptr writable. */
-UV_EXTERN int uv_dlsym(uv_lib_t *lib, const char *name, void **ptr);
-
-/* What went wrong last with a library, or "no error".
- *
- * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlerror
- *
- * Precondition: lib must come from uv_dlopen; the text is good until the
- * next call with it. */
-UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
-
-/* ---- Others ---- */
-
-/* Makes handle a file system event handle that is not started. Returns 0.
+/** Makes handle a file system event handle that is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_init
  *
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
 
-/* Watches path: a file, or a directory and its entries, or with the flag
+/** Watches path: a file, or a directory and its entries, or with the flag
  * UV_FS_EVENT_RECURSIVE a directory and everything below it. cb is called
  * for each event, with the name of the entry relative to the watched
  * directory (a file's own name for a file), with UV_RENAME for what came,
@@ -4559,7 +3349,7 @@ UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle,
                                 const char *path,
                                 unsigned int flags);
 
-/* Stops watching: the callback is not called any more. Returns 0, also for
+/** Stops watching: the callback is not called any more. Returns 0, also for
  * one not started.
  *
  * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_stop
@@ -4567,8 +3357,8 @@ UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_fs_event_stop(uv_fs_event_t *handle);
 
-/* Copies the path that is watched to buffer, which has room for *size bytes;
- * *size becomes its length without the terminator.
+/** Copies the path that is watched to buffer, which has room for *size
+ * bytes; *size becomes its length without the terminator.
  *
  * Returns 0 or an error: UV_EINVAL when the handle is not started,
  * UV_ENOBUFS when the buffer is too small, and then *size is what it takes
@@ -4576,122 +3366,1329 @@ UV_EXTERN int uv_fs_event_stop(uv_fs_event_t *handle);
  *
  * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_getpath
  *
- * Precondition: handle must be initialised, buffer writable for *size bytes. */
+ * Precondition: handle must be initialised, buffer writable for *size
+ * bytes. */
 UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle,
                                   char *buffer,
                                   size_t *size);
 
-/* Makes handle a signal handle; it is not started.
+/** Makes handle a path watcher that is not started. Returns 0.
  *
- * Returns 0.
- *
- * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_init
+ * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_init
  *
  * Precondition: loop must be initialised, handle writable. */
-UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
+UV_EXTERN int uv_fs_poll_init(uv_loop_t *loop, uv_fs_poll_t *handle);
 
-/* Starts to watch for the signal signum: signal_cb is called from the loop
- * each time it is caught. A started handle is stopped first; but when it
- * watches for the same signal already, only the callback changes.
+/** Looks at the file at path every interval milliseconds, with stat(2).
+ * poll_cb is called when something about it has changed since the last look
+ * (but not that it was read), with what was seen before and now; and, with
+ * a negative status, when it cannot be looked at (any more): once, until
+ * that changes. A handle that is started already stays as it is.
  *
- * Returns 0, or UV_EINVAL for what is no signal or cannot be caught
- * (SIGKILL, SIGSTOP).
+ * Returns 0 or an error: UV_EINVAL when the handle is closing or poll_cb is
+ * NULL, UV_ENOMEM.
  *
- * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_start
+ * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_start
  *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_signal_start(uv_signal_t *handle,
-                              uv_signal_cb signal_cb,
-                              int signum);
+ * Precondition: handle must be initialised, path a string. */
+UV_EXTERN int uv_fs_poll_start(uv_fs_poll_t *handle,
+                               uv_fs_poll_cb poll_cb,
+                               const char *path,
+                               unsigned int interval);
 
-/* The same as uv_signal_start, except that the handle is stopped when the
- * signal has been caught once. If no other handle watches for the signal,
- * its default action is restored the moment it is caught.
- *
- * Returns 0 or UV_EINVAL, as uv_signal_start does.
- *
- * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_start_oneshot
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_signal_start_oneshot(uv_signal_t *handle,
-                                      uv_signal_cb signal_cb,
-                                      int signum);
-
-/* Stops watching: the callback is not called any more, not even for a signal
- * that was caught already. The signal's default action is restored when no
- * other handle watches for it.
- *
- * Returns 0.
- *
- * See https://docs.libuv.org/en/v1.x/signal.html#c.uv_signal_stop
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_signal_stop(uv_signal_t *handle);
-
-/* Makes handle a timer that is not started. Returns 0.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init
- *
- * Precondition: loop must be initialised, handle writable. */
-UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
-
-/* Starts a timer, or starts it anew: cb is called timeout milliseconds from
- * the loop's time on, and then, unless repeat is 0, every repeat
- * milliseconds. A timeout of 0 is due in the loop's next iteration.
- *
- * Returns 0, or UV_EINVAL when the timer is closing or cb is NULL.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_start
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_timer_start(uv_timer_t *handle,
-                             uv_timer_cb cb,
-                             uint64_t timeout,
-                             uint64_t repeat);
-
-/* Stops a timer: its callback is not called any more. Returns 0, also for
+/** Stops looking: the callback is not called any more. Returns 0, also for
  * one not started.
  *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_stop
+ * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_stop
  *
  * Precondition: handle must be initialised. */
-UV_EXTERN int uv_timer_stop(uv_timer_t *handle);
+UV_EXTERN int uv_fs_poll_stop(uv_fs_poll_t *handle);
 
-/* Stops a timer and, if it repeats, starts it with its repeat value as the
- * timeout.
+/** Copies the path that is looked at to buffer, which has room for *size
+ * bytes; *size becomes its length without the terminator.
  *
- * Returns 0, or UV_EINVAL for a timer that was never started.
+ * Returns 0 or an error: UV_EINVAL when the handle is not started,
+ * UV_ENOBUFS when the buffer is too small, and then *size is what it takes
+ * with the terminator.
  *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_again
+ * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_getpath
  *
- * Precondition: handle must be initialised. */
-UV_EXTERN int uv_timer_again(uv_timer_t *handle);
+ * Precondition: handle must be initialised, buffer writable for *size
+ * bytes. */
+UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle,
+                                 char *buffer,
+                                 size_t *size);
 
-/* Sets the repeat value in milliseconds, used from the next expiry on.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_set_repeat
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN void uv_timer_set_repeat(uv_timer_t *handle, uint64_t repeat);
+/* ---- Thread pool: https://docs.libuv.org/en/v1.x/threadpool.html,
+ *      https://docs.libuv.org/en/v1.x/dns.html ---- */
 
-/* The repeat value in milliseconds.
- *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_repeat
- *
- * Precondition: handle must be initialised. */
-UV_EXTERN uint64_t uv_timer_get_repeat(const uv_timer_t *handle);
+/** The work itself; runs on a thread of the pool. */
+typedef void (*uv_work_cb)(uv_work_t *req);
+/** Work is done; runs on the loop's thread. status is 0, or UV_ECANCELED
+ * after uv_cancel. */
+typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
 
-/* Milliseconds of the loop's time until the timer is due; 0 when that has
- * passed.
+/** A name is looked up. status is 0 or a UV_E... code; res is to be released
+ * with uv_freeaddrinfo. */
+typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *req,
+                                  int status,
+                                  struct addrinfo *res);
+
+/** An address is looked up. status is 0 or a UV_E... code; the names are
+ * fields of the request. */
+typedef void (*uv_getnameinfo_cb)(uv_getnameinfo_t *req,
+                                  int status,
+                                  const char *hostname,
+                                  const char *service);
+
+/** Random bytes are there. status is 0 or a UV_E... code; buf is what
+ * uv_random was given. */
+typedef void (*uv_random_cb)(uv_random_t *req,
+                             int status,
+                             void *buf,
+                             size_t buflen);
+
+/** Work on the thread pool. */
+struct uv_work_s {
+  UV_REQ_FIELDS
+  /** The loop it belongs to. Read-only. */
+  uv_loop_t *loop;
+  uv_work_cb work_cb;
+  uv_after_work_cb after_work_cb;
+  UV_WORK_PRIVATE_FIELDS
+};
+
+/** A name being looked up. */
+struct uv_getaddrinfo_s {
+  UV_REQ_FIELDS
+  /** The loop it belongs to. Read-only. */
+  uv_loop_t *loop;
+  UV_GETADDRINFO_PRIVATE_FIELDS
+};
+
+/** An address being looked up. */
+struct uv_getnameinfo_s {
+  UV_REQ_FIELDS
+  /** The loop it belongs to. Read-only. */
+  uv_loop_t *loop;
+  UV_GETNAMEINFO_PRIVATE_FIELDS
+};
+
+/** Random bytes being gathered. */
+struct uv_random_s {
+  UV_REQ_FIELDS
+  /** The loop it belongs to. Read-only. */
+  uv_loop_t *loop;
+  /** Private: outcome. */
+  int status;
+  void *buf;
+  size_t buflen;
+  /** Private: called on completion. */
+  uv_random_cb cb;
+  /** Private: link to the thread pool. */
+  struct uv__work work_req;
+};
+
+/** Looks up the addresses of node, the port of service, or both; either may
+ * be NULL. hints, which may be NULL, narrows the answer, as for
+ * getaddrinfo(3). A name with letters beyond ASCII is looked up in its IDNA
+ * form.
  *
- * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_get_due_in
+ * getaddrinfo_cb is called with 0 and a list to be freed with
+ * uv_freeaddrinfo, or with one of the UV_EAI_... codes (UV_EAI_CANCELED
+ * after uv_cancel) and NULL. When it is NULL, the call waits for the
+ * answer, which it leaves in req->addrinfo; loop is not used then.
+ *
+ * Returns 0 or an error: UV_EINVAL when there is nothing to look up or node
+ * is no valid name, UV_ENOMEM, and those above when waiting.
+ *
+ * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_getaddrinfo
+ *
+ * Precondition: loop must be initialised, unless the callback is NULL; req
+ * must stay in place until the callback; the other arguments are only used
+ * by the call. */
+UV_EXTERN int uv_getaddrinfo(uv_loop_t *loop,
+                             uv_getaddrinfo_t *req,
+                             uv_getaddrinfo_cb getaddrinfo_cb,
+                             const char *node,
+                             const char *service,
+                             const struct addrinfo *hints);
+
+/** Frees a list of addresses; NULL is allowed.
+ *
+ * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_freeaddrinfo
+ *
+ * Precondition: ai must be NULL or come from uv_getaddrinfo, and not be
+ * used afterwards. */
+UV_EXTERN void uv_freeaddrinfo(struct addrinfo *ai);
+
+/** Looks up the names of the host and the service that an IPv4 or IPv6
+ * address belongs to. flags are those of getnameinfo(3).
+ *
+ * getnameinfo_cb is called with 0 and the two names, which are req->host
+ * and req->service, or with one of the UV_EAI_... codes (UV_EAI_CANCELED
+ * after uv_cancel) and NULLs. When it is NULL, the call waits for the
+ * answer; loop is not used then.
+ *
+ * Returns 0 or an error: UV_EINVAL for other kinds of addresses, and those
+ * above when waiting.
+ *
+ * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_getnameinfo
+ *
+ * Precondition: loop must be initialised, unless the callback is NULL; req
+ * must stay in place until the callback; addr must be as long as its family
+ * says. */
+UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
+                             uv_getnameinfo_t *req,
+                             uv_getnameinfo_cb getnameinfo_cb,
+                             const struct sockaddr *addr,
+                             int flags);
+
+/** Releases what the library holds for the whole process: it ends the
+ * threads of the pool, after the work that was queued, forgets the process
+ * title, and unmaps the stack that it keeps for children. Happens by itself
+ * at exit, and when the library is unloaded. Call it once, when no loop is
+ * active and no request under way, and nothing else of the library
+ * afterwards.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
+UV_EXTERN void uv_library_shutdown(void);
+
+/** Has work_cb called on a thread of the pool, and after_work_cb, which may
+ * be NULL, on the loop's thread afterwards: with status 0, or UV_ECANCELED
+ * when uv_cancel took the request back before a thread began with it.
+ *
+ * The pool has four threads unless the environment variable
+ * UV_THREADPOOL_SIZE says otherwise (1 to 1024) when it is first used.
+ *
+ * Returns 0, or UV_EINVAL when work_cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/threadpool.html#c.uv_queue_work
+ *
+ * Precondition: loop must be initialised; req must stay in place until
+ * after_work_cb is called. */
+UV_EXTERN int uv_queue_work(uv_loop_t *loop,
+                            uv_work_t *req,
+                            uv_work_cb work_cb,
+                            uv_after_work_cb after_work_cb);
+
+/** Fills buf with buflen bytes from the system's generator of strong random
+ * numbers. flags must be 0.
+ *
+ * cb is called with 0, UV_ECANCELED after uv_cancel or another error, and
+ * with the buffer. When it is NULL, the call does the work itself, and
+ * neither loop nor req is used; in either case it may take for ever when
+ * the system has not gathered entropy since it was started.
+ *
+ * Returns 0 or an error: UV_E2BIG when buflen is larger than 0x7FFFFFFF,
+ * UV_EINVAL for other flags, and those of the system when cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_random
+ *
+ * Precondition: buf must be writable for buflen bytes; unless cb is NULL,
+ * loop must be initialised, and req and buf must stay in place until the
+ * callback. */
+UV_EXTERN int uv_random(uv_loop_t *loop,
+                        uv_random_t *req,
+                        void *buf,
+                        size_t buflen,
+                        unsigned int flags,
+                        uv_random_cb cb);
+
+/* ---- Addresses, interfaces, text:
+ *      https://docs.libuv.org/en/v1.x/misc.html ---- */
+
+/** Room for the name of an interface, with its terminator. */
+#define UV_IF_NAMESIZE 17
+
+/** One address of a network interface. */
+struct uv_interface_address_s {
+  /** Name of the interface. */
+  char *name;
+  /** Hardware address. */
+  char phys_addr[6];
+  /** Non-zero for a loopback interface. */
+  int is_internal;
+  /** The address; its sin_family tells which member to use. */
+  union {
+    /** IPv4. */
+    struct sockaddr_in address4;
+    /** IPv6. */
+    struct sockaddr_in6 address6;
+  } address;
+  /** The net mask, of the same family. */
+  union {
+    /** IPv4. */
+    struct sockaddr_in netmask4;
+    /** IPv6. */
+    struct sockaddr_in6 netmask6;
+  } netmask;
+};
+
+/** Converts an IPv4 address as text, and a port, to a socket address.
+ *
+ * Returns 0, or UV_EINVAL for what is no address.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip4_addr
+ *
+ * Precondition: ip must be a terminated string, addr writable. */
+UV_EXTERN int uv_ip4_addr(const char *ip, int port, struct sockaddr_in *addr);
+
+/** Converts an IPv6 address as text, and a port, to a socket address. The
+ * text may end in % and an interface, by name or number.
+ *
+ * Returns 0, or UV_EINVAL for what is no address.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip6_addr
+ *
+ * Precondition: ip must be a terminated string, addr writable. */
+UV_EXTERN int uv_ip6_addr(const char *ip, int port, struct sockaddr_in6 *addr);
+
+/** Converts the IPv4 address of a socket address to text.
+ *
+ * Returns 0, or UV_ENOSPC when dst is too small.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip4_name
+ *
+ * Precondition: src must be readable, dst writable for size bytes. */
+UV_EXTERN int uv_ip4_name(const struct sockaddr_in *src,
+                          char *dst,
+                          size_t size);
+
+/** Converts the IPv6 address of a socket address to text.
+ *
+ * Returns 0, or UV_ENOSPC when dst is too small.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip6_name
+ *
+ * Precondition: src must be readable, dst writable for size bytes. */
+UV_EXTERN int uv_ip6_name(const struct sockaddr_in6 *src,
+                          char *dst,
+                          size_t size);
+
+/** Converts the address of an IPv4 or IPv6 socket address to text.
+ *
+ * Returns 0, UV_ENOSPC when dst is too small, or UV_EAFNOSUPPORT for other
+ * families.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_ip_name
+ *
+ * Precondition: src must be as long as its family says, dst writable for
+ * size bytes. */
+UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
+
+/** Converts an address in its binary form to text.
+ *
+ * Returns 0, UV_ENOSPC when dst is too small, or UV_EAFNOSUPPORT for other
+ * families.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_inet_ntop
+ *
+ * Precondition: src must be readable as the family's address, dst writable
+ * for size bytes. */
+UV_EXTERN int uv_inet_ntop(int af, const void *src, char *dst, size_t size);
+
+/** Converts an address as text to its binary form; a zone behind an IPv6
+ * address is left out.
+ *
+ * Returns 0, UV_EINVAL for what is no address, or UV_EAFNOSUPPORT for other
+ * families.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_inet_pton
+ *
+ * Precondition: src must be null or a terminated string, dst null or
+ * writable as the family's address. */
+UV_EXTERN int uv_inet_pton(int af, const char *src, void *dst);
+
+/** Lists the addresses of the network interfaces that are up, one entry for
+ * each; free it with uv_free_interface_addresses.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_interface_addresses
+ *
+ * Precondition: Both must be writable. */
+UV_EXTERN int uv_interface_addresses(uv_interface_address_t **addresses,
+                                     int *count);
+
+/** Frees what uv_interface_addresses listed.
+ *
+ * See
+ * https://docs.libuv.org/en/v1.x/misc.html#c.uv_free_interface_addresses
+ *
+ * Precondition: The list must come from uv_interface_addresses. */
+UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses,
+                                           int count);
+
+/** Writes the name of the interface with an index to buffer; *size is its
+ * room, and becomes the name's length.
+ *
+ * Returns 0 or an error: UV_ENXIO for an unknown index, UV_ENOBUFS with the
+ * room needed in *size, UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoname
+ *
+ * Precondition: buffer must be null or writable for *size bytes, size null
+ * or valid. */
+UV_EXTERN int uv_if_indextoname(unsigned int ifindex,
+                                char *buffer,
+                                size_t *size);
+
+/** Writes what names an interface behind the % of a link-local address,
+ * which on Unix is its name; see uv_if_indextoname.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoiid
+ *
+ * Precondition: As uv_if_indextoname. */
+UV_EXTERN int uv_if_indextoiid(unsigned int ifindex,
+                               char *buffer,
+                               size_t *size);
+
+/** The number of bytes that UTF-16 text comes to in WTF-8, without a
+ * terminator. utf16_len is the number of units, or -1 when the text is
+ * terminated.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_length_as_wtf8
+ *
+ * Precondition: utf16 must be as long as utf16_len says. */
+UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16,
+                                         ssize_t utf16_len);
+
+/** Converts UTF-16 text to terminated WTF-8; lone surrogates stay what they
+ * are. utf16_len is the number of units, or -1 when the text is terminated.
+ *
+ * - With wtf8_ptr NULL, only the length is stored in wtf8_len_ptr.
+ * - With *wtf8_ptr NULL, memory is taken for the result, to be freed with
+ *   free() or what replaced it, and stored there.
+ * - Else the result goes to *wtf8_ptr, which has room for *wtf8_len_ptr
+ *   bytes and one more, the terminator.
+ *
+ * Lengths leave out the terminator. Returns 0, UV_ENOMEM, or UV_ENOBUFS
+ * when the room is too small: *wtf8_len_ptr is then what is needed, and the
+ * result is cut before a character.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_to_wtf8
+ *
+ * Precondition: utf16 must be as long as utf16_len says; the other pointers
+ * as described. wtf8_len_ptr may be NULL when memory is taken, or when the
+ * room is known to be large enough. */
+UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
+                               ssize_t utf16_len,
+                               char **wtf8_ptr,
+                               size_t *wtf8_len_ptr);
+
+/** The number of UTF-16 units that terminated WTF-8 text comes to, with a
+ * terminator; UV_EINVAL when it is no WTF-8.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_length_as_utf16
+ *
+ * Precondition: wtf8 must be a terminated string. */
+UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
+
+/** Converts terminated WTF-8 text, which uv_wtf8_length_as_utf16 has found
+ * to be such, to terminated UTF-16. utf16_len is the room in utf16, in
+ * units, for the terminator as well.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_to_utf16
+ *
+ * Precondition: wtf8 must be a terminated string, and utf16 writable for
+ * utf16_len units. */
+UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8,
+                                uint16_t *utf16,
+                                size_t utf16_len);
+
+/* ---- The system: https://docs.libuv.org/en/v1.x/misc.html ---- */
+
+/** Room for the name of the host, with its terminator. */
+#define UV_MAXHOSTNAMESIZE 65
+
+/** For uv_os_setpriority. */
+#define UV_PRIORITY_ABOVE_NORMAL (-7)
+#define UV_PRIORITY_BELOW_NORMAL 10
+#define UV_PRIORITY_HIGH (-14)
+#define UV_PRIORITY_HIGHEST (-20)
+#define UV_PRIORITY_LOW 19
+#define UV_PRIORITY_NORMAL 0
+
+/** Milliseconds that a processor spent. */
+struct uv_cpu_times_s {
+  /** In programs. */
+  uint64_t user;
+  /** In programs of low priority. */
+  uint64_t nice;
+  /** In the kernel. */
+  uint64_t sys;
+  /** Doing nothing. */
+  uint64_t idle;
+  /** In interrupts. */
+  uint64_t irq;
+};
+
+/** One processor. */
+struct uv_cpu_info_s {
+  /** The model's name. */
+  const char *model;
+  /** Clock rate in MHz. */
+  int speed;
+  /** Where the time went. */
+  struct uv_cpu_times_s cpu_times;
+};
+
+/** Resource usage. */
+struct uv_rusage_t {
+  /** Processor time in programs. */
+  uv_timeval_t ru_utime;
+  /** Processor time in the kernel. */
+  uv_timeval_t ru_stime;
+  /** Largest resident set, in kilobytes. */
+  uint64_t ru_maxrss;
+  /** Unused on Linux. */
+  uint64_t ru_ixrss;
+  /** Unused on Linux. */
+  uint64_t ru_idrss;
+  /** Unused on Linux. */
+  uint64_t ru_isrss;
+  /** Page faults without input. */
+  uint64_t ru_minflt;
+  /** Page faults with input. */
+  uint64_t ru_majflt;
+  /** Unused on Linux. */
+  uint64_t ru_nswap;
+  /** Input operations. */
+  uint64_t ru_inblock;
+  /** Output operations. */
+  uint64_t ru_oublock;
+  /** Unused on Linux. */
+  uint64_t ru_msgsnd;
+  /** Unused on Linux. */
+  uint64_t ru_msgrcv;
+  /** Unused on Linux. */
+  uint64_t ru_nsignals;
+  /** Context switches by waiting. */
+  uint64_t ru_nvcsw;
+  /** Context switches by preemption. */
+  uint64_t ru_nivcsw;
+};
+
+/** What uv_os_uname reports. */
+struct uv_utsname_s {
+  /** Name of the system, such as "Linux". */
+  char sysname[256];
+  /** The kernel's release. */
+  char release[256];
+  /** The kernel's version. */
+  char version[256];
+  /** Processor, such as "x86_64". */
+  char machine[256];
+};
+
+/** A user. */
+struct uv_passwd_s {
+  /** Name. */
+  char *username;
+  /** User id. */
+  unsigned long uid;
+  /** Group id. */
+  unsigned long gid;
+  /** Shell. */
+  char *shell;
+  /** Home folder. */
+  char *homedir;
+};
+
+/** A group. */
+struct uv_group_s {
+  /** Name. */
+  char *groupname;
+  /** Group id. */
+  unsigned long gid;
+  /** User names, ended by a null pointer. */
+  char **members;
+};
+
+/** An environment variable. */
+struct uv_env_item_s {
+  /** Name. */
+  char *name;
+  /** Value. */
+  char *value;
+};
+
+/** Nanoseconds of a clock that only goes forward, from some moment in the
+ * past.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_hrtime */
+UV_EXTERN uint64_t uv_hrtime(void);
+
+/** Reads a clock. Returns 0, UV_EINVAL for an unknown one, or UV_EFAULT for
+ * a NULL pointer.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_clock_gettime
+ *
+ * Precondition: ts must be null or writable. */
+UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
+
+/** The time of day. Returns 0, or UV_EINVAL for a NULL pointer.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_gettimeofday
+ *
+ * Precondition: tv must be null or writable. */
+UV_EXTERN int uv_gettimeofday(uv_timeval64_t *tv);
+
+/** Sleeps for some milliseconds, all of them, whatever signals come.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_sleep */
+UV_EXTERN void uv_sleep(unsigned int msec);
+
+/** Seconds that the system has been up, the time that it slept included.
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_uptime
+ *
+ * Precondition: uptime must be writable. */
+UV_EXTERN int uv_uptime(double *uptime);
+
+/** The load of the last 1, 5 and 15 minutes; zeros where it is not known.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_loadavg
+ *
+ * Precondition: avg must have room for three. */
+UV_EXTERN void uv_loadavg(double avg[3]);
+
+/** What the process has used: processor time, memory (ru_maxrss in KiB),
+ * faults and so on.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_getrusage
+ *
+ * Precondition: rusage must be writable. */
+UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
+
+/** What the calling thread has used.
+ *
+ * Returns 0 or an error; UV_ENOTSUP on systems that do not count by thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_getrusage_thread
+ *
+ * Precondition: rusage must be writable. */
+UV_EXTERN int uv_getrusage_thread(uv_rusage_t *rusage);
+
+/** How many threads can run at once: the processors that this process may
+ * use, by its affinity and its control group's quota; at least 1.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_available_parallelism */
+UV_EXTERN unsigned int uv_available_parallelism(void);
+
+/** Lists the processors with their models, clocks in MHz, and times in
+ * milliseconds; free it with uv_free_cpu_info.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpu_info
+ *
+ * Precondition: Both must be writable. */
+UV_EXTERN int uv_cpu_info(uv_cpu_info_t **cpu_infos, int *count);
+
+/** Frees what uv_cpu_info listed.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_free_cpu_info
+ *
+ * Precondition: The list must come from uv_cpu_info. */
+UV_EXTERN void uv_free_cpu_info(uv_cpu_info_t *cpu_infos, int count);
+
+/** Writes the path of the running program to buffer, cut to *size bytes with
+ * its terminator; *size becomes its length.
+ *
+ * Returns 0 or an error: UV_EINVAL for null pointers or no room.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_exepath
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_exepath(char *buffer, size_t *size);
+
+/** Writes the current folder to buffer.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cwd
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_cwd(char *buffer, size_t *size);
+
+/** Changes the current folder. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_chdir
+ *
+ * Precondition: dir must be a terminated string. */
+UV_EXTERN int uv_chdir(const char *dir);
+
+/** Writes the user's home folder to buffer: HOME, or what the user database
+ * says.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * UV_EINVAL, UV_ENOENT.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_homedir
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_os_homedir(char *buffer, size_t *size);
+
+/** Writes the folder for temporary files to buffer: TMPDIR, TMP, TEMP,
+ * TEMPDIR or /tmp, without a slash at its end.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_tmpdir
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_os_tmpdir(char *buffer, size_t *size);
+
+/** Lists the environment; free it with uv_os_free_environ.
+ *
+ * Returns 0 or UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_environ
+ *
+ * Precondition: Both must be writable. */
+UV_EXTERN int uv_os_environ(uv_env_item_t **envitems, int *count);
+
+/** Frees what uv_os_environ listed.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_environ
+ *
+ * Precondition: The list must come from uv_os_environ, with its count. */
+UV_EXTERN void uv_os_free_environ(uv_env_item_t *envitems, int count);
+
+/** Writes the value of a variable to buffer.
+ *
+ * Returns 0 or an error: UV_ENOENT when it is not set, UV_ENOBUFS with the
+ * room needed in *size, UV_EINVAL for null pointers or no room.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getenv
+ *
+ * Precondition: name must be a terminated string, buffer writable for *size
+ * bytes. */
+UV_EXTERN int uv_os_getenv(const char *name, char *buffer, size_t *size);
+
+/** Sets a variable. Returns 0 or an error: UV_EINVAL for null pointers and
+ * bad names, UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_setenv
+ *
+ * Precondition: Both must be null or terminated strings. */
+UV_EXTERN int uv_os_setenv(const char *name, const char *value);
+
+/** Removes a variable. Returns 0, also when it was not set, or UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_unsetenv
+ *
+ * Precondition: name must be null or a terminated string. */
+UV_EXTERN int uv_os_unsetenv(const char *name);
+
+/** Writes the current user's entry of the user database to pwd; free it with
+ * uv_os_free_passwd.
+ *
+ * Returns 0 or an error: UV_ENOENT for a user that is not there, UV_EINVAL,
+ * UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_passwd
+ *
+ * Precondition: pwd must be null or writable. */
+UV_EXTERN int uv_os_get_passwd(uv_passwd_t *pwd);
+
+/** Writes a user's entry of the user database to pwd; free it with
+ * uv_os_free_passwd.
+ *
+ * Returns 0 or an error, as uv_os_get_passwd does.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_passwd2
+ *
+ * Precondition: pwd must be null or writable. */
+UV_EXTERN int uv_os_get_passwd2(uv_passwd_t *pwd, uv_uid_t uid);
+
+/** Frees what uv_os_get_passwd wrote; doing so twice is harmless.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_passwd
+ *
+ * Precondition: pwd must be null or come from uv_os_get_passwd. */
+UV_EXTERN void uv_os_free_passwd(uv_passwd_t *pwd);
+
+/** Writes a group's entry of the group database to grp; free it with
+ * uv_os_free_group.
+ *
+ * Returns 0 or an error: UV_ENOENT for a group that is not there,
+ * UV_EINVAL, UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_get_group
+ *
+ * Precondition: grp must be null or writable. */
+UV_EXTERN int uv_os_get_group(uv_group_t *grp, uv_uid_t gid);
+
+/** Frees what uv_os_get_group wrote; doing so twice is harmless.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_free_group
+ *
+ * Precondition: grp must be null or come from uv_os_get_group. */
+UV_EXTERN void uv_os_free_group(uv_group_t *grp);
+
+/** This process's id.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getpid */
+UV_EXTERN uv_pid_t uv_os_getpid(void);
+
+/** The id of this process's parent.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getppid */
+UV_EXTERN uv_pid_t uv_os_getppid(void);
+
+/** Writes a process's priority, -20 (highest) to 19, to priority; process 0
+ * is this one.
+ *
+ * Returns 0 or an error: UV_ESRCH, UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getpriority
+ *
+ * Precondition: priority must be null or writable. */
+UV_EXTERN int uv_os_getpriority(uv_pid_t pid, int *priority);
+
+/** Sets a process's priority, -20 (highest) to 19; process 0 is this one.
+ *
+ * Returns 0 or an error: UV_EINVAL for other numbers, UV_ESRCH, UV_EACCES,
+ * UV_EPERM.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_setpriority */
+UV_EXTERN int uv_os_setpriority(uv_pid_t pid, int priority);
+
+/** Writes the host's name to buffer.
+ *
+ * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_gethostname
+ *
+ * Precondition: buffer must be writable for *size bytes. */
+UV_EXTERN int uv_os_gethostname(char *buffer, size_t *size);
+
+/** Writes the system's names and versions to buffer. Returns 0 or an error:
+ * UV_EINVAL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_uname
+ *
+ * Precondition: buffer must be null or writable. */
+UV_EXTERN int uv_os_uname(uv_utsname_t *buffer);
+
+/** Writes the memory that this process occupies, in bytes, to rss. Returns 0
+ * or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_resident_set_memory
+ *
+ * Precondition: rss must be writable. */
+UV_EXTERN int uv_resident_set_memory(size_t *rss);
+
+/** The memory that is free or can be made free, in bytes; 0 when it is not
+ * known.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_free_memory */
+UV_EXTERN uint64_t uv_get_free_memory(void);
+
+/** The memory of the machine, in bytes; 0 when it is not known.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_total_memory */
+UV_EXTERN uint64_t uv_get_total_memory(void);
+
+/** The memory that this process may use, in bytes, by its control group and
+ * its resource limits: 0 when no limit is known, UINT64_MAX when there
+ * could be one and is none.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory */
+UV_EXTERN uint64_t uv_get_constrained_memory(void);
+
+/** The memory that this process can still take, in bytes: what is free, and
+ * not more than its control group has left.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory */
+UV_EXTERN uint64_t uv_get_available_memory(void);
+
+/** Takes the memory of the program's arguments over, for the process title;
+ * call it with those of main. Returns the arguments, in other memory; argv
+ * itself when there is nothing to do, and at later calls.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args
+ *
+ * Precondition: They must be the arguments of main, which are not to be
+ * used any more. */
+UV_EXTERN char **uv_setup_args(int argc, char **argv);
+
+/** Sets the process title, cut to the memory that the arguments had.
+ *
+ * Returns 0 or an error: UV_ENOBUFS before uv_setup_args, UV_EINVAL for
+ * NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_set_process_title
+ *
+ * Precondition: title must be null or a terminated string. */
+UV_EXTERN int uv_set_process_title(const char *title);
+
+/** Writes the process title to buffer, which has size bytes.
+ *
+ * Returns 0 or an error: UV_ENOBUFS before uv_setup_args and for a buffer
+ * that is too small, UV_EINVAL for none.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_process_title
+ *
+ * Precondition: buffer must be null or writable for size bytes. */
+UV_EXTERN int uv_get_process_title(char *buffer, size_t size);
+
+/* ---- Threads: https://docs.libuv.org/en/v1.x/threading.html ---- */
+
+/** Flags of uv_thread_create_ex. */
+typedef enum uv_thread_create_flags {
+  /** Defaults. */
+  UV_THREAD_NO_FLAGS = 0,
+  /** stack_size is set. */
+  UV_THREAD_HAS_STACK_SIZE = 1
+} uv_thread_create_flags;
+
+/** Priorities of uv_thread_setpriority. */
+enum {
+  UV_THREAD_PRIORITY_HIGHEST = 2,
+  UV_THREAD_PRIORITY_ABOVE_NORMAL = 1,
+  UV_THREAD_PRIORITY_NORMAL = 0,
+  UV_THREAD_PRIORITY_BELOW_NORMAL = -1,
+  UV_THREAD_PRIORITY_LOWEST = -2
+};
+
+/** What a thread runs; arg is what uv_thread_create was given. */
+typedef void (*uv_thread_cb)(void *arg);
+
+/** How to start a thread. */
+struct uv_thread_options_s {
+  /** Bits of uv_thread_create_flags. */
+  unsigned int flags;
+  /** In bytes, with UV_THREAD_HAS_STACK_SIZE; 0 for the default. */
+  size_t stack_size;
+};
+
+/** Starts a thread that runs entry with arg, with a stack as large as the
+ * main thread's limit.
+ *
+ * Returns 0 or an error, such as UV_EAGAIN or UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_create
+ *
+ * Precondition: tid must be writable. */
+UV_EXTERN int uv_thread_create(uv_thread_t *tid, uv_thread_cb entry, void *arg);
+
+/** The same with options: with UV_THREAD_HAS_STACK_SIZE in params->flags,
+ * the stack has params->stack_size bytes, rounded up to pages and to the
+ * least that the system takes; 0 means the default.
+ *
+ * Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_create_ex
+ *
+ * Precondition: tid must be writable, params null or readable. */
+UV_EXTERN int uv_thread_create_ex(uv_thread_t *tid,
+                                  const uv_thread_options_t *params,
+                                  uv_thread_cb entry,
+                                  void *arg);
+
+/** Lets a thread run only on the processors that are marked in cpumask, a
+ * byte for each; the mask before is written to oldmask, if that is not
+ * NULL.
+ *
+ * Returns 0 or an error: UV_EINVAL when mask_size is less than
+ * uv_cpumask_size().
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setaffinity
+ *
+ * Precondition: tid must be a running thread; the masks must have mask_size
+ * bytes. */
+UV_EXTERN int uv_thread_setaffinity(uv_thread_t *tid,
+                                    char *cpumask,
+                                    char *oldmask,
+                                    size_t mask_size);
+
+/** Marks in cpumask the processors that a thread may run on, a byte for
+ * each.
+ *
+ * Returns 0 or an error: UV_EINVAL when mask_size is less than
+ * uv_cpumask_size().
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getaffinity
+ *
+ * Precondition: tid must be a running thread; the mask must have mask_size
+ * bytes. */
+UV_EXTERN int uv_thread_getaffinity(uv_thread_t *tid,
+                                    char *cpumask,
+                                    size_t mask_size);
+
+/** The processor that the calling thread runs on, or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getcpu */
+UV_EXTERN int uv_thread_getcpu(void);
+
+/** How many bytes a processor mask has.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpumask_size */
+UV_EXTERN int uv_cpumask_size(void);
+
+/** The calling thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_self */
+UV_EXTERN uv_thread_t uv_thread_self(void);
+
+/** Waits for a thread to end. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_join
+ *
+ * Precondition: tid must be a thread that nobody has joined or detached. */
+UV_EXTERN int uv_thread_join(uv_thread_t *tid);
+
+/** Lets a thread go on without anybody joining it. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_detach
+ *
+ * Precondition: tid must be a thread that nobody has joined or detached. */
+UV_EXTERN int uv_thread_detach(uv_thread_t *tid);
+
+/** Non-zero when both are the same thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_equal
+ *
+ * Precondition: Both must be readable. */
+UV_EXTERN int uv_thread_equal(const uv_thread_t *t1, const uv_thread_t *t2);
+
+/** Names the calling thread; the name is cut to 15 bytes, between
+ * characters.
+ *
+ * Returns 0 or an error: UV_EINVAL for a NULL name.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setname
+ *
+ * Precondition: name must be null or a terminated string. */
+UV_EXTERN int uv_thread_setname(const char *name);
+
+/** Writes a thread's name to name, cut to size bytes with its terminator.
+ *
+ * Returns 0 or an error: UV_EINVAL for a NULL name or no room.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getname
+ *
+ * Precondition: tid must be a running thread, name null or writable for
+ * size bytes. */
+UV_EXTERN int uv_thread_getname(uv_thread_t *tid, char *name, size_t size);
+
+/** Sets a thread's priority to one of the five UV_THREAD_PRIORITY_.... For a
+ * thread of the ordinary scheduling class this works on the calling thread.
+ *
+ * Returns 0 or an error: UV_EINVAL for another number, UV_EPERM, UV_EACCES.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_setpriority
+ *
+ * Precondition: tid must be a running thread. */
+UV_EXTERN int uv_thread_setpriority(uv_thread_t tid, int priority);
+
+/** Writes a thread's priority, as the system counts it, to priority.
+ *
+ * Returns 0 or an error: UV_EINVAL for a NULL pointer, UV_ESRCH.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getpriority
+ *
+ * Precondition: tid must be a running thread, priority null or writable. */
+UV_EXTERN int uv_thread_getpriority(uv_thread_t tid, int *priority);
+
+/** Makes a key under which each thread keeps a pointer of its own, NULL to
+ * begin with.
+ *
+ * Returns 0 or an error, such as UV_EAGAIN.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_create
+ *
+ * Precondition: key must be writable. */
+UV_EXTERN int uv_key_create(uv_key_t *key);
+
+/** Deletes a key.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_delete
+ *
+ * Precondition: key must have been made. */
+UV_EXTERN void uv_key_delete(uv_key_t *key);
+
+/** The calling thread's pointer under a key.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_get
+ *
+ * Precondition: key must have been made. */
+UV_EXTERN void *uv_key_get(uv_key_t *key);
+
+/** Sets the calling thread's pointer under a key.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_key_set
+ *
+ * Precondition: key must have been made. */
+UV_EXTERN void uv_key_set(uv_key_t *key, void *value);
+
+/** Initialises a mutex. Returns 0 or an error, such as UV_ENOMEM.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_init
+ *
+ * Precondition: handle must be writable. */
+UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
+
+/** Initialises a mutex that its holder may lock again. Returns 0 or an
+ * error.
+ *
+ * See
+ * https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_init_recursive
+ *
+ * Precondition: handle must be writable. */
+UV_EXTERN int uv_mutex_init_recursive(uv_mutex_t *handle);
+
+/** Destroys a mutex that nobody holds.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_destroy
  *
  * Precondition: handle must be initialised. */
-UV_EXTERN uint64_t uv_timer_get_due_in(const uv_timer_t *handle);
+UV_EXTERN void uv_mutex_destroy(uv_mutex_t *handle);
+
+/** Locks a mutex, waiting for it.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_lock
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN void uv_mutex_lock(uv_mutex_t *handle);
+
+/** Locks a mutex if that can be done at once. Returns 0, or UV_EBUSY.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_trylock
+ *
+ * Precondition: handle must be initialised. */
+UV_EXTERN int uv_mutex_trylock(uv_mutex_t *handle);
+
+/** Unlocks a mutex.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_unlock
+ *
+ * Precondition: handle must be initialised, and locked by this thread. */
+UV_EXTERN void uv_mutex_unlock(uv_mutex_t *handle);
+
+/** Initialises a read-write lock. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_init
+ *
+ * Precondition: rwlock must be writable. */
+UV_EXTERN int uv_rwlock_init(uv_rwlock_t *rwlock);
+
+/** Destroys a read-write lock that nobody holds.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_destroy
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN void uv_rwlock_destroy(uv_rwlock_t *rwlock);
+
+/** Locks for reading, waiting for writers.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdlock
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN void uv_rwlock_rdlock(uv_rwlock_t *rwlock);
+
+/** Locks for reading if that can be done at once. Returns 0, or UV_EBUSY.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_tryrdlock
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN int uv_rwlock_tryrdlock(uv_rwlock_t *rwlock);
+
+/** Ends reading.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdunlock
+ *
+ * Precondition: rwlock must be initialised, and locked by this thread. */
+UV_EXTERN void uv_rwlock_rdunlock(uv_rwlock_t *rwlock);
+
+/** Locks for writing, waiting for readers and writers.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrlock
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN void uv_rwlock_wrlock(uv_rwlock_t *rwlock);
+
+/** Locks for writing if that can be done at once. Returns 0, or UV_EBUSY.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_trywrlock
+ *
+ * Precondition: rwlock must be initialised. */
+UV_EXTERN int uv_rwlock_trywrlock(uv_rwlock_t *rwlock);
+
+/** Ends writing.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrunlock
+ *
+ * Precondition: rwlock must be initialised, and locked by this thread. */
+UV_EXTERN void uv_rwlock_wrunlock(uv_rwlock_t *rwlock);
+
+/** Initialises a semaphore with a count. Returns 0 or an error: UV_EINVAL
+ * for too large a count.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_init
+ *
+ * Precondition: sem must be writable. */
+UV_EXTERN int uv_sem_init(uv_sem_t *sem, unsigned int value);
+
+/** Destroys a semaphore that nobody waits for.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_destroy
+ *
+ * Precondition: sem must be initialised. */
+UV_EXTERN void uv_sem_destroy(uv_sem_t *sem);
+
+/** Counts a semaphore up. May be called in a signal handler.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_post
+ *
+ * Precondition: sem must be initialised. */
+UV_EXTERN void uv_sem_post(uv_sem_t *sem);
+
+/** Counts a semaphore down, waiting until that is possible.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_wait
+ *
+ * Precondition: sem must be initialised. */
+UV_EXTERN void uv_sem_wait(uv_sem_t *sem);
+
+/** Counts a semaphore down if that can be done at once. Returns 0, or
+ * UV_EAGAIN.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_trywait
+ *
+ * Precondition: sem must be initialised. */
+UV_EXTERN int uv_sem_trywait(uv_sem_t *sem);
+
+/** Initialises a condition variable. Returns 0 or an error.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_init
+ *
+ * Precondition: cond must be writable. */
+UV_EXTERN int uv_cond_init(uv_cond_t *cond);
+
+/** Destroys a condition variable that nobody waits for.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_destroy
+ *
+ * Precondition: cond must be initialised. */
+UV_EXTERN void uv_cond_destroy(uv_cond_t *cond);
+
+/** Wakes one who waits.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_signal
+ *
+ * Precondition: cond must be initialised. */
+UV_EXTERN void uv_cond_signal(uv_cond_t *cond);
+
+/** Wakes all who wait.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_broadcast
+ *
+ * Precondition: cond must be initialised. */
+UV_EXTERN void uv_cond_broadcast(uv_cond_t *cond);
+
+/** Waits for the condition, with the mutex unlocked meanwhile. It may return
+ * without a signal.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_wait
+ *
+ * Precondition: Both must be initialised, and the mutex locked by this
+ * thread. */
+UV_EXTERN void uv_cond_wait(uv_cond_t *cond, uv_mutex_t *mutex);
+
+/** The same for timeout nanoseconds at most. Returns 0, or UV_ETIMEDOUT.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_timedwait
+ *
+ * Precondition: Both must be initialised, and the mutex locked by this
+ * thread. */
+UV_EXTERN int uv_cond_timedwait(uv_cond_t *cond,
+                                uv_mutex_t *mutex,
+                                uint64_t timeout);
+
+/** Initialises a barrier for count threads. Returns 0 or an error: UV_EINVAL
+ * for a count of 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_init
+ *
+ * Precondition: barrier must be writable. */
+UV_EXTERN int uv_barrier_init(uv_barrier_t *barrier, unsigned int count);
+
+/** Waits until as many threads wait as the barrier is for. Returns a
+ * positive number in one of them, which may destroy the barrier, and 0 in
+ * the others.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_wait
+ *
+ * Precondition: barrier must be initialised. */
+UV_EXTERN int uv_barrier_wait(uv_barrier_t *barrier);
+
+/** Destroys a barrier that nobody waits for.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_destroy
+ *
+ * Precondition: barrier must be initialised. */
+UV_EXTERN void uv_barrier_destroy(uv_barrier_t *barrier);
+
+/** Calls callback the first time that it is called with this guard, which
+ * has to begin as UV_ONCE_INIT.
+ *
+ * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_once
+ *
+ * Precondition: guard must be initialised. */
+UV_EXTERN void uv_once(uv_once_t *guard, void (*callback)(void));
+
+/* ---- Shared libraries: https://docs.libuv.org/en/v1.x/dll.html ---- */
+
+/** Opens a shared library, or, for a NULL name, the program itself.
+ *
+ * Returns 0, or -1, in which case uv_dlerror tells more. uv_dlclose is due
+ * either way.
+ *
+ * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlopen
+ *
+ * Precondition: filename must be null or a terminated string, lib writable. */
+UV_EXTERN int uv_dlopen(const char *filename, uv_lib_t *lib);
+
+/** Closes a shared library, and frees what uv_dlerror tells of it.
+ *
+ * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlclose
+ *
+ * Precondition: lib must come from uv_dlopen. */
+UV_EXTERN void uv_dlclose(uv_lib_t *lib);
+
+/** Writes the address of a symbol to ptr. A symbol may well have the address
+ * NULL.
+ *
+ * Returns 0, or -1 for a symbol that is not there.
+ *
+ * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlsym
+ *
+ * Precondition: lib must come from uv_dlopen, name be a terminated string,
+ * ptr writable. */
+UV_EXTERN int uv_dlsym(uv_lib_t *lib, const char *name, void **ptr);
+
+/** What went wrong last with a library, or "no error".
+ *
+ * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlerror
+ *
+ * Precondition: lib must come from uv_dlopen; the text is good until the
+ * next call with it. */
+UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
 
 /* ---- What holds any handle, any request, or the loop's own state ---- */
 
-/* Room for any handle. */
+/** Room for any handle. */
 union uv_any_handle {
   uv_async_t async;
   uv_check_t check;
@@ -4711,7 +4708,7 @@ union uv_any_handle {
   uv_signal_t signal;
 };
 
-/* Room for any request. */
+/** Room for any request. */
 union uv_any_req {
   uv_req_t req;
   uv_connect_t connect;
@@ -4725,31 +4722,22 @@ union uv_any_req {
   uv_random_t random;
 };
 
-/* Private: a member of uv_loop_s that has no type name in libuv. */
-union uv__active_reqs {
-  void *unused;
-  unsigned int count;
-};
-
-/* Private: a member of uv_loop_s that has no type name in libuv. */
-struct uv__timer_heap {
-  void *min;
-  unsigned int nelts;
-};
-
-/* An event loop. */
+/** An event loop. */
 struct uv_loop_s {
-  /* The user's own pointer; the library never touches it. */
+  /** The user's own pointer; the library never touches it. */
   void *data;
-  /* Private: number of active handles. */
+  /** Private: number of active handles. */
   unsigned int active_handles;
-  /* Private: all handles. */
+  /** Private: all handles. */
   struct uv__queue handle_queue;
-  /* Private: number of active requests. */
-  union uv__active_reqs active_reqs;
-  /* Private: further state. */
+  /** Private: number of active requests. */
+  union {
+    void *unused;
+    unsigned int count;
+  } active_reqs;
+  /** Private: further state. */
   void *internal_fields;
-  /* Private: set by uv_stop. */
+  /** Private: set by uv_stop. */
   unsigned int stop_flag;
   UV_LOOP_PRIVATE_FIELDS
 };

@@ -1,5 +1,5 @@
-//! The C tests as a whole: what `docs/guards.md` names exists, and no function of the API is left
-//! out.
+//! The tests as a whole: what `docs/guards.md` names exists, and no function of the API is left out
+//! of the C tests.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
@@ -60,7 +60,24 @@ fn after_literal(text: &str) -> &str {
     text.get(at + 1..).unwrap_or("")
 }
 
-/// `file::test` of every test.
+/// `file::test` of every Rust test beside this one.
+fn rust_tests() -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    for entry in std::fs::read_dir(root().join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "rs") {
+            let file = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            for after in text.split("#[test]\nfn ").skip(1) {
+                let name = after.split('(').next().unwrap();
+                tests.insert(format!("{file}::{name}"));
+            }
+        }
+    }
+    tests
+}
+
+/// `file::test` of every C test.
 fn tests_of(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for (file, code) in sources {
@@ -82,7 +99,8 @@ fn tests_of(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
 
 #[test]
 fn every_test_that_the_guards_name_exists() {
-    let tests = tests_of(&sources());
+    let mut tests = tests_of(&sources());
+    tests.extend(rust_tests());
     let text = std::fs::read_to_string(root().join("docs/guards.md")).unwrap();
     let named: BTreeSet<&str> = text
         .split('`')

@@ -21,22 +21,37 @@ const COMPILERS: &[(&str, &str, &[&[&str]])] = &[
     ("clang++", "cc", CPP),
 ];
 const C: &[&[&str]] = &[
-    &[
-        "-std=c99",
-        "-pedantic",
-        "-Wstrict-prototypes",
-        "-D_POSIX_C_SOURCE=200809L",
-    ],
-    &["-std=c11", "-pedantic", "-D_GNU_SOURCE"],
+    &["-std=c99", "-Wstrict-prototypes", "-D_XOPEN_SOURCE=500"],
+    &["-std=c11", "-D_GNU_SOURCE"],
     &["-std=gnu89"],
 ];
-const CPP: &[&[&str]] = &[&["-std=c++11", "-pedantic"], &["-std=c++17", "-pedantic"]];
+const CPP: &[&[&str]] = &[&["-std=c++98"], &["-std=c++17"]];
+
+/// Every standard of C, and every set of names that a program can ask the system for. libuv's own
+/// header asks for some.
+const C_STANDARDS: &[&str] = &[
+    "c89", "gnu89", "c99", "gnu99", "c11", "gnu11", "c17", "gnu17", "c2x", "gnu2x",
+];
+const C_NAMES: &[&str] = &[
+    "-D_XOPEN_SOURCE=500",
+    "-D_XOPEN_SOURCE=600",
+    "-D_XOPEN_SOURCE=700",
+    "-D_POSIX_C_SOURCE=200112L",
+    "-D_POSIX_C_SOURCE=200809L",
+    "-D_DEFAULT_SOURCE",
+    "-D_GNU_SOURCE",
+];
+/// The last one is C++23, by the name that older compilers know, too.
+const CPP_STANDARDS: &[&str] = &[
+    "c++98", "c++03", "c++11", "c++14", "c++17", "c++20", "c++2b",
+];
 
 const HEADERS: &[&str] = &[
     "uv.h",
     "uv/errno.h",
     "uv/linux.h",
     "uv/threadpool.h",
+    "uv/tree.h",
     "uv/unix.h",
     "uv/version.h",
 ];
@@ -60,7 +75,8 @@ fn source(name: &str, text: &str) -> PathBuf {
 fn complaints(compiler: &str, options: &[&str], file: &Path) -> Option<String> {
     let output = Command::new(compiler)
         .args(options)
-        .args(["-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"])
+        .args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"])
+        .arg("-I")
         .arg(tables::root().join("include"))
         .arg(file)
         .output()
@@ -78,6 +94,14 @@ fn compile_everywhere(name: &str, text: &str) {
                 panic!("{name}: {text}");
             }
         }
+    }
+}
+
+/// Compiles a file of `tests/abi`, which must be without complaints.
+fn compile_program(compiler: &str, options: &[&str], name: &str) {
+    let path = tables::root().join("tests/abi").join(name);
+    if let Some(text) = complaints(compiler, options, &path) {
+        panic!("{text}");
     }
 }
 
@@ -132,9 +156,46 @@ fn each_header_compiles_alone() {
 }
 
 #[test]
-fn a_program_compiles() {
-    let path = tables::root().join("tests/abi/program.c");
-    compile_everywhere("program", &std::fs::read_to_string(path).unwrap());
+fn a_program_compiles_as_c_of_any_age() {
+    for compiler in ["gcc", "clang"].into_iter().filter(|c| installed(c)) {
+        for standard in C_STANDARDS {
+            let standard = format!("-std={standard}");
+            for names in C_NAMES {
+                compile_program(compiler, &[&standard, names], "program.c");
+            }
+            if standard.contains("gnu") {
+                compile_program(compiler, &[&standard], "program.c");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_program_compiles_as_cpp_of_any_age() {
+    for compiler in ["g++", "clang++"].into_iter().filter(|c| installed(c)) {
+        for standard in CPP_STANDARDS {
+            let standard = format!("-std={standard}");
+            compile_program(compiler, &[&standard], "program.cc");
+            compile_program(compiler, &[&standard, "-D_GNU_SOURCE"], "program.cc");
+        }
+    }
+}
+
+/// How the functions are declared is for programs to say, but not in two ways.
+#[test]
+fn macros_of_the_programs_are_heeded() {
+    for compiler in ["gcc", "g++"].into_iter().filter(|c| installed(c)) {
+        for option in [
+            "-DBUILDING_UV_SHARED=1",
+            "-DUSING_UV_SHARED=1",
+            "-DUV_EXTERN=extern",
+        ] {
+            compile_program(compiler, &[option, "-xc++"], "program.cc");
+        }
+        let both = ["-DBUILDING_UV_SHARED=1", "-DUSING_UV_SHARED=1", "-xc++"];
+        let program = tables::root().join("tests/abi/program.cc");
+        assert!(complaints(compiler, &both, &program).is_some());
+    }
 }
 
 /// A pointer of the table's type to each of the functions, in C and in C++.
@@ -176,9 +237,59 @@ fn nothing_else_is_declared() {
     for line in text.lines().map(str::trim_start) {
         let line = line.strip_prefix('#').unwrap_or(line).trim_start();
         if let Some(name) = line.strip_prefix("define ") {
-            let ours = name.starts_with("UV_") || name.starts_with("HAVE_DIRENT_TYPES");
+            // The trees' macros have the names of the BSDs.
+            let ours = ["UV_", "RB_", "HAVE_DIRENT_TYPES"];
+            let ours = ours.iter().any(|start| name.starts_with(start));
             assert!(ours, "the headers define {name}");
         }
+    }
+}
+
+/// A type that has no name in libuv has none here: generators of bindings would show it.
+#[test]
+fn no_other_type_has_a_name() {
+    let Some(layout) = tables::layout() else {
+        return;
+    };
+    // libuv's is a struct without a tag, where the system's own type is hidden.
+    let mut known = BTreeSet::from(["uv_barrier_t"]);
+    known.extend(layout.types.keys().map(String::as_str));
+    let text = header_text();
+    let mut seen = 0;
+    for line in text.lines() {
+        let line = line.strip_prefix("typedef ").unwrap_or(line);
+        let keyword = ["struct ", "union "].iter();
+        if let Some(rest) = keyword.filter_map(|k| line.strip_prefix(k)).next()
+            && let Some(name) = rest.strip_suffix(" {")
+        {
+            assert!(known.contains(name), "libuv has no type {name}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, known.len());
+}
+
+/// Generators of bindings evaluate a macro where it stands.
+#[test]
+fn constants_stand_after_those_that_they_use() {
+    let text = header_text().replace("\\\n", " ");
+    let defines = || {
+        let lines = text.lines().map(|line| line.trim_start_matches(['#', ' ']));
+        let defines = lines.filter_map(|line| line.strip_prefix("define "));
+        let defines = defines.map(|line| line.split_once(' ').unwrap_or((line, "")));
+        defines.filter(|(name, _)| !name.contains('('))
+    };
+    let mut later: BTreeSet<&str> = defines().map(|(name, _)| name).collect();
+    for (name, value) in defines() {
+        if !value.contains(['{', ';']) && value != name {
+            let words = value.split(|c: char| c != '_' && !c.is_ascii_alphanumeric());
+            let early: Vec<&str> = words.filter(|word| later.contains(word)).collect();
+            assert!(
+                early.is_empty(),
+                "{name} uses {early:?} before they are there"
+            );
+        }
+        later.remove(name);
     }
 }
 

@@ -20,6 +20,7 @@ const FILES: &[&str] = &[
     "include/uv/errno.h",
     "include/uv/linux.h",
     "include/uv/threadpool.h",
+    "include/uv/tree.h",
     "include/uv/unix.h",
     "include/uv/version.h",
     "lib/cmake/libuv/libuvConfig.cmake",
@@ -131,13 +132,13 @@ fn pkg_config(arguments: &[&str]) -> Vec<String> {
     words.split_whitespace().map(str::to_string).collect()
 }
 
-/// Compiles the test program with what pkg-config says.
-fn compile(package: &str, name: &str) -> PathBuf {
+/// Compiles a test program with what pkg-config says.
+fn compile(compiler: &str, source: &str, package: &str, name: &str) -> PathBuf {
     let program = fresh(name).join("program");
-    run(Command::new("cc")
+    run(Command::new(compiler)
         .args(["-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&program)
-        .arg(root().join("tests/abi/installed.c"))
+        .arg(root().join("tests/abi").join(source))
         .args(pkg_config(&["--cflags", "--libs", package])));
     program
 }
@@ -190,7 +191,7 @@ fn a_program_links_and_runs_with_the_shared_library() {
     }
     let version = pkg_config(&["--modversion", "libuv"]);
     assert_eq!(version, [env!("CARGO_PKG_VERSION")]);
-    let program = compile("libuv", "shared");
+    let program = compile("cc", "installed.c", "libuv", "shared");
     let lib = prefix().join("lib");
     run(Command::new(program)
         .arg(lib.join("libuv.so.1.0.0"))
@@ -202,12 +203,24 @@ fn a_program_links_and_runs_with_the_archive() {
     if !installed("pkg-config") || !installed("make") {
         return;
     }
-    let program = compile("libuv-static", "static");
+    let program = compile("cc", "installed.c", "libuv-static", "static");
     let needed = text(Command::new("readelf").arg("-d").arg(&program));
     assert!(!needed.contains("libuv"), "{needed}");
     run(Command::new(&program)
         .arg(&program)
         .env_remove("LD_LIBRARY_PATH"));
+}
+
+#[test]
+fn a_cpp_program_links_and_runs() {
+    if !["g++", "pkg-config", "make"]
+        .iter()
+        .all(|tool| installed(tool))
+    {
+        return;
+    }
+    let program = compile("g++", "program.cc", "libuv", "cpp");
+    run(Command::new(program).env("LD_LIBRARY_PATH", prefix().join("lib")));
 }
 
 /// Rust code that panics and catches that, to be called from C.

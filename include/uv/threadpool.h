@@ -7,17 +7,17 @@
 
 struct uv_loop_s;
 
-/* Private: a link of a circular list. */
+/** Private: a link of a circular list. */
 struct uv__queue {
   struct uv__queue *next;
   struct uv__queue *prev;
 };
 
-/* Private: a piece of work on the thread pool. */
+/** Private: a piece of work on the thread pool. */
 struct uv__work {
   void (*work)(struct uv__work*);
   void (*done)(struct uv__work*, int);
-  /* Private: the loop it belongs to. */
+  /** Private: the loop it belongs to. */
   struct uv_loop_s *loop;
   struct uv__queue wq;
 };

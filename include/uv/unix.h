@@ -29,7 +29,10 @@
 #include "uv/threadpool.h"
 #include "uv/linux.h"
 
-/* Private: watches one descriptor. */
+/* Some systems hide it from programs that ask for less than POSIX of 2001. */
+struct addrinfo;
+
+/** Private: watches one descriptor. */
 struct uv__io_s {
   size_t bits;
   struct uv__queue pending_queue;
@@ -39,56 +42,65 @@ struct uv__io_s {
   int fd;
 };
 
-/* Private: see uv__io_s. */
+/** Private: see uv__io_s. */
 typedef struct uv__io_s uv__io_t;
-/* A piece of memory to read into or write from. */
+/** A piece of memory to read into or write from. */
 typedef struct uv_buf_t {
-  /* First byte. */
+  /** First byte. */
   char *base;
-  /* Number of bytes. */
+  /** Number of bytes. */
   size_t len;
 } uv_buf_t;
 
-/* A library opened by uv_dlopen. Private. */
+/** A library opened by uv_dlopen. Private. */
 typedef struct uv_lib_t {
   void *handle;
   char *errmsg;
 } uv_lib_t;
 
-/* A file descriptor. */
+/** A file descriptor. */
 typedef int uv_file;
-/* A socket. */
+/** A socket. */
 typedef int uv_os_sock_t;
-/* A file descriptor. */
+/** A file descriptor. */
 typedef int uv_os_fd_t;
-/* A process id. */
+/** A process id. */
 typedef pid_t uv_pid_t;
-/* A user id. */
+/** A user id. */
 typedef uid_t uv_uid_t;
-/* A group id. */
+/** A group id. */
 typedef gid_t uv_gid_t;
 
-/* Threads and synchronisation: the system's own types. */
+/** The type of uv_sem_t. */
 #define UV_PLATFORM_SEM_T sem_t
+/** What a uv_once_t begins with. */
 #define UV_ONCE_INIT PTHREAD_ONCE_INIT
-/* Runs something once: the system's own type. */
+/** Runs something once: the system's own type. */
 typedef pthread_once_t uv_once_t;
-/* A thread: the system's own type. */
+/** A thread: the system's own type. */
 typedef pthread_t uv_thread_t;
-/* A mutex: the system's own type. */
+/** A mutex: the system's own type. */
 typedef pthread_mutex_t uv_mutex_t;
-/* A read-write lock: the system's own type. */
+/** A read-write lock: the system's own type. */
 typedef pthread_rwlock_t uv_rwlock_t;
-/* A semaphore: the system's own type. */
+/** A semaphore: the system's own type. */
 typedef sem_t uv_sem_t;
-/* A condition variable: the system's own type. */
+/** A condition variable: the system's own type. */
 typedef pthread_cond_t uv_cond_t;
-/* A thread-local key: the system's own type. */
+/** A thread-local key: the system's own type. */
 typedef pthread_key_t uv_key_t;
-/* A barrier: the system's own type. */
+#ifdef PTHREAD_BARRIER_SERIAL_THREAD
+/** A barrier: the system's own type. */
 typedef pthread_barrier_t uv_barrier_t;
+#else
+/** A barrier: as large as the system's own type, which glibc hides here. */
+typedef union uv_barrier_t {
+  char size[__SIZEOF_PTHREAD_BARRIER_T];
+  long align;
+} uv_barrier_t;
+#endif
 
-/* Private: a directory entry as the system reads it. */
+/** Private: a directory entry as the system reads it. */
 typedef struct dirent uv__dirent_t;
 #ifdef DT_UNKNOWN
 # define HAVE_DIRENT_TYPES
@@ -101,26 +113,35 @@ typedef struct dirent uv__dirent_t;
 # define UV__DT_BLOCK DT_BLK
 #endif
 
-/* Flags of uv_fs_open. Those that the system does not know are 0. */
+/* Flags of uv_fs_open. Those that the system does not know are 0, and so are
+ * those that it hides from a program that asks for an older standard. */
 #ifdef O_DIRECT
 # define UV_FS_O_DIRECT O_DIRECT
 #else /* glibc without _GNU_SOURCE */
 # define UV_FS_O_DIRECT __O_DIRECT
 #endif
+#ifdef O_DIRECTORY
+# define UV_FS_O_DIRECTORY O_DIRECTORY
+#else
+# define UV_FS_O_DIRECTORY 0
+#endif
 #ifdef O_NOATIME
 # define UV_FS_O_NOATIME O_NOATIME
 #else
-# define UV_FS_O_NOATIME __O_NOATIME
+# define UV_FS_O_NOATIME 0
+#endif
+#ifdef O_NOFOLLOW
+# define UV_FS_O_NOFOLLOW O_NOFOLLOW
+#else
+# define UV_FS_O_NOFOLLOW 0
 #endif
 #define UV_FS_O_APPEND O_APPEND
 #define UV_FS_O_CREAT O_CREAT
-#define UV_FS_O_DIRECTORY O_DIRECTORY
 #define UV_FS_O_DSYNC O_DSYNC
 #define UV_FS_O_EXCL O_EXCL
 #define UV_FS_O_EXLOCK 0
 #define UV_FS_O_FILEMAP 0
 #define UV_FS_O_NOCTTY O_NOCTTY
-#define UV_FS_O_NOFOLLOW O_NOFOLLOW
 #define UV_FS_O_NONBLOCK O_NONBLOCK
 #define UV_FS_O_RANDOM 0
 #define UV_FS_O_RDONLY O_RDONLY
@@ -146,9 +167,9 @@ typedef struct dirent uv__dirent_t;
 #define UV_TCP_PRIVATE_FIELDS
 
 #define UV_LOOP_PRIVATE_FIELDS                                                 \
-  /* Private: option bits. */                                                  \
+  /** Private: option bits. */                                                 \
   unsigned long flags;                                                         \
-  /* Private: descriptor of the poller. */                                     \
+  /** Private: descriptor of the poller. */                                    \
   int backend_fd;                                                              \
   struct uv__queue pending_queue;                                              \
   struct uv__queue watcher_queue;                                              \
@@ -168,9 +189,12 @@ typedef struct dirent uv__dirent_t;
   void (*async_unused)(void);                                                  \
   uv__io_t async_io_watcher;                                                   \
   int async_wfd;                                                               \
-  struct uv__timer_heap timer_heap;                                            \
+  struct {                                                                     \
+    void *min;                                                                 \
+    unsigned int nelts;                                                        \
+  } timer_heap;                                                                \
   uint64_t timer_counter;                                                      \
-  /* Private: the loop's clock in milliseconds. */                             \
+  /** Private: the loop's clock in milliseconds. */                            \
   uint64_t time;                                                               \
   int signal_pipefd[2];                                                        \
   uv__io_t signal_io_watcher;                                                  \
@@ -179,192 +203,204 @@ typedef struct dirent uv__dirent_t;
   UV_PLATFORM_LOOP_FIELDS
 
 #define UV_HANDLE_PRIVATE_FIELDS                                               \
-  /* Private: next in the loop's list of closing handles. */                   \
+  /** Private: next in the loop's list of closing handles. */                  \
   uv_handle_t *next_closing;                                                   \
-  /* Private: state bits. */                                                   \
+  /** Private: state bits. */                                                  \
   unsigned int flags;
 
 #define UV_STREAM_PRIVATE_FIELDS                                               \
-  /* Private: the connection being made. */                                    \
+  /** Private: the connection being made. */                                   \
   uv_connect_t *connect_req;                                                   \
-  /* Private: the shutdown waiting for the write queue. */                     \
+  /** Private: the shutdown waiting for the write queue. */                    \
   uv_shutdown_t *shutdown_req;                                                 \
-  /* Private: watches the descriptor. */                                       \
+  /** Private: watches the descriptor. */                                      \
   uv__io_t io_watcher;                                                         \
-  /* Private: requests not yet written. */                                     \
+  /** Private: requests not yet written. */                                    \
   struct uv__queue write_queue;                                                \
-  /* Private: requests whose callback is due. */                               \
+  /** Private: requests whose callback is due. */                              \
   struct uv__queue write_completed_queue;                                      \
-  /* Private: told of connections. */                                          \
+  /** Private: told of connections. */                                         \
   uv_connection_cb connection_cb;                                              \
-  /* Private: an error to be reported by a later call. */                      \
+  /** Private: an error to be reported by a later call. */                     \
   int delayed_error;                                                           \
-  /* Private: a descriptor waiting for uv_accept. */                           \
+  /** Private: a descriptor waiting for uv_accept. */                          \
   int accepted_fd;                                                             \
-  /* Private: further descriptors waiting for uv_accept. */                    \
+  /** Private: further descriptors waiting for uv_accept. */                   \
   void *queued_fds;
 
 #define UV_UDP_PRIVATE_FIELDS                                                  \
-  /* Private: asked for a buffer before each read. */                          \
+  /** Private: asked for a buffer before each read. */                         \
   uv_alloc_cb alloc_cb;                                                        \
   uv_udp_recv_cb recv_cb;                                                      \
-  /* Private: watches the descriptor. */                                       \
+  /** Private: watches the descriptor. */                                      \
   uv__io_t io_watcher;                                                         \
-  /* Private: requests not yet written. */                                     \
+  /** Private: requests not yet written. */                                    \
   struct uv__queue write_queue;                                                \
-  /* Private: requests whose callback is due. */                               \
+  /** Private: requests whose callback is due. */                              \
   struct uv__queue write_completed_queue;
 
 #define UV_PIPE_PRIVATE_FIELDS                                                 \
-  /* Private: the name it is bound to. */                                      \
+  /** Private: the name it is bound to. */                                     \
   const char *pipe_fname;
 
 #define UV_TTY_PRIVATE_FIELDS                                                  \
   struct termios orig_termios;                                                 \
-  /* Private: mode. */                                                         \
+  /** Private: mode. */                                                        \
   int mode;
 
 #define UV_POLL_PRIVATE_FIELDS                                                 \
-  /* Private: watches the descriptor. */                                       \
+  /** Private: watches the descriptor. */                                      \
   uv__io_t io_watcher;
 
 #define UV_PREPARE_PRIVATE_FIELDS                                              \
   uv_prepare_cb prepare_cb;                                                    \
-  /* Private: list link. */                                                    \
+  /** Private: list link. */                                                   \
   struct uv__queue queue;
 
 #define UV_CHECK_PRIVATE_FIELDS                                                \
   uv_check_cb check_cb;                                                        \
-  /* Private: list link. */                                                    \
+  /** Private: list link. */                                                   \
   struct uv__queue queue;
 
 #define UV_IDLE_PRIVATE_FIELDS                                                 \
   uv_idle_cb idle_cb;                                                          \
-  /* Private: list link. */                                                    \
+  /** Private: list link. */                                                   \
   struct uv__queue queue;
 
 #define UV_ASYNC_PRIVATE_FIELDS                                                \
   uv_async_cb async_cb;                                                        \
-  /* Private: list link. */                                                    \
+  /** Private: list link. */                                                   \
   struct uv__queue queue;                                                      \
   int pending;
 
 #define UV_TIMER_PRIVATE_FIELDS                                                \
   uv_timer_cb timer_cb;                                                        \
-  /* Private: place among the timers. */                                       \
-  union uv__timer_node node;                                                   \
-  /* Private: due time. */                                                     \
+  /** Private: place among the timers. */                                      \
+  union {                                                                      \
+    void *heap[3];                                                             \
+    /** Private: list link. */                                                 \
+    struct uv__queue queue;                                                    \
+  } node;                                                                      \
+  /** Private: due time. */                                                    \
   uint64_t timeout;                                                            \
-  /* Private: period. */                                                       \
+  /** Private: period. */                                                      \
   uint64_t repeat;                                                             \
-  /* Private: orders timers due at the same time. */                           \
+  /** Private: orders timers due at the same time. */                          \
   uint64_t start_id;
 
 #define UV_PROCESS_PRIVATE_FIELDS                                              \
-  /* Private: list link. */                                                    \
+  /** Private: list link. */                                                   \
   struct uv__queue queue;                                                      \
-  /* Private: how it ended. */                                                 \
+  /** Private: how it ended. */                                                \
   int status;
 
 #define UV_SIGNAL_PRIVATE_FIELDS                                               \
-  struct uv__signal_tree tree_entry;                                           \
+  struct {                                                                     \
+    struct uv_signal_s *rbe_left;                                              \
+    struct uv_signal_s *rbe_right;                                             \
+    struct uv_signal_s *rbe_parent;                                            \
+    int rbe_color;                                                             \
+  } tree_entry;                                                                \
   unsigned int caught_signals;                                                 \
   unsigned int dispatched_signals;
 
 #define UV_FS_EVENT_PRIVATE_FIELDS                                             \
-  /* Private: told of changes. */                                              \
+  /** Private: told of changes. */                                             \
   uv_fs_event_cb cb;                                                           \
   UV_PLATFORM_FS_EVENT_FIELDS
 
 #define UV_CONNECT_PRIVATE_FIELDS                                              \
-  /* Private: list link. */                                                    \
+  /** Private: list link. */                                                   \
   struct uv__queue queue;
 
 #define UV_WRITE_PRIVATE_FIELDS                                                \
-  /* Private: list link. */                                                    \
+  /** Private: list link. */                                                   \
   struct uv__queue queue;                                                      \
-  /* Private: first buffer not fully written. */                               \
+  /** Private: first buffer not fully written. */                              \
   unsigned int write_index;                                                    \
-  /* Private: the buffers. */                                                  \
+  /** Private: the buffers. */                                                 \
   uv_buf_t *bufs;                                                              \
-  /* Private: how many buffers. */                                             \
+  /** Private: how many buffers. */                                            \
   unsigned int nbufs;                                                          \
-  /* Private: outcome. */                                                      \
+  /** Private: outcome. */                                                     \
   int error;                                                                   \
-  /* Private: room for a few buffers. */                                       \
+  /** Private: room for a few buffers. */                                      \
   uv_buf_t bufsml[4];
 
 #define UV_UDP_SEND_PRIVATE_FIELDS                                             \
-  /* Private: list link. */                                                    \
+  /** Private: list link. */                                                   \
   struct uv__queue queue;                                                      \
-  union uv__udp_addr u;                                                        \
-  /* Private: how many buffers. */                                             \
+  union {                                                                      \
+    struct sockaddr addr;                                                      \
+    struct sockaddr_storage storage;                                           \
+  } u;                                                                         \
+  /** Private: how many buffers. */                                            \
   unsigned int nbufs;                                                          \
-  /* Private: the buffers. */                                                  \
+  /** Private: the buffers. */                                                 \
   uv_buf_t *bufs;                                                              \
-  /* Private: outcome. */                                                      \
+  /** Private: outcome. */                                                     \
   ssize_t status;                                                              \
   uv_udp_send_cb send_cb;                                                      \
-  /* Private: room for a few buffers. */                                       \
+  /** Private: room for a few buffers. */                                      \
   uv_buf_t bufsml[4];
 
 #define UV_FS_PRIVATE_FIELDS                                                   \
-  /* Private: second path. */                                                  \
+  /** Private: second path. */                                                 \
   const char *new_path;                                                        \
-  /* Private: descriptor. */                                                   \
+  /** Private: descriptor. */                                                  \
   uv_file file;                                                                \
-  /* Private: flags of the operation. */                                       \
+  /** Private: flags of the operation. */                                      \
   int flags;                                                                   \
-  /* Private: mode. */                                                         \
+  /** Private: mode. */                                                        \
   mode_t mode;                                                                 \
-  /* Private: how many buffers. */                                             \
+  /** Private: how many buffers. */                                            \
   unsigned int nbufs;                                                          \
-  /* Private: the buffers. */                                                  \
+  /** Private: the buffers. */                                                 \
   uv_buf_t *bufs;                                                              \
-  /* Private: offset. */                                                       \
+  /** Private: offset. */                                                      \
   off_t off;                                                                   \
-  /* Private: user id. */                                                      \
+  /** Private: user id. */                                                     \
   uv_uid_t uid;                                                                \
-  /* Private: group id. */                                                     \
+  /** Private: group id. */                                                    \
   uv_gid_t gid;                                                                \
-  /* Private: access time. */                                                  \
+  /** Private: access time. */                                                 \
   double atime;                                                                \
-  /* Private: modification time. */                                            \
+  /** Private: modification time. */                                           \
   double mtime;                                                                \
-  /* Private: link to the thread pool. */                                      \
+  /** Private: link to the thread pool. */                                     \
   struct uv__work work_req;                                                    \
-  /* Private: room for a few buffers. */                                       \
+  /** Private: room for a few buffers. */                                      \
   uv_buf_t bufsml[4];
 
 #define UV_DIR_PRIVATE_FIELDS                                                  \
   DIR *dir;
 
 #define UV_WORK_PRIVATE_FIELDS                                                 \
-  /* Private: link to the thread pool. */                                      \
+  /** Private: link to the thread pool. */                                     \
   struct uv__work work_req;
 
 #define UV_GETADDRINFO_PRIVATE_FIELDS                                          \
-  /* Private: link to the thread pool. */                                      \
+  /** Private: link to the thread pool. */                                     \
   struct uv__work work_req;                                                    \
-  /* Private: called on completion. */                                         \
+  /** Private: called on completion. */                                        \
   uv_getaddrinfo_cb cb;                                                        \
   struct addrinfo *hints;                                                      \
   char *hostname;                                                              \
   char *service;                                                               \
-  /* The addresses found. */                                                   \
+  /** The addresses found. */                                                  \
   struct addrinfo *addrinfo;                                                   \
   int retcode;
 
 #define UV_GETNAMEINFO_PRIVATE_FIELDS                                          \
-  /* Private: link to the thread pool. */                                      \
+  /** Private: link to the thread pool. */                                     \
   struct uv__work work_req;                                                    \
   uv_getnameinfo_cb getnameinfo_cb;                                            \
   struct sockaddr_storage storage;                                             \
-  /* Private: flags of the lookup. */                                          \
+  /** Private: flags of the lookup. */                                         \
   int flags;                                                                   \
-  /* The name found. */                                                        \
+  /** The name found. */                                                       \
   char host[1025];                                                             \
-  /* The service found. */                                                     \
+  /** The service found. */                                                    \
   char service[32];                                                            \
   int retcode;
 

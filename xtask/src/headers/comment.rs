@@ -119,10 +119,10 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A C comment, indented, with a line break at its end; empty for an empty doc comment.
+/// A documentation comment for C, indented, with a line break at its end; empty for an empty doc comment.
 pub fn comment(docs: &[String], indent: &str) -> String {
     let paragraphs = paragraphs(docs);
-    let one_line = format!("{indent}/* {} */\n", paragraphs.join(" "));
+    let one_line = format!("{indent}/** {} */\n", paragraphs.join(" "));
     if paragraphs.is_empty() {
         return String::new();
     }
@@ -136,7 +136,7 @@ pub fn comment(docs: &[String], indent: &str) -> String {
             lines.push(String::new());
         }
         let hang = if entry { "  " } else { "" };
-        for (at, line) in wrap(paragraph, WIDTH - indent.len() - 6).iter().enumerate() {
+        for (at, line) in wrap(paragraph, WIDTH - indent.len() - 7).iter().enumerate() {
             lines.push(if at == 0 {
                 line.clone()
             } else {
@@ -146,7 +146,7 @@ pub fn comment(docs: &[String], indent: &str) -> String {
     }
     let mut out = String::new();
     for (index, line) in lines.iter().enumerate() {
-        let start = if index == 0 { "/*" } else { " *" };
+        let start = if index == 0 { "/**" } else { " *" };
         out.push_str(format!("{indent}{start} {line}").trim_end());
         out.push('\n');
     }
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn marks_disappear() {
         let docs = lines("Starts [`uv_run`], see [`x`](crate::x) and `a*`.\n\n<https://a.b/c>");
-        let expected = "/* Starts uv_run, see x and a*.\n *\n * See https://a.b/c */\n";
+        let expected = "/** Starts uv_run, see x and a*.\n *\n * See https://a.b/c */\n";
         assert_eq!(comment(&docs, ""), expected);
     }
 
@@ -185,6 +185,6 @@ mod tests {
 
     #[test]
     fn a_comment_cannot_end_early() {
-        assert_eq!(comment(&lines("a */ b"), "  "), "  /* a * / b */\n");
+        assert_eq!(comment(&lines("a */ b"), "  "), "  /** a * / b */\n");
     }
 }

@@ -2,9 +2,27 @@
 //!
 //! A macro is a run of fields of one struct. Where a struct has such a run the header uses the
 //! macro, so that the shared fields are written, and documented, once.
+//!
+//! Rust has a name for every type, C need not: a type of [`NAMELESS`] is written out where a field
+//! has it. Generators of bindings make names of their own for such types, which programs use.
+
+use std::collections::BTreeMap;
 
 use super::cdecl::{Field, Item, Items};
 use super::comment::comment;
+
+/// Structs and unions that have no name in C.
+pub const NAMELESS: &[&str] = &[
+    "uv__active_reqs",
+    "uv__handle_u",
+    "uv__if_address",
+    "uv__if_netmask",
+    "uv__signal_tree",
+    "uv__stdio_data",
+    "uv__timer_heap",
+    "uv__timer_node",
+    "uv__udp_addr",
+];
 
 /// A run of fields: the macro, a struct that has it, its first and last field.
 type Run = (&'static str, &'static str, &'static str, &'static str);
@@ -141,11 +159,22 @@ struct FieldMacro {
     fields: Vec<Field>,
 }
 
-/// All the macros.
-pub struct FieldMacros(Vec<FieldMacro>);
+/// All the macros, and the types that have no name in C.
+pub struct FieldMacros {
+    macros: Vec<FieldMacro>,
+    /// By their declarations in Rust's view of C, such as `union uv__handle_u`.
+    nameless: BTreeMap<String, Vec<Field>>,
+}
 
 impl FieldMacros {
     pub fn new(types: &Items) -> Result<FieldMacros, String> {
+        let nameless = NAMELESS.iter().map(|name| {
+            let item = types
+                .get(name)
+                .ok_or_else(|| format!("there is no type {name}"))?;
+            Ok((item.text.clone(), item.fields.clone()))
+        });
+        let nameless = nameless.collect::<Result<_, String>>()?;
         let macros = RUNS.iter().map(|&(name, owner, first, last)| {
             let fields = cut(types, owner, first, last)
                 .ok_or_else(|| format!("{name}: {owner} has no fields {first} to {last}"))?;
@@ -155,12 +184,13 @@ impl FieldMacros {
                 fields,
             })
         });
-        macros.collect::<Result<_, String>>().map(FieldMacros)
+        let macros = macros.collect::<Result<_, String>>()?;
+        Ok(FieldMacros { macros, nameless })
     }
 
     /// `#define NAME …`, with a backslash at the end of each line but the last.
     pub fn define(&self, name: &str) -> Option<String> {
-        let found = self.0.iter().find(|m| m.name == name)?;
+        let found = self.macros.iter().find(|m| m.name == name)?;
         let body = self.body(found.owner, &found.fields, Some(name));
         let lines: Vec<&str> = body.lines().collect();
         let mut out = format!("#define {name}");
@@ -190,7 +220,7 @@ impl FieldMacros {
                     fields = &fields[found.fields.len()..];
                 }
                 None => {
-                    out.push_str(&print_field(field));
+                    out.push_str(&self.print_field(field, "  "));
                     fields = &fields[1..];
                 }
             }
@@ -200,12 +230,47 @@ impl FieldMacros {
 
     /// The macro that stands for the first of these fields.
     fn at(&self, owner: &str, fields: &[Field], inside: Option<&str>) -> Option<&FieldMacro> {
-        self.0.iter().find(|m| {
+        self.macros.iter().find(|m| {
             Some(m.name) != inside
                 && (m.owner == owner || SHARED.contains(&m.name))
                 && fields.len() >= m.fields.len()
                 && m.fields.iter().zip(fields).all(|(a, b)| a.text == b.text)
         })
+    }
+
+    fn print_field(&self, field: &Field, indent: &str) -> String {
+        let docs: &[String] = match field.docs.as_slice() {
+            [only] if only == "Private." || only.starts_with("See [") => &[],
+            docs => docs,
+        };
+        let docs = comment(docs, indent);
+        let deeper = format!("{indent}  ");
+        // In C99 and C++ unnamed members are an extension that GCC and clang mark like this.
+        if field.name == "write_extra" {
+            let members = ["void *reserved2[1];", &field.text].join(&format!("\n{deeper}"));
+            return format!(
+                "{docs}{indent}__extension__ union {{\n{deeper}{members}\n{indent}}};\n"
+            );
+        }
+        let (ty, declarator) = split_type(&field.text);
+        match self.nameless.get(ty) {
+            None => format!("{docs}{indent}{}\n", field.text),
+            Some(fields) => {
+                let keyword = ty.split(' ').next().unwrap_or(ty);
+                let fields = fields.iter().map(|f| self.print_field(f, &deeper));
+                let fields: String = fields.collect();
+                format!("{docs}{indent}{keyword} {{\n{fields}{indent}}} {declarator}\n")
+            }
+        }
+    }
+}
+
+/// `union uv__handle_u u;` is the type `union uv__handle_u` and the declarator `u;`.
+fn split_type(text: &str) -> (&str, &str) {
+    let mut spaces = text.match_indices(' ').map(|(at, _)| at);
+    match spaces.nth(1) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
     }
 }
 
@@ -216,17 +281,30 @@ fn cut(types: &Items, owner: &str, first: &str, last: &str) -> Option<Vec<Field>
     fields.get(start..=end).map(<[Field]>::to_vec)
 }
 
-fn print_field(field: &Field) -> String {
-    let docs: &[String] = match field.docs.as_slice() {
-        [only] if only == "Private." || only.starts_with("See [") => &[],
-        docs => docs,
-    };
-    // In C99 and C++ unnamed members are an extension that GCC and clang mark like this.
-    let text = if field.name == "write_extra" {
-        let members = ["void *reserved2[1];", &field.text].join("\n    ");
-        format!("__extension__ union {{\n    {members}\n  }};")
-    } else {
-        field.text.clone()
-    };
-    format!("{}  {text}\n", comment(docs, "  "))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, text: &str) -> Field {
+        Field {
+            name: name.to_string(),
+            docs: vec![format!("The {name}.")],
+            text: text.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_type_without_a_name_is_written_out() {
+        let inner = vec![field("fd", "int fd;"), field("all", "void *all[4];")];
+        let macros = FieldMacros {
+            macros: Vec::new(),
+            nameless: BTreeMap::from([("union uv__handle_u".to_string(), inner)]),
+        };
+        let expected = "  /** The u. */\n  union {\n    /** The fd. */\n    int fd;\n    \
+            /** The all. */\n    void *all[4];\n  } u;\n";
+        let printed = macros.print_field(&field("u", "union uv__handle_u u;"), "  ");
+        assert_eq!(printed, expected);
+        let pointer = macros.print_field(&field("h", "struct uv_handle_s *h;"), "  ");
+        assert_eq!(pointer, "  /** The h. */\n  struct uv_handle_s *h;\n");
+    }
 }

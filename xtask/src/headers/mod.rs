@@ -22,6 +22,7 @@ const HEADERS: &[&str] = &[
     "uv/errno.h",
     "uv/threadpool.h",
     "uv/linux.h",
+    "uv/tree.h",
     "uv/unix.h",
     "uv.h",
 ];
@@ -55,18 +56,42 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     ))
 }
 
+/// What the templates are filled from.
+struct Sources {
+    abi: source::Abi,
+    functions: Vec<source::EntryPoints>,
+    items: cdecl::Items,
+    prototypes: Vec<prototypes::Prototype>,
+}
+
+impl Sources {
+    fn read(root: &Path) -> Result<Sources, String> {
+        let abi = source::read_abi(&source::rust_files(&root.join("src/abi"))?)?;
+        let mut functions = Vec::new();
+        for file in source::rust_files(&root.join("src"))? {
+            let mut found = source::entry_points(&file)?;
+            found.file = relative(root, &file);
+            functions.push(found);
+        }
+        let items = cdecl::items(&abi, &functions)?;
+        let prototypes = prototypes::read(root)?;
+        Ok(Sources {
+            abi,
+            functions,
+            items,
+            prototypes,
+        })
+    }
+
+    fn page(&self) -> Result<template::Page<'_>, String> {
+        template::Page::new(&self.abi, &self.items, &self.functions, &self.prototypes)
+    }
+}
+
 /// All headers: path below `include/`, and text.
 fn generate(root: &Path) -> Result<Vec<(String, String)>, String> {
-    let abi = source::read_abi(&source::rust_files(&root.join("src/abi"))?)?;
-    let mut functions = Vec::new();
-    for file in source::rust_files(&root.join("src"))? {
-        let mut found = source::entry_points(&file)?;
-        found.file = relative(root, &file);
-        functions.push(found);
-    }
-    let items = cdecl::items(&abi, &functions)?;
-    let prototypes = prototypes::read(root)?;
-    let mut page = template::Page::new(&abi, &items, &functions, &prototypes)?;
+    let sources = Sources::read(root)?;
+    let mut page = sources.page()?;
     let mut out = Vec::new();
     for header in HEADERS {
         let path = root.join("header").join(format!("{header}.in"));
@@ -82,4 +107,29 @@ fn generate(root: &Path) -> Result<Vec<(String, String)>, String> {
 
 fn relative(root: &Path, file: &Path) -> PathBuf {
     file.strip_prefix(root).unwrap_or(file).to_path_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_that_names_too_much_or_too_little_is_refused() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let sources = Sources::read(root).unwrap();
+        let mut page = sources.page().unwrap();
+        let placed = page.fill("%% functions src/poll.rs\n").unwrap();
+        assert!(placed.contains("uv_poll_init("), "{placed}");
+
+        // No such file, one that has no functions, one whose functions stand above.
+        for path in ["src/gone.rs", "src/view.rs", "src/poll.rs"] {
+            let refused = page.fill(&format!("%% functions {path}\n"));
+            assert!(refused.is_err_and(|error| error.contains(path)), "{path}");
+        }
+        let error = page.finish().unwrap_err();
+        assert!(error.contains("uv_timer_init"), "{error}");
+        assert!(error.contains("uv_timer_s"), "{error}");
+        assert!(error.contains("UV_RUN_DEFAULT"), "{error}");
+        assert!(!error.contains("uv_poll_init"), "{error}");
+    }
 }

@@ -14,16 +14,13 @@
 //! | `%% fields NAME…` | macros that expand to fields |
 //! | `%% errno-numbers`, `%% errno-map`, `%% errno-enum` | the error codes |
 //! | `%% handle-type-map`, `%% req-type-map` | the handle and request types |
-//! | `%% functions PATH…` | the functions of these files or folders |
-//! | `%% other-functions` | the functions of all files not named anywhere |
-//! | `%% missing-functions` | declarations of what Rust does not have yet |
+//! | `%% functions PATH…` | the functions of these files or folders, as far as they are not placed |
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::cdecl::{Item, Items};
 use super::comment::{WIDTH, comment};
-use super::fields::FieldMacros;
+use super::fields::{FieldMacros, NAMELESS};
 use super::prototypes::Prototype;
 use super::source::{Abi, Constant, EntryPoints};
 
@@ -56,7 +53,7 @@ impl<'a> Page<'a> {
             functions,
             prototypes,
             macros: FieldMacros::new(items)?,
-            placed: BTreeSet::new(),
+            placed: NAMELESS.iter().map(|name| name.to_string()).collect(),
             declared: BTreeSet::new(),
         })
     }
@@ -81,7 +78,8 @@ impl<'a> Page<'a> {
     /// Fails when something of the ABI was placed nowhere.
     pub fn finish(&self) -> Result<(), String> {
         let constants = self.abi.constants.iter().map(|c| c.name.as_str());
-        let all = constants.chain(self.items.names());
+        let functions = self.prototypes.iter().map(|p| p.name.as_str());
+        let all = constants.chain(self.items.names()).chain(functions);
         let forgotten: Vec<&str> = all.filter(|name| !self.placed.contains(*name)).collect();
         if forgotten.is_empty() {
             return Ok(());
@@ -110,20 +108,15 @@ impl<'a> Page<'a> {
             ("enum", [name]) => out = self.enumeration(name, &format!("enum {name}"), "")?,
             ("nameless-enum", [name]) => out = self.enumeration(name, "enum", "")?,
             ("defines", [prefix]) => out = self.defines(prefix)?,
-            ("other-functions", []) => {
-                let others = self.functions_where(|_| true)?;
-                if !others.is_empty() {
-                    out = format!("/* ---- Others ---- */\n\n{others}");
-                }
-            }
-            ("missing-functions", []) => out = self.missing_functions(),
             ("by-hand", names) => {
                 for name in names {
                     self.place(name)?;
                 }
             }
             ("functions", paths) => {
-                out = self.functions_where(|file| paths.iter().any(|p| file.starts_with(p)))?;
+                for path in paths {
+                    out.push_str(&self.functions_of(path)?);
+                }
             }
             ("type", names) => {
                 for name in names {
@@ -293,9 +286,10 @@ impl<'a> Page<'a> {
         x_macro(name, &rows)
     }
 
-    fn functions_where(&mut self, wanted: impl Fn(&Path) -> bool) -> Result<String, String> {
+    /// The functions of a file or folder. A path without any is one that has moved.
+    fn functions_of(&mut self, path: &str) -> Result<String, String> {
         let mut out = String::new();
-        for found in self.functions.iter().filter(|f| wanted(&f.file)) {
+        for found in self.functions.iter().filter(|f| f.file.starts_with(path)) {
             for name in &found.names {
                 if self.placed.contains(name) {
                     continue;
@@ -312,20 +306,9 @@ impl<'a> Page<'a> {
                 out.push_str(&declaration(item, prototype));
             }
         }
-        Ok(out)
-    }
-
-    fn missing_functions(&self) -> String {
-        let missing = self
-            .prototypes
-            .iter()
-            .filter(|p| !self.placed.contains(&p.name));
-        let lines: Vec<String> = missing
-            .map(|p| wrap_declaration(&format!("UV_EXTERN {}", p.declare(&p.name)), 0) + ";\n")
-            .collect();
-        match lines.is_empty() {
-            true => String::new(),
-            false => format!("/* To come. */\n{}\n", lines.concat()),
+        match out.is_empty() {
+            true => Err(format!("{path} has no functions left to place")),
+            false => Ok(out),
         }
     }
 }
