@@ -1,4 +1,5 @@
-/* A system that refuses new threads, and children to try that in. */
+/* A system that refuses new threads, or descriptors to be watched; children and threads to try that
+ * in. */
 #ifndef OXUV_REFUSE_H
 #define OXUV_REFUSE_H
 
@@ -6,9 +7,19 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+
+/* Applies a filter to the system calls of this thread, and of those that it starts. */
+static inline void apply_filter(struct sock_filter* filter, size_t count) {
+  struct sock_fprog program = {(unsigned short) count, filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    SKIP("no system call filters here");
+}
 
 /* From here on the system refuses new threads, as it does at a limit of processes. */
 static inline void refuse_threads(void) {
@@ -21,10 +32,52 @@ static inline void refuse_threads(void) {
     REFUSE(__NR_clone, EAGAIN),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-    SKIP("no system call filters here");
+  apply_filter(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
+/* What is refused by epoll_ctl, and how; an operation of 0 is any, a descriptor of -1 as well. */
+struct refusal {
+  int operation;
+  int fd;
+  int error;
+};
+
+/* To this thread, epoll_ctl refuses that from here on. */
+static inline void refuse_to_watch(struct refusal what) {
+#define ARGUMENT(index) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[index]))
+#define UNLESS(wanted, any, skip)                                                                  \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned) (wanted), 0, (any) ? 0 : (skip))
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    UNLESS(__NR_epoll_ctl, 0, 5),
+    ARGUMENT(1),
+    UNLESS(what.operation, what.operation == 0, 3),
+    ARGUMENT(2),
+    UNLESS(what.fd, what.fd == -1, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned) what.error),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  apply_filter(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
+struct refused_body {
+  struct refusal what;
+  void (*body)(void);
+};
+
+static inline void* run_refused_body(void* argument) {
+  struct refused_body* refused = argument;
+  refuse_to_watch(refused->what);
+  refused->body();
+  return NULL;
+}
+
+/* Runs `body` in a thread to which descriptors are refused: when it is back, they are not. */
+static inline void while_refused(struct refusal what, void (*body)(void)) {
+  struct refused_body refused = {what, body};
+  pthread_t thread;
+  ASSERT_OK(pthread_create(&thread, NULL, run_refused_body, &refused));
+  ASSERT_OK(pthread_join(thread, NULL));
 }
 
 static inline void wait_for_child(pid_t pid) {
