@@ -190,7 +190,7 @@ pub unsafe extern "C" fn uv_poll_init_socket(
 
 /// Starts to watch for `events`, a combination of `UV_READABLE`, `UV_WRITABLE`, `UV_DISCONNECT` and
 /// `UV_PRIORITIZED`; on a started handle, changes the events and the callback. `cb` gets a status
-/// (0, or `UV_EBADF` when the descriptor is unusable, in which case the handle has been stopped)
+/// (0, or an error such as `UV_EBADF` when the descriptor is of no use, the handle being stopped then)
 /// and the events that are there.
 ///
 /// Returns 0 or an error: `UV_EEXIST` when another handle of the loop watches the descriptor.

@@ -7,12 +7,17 @@
 //! - `Poller::set(fd, registered, interest, token)` makes the poller report readiness for `fd` as
 //!   events that carry `token`: level-triggered, unless the interest has the bit `EDGE`. `registered`
 //!   says whether `fd` was set before and not forgotten.
+//!   `ENOMEM` and `ENOSPC` are the system's lacks, and say nothing about `fd`; what the poller knew
+//!   before stays.
 //! - `Poller::forget(fd)` ends that, at once, so that `fd` may be closed or used for something else.
 //! - `Poller::abandon()` closes one that a forked child shares with its parent, whose poller stays
 //!   as it is.
 //! - `Poller::probe(fd)` says whether the descriptor can be polled at all (files cannot).
 //! - `Poller::wait(events, timeout, block_sigprof)` waits up to `timeout` milliseconds (−1: for
-//!   ever) and fills `events`; an interrupted wait is a wait without events.
+//!   ever) and fills `events`; a wait that is interrupted, or cannot be had at the moment, is one
+//!   without events.
+//! - `Poller::refine(fd, interest, token, mode)`, of the portable one, says what exactly is ready
+//!   after an event.
 //!
 //! Interest and readiness are the bits of poll(2) below. `ERROR` and `HANG_UP` are reported
 //! whether asked for or not.
