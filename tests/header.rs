@@ -184,15 +184,15 @@ fn a_program_compiles_as_cpp_of_any_age() {
 /// How the functions are declared is for programs to say, but not in two ways.
 #[test]
 fn macros_of_the_programs_are_heeded() {
-    for compiler in ["gcc", "g++"].into_iter().filter(|c| installed(c)) {
+    for compiler in ["g++", "clang++"].into_iter().filter(|c| installed(c)) {
         for option in [
             "-DBUILDING_UV_SHARED=1",
             "-DUSING_UV_SHARED=1",
             "-DUV_EXTERN=extern",
         ] {
-            compile_program(compiler, &[option, "-xc++"], "program.cc");
+            compile_program(compiler, &[option], "program.cc");
         }
-        let both = ["-DBUILDING_UV_SHARED=1", "-DUSING_UV_SHARED=1", "-xc++"];
+        let both = ["-DBUILDING_UV_SHARED=1", "-DUSING_UV_SHARED=1"];
         let program = tables::root().join("tests/abi/program.cc");
         assert!(complaints(compiler, &both, &program).is_some());
     }

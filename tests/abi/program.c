@@ -1,6 +1,7 @@
 /* Uses what programs use of the header. Compiled as C and as C++. */
 
 #include <uv.h>
+#include <uv/tree.h>
 
 #if UV_VERSION_HEX < 0x010000 || UV_VERSION_HEX >= 0x020000
 # error "not version 1"
@@ -64,6 +65,34 @@ static int peek(uv_loop_t *loop, uv_tcp_t *tcp, uv_udp_t *udp, uv_poll_t *poll) 
          (int) tcp->flags + (int) udp->send_queue_size + poll->io_watcher.fd;
 }
 
+struct node {
+  RB_ENTRY(node) entry;
+  int key;
+};
+RB_HEAD(tree, node);
+
+static int compare(struct node *a, struct node *b) {
+  return a->key < b->key ? -1 : a->key > b->key;
+}
+
+RB_PROTOTYPE_STATIC(tree, node, entry, compare)
+RB_GENERATE_STATIC(tree, node, entry, compare)
+RB_HEAD(shared_tree, node);
+RB_PROTOTYPE(shared_tree, node, entry, compare)
+RB_GENERATE(shared_tree, node, entry, compare)
+
+static int tree_size(struct node *node) {
+  struct tree tree = RB_INITIALIZER(&tree);
+  struct node *next;
+  int size = 0;
+  RB_INSERT(tree, &tree, node);
+  RB_FOREACH_SAFE(node, tree, &tree, next) {
+    size++;
+    RB_REMOVE(tree, &tree, node);
+  }
+  return size;
+}
+
 int main(void) {
   uv_loop_t loop;
   uv_timer_t timer;
@@ -75,6 +104,7 @@ int main(void) {
   uv_write_t write;
   uv_buf_t buffer;
   union uv_any_handle any;
+  struct node node;
   struct sockaddr_in address;
   double times[3];
   uv_file pair[2];
@@ -102,8 +132,9 @@ int main(void) {
   uv_pipe(pair, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
   uv_loadavg(times);
   any.handle.data = NULL;
+  node.key = 1;
   uv_run(&loop, mode);
   return peek(&loop, &tcp, &udp, &poll) + (int) handle_size(UV_TCP) +
          (int) request_size(UV_WRITE) + (message(UV_EOF) == NULL) +
-         (any.async.data == NULL);
+         (any.async.data == NULL) + tree_size(&node);
 }

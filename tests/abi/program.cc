@@ -52,13 +52,10 @@ void on_timer(uv_timer_t *timer) {
 struct Handle {
   UV_HANDLE_FIELDS
 };
-struct Stream {
+struct Poll {
   UV_HANDLE_FIELDS
-  UV_STREAM_FIELDS
-};
-struct Request {
-  UV_REQ_FIELDS
-  uv_stream_t *stream;
+  uv_poll_cb poll_cb;
+  UV_POLL_PRIVATE_FIELDS
 };
 class Derived : public uv_tcp_t {
  public:
@@ -181,8 +178,7 @@ int main() {
   uv_poll_t poll;
   Derived tcp;
   Handle handle;
-  Stream stream;
-  Request request;
+  Poll own;
   Owner<uv_timer_t, uv_timer_init> *timer = new Owner<uv_timer_t, uv_timer_init>(loop);
 
   start<on_timer>(timer->get());
@@ -191,10 +187,10 @@ int main() {
   if (nodes() != 2 || uv_tty_init(loop, &tty, -1, 0) == 0) return 1;
   /* The rest is there to be compiled. */
   if (uv_version() != 0) return 0;
-  handle.data = stream.data = request.data = NULL;
+  handle.data = own.data = NULL;
   uv_tcp_init(loop, &tcp);
   return set_modes(&tty, 0, false) + by_mode(&tty, UV_TTY_MODE_IO) + by_number(&tty, 0) +
          members(loop, reinterpret_cast<uv_stream_t *>(&tcp), &poll, 0) + later(loop, &tty) +
          kind_of(static_cast<uv_tcp_t *>(&tcp)) + Kind<uv_write_t>::value() + tcp.more +
-         (message_of(UV_EOF) == errors[0].name) + (handle.data == stream.data);
+         (message_of(UV_EOF) == errors[0].name) + (handle.data == own.data) + own.io_watcher.fd;
 }

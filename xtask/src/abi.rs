@@ -1,15 +1,16 @@
 //! `cargo xtask abi`: what a program sees of the library, compared by abidiff with what it sees of
 //! libuv. The libraries are compared by their debug information, and the headers by what a C
 //! compiler makes of them. Then copies of ours are spoiled, to see that abidiff would have told.
+//! The headers' macros are compared, and the Rust bindings that bindgen makes of the headers.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
-use crate::document;
 use crate::tools::{self, run};
 use crate::upstream::Upstream;
+use crate::{bindings, document, macros};
 
 const SUPPRESSIONS: &str = "conformance/abi.suppr";
 
@@ -57,7 +58,12 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
         [option] if option == "--write" => true,
         _ => return Err("the only option is --write".into()),
     };
-    tools::need(&[("cc", "gcc"), ("abidiff", "abigail-tools")])?;
+    // bindgen loads the library that comes with clang.
+    tools::need(&[
+        ("cc", "gcc"),
+        ("abidiff", "abigail-tools"),
+        ("clang", "clang"),
+    ])?;
     let folder = root.join("target/abi");
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     println!("building both libraries with debug information");
@@ -79,33 +85,33 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
         return Err(format!("called by another name: {}", short.join(" ")));
     }
     println!("  libc's functions for files are called by the same names");
-    let headers = [
-        ("header-libuv", upstream.source.join("include")),
-        ("header-oxuv", root.join("include")),
+    let [their_headers, our_headers] = [&upstream.source, root].map(|from| from.join("include"));
+    let [their_types, our_types] = [
+        types(&folder, "header-libuv", &their_headers, &names)?,
+        types(&folder, "header-oxuv", &our_headers, &names)?,
     ];
-    let [their_types, our_types] =
-        headers.map(|(name, include)| types(&folder, name, &include, &names));
-    let pairs = [
-        Pair {
-            what: "libraries",
-            theirs,
-            ours,
-        },
-        Pair {
-            what: "headers",
-            theirs: their_types?,
-            ours: our_types?,
-        },
-    ];
-    for pair in &pairs {
-        pair.compare(root)?;
-        let damages = DAMAGES.iter().filter(|damage| pair.has(damage));
-        for damage in damages {
-            pair.notice(root, &folder, damage)?;
-        }
-    }
+    compare(root, &folder, "libraries", theirs, ours)?;
+    compare(root, &folder, "headers", their_types, our_types)?;
+    macros::compare(&their_headers, &our_headers)?;
+    bindings::compare(root, &folder, &their_headers, &our_headers)?;
     if write {
         document::write_section(root, "abi", &section(names.len()))?;
+    }
+    Ok(())
+}
+
+/// Compares two files, and proves that differences would have been told.
+fn compare(
+    root: &Path,
+    folder: &Path,
+    what: &'static str,
+    theirs: PathBuf,
+    ours: PathBuf,
+) -> Outcome {
+    let pair = Pair { what, theirs, ours };
+    pair.compare(root)?;
+    for damage in DAMAGES.iter().filter(|damage| pair.has(damage)) {
+        pair.notice(root, folder, damage)?;
     }
     Ok(())
 }
@@ -308,7 +314,9 @@ fn section(functions: usize) -> String {
          | functions of libuv's shared library | all {functions} are there |\n\
          | the functions for files that it calls | the same names as libuv's, such as `open64` |\n\
          | the libraries, by their debug information | no function or type differs |\n\
-         | the headers, as a C compiler sees them | no function or type differs |\n"
+         | the headers, as a C compiler sees them | no function or type differs |\n\
+         | the headers' macros, by the preprocessor | none is missing, the maps have the same rows |\n\
+         | Rust bindings, by bindgen as C and as C++ | no name, constant, layout or signature differs |\n"
     );
     for damage in DAMAGES {
         let _ = writeln!(

@@ -1,11 +1,13 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
 mod abi;
+mod bindings;
 mod clients;
 mod conformance;
 mod demo;
 mod document;
 mod headers;
+mod macros;
 mod tools;
 mod upstream;
 
@@ -21,7 +23,7 @@ type Command = fn(&Path, &[String]) -> Outcome;
 const COMMANDS: &[(&str, &str, Command)] = &[
     (
         "abi",
-        "[--write]  compare functions and types with those of libuv",
+        "[--write]  compare functions, types, macros and bindings with those of libuv",
         abi::run_command,
     ),
     (
