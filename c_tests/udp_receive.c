@@ -238,46 +238,6 @@ TEST_IMPL(stopping_in_the_callback_with_sends_and_errors_pending) {
   end_while_sending(stop);
 }
 
-static void give_and_stop(uv_handle_t* h, size_t suggested, uv_buf_t* buf) {
-  give_room(h, suggested, buf);
-  stop();
-}
-
-static void give_and_close(uv_handle_t* h, size_t suggested, uv_buf_t* buf) {
-  give_room(h, suggested, buf);
-  shut();
-}
-
-TEST_IMPL(stopping_while_asked_for_a_buffer) {
-  OXUV_ONLY();
-  start(0, 0);
-  stop();
-  ASSERT_OK(uv_udp_recv_start(&handle, give_and_stop, on_receive));
-  post("a");
-  iterate();
-  ASSERT_EQ(allocated, 1);
-  ASSERT_EQ(received, 0);
-  ASSERT_OK(uv_udp_recv_start(&handle, give_room, on_receive));
-  iterate();
-  check(0, 1, 1, 0);
-  end();
-}
-
-TEST_IMPL(closing_while_asked_for_a_buffer) {
-  OXUV_ONLY();
-  start(0, 0);
-  stop();
-  ASSERT_OK(uv_udp_recv_start(&handle, give_and_close, on_receive));
-  post("a");
-  ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  ASSERT_EQ(allocated, 1);
-  /* The buffer came back, unused. */
-  ASSERT_EQ(received, 1);
-  check(0, 0, 0, 0);
-  ASSERT_EQ(closed, 1);
-  end();
-}
-
 TEST_IMPL(recvmmsg_hands_out_chunks_and_then_the_buffer) {
   int i;
   start(UV_UDP_RECVMMSG, 0);
@@ -345,38 +305,6 @@ TEST_IMPL(recvmmsg_takes_at_most_32_in_one_go) {
   for (i = 0; i < received; i++)
     if (receipts[i].flags & UV_UDP_MMSG_CHUNK) datagrams++;
   ASSERT_EQ(datagrams, 32);
-  end();
-}
-
-static void second_chunk_stops(void) {
-  if (received == 2) stop();
-}
-
-static void second_chunk_closes(void) {
-  if (received == 2) shut();
-}
-
-TEST_IMPL(stopping_at_a_chunk_ends_the_callbacks) {
-  int i;
-  start(UV_UDP_RECVMMSG, 0);
-  then = second_chunk_stops;
-  for (i = 0; i < 4; i++) post("PING");
-  iterate();
-  iterate();
-  ASSERT_EQ(received, 2);
-  end();
-}
-
-TEST_IMPL(closing_at_a_chunk_still_hands_back_the_buffer) {
-  OXUV_ONLY();
-  int i;
-  start(UV_UDP_RECVMMSG, 0);
-  then = second_chunk_closes;
-  for (i = 0; i < 4; i++) post("PING");
-  ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  ASSERT_EQ(received, 3);
-  check(2, 0, 0, UV_UDP_MMSG_FREE);
-  ASSERT_EQ(closed, 1);
   end();
 }
 

@@ -5,12 +5,11 @@
 //! of it each (`UV_UDP_MMSG_CHUNK`), and is handed back by a last callback (`UV_UDP_MMSG_FREE`).
 //!
 //! Every callback may stop the receiving, start it anew with other callbacks, or close the handle,
-//! so what it left is looked at after each one. Stopping in the middle of a buffer's chunks ends
-//! the callbacks there, and the buffer is the program's; closing ends the datagrams, but the buffer
-//! is still handed back.
+//! so what it left is looked at after each one. Whatever it did, a buffer goes back to the receive
+//! callback that was set when the buffer was asked for. Stopping or closing in the middle of a
+//! buffer's chunks ends the datagrams there; the others of the buffer are lost.
 
 use core::ffi::{c_int, c_uint, c_void};
-use core::mem::MaybeUninit;
 
 use super::Udp;
 use crate::abi::*;
@@ -27,16 +26,21 @@ const RECEIVE_BUDGET: usize = 32;
 
 const NO_ADDRESS: *const libc::sockaddr = core::ptr::null();
 
-/// Memory that the kernel writes a sender's address to.
-type Peer = MaybeUninit<libc::sockaddr_storage>;
+/// A sender's address, which the kernel writes. It stays as it is, of no family, where the sender has
+/// none, such as a Unix socket without a name.
+// SAFETY: all-zero is an address of no family.
+const NO_PEER: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
 
-/// The sender of a received datagram, if it has one.
+/// The sender of a received datagram: never null, which would say that there was no datagram.
 fn sender(header: &libc::msghdr) -> *const libc::sockaddr {
-    if header.msg_namelen == 0 {
-        NO_ADDRESS
-    } else {
-        header.msg_name.cast_const().cast()
-    }
+    header.msg_name.cast_const().cast()
+}
+
+/// Memory that the program lends for a receipt.
+struct Lent {
+    buffer: uv_buf_t,
+    /// The callback that it goes back to.
+    owner: uv_udp_recv_cb,
 }
 
 fn partial(header: &libc::msghdr) -> c_uint {
@@ -81,13 +85,13 @@ impl Udp {
     pub(super) fn receive(self) {
         let mut budget = RECEIVE_BUDGET;
         while budget > 0 && self.is_receiving() {
-            let Some(buffer) = self.allocate() else {
+            let Some(lent) = self.allocate() else {
                 return;
             };
             let received = if self.handle().has(flags::UDP_RECVMMSG) {
-                self.receive_chunks(buffer, budget)
+                self.receive_chunks(&lent, budget)
             } else {
-                self.receive_one(buffer)
+                self.receive_one(&lent)
             };
             match received {
                 Some(count) => budget = budget.saturating_sub(count),
@@ -96,9 +100,10 @@ impl Udp {
         }
     }
 
-    /// Asks the program for a buffer. Without one, or if it stopped or closed meanwhile, that is
-    /// the end of it.
-    fn allocate(self) -> Option<uv_buf_t> {
+    /// Asks the program for a buffer. Without one, or if it stopped, closed or gave the receiving to
+    /// another callback meanwhile, that is the end of it.
+    fn allocate(self) -> Option<Lent> {
+        let owner = get!(self.recv_cb);
         let mut buffer = uv_buf_t {
             base: core::ptr::null_mut(),
             len: 0,
@@ -108,60 +113,71 @@ impl Udp {
             // fill in.
             unsafe { callback(self.raw().cast(), CHUNK, &mut buffer) };
         }
-        let has_room = !buffer.base.is_null() && buffer.len != 0;
-        match (has_room, self.is_receiving()) {
-            (true, true) => return Some(buffer),
-            (true, false) => self.invoke(0, &buffer, NO_ADDRESS, 0),
-            (false, true) => self.invoke(UV_ENOBUFS as isize, &buffer, NO_ADDRESS, 0),
-            (false, false) => {}
+        let lent = Lent { buffer, owner };
+        if !self.is_receiving_for(owner) {
+            if !buffer.base.is_null() {
+                self.hand_back(&lent, 0, 0);
+            }
+            return None;
         }
-        None
+        if buffer.base.is_null() || buffer.len == 0 {
+            self.hand_back(&lent, UV_ENOBUFS as isize, 0);
+            return None;
+        }
+        Some(lent)
     }
 
-    fn receive_one(self, buffer: uv_buf_t) -> Option<usize> {
-        let mut peer = Peer::uninit();
-        let mut part = to_iovec(&buffer);
+    /// Whether it receives, and that callback is still the one to be told.
+    fn is_receiving_for(self, callback: uv_udp_recv_cb) -> bool {
+        let address = |callback: uv_udp_recv_cb| callback.map(|function| function as usize);
+        self.is_receiving() && address(get!(self.recv_cb)) == address(callback)
+    }
+
+    fn receive_one(self, lent: &Lent) -> Option<usize> {
+        let mut peer = NO_PEER;
+        let mut part = to_iovec(&lent.buffer);
         let mut header = header_for(&mut peer, &mut part);
         // SAFETY: the header points to `peer` and to the user's buffer.
         let size = match unsafe { datagram::receive(self.fd(), &mut header, 0) } {
             Ok(size) => size,
             Err(error) => {
-                self.report(&buffer, error);
+                self.report(lent, error);
                 return None;
             }
         };
         self.event_loop().moved(size);
-        self.invoke(size as isize, &buffer, sender(&header), partial(&header));
+        let (size, about) = (size as isize, partial(&header));
+        self.invoke(lent.owner, size, &lent.buffer, sender(&header), about);
         Some(1)
     }
 
     /// Receives datagrams into the chunks of one buffer.
-    fn receive_chunks(self, buffer: uv_buf_t, budget: usize) -> Option<usize> {
-        let chunks = (buffer.len / CHUNK).min(BATCH).min(budget);
+    fn receive_chunks(self, lent: &Lent, budget: usize) -> Option<usize> {
+        let chunks = (lent.buffer.len / CHUNK).min(BATCH).min(budget);
         if chunks == 0 {
-            self.invoke(UV_EINVAL as isize, &buffer, NO_ADDRESS, 0);
+            self.hand_back(lent, UV_EINVAL as isize, 0);
             return None;
         }
-        let mut peers = [Peer::uninit(); BATCH];
-        let mut parts = [to_iovec(&buffer); BATCH];
+        let mut peers = [NO_PEER; BATCH];
+        let mut parts = [to_iovec(&lent.buffer); BATCH];
         let mut headers = [libc::mmsghdr {
             msg_hdr: datagram::header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0),
             msg_len: 0,
         }; BATCH];
         for at in 0..chunks {
-            parts[at] = to_iovec(&chunk(&buffer, at));
+            parts[at] = to_iovec(&chunk(&lent.buffer, at));
             headers[at].msg_hdr = header_for(&mut peers[at], &mut parts[at]);
         }
         let headers = &mut headers[..chunks];
         // SAFETY: the headers point to `peers` and to the chunks of the user's buffer.
         let count = match unsafe { datagram::receive_many(self.fd(), headers) } {
             Ok(0) => {
-                self.report(&buffer, Errno::EAGAIN);
+                self.report(lent, Errno::EAGAIN);
                 return None;
             }
             Ok(count) => count.min(chunks),
             Err(error) => {
-                self.report(&buffer, error);
+                self.report(lent, error);
                 return None;
             }
         };
@@ -169,13 +185,17 @@ impl Udp {
             if !self.is_receiving() {
                 break;
             }
-            let (header, size) = (&message.msg_hdr, message.msg_len);
-            let about = UV_UDP_MMSG_CHUNK | partial(header);
-            self.event_loop().moved(size as usize);
-            self.invoke(size as isize, &chunk(&buffer, at), sender(header), about);
+            self.event_loop().moved(message.msg_len as usize);
+            self.tell_chunk(&chunk(&lent.buffer, at), message);
         }
-        self.invoke(0, &buffer, NO_ADDRESS, UV_UDP_MMSG_FREE);
+        self.hand_back(lent, 0, UV_UDP_MMSG_FREE);
         Some(count)
+    }
+
+    fn tell_chunk(self, chunk: &uv_buf_t, message: &libc::mmsghdr) {
+        let (header, size) = (&message.msg_hdr, message.msg_len as isize);
+        let about = UV_UDP_MMSG_CHUNK | partial(header);
+        self.invoke(get!(self.recv_cb), size, chunk, sender(header), about);
     }
 
     /// Receives the errors that the network reported (`UV_UDP_LINUX_RECVERR`).
@@ -184,24 +204,24 @@ impl Udp {
             if !self.is_receiving() {
                 return;
             }
-            let Some(buffer) = self.allocate() else {
+            let Some(lent) = self.allocate() else {
                 return;
             };
-            let mut peer = Peer::uninit();
-            let mut part = to_iovec(&buffer);
+            let mut peer = NO_PEER;
+            let mut part = to_iovec(&lent.buffer);
             let mut control = datagram::Control::new();
             let mut header = header_for(&mut peer, &mut part);
             control.attach(&mut header);
             // SAFETY: the header points to `peer`, `control` and to the user's buffer.
             let result = unsafe { datagram::receive(self.fd(), &mut header, libc::MSG_ERRQUEUE) };
             if let Err(error) = result {
-                self.report(&buffer, error);
+                self.report(&lent, error);
                 return;
             }
             // SAFETY: as the kernel left it.
             let Some(reported) = (unsafe { datagram::reported_error(&header) }) else {
                 // A time stamp, say: nothing for this callback but the unused buffer.
-                self.report(&buffer, Errno::EAGAIN);
+                self.report(&lent, Errno::EAGAIN);
                 continue;
             };
             let offender = (&raw const reported.offender).cast::<libc::sockaddr>();
@@ -211,29 +231,33 @@ impl Udp {
                 offender
             };
             let code = reported.error.code() as isize;
-            self.invoke(code, &buffer, address, UV_UDP_LINUX_RECVERR);
+            self.invoke(
+                lent.owner,
+                code,
+                &lent.buffer,
+                address,
+                UV_UDP_LINUX_RECVERR,
+            );
         }
     }
 
     /// Hands a buffer back that nothing was received into: 0 says that there is nothing more.
-    fn report(self, buffer: &uv_buf_t, error: Errno) {
-        let code = match error {
-            Errno::EAGAIN => 0,
-            error => error.code() as isize,
-        };
-        let callback = get!(self.recv_cb);
+    fn report(self, lent: &Lent, error: Errno) {
         if error == Errno::EBADF {
             // Closed behind the loop's back: there is nothing to wait for.
             self.stop_receiving();
         }
-        self.invoke_this(callback, code, buffer, NO_ADDRESS, 0);
+        match error {
+            Errno::EAGAIN => self.hand_back(lent, 0, 0),
+            error => self.hand_back(lent, error.code() as isize, 0),
+        }
     }
 
-    fn invoke(self, size: isize, buffer: &uv_buf_t, address: *const libc::sockaddr, about: c_uint) {
-        self.invoke_this(get!(self.recv_cb), size, buffer, address, about);
+    fn hand_back(self, lent: &Lent, code: isize, about: c_uint) {
+        self.invoke(lent.owner, code, &lent.buffer, NO_ADDRESS, about);
     }
 
-    fn invoke_this(
+    fn invoke(
         self,
         callback: uv_udp_recv_cb,
         size: isize,
@@ -264,9 +288,9 @@ fn chunk(buffer: &uv_buf_t, at: usize) -> uv_buf_t {
     }
 }
 
-fn header_for(peer: &mut Peer, part: &mut libc::iovec) -> libc::msghdr {
+fn header_for(peer: &mut libc::sockaddr_storage, part: &mut libc::iovec) -> libc::msghdr {
     let room = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-    datagram::header(peer.as_mut_ptr().cast(), room, part, 1)
+    datagram::header((&raw mut *peer).cast(), room, part, 1)
 }
 
 // C entry points
@@ -274,10 +298,10 @@ fn header_for(peer: &mut Peer, part: &mut libc::iovec) -> libc::msghdr {
 /// Starts to receive. Before each receipt `alloc_cb` is asked for a buffer; `recv_cb` gets what was
 /// received, the sender, and flags: `UV_UDP_PARTIAL` (the buffer was too small, the rest is lost),
 /// `UV_UDP_MMSG_CHUNK`, `UV_UDP_MMSG_FREE`, `UV_UDP_LINUX_RECVERR`. A size of 0 means an empty
-/// datagram if there is a sender, and otherwise that there is nothing more to read; a negative one
-/// is an error, `UV_ENOBUFS` when there was no buffer. With `UV_UDP_RECVMMSG`, a buffer below 64 KiB
-/// is refused with `UV_EINVAL`. A handle without a socket is bound to any address and a free port
-/// first.
+/// datagram if there is a sender (of family `AF_UNSPEC` if it has no address), and otherwise that
+/// there is nothing more to read; a negative one is an error, `UV_ENOBUFS` when there was no buffer.
+/// With `UV_UDP_RECVMMSG`, a buffer below 64 KiB is refused with `UV_EINVAL`. A handle without a
+/// socket is bound to any address and a free port first.
 ///
 /// Returns 0 or an error: `UV_EALREADY` when it receives already, `UV_EINVAL` without callbacks.
 ///
@@ -312,7 +336,9 @@ pub unsafe extern "C" fn uv_udp_using_recvmmsg(handle: *const uv_udp_t) -> c_int
     udp.handle().has(flags::UDP_RECVMMSG).into()
 }
 
-/// Stops receiving: neither callback is called any more. Returns 0, also if it did not receive.
+/// Stops receiving: neither callback is called any more, but to hand back a buffer when it is
+/// `alloc_cb` that stops, or `recv_cb` within a buffer's chunks. Returns 0, also if it did not
+/// receive.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_stop>
 ///
