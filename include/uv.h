@@ -1016,7 +1016,10 @@ UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
 /** Starts to read: alloc_cb is asked for a buffer before each read, read_cb
  * gets what was read, 0 when there was nothing after all, UV_EOF at the
  * end, or an error; after the last two, reading has stopped. Whatever
- * buffer was handed out comes back to read_cb.
+ * buffer was handed out comes back to read_cb, with 0 also when alloc_cb
+ * stopped the reading or closed the stream. A pipe that passes handles
+ * reads on after UV_EMFILE without a buffer: a handle that came with the
+ * data before is lost, for want of a descriptor.
  *
  * Returns 0 or an error: UV_EALREADY while reading, UV_ENOTCONN when the
  * stream is not readable, UV_EINVAL when it is closing or a callback is
@@ -1058,7 +1061,8 @@ UV_EXTERN int uv_write(uv_write_t *req,
  * handle must stay open until cb is called.
  *
  * Returns 0 or an error, as uv_write does; UV_EINVAL for a pipe that does
- * not pass handles, UV_EBADF for a handle without a descriptor.
+ * not pass handles, and for empty buffers, with which no handle can come
+ * along; UV_EBADF for a handle without a descriptor.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write2
  *
@@ -1803,10 +1807,11 @@ UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle,
  * recv_cb gets what was received, the sender, and flags: UV_UDP_PARTIAL
  * (the buffer was too small, the rest is lost), UV_UDP_MMSG_CHUNK,
  * UV_UDP_MMSG_FREE, UV_UDP_LINUX_RECVERR. A size of 0 means an empty
- * datagram if there is a sender, and otherwise that there is nothing more
- * to read; a negative one is an error, UV_ENOBUFS when there was no buffer.
- * With UV_UDP_RECVMMSG, a buffer below 64 KiB is refused with UV_EINVAL. A
- * handle without a socket is bound to any address and a free port first.
+ * datagram if there is a sender (of family AF_UNSPEC if it has no address),
+ * and otherwise that there is nothing more to read; a negative one is an
+ * error, UV_ENOBUFS when there was no buffer. With UV_UDP_RECVMMSG, a
+ * buffer below 64 KiB is refused with UV_EINVAL. A handle without a socket
+ * is bound to any address and a free port first.
  *
  * Returns 0 or an error: UV_EALREADY when it receives already, UV_EINVAL
  * without callbacks.
@@ -1826,8 +1831,9 @@ UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
 
-/** Stops receiving: neither callback is called any more. Returns 0, also if
- * it did not receive.
+/** Stops receiving: neither callback is called any more, but to hand back a
+ * buffer when it is alloc_cb that stops, or recv_cb within a buffer's
+ * chunks. Returns 0, also if it did not receive.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_stop
  *
@@ -2163,8 +2169,8 @@ UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop,
 /** Starts to watch for events, a combination of UV_READABLE, UV_WRITABLE,
  * UV_DISCONNECT and UV_PRIORITIZED; on a started handle, changes the events
  * and the callback. cb gets a status (0, or an error such as UV_EBADF when
- * the descriptor is of no use, the handle being stopped then) and the events
- * that are there.
+ * the descriptor is of no use, the handle being stopped then) and the
+ * events that are there.
  *
  * Returns 0 or an error: UV_EEXIST when another handle of the loop watches
  * the descriptor.

@@ -89,7 +89,7 @@ impl Handle {
         self.link().remove();
     }
 
-    fn link(self) -> List {
+    pub(crate) fn link(self) -> List {
         // SAFETY: the link is a member of a live handle.
         unsafe { List::from_ptr(addr!(self.handle_queue)) }
     }

@@ -397,13 +397,19 @@ impl Loop {
 // Looking at handles.
 impl Loop {
     /// Calls `each` for every handle that is not the library's own; handles may be closed, and
-    /// added, meanwhile.
+    /// added, meanwhile. The list goes round once, with a mark for its end, and loses none of them
+    /// in between: a callback that forks has to find them there.
     fn walk(self, each: impl Fn(Handle)) {
-        let mut local = list::head();
-        // SAFETY: `local` outlives the walk, which leaves it empty.
-        let todo = unsafe { List::from_ptr(&raw mut local) };
-        self.handles().take(todo);
-        while let Some(link) = todo.pop_front() {
+        // SAFETY: plain data, valid when zeroed.
+        let mut mark: uv_handle_t = unsafe { core::mem::zeroed() };
+        mark.flags = flags::INTERNAL;
+        // SAFETY: outlives the walk, at the end of which it leaves the list.
+        let mark = unsafe { Handle::from_ptr(&raw mut mark) };
+        self.handles().push_back(mark.link());
+        while let Some(link) = self.handles().pop_front() {
+            if link == mark.link() {
+                return;
+            }
             self.handles().push_back(link);
             let handle = Handle::from_link(link);
             if !handle.has(flags::INTERNAL) {
@@ -418,7 +424,8 @@ impl Loop {
         while let Some(at) = link {
             let handle = Handle::from_link(at);
             link = self.handles().after(at);
-            if only_active && !handle.is_active() {
+            let is_mark_of_walk = handle.kind() == UV_UNKNOWN_HANDLE;
+            if is_mark_of_walk || only_active && !handle.is_active() {
                 continue;
             }
             let mark = |bit, letter: u8| c_int::from(if handle.has(bit) { letter } else { b'-' });

@@ -278,8 +278,12 @@ fn shed_load(on: Loop, server: c_int, error: Errno) -> Result<c_int> {
 // Connecting.
 impl Stream {
     /// Registers a connection attempt whose outcome comes with the descriptor's writability, or
-    /// is `error` already.
+    /// is `error` already. A stream that is being closed has it cancelled with all else; one that
+    /// is closed calls nobody back any more.
     pub(crate) fn begin_connect(self, request: Connect, error: Option<Errno>, cb: uv_connect_cb) {
+        if self.handle().has(flags::CLOSED) {
+            return;
+        }
         let on = self.event_loop();
         set!(request.cb = cb);
         set!(request.handle = self.raw());
@@ -288,6 +292,7 @@ impl Stream {
         request.base().start(on, UV_CONNECT);
         set!(self.connect_req = request.raw());
         match error {
+            Some(_) if self.handle().is_closing() => {}
             Some(error) => {
                 set!(self.delayed_error = error.code());
                 self.io().feed(on);
@@ -306,6 +311,9 @@ impl Stream {
         }
         let on = self.event_loop();
         set!(self.connect_req = core::ptr::null_mut());
+        if outcome.is_err() {
+            self.give_writes_up();
+        }
         if outcome.is_err() || self.write_queue().is_empty() {
             self.io().stop(on, ready::WRITABLE);
         }
@@ -314,12 +322,25 @@ impl Stream {
             return;
         }
         if outcome.is_err() {
-            self.cancel_writes();
-            self.run_write_callbacks();
+            self.cancel_writes_of_failed_connection();
+        }
+        if self.fd() == -1 || self.connect_request().is_some() {
+            return;
         }
         if self.shutdown_request().is_some() && self.write_queue().is_empty() {
             self.drain();
         }
+    }
+
+    /// Cancels what waited for a connection that failed. What the connect callback has written waits
+    /// on, if it has begun to connect anew.
+    fn cancel_writes_of_failed_connection(self) {
+        if self.connect_request().is_some() {
+            self.cancel_writes_given_up();
+        } else {
+            self.cancel_writes();
+        }
+        self.run_write_callbacks();
     }
 }
 
@@ -431,6 +452,7 @@ impl Stream {
         if is_server {
             return;
         }
+        self.tell_lost_handles();
         if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {
             self.read_available();
         }

@@ -9,6 +9,7 @@ use super::Stream;
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, Result};
+use crate::stream::pipe::Pipe;
 use crate::sys::{fd, socket};
 use crate::view::{get, set};
 
@@ -19,18 +20,43 @@ impl Stream {
         get!(self.queued_fds).cast()
     }
 
-    /// Reads data, and queues the descriptors that came along.
+    /// Whether handles can come along with data.
+    pub(super) fn passes_handles(self) -> bool {
+        // SAFETY: the type says what the memory is.
+        self.handle().kind() == UV_NAMED_PIPE
+            && unsafe { Pipe::from_ptr(self.raw().cast()) }.passes_handles()
+    }
+
+    /// Reads data, and queues the descriptors that came along. That some were lost is told after
+    /// the data, and noted for this in `delayed_error`: the stream is connected, and has no other
+    /// use for that.
     pub(super) fn receive_handles(self, buffer: &uv_buf_t) -> Result<usize> {
         let mut lost = None;
         // SAFETY: the user has just handed the buffer out for this.
-        let count = unsafe {
+        let received = unsafe {
             socket::receive_with_fds(self.fd(), buffer, |received| {
                 let kept = fd::own(received)
                     .and_then(|own| self.enqueue(own).inspect_err(|_| fd::close_quietly(own)));
                 lost = lost.or(kept.err());
             })
         }?;
-        lost.map_or(Ok(count), Err)
+        if received.is_cut {
+            lost = Some(Errno::EMFILE);
+        }
+        if let Some(error) = lost {
+            set!(self.delayed_error = error.code());
+        }
+        Ok(received.count)
+    }
+
+    /// Whether handles were lost that nobody was told of.
+    pub(super) fn has_lost_handles(self) -> bool {
+        get!(self.delayed_error) != 0 && self.passes_handles()
+    }
+
+    /// Why they were lost; from then on it is told.
+    pub(super) fn take_lost_handles(self) -> Option<Errno> {
+        self.has_lost_handles().then(|| self.take_delayed_error())?
     }
 
     fn enqueue(self, received: c_int) -> Result {

@@ -7,7 +7,6 @@ use crate::abi::*;
 use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::flags;
-use crate::stream::pipe::Pipe;
 use crate::sys::socket;
 use crate::view::{get, set};
 
@@ -15,6 +14,11 @@ use crate::view::{get, set};
 const SUGGESTED_SIZE: usize = 64 * 1024;
 /// Reads in a row before the others of the loop get their turn.
 const MOST_READS: u32 = 32;
+
+const NO_BUFFER: uv_buf_t = uv_buf_t {
+    base: core::ptr::null_mut(),
+    len: 0,
+};
 
 impl Stream {
     fn start_reading(self, alloc: uv_alloc_cb, callback: uv_read_cb) -> Result {
@@ -34,6 +38,9 @@ impl Stream {
         set!(self.read_cb = callback);
         self.io().start(self.event_loop(), ready::READABLE);
         handle.start();
+        if self.has_lost_handles() {
+            self.io().feed(self.event_loop());
+        }
         Ok(())
     }
 
@@ -73,18 +80,17 @@ impl Stream {
 
     /// Reads once; says whether there may be more.
     fn read_once(self) -> bool {
-        let mut buffer = uv_buf_t {
-            base: core::ptr::null_mut(),
-            len: 0,
-        };
-        self.invoke_alloc(&mut buffer);
-        // The buffer is to be given back whatever the callback did to the stream.
+        let asked_for = get!(self.read_cb);
+        let buffer = self.invoke_alloc();
+        if !self.is_reading_for(asked_for) {
+            // Nothing is read any more, or for somebody else: the buffer goes back as it came.
+            if !buffer.base.is_null() {
+                self.invoke_this(asked_for, 0, &buffer);
+            }
+            return true;
+        }
         if buffer.base.is_null() || buffer.len == 0 {
             self.invoke_read(UV_ENOBUFS as isize, &buffer);
-            return false;
-        }
-        if self.fd() == -1 {
-            self.invoke_read(0, &buffer);
             return false;
         }
         match self.receive(&buffer) {
@@ -96,6 +102,7 @@ impl Stream {
                 let partial = count < buffer.len;
                 self.event_loop().moved(count);
                 self.invoke_read(count as isize, &buffer);
+                self.tell_lost_handles();
                 !partial
             }
             Err(Errno::EAGAIN) => {
@@ -109,18 +116,29 @@ impl Stream {
         }
     }
 
+    /// Whether it reads, and that callback is still the one to be told.
+    fn is_reading_for(self, callback: uv_read_cb) -> bool {
+        let address = |callback: uv_read_cb| callback.map(|function| function as usize);
+        self.is_reading() && address(get!(self.read_cb)) == address(callback)
+    }
+
+    /// Tells a reader that handles came along with what it was told before, and are lost. One that
+    /// has stopped is told when it starts again.
+    pub(super) fn tell_lost_handles(self) {
+        if self.is_reading()
+            && let Some(error) = self.take_lost_handles()
+        {
+            self.invoke_read(error.code() as isize, &NO_BUFFER);
+        }
+    }
+
     fn receive(self, buffer: &uv_buf_t) -> Result<usize> {
-        let kind = self.handle().kind();
-        if kind == UV_TCP {
+        if self.handle().kind() == UV_TCP {
             // SAFETY: the user has just handed the buffer out for this.
             return unsafe { socket::receive(self.fd(), buffer) };
         }
-        if kind == UV_NAMED_PIPE {
-            // SAFETY: the type says what the memory is.
-            let pipe = unsafe { Pipe::from_ptr(self.raw().cast()) };
-            if pipe.passes_handles() {
-                return self.receive_handles(buffer);
-            }
+        if self.passes_handles() {
+            return self.receive_handles(buffer);
         }
         // SAFETY: the user has just handed the buffer out for this.
         unsafe { socket::read(self.fd(), buffer) }
@@ -140,18 +158,24 @@ impl Stream {
         self.invoke_read(UV_EOF as isize, buffer);
     }
 
-    fn invoke_alloc(self, buffer: &mut uv_buf_t) {
+    fn invoke_alloc(self) -> uv_buf_t {
+        let mut buffer = NO_BUFFER;
         if let Some(callback) = get!(self.alloc_cb) {
             // SAFETY: the user's callback gets the stream it was registered for and a buffer of
             // this stack frame's to fill in.
-            unsafe { callback(self.raw().cast(), SUGGESTED_SIZE, buffer) }
+            unsafe { callback(self.raw().cast(), SUGGESTED_SIZE, &mut buffer) }
         }
+        buffer
     }
 
     fn invoke_read(self, count: isize, buffer: &uv_buf_t) {
-        if let Some(callback) = get!(self.read_cb) {
+        self.invoke_this(get!(self.read_cb), count, buffer);
+    }
+
+    fn invoke_this(self, callback: uv_read_cb, count: isize, buffer: &uv_buf_t) {
+        if let Some(callback) = callback {
             // SAFETY: the user's callback gets the stream it was registered for, and the buffer
-            // that it made.
+            // that was made for it.
             unsafe { callback(self.raw(), count, buffer) }
         }
     }
@@ -161,7 +185,9 @@ impl Stream {
 
 /// Starts to read: `alloc_cb` is asked for a buffer before each read, `read_cb` gets what was read,
 /// 0 when there was nothing after all, `UV_EOF` at the end, or an error; after the last two, reading
-/// has stopped. Whatever buffer was handed out comes back to `read_cb`.
+/// has stopped. Whatever buffer was handed out comes back to `read_cb`, with 0 also when `alloc_cb`
+/// stopped the reading or closed the stream. A pipe that passes handles reads on after `UV_EMFILE`
+/// without a buffer: a handle that came with the data before is lost, for want of a descriptor.
 ///
 /// Returns 0 or an error: `UV_EALREADY` while reading, `UV_ENOTCONN` when the stream is not
 /// readable, `UV_EINVAL` when it is closing or a callback is `NULL`.

@@ -14,7 +14,6 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::{Handle, flags};
 use crate::list::{self, List};
 use crate::request::Request;
-use crate::stream::pipe::Pipe;
 use crate::sys::{self, socket};
 use crate::view::{addr, get, owner, set, view};
 
@@ -180,10 +179,7 @@ impl Stream {
             return Err(Errno::EPIPE);
         }
         if let Some(passed) = passed {
-            // SAFETY: only looked at once the type says that it is a pipe.
-            let is_ipc = self.handle().kind() == UV_NAMED_PIPE
-                && unsafe { Pipe::from_ptr(self.raw().cast()) }.passes_handles();
-            if !is_ipc {
+            if !self.passes_handles() {
                 return Err(Errno::EINVAL);
             }
             passed_fd(passed)?;
@@ -199,7 +195,8 @@ impl Stream {
         passed: *mut uv_stream_t,
         callback: uv_write_cb,
     ) -> Result {
-        self.check_write(buffers, count, handle_to_pass(passed))?;
+        let passed_handle = handle_to_pass(passed, buffers, count)?;
+        self.check_write(buffers, count, passed_handle)?;
         // SAFETY: common pointer contract.
         let request = unsafe { Write::from_ptr(request) };
         request.set_buffers(buffers, count)?;
@@ -231,10 +228,10 @@ impl Stream {
         passed: *mut uv_stream_t,
     ) -> Result<c_int> {
         let is_stream = self.expected().is_ok();
+        let passed = handle_to_pass(passed, buffers, count)?;
         if is_stream && (self.connect_request().is_some() || !self.write_queue().is_empty()) {
             return Err(Errno::EAGAIN);
         }
-        let passed = handle_to_pass(passed);
         self.check_write(buffers, count, passed)?;
         self.send(buffers, count, passed)
             .map(|count| count as c_int)
@@ -246,18 +243,21 @@ impl Stream {
         count: c_uint,
         passed: Option<Handle>,
     ) -> Result<usize> {
-        let count = count as usize;
+        let (count, fd) = (count as usize, self.fd());
         let result = match passed {
-            // SAFETY: the user vouches for the buffers until the write is done.
-            Some(passed) => unsafe {
-                socket::send_with_fd(self.fd(), buffers, count, passed_fd(passed)?)
-            },
+            Some(passed) => {
+                // The first of many buffers may be empty, and one call does not get beyond them.
+                let skip = empty_buffers(buffers, count as c_uint) as usize;
+                let buffers = buffers.wrapping_add(skip);
+                // SAFETY: the user vouches for the buffers until the write is done.
+                unsafe { socket::send_with_fd(fd, buffers, count - skip, passed_fd(passed)?) }
+            }
             // SAFETY: as above.
             None if count == 1 && self.handle().kind() == UV_TCP => unsafe {
-                socket::send_buffer(self.fd(), buffers)
+                socket::send_buffer(fd, buffers)
             },
             // SAFETY: as above.
-            None => unsafe { socket::write_buffers(self.fd(), buffers, count) },
+            None => unsafe { socket::write_buffers(fd, buffers, count) },
         };
         match result {
             Err(Errno::ENOBUFS) => Err(Errno::EAGAIN),
@@ -324,11 +324,50 @@ impl Stream {
             Write::from_link(link).finish(UV_ECANCELED);
         }
     }
+
+    /// Marks the writes that wait now, for [`Stream::cancel_writes_given_up`].
+    pub(super) fn give_writes_up(self) {
+        let mut next = self.write_queue().front();
+        while let Some(link) = next {
+            let request = Write::from_link(link);
+            set!(request.error = UV_ECANCELED);
+            next = self.write_queue().after(link);
+        }
+    }
+
+    pub(super) fn cancel_writes_given_up(self) {
+        while let Some(link) = self.write_queue().front() {
+            let request = Write::from_link(link);
+            if get!(request.error) == 0 {
+                return;
+            }
+            request.finish(UV_ECANCELED);
+        }
+    }
 }
 
-fn handle_to_pass(passed: *mut uv_stream_t) -> Option<Handle> {
+/// The handle that is to be passed, if any. It needs a byte to come along with.
+fn handle_to_pass(
+    passed: *mut uv_stream_t,
+    buffers: *const uv_buf_t,
+    count: c_uint,
+) -> Result<Option<Handle>> {
+    if passed.is_null() {
+        return Ok(None);
+    }
+    if count > c_int::MAX as c_uint || empty_buffers(buffers, count) == count {
+        return Err(Errno::EINVAL);
+    }
     // SAFETY: the user vouches for the handle until the write is done.
-    (!passed.is_null()).then(|| unsafe { Handle::from_ptr(passed.cast()) })
+    Ok(Some(unsafe { Handle::from_ptr(passed.cast()) }))
+}
+
+/// How many of the leading buffers are empty.
+fn empty_buffers(buffers: *const uv_buf_t, count: c_uint) -> c_uint {
+    (0..count)
+        // SAFETY: the user vouches for `count` buffers.
+        .find(|&index| unsafe { (*buffers.wrapping_add(index as usize)).len } > 0)
+        .unwrap_or(count)
 }
 
 /// The descriptor of a handle that is to be passed.
@@ -371,8 +410,9 @@ pub unsafe extern "C" fn uv_write(
 /// The same, and passes `send_handle`, a TCP, pipe or UDP handle, to the process at the other end
 /// of a pipe that was initialised for that. The handle must stay open until `cb` is called.
 ///
-/// Returns 0 or an error, as `uv_write` does; `UV_EINVAL` for a pipe that does not pass handles,
-/// `UV_EBADF` for a handle without a descriptor.
+/// Returns 0 or an error, as `uv_write` does; `UV_EINVAL` for a pipe that does not pass handles, and
+/// for empty buffers, with which no handle can come along; `UV_EBADF` for a handle without a
+/// descriptor.
 ///
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write2>
 ///

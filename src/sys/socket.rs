@@ -167,8 +167,8 @@ pub(crate) unsafe fn write_buffers(
     })
 }
 
-/// How many descriptors one message takes; more that a peer sends are dropped by the kernel.
-const MOST_FDS: usize = 64;
+/// How many descriptors come with one message at most; the kernel's own limit.
+const MOST_FDS: usize = 253;
 
 /// Room for a control message with that many descriptors.
 #[repr(C, align(8))]
@@ -218,6 +218,14 @@ pub(crate) unsafe fn send_with_fd(
     retry_size(|| unsafe { libc::sendmsg(fd, &header, 0) })
 }
 
+/// What was read from a socket that descriptors come over.
+pub(crate) struct Received {
+    /// How many bytes.
+    pub(crate) count: usize,
+    /// Not all descriptors could be made this process's: those are lost.
+    pub(crate) is_cut: bool,
+}
+
 /// Reads from a Unix socket, handing each descriptor that came along to `each`, whose it is then.
 ///
 /// # Safety
@@ -226,7 +234,7 @@ pub(crate) unsafe fn receive_with_fds(
     fd: c_int,
     buffer: &uv_buf_t,
     mut each: impl FnMut(c_int),
-) -> Result<usize> {
+) -> Result<Received> {
     let mut control = Control::new();
     let mut header = message(buffer, 1, &mut control);
     let room = header.msg_controllen;
@@ -250,7 +258,10 @@ pub(crate) unsafe fn receive_with_fds(
             entry = libc::CMSG_NXTHDR(&header, entry);
         }
     }
-    Ok(count)
+    Ok(Received {
+        count,
+        is_cut: header.msg_flags & libc::MSG_CTRUNC != 0,
+    })
 }
 
 /// Reads from a stream.
@@ -262,6 +273,12 @@ pub(crate) unsafe fn read(fd: c_int, buffer: &uv_buf_t) -> Result<usize> {
     retry_size(|| unsafe { libc::read(fd, buffer.base.cast::<c_void>(), buffer.len) })
 }
 
+/// Whether a call made for speed can be of no use here: the descriptor is no socket, or a sandbox
+/// knows only what libuv calls. If it is the network that refuses, so will the plain call.
+fn takes_plain_calls_only(error: Errno) -> bool {
+    matches!(error, Errno::ENOTSOCK | Errno::EPERM | Errno::ENOSYS)
+}
+
 /// [`read`] of what most likely is a socket: recv(2) costs the kernel less.
 ///
 /// # Safety
@@ -270,7 +287,7 @@ pub(crate) unsafe fn receive(fd: c_int, buffer: &uv_buf_t) -> Result<usize> {
     // SAFETY: the caller vouches for the buffer.
     match retry_size(|| unsafe { libc::recv(fd, buffer.base.cast::<c_void>(), buffer.len, 0) }) {
         // SAFETY: as above.
-        Err(Errno::ENOTSOCK) => unsafe { read(fd, buffer) },
+        Err(error) if takes_plain_calls_only(error) => unsafe { read(fd, buffer) },
         result => result,
     }
 }
@@ -283,7 +300,7 @@ pub(crate) unsafe fn send_buffer(fd: c_int, buffer: *const uv_buf_t) -> Result<u
     // SAFETY: the caller vouches for the buffer.
     match retry_size(|| unsafe { libc::send(fd, (*buffer).base.cast(), (*buffer).len, 0) }) {
         // SAFETY: as above.
-        Err(Errno::ENOTSOCK) => unsafe { write_buffers(fd, buffer, 1) },
+        Err(error) if takes_plain_calls_only(error) => unsafe { write_buffers(fd, buffer, 1) },
         result => result,
     }
 }
