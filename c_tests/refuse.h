@@ -1,21 +1,23 @@
-/* A system that refuses new threads, or descriptors to be watched; children and threads to try that
- * in. */
+/* A system that refuses calls; children and threads to try that in. */
 #ifndef OXUV_REFUSE_H
 #define OXUV_REFUSE_H
 
 #include "task.h"
 
 #include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <pthread.h>
-#include <stddef.h>
 #include <sys/epoll.h>
+#include <pthread.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* Applies a filter to the system calls of this thread, and of those that it starts. */
-static inline void apply_filter(struct sock_filter* filter, size_t count) {
-  struct sock_fprog program = {(unsigned short) count, filter};
+#define REFUSE(call, number)                                                                       \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (number))
+
+static inline void install_filter(struct sock_filter* filter, size_t length) {
+  struct sock_fprog program = {(unsigned short) length, filter};
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
     SKIP("no system call filters here");
@@ -23,16 +25,36 @@ static inline void apply_filter(struct sock_filter* filter, size_t count) {
 
 /* From here on the system refuses new threads, as it does at a limit of processes. */
 static inline void refuse_threads(void) {
-#define REFUSE(call, number)                                                                       \
-  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (number))
   struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
     REFUSE(__NR_clone3, ENOSYS),
     REFUSE(__NR_clone, EAGAIN),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  apply_filter(filter, sizeof(filter) / sizeof(filter[0]));
+  install_filter(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
+/* From here on the system answers a call with an error. */
+static inline void refuse_call(unsigned call, unsigned number) {
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    REFUSE(call, number),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  install_filter(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
+/* The same of a call whose first argument is that. */
+static inline void refuse_call_on(unsigned call, int first, unsigned number) {
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+    REFUSE((unsigned) first, number),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  install_filter(filter, sizeof(filter) / sizeof(filter[0]));
 }
 
 /* What is refused by epoll_ctl, and how; an operation of 0 is any, a descriptor of -1 as well. */
@@ -57,7 +79,7 @@ static inline void refuse_to_watch(struct refusal what) {
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned) what.error),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  apply_filter(filter, sizeof(filter) / sizeof(filter[0]));
+  install_filter(filter, sizeof(filter) / sizeof(filter[0]));
 }
 
 struct refused_body {

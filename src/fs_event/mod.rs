@@ -328,6 +328,10 @@ pub(crate) fn on_readable(on: Loop) {
             } else {
                 dispatch(on, &event);
             }
+            if with_registry(on, |registry| registry.fd) != fd {
+                // Forked: what is left of the batch is the parent's, by numbers of its watches.
+                break;
+            }
         }
     }
 }
