@@ -119,15 +119,41 @@ pub(crate) unsafe fn send(fd: c_int, header: &libc::msghdr) -> Result<usize> {
 /// # Safety
 /// What the headers point to must be readable.
 pub(crate) unsafe fn send_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
-    if let [only] = headers {
-        // SAFETY: the caller vouches for the header.
-        return unsafe { send(fd, &only.msg_hdr) }.map(|_| 1);
+    if headers.len() == 1 {
+        // SAFETY: the caller vouches for the headers.
+        return unsafe { send_one_by_one(fd, headers) };
     }
-    let count = headers.len() as _;
+    let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
     // SAFETY: the caller vouches for the headers.
-    retry(|| unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), count, 0) })
-        .map(|sent| sent as usize)
-        .map_err(not_now)
+    match retry(|| unsafe { libc::sendmmsg(fd, list, count, 0) }) {
+        // SAFETY: as above.
+        Err(error) if takes_single_calls_only(error) => unsafe { send_one_by_one(fd, headers) },
+        result => result.map(|sent| sent as usize).map_err(not_now),
+    }
+}
+
+/// The same by a call each.
+///
+/// # Safety
+/// As [`send_many`].
+unsafe fn send_one_by_one(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
+    let mut sent = 0;
+    for message in headers {
+        // SAFETY: the caller vouches for the header.
+        match unsafe { send(fd, &message.msg_hdr) } {
+            Ok(size) => message.msg_len = size as _,
+            Err(error) if sent == 0 => return Err(error),
+            Err(_) => break,
+        }
+        sent += 1;
+    }
+    Ok(sent)
+}
+
+/// Whether a call for many datagrams can be of no use here: a sandbox, or an old kernel, does not
+/// know it. If it is the network that refuses a datagram, so will it be by the call for one.
+fn takes_single_calls_only(error: Errno) -> bool {
+    matches!(error, Errno::EPERM | Errno::ENOSYS)
 }
 
 /// Receives one datagram, or with `MSG_ERRQUEUE` one error.
@@ -139,15 +165,22 @@ pub(crate) unsafe fn receive(fd: c_int, header: &mut libc::msghdr, flags: c_int)
     retry_size(|| unsafe { libc::recvmsg(fd, header, flags) })
 }
 
-/// Receives up to as many datagrams as there are headers.
+/// Receives up to as many datagrams as there are headers, of which there must be one.
 ///
 /// # Safety
 /// What the headers point to must be writable.
 pub(crate) unsafe fn receive_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
     let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
     // SAFETY: the caller vouches for the headers.
-    retry(|| unsafe { libc::recvmmsg(fd, list, count, 0, core::ptr::null_mut()) })
-        .map(|received| received as usize)
+    match retry(|| unsafe { libc::recvmmsg(fd, list, count, 0, core::ptr::null_mut()) }) {
+        Err(error) if takes_single_calls_only(error) => {
+            let first = headers.first_mut().ok_or(error)?;
+            // SAFETY: as above.
+            first.msg_len = unsafe { receive(fd, &mut first.msg_hdr, 0) }? as _;
+            Ok(1)
+        }
+        result => result.map(|received| received as usize),
+    }
 }
 
 /// An error that the network reported.
