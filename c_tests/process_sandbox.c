@@ -4,6 +4,13 @@
 
 #include "task.h"
 
+static void install(struct sock_filter* filter, size_t count) {
+  struct sock_fprog program = {(unsigned short) count, filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    SKIP("no system call filters here");
+}
+
 static void forbid_what_libuv_does_not_need(void) {
 #define FORBID(call)                                                                               \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
@@ -28,10 +35,7 @@ static void forbid_what_libuv_does_not_need(void) {
 #endif
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-    SKIP("no system call filters here");
+  install(filter, sizeof(filter) / sizeof(filter[0]));
 }
 
 static int exit_count;
@@ -90,6 +94,93 @@ static void start_children(void) {
 
 TEST_IMPL(children_take_no_calls_that_libuv_does_not_make) {
   run_in_child(start_children);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+#if defined(__x86_64__) && defined(__LP64__)
+
+static void start_without_clone(void) {
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    FORBID(__NR_clone),
+    FORBID(__NR_clone3),
+    FORBID(__NR_fork),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  uv_loop_t loop;
+  ASSERT_OK(uv_loop_init(&loop));
+  install(filter, sizeof(filter) / sizeof(filter[0]));
+  start(&loop, 0);
+  start(&loop, UV_PROCESS_SETUID | UV_PROCESS_SETGID);
+  ASSERT_EQ(exit_count, 2);
+  ASSERT_OK(uv_loop_close(&loop));
+}
+
+/* libuv makes children by other calls, one or the other by its age and that of the C library; but it
+ * always tries this one before. */
+TEST_IMPL(vfork_is_enough_to_make_children) {
+  const char* preload = getenv("LD_PRELOAD");
+  OXUV_ONLY();
+  if (preload != NULL && strstr(preload, "vgpreload") != NULL)
+    SKIP("valgrind makes children in its own way");
+  run_in_child(start_without_clone);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+#endif
+
+#define REFUSE_CALL(call, number)                                                                  \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (number))
+
+static void start_without_sharing(void) {
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#ifdef __NR_vfork
+    REFUSE_CALL(__NR_vfork, EPERM),
+#endif
+    REFUSE_CALL(__NR_clone3, ENOSYS),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x4000 /* CLONE_VFORK */, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  uv_loop_t loop;
+  ASSERT_OK(uv_loop_init(&loop));
+  install(filter, sizeof(filter) / sizeof(filter[0]));
+  start(&loop, 0);
+  start(&loop, UV_PROCESS_SETUID | UV_PROCESS_SETGID);
+  start(&loop, UV_PROCESS_DETACHED);
+  ASSERT_EQ(exit_count, 3);
+  ASSERT_OK(uv_loop_close(&loop));
+}
+
+/* The child then has a copy of this process's memory. */
+TEST_IMPL(children_may_be_refused_the_parents_memory) {
+  OXUV_ONLY(); /* libuv's functions of the C library need it. */
+  run_in_child(start_without_sharing);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+static void start_without_prctl(void) {
+  struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    REFUSE_CALL(__NR_prctl, EPERM),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  uv_loop_t loop;
+  ASSERT_OK(uv_loop_init(&loop));
+  install(filter, sizeof(filter) / sizeof(filter[0]));
+  start(&loop, UV_PROCESS_SETUID | UV_PROCESS_SETGID);
+  start(&loop, 0);
+  ASSERT_EQ(exit_count, 2);
+  ASSERT_OK(uv_loop_close(&loop));
+}
+
+/* It is asked whether this process may be dumped, where the child shares its memory. */
+TEST_IMPL(another_user_does_not_take_prctl) {
+  run_in_child(start_without_prctl);
   MAKE_SURE_NOTHING_LEAKED();
 }
 

@@ -62,9 +62,9 @@ impl Calls {
         }
     }
 
-    /// Closes what `open` has opened.
+    /// Closes a descriptor of the child's, if it is open.
     pub(super) fn close(self, fd: c_int) {
-        // SAFETY: the caller gives its own descriptor.
+        // SAFETY: the child's descriptors are not its parent's.
         unsafe {
             match self {
                 Calls::Kernel => libc::syscall(libc::SYS_close, fd) as c_int,

@@ -148,6 +148,8 @@ impl Plan {
         } else {
             libc::O_RDWR
         };
+        // The numbers below are taken by now, so that opening gives this one.
+        self.calls.close(target);
         let fd = self.calls.open(c"/dev/null", mode)?;
         if fd != target {
             self.place(fd, target)?;

@@ -39,17 +39,15 @@ pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
     let pipe = (known != WORKS)
         .then(|| Pipe::open(&mut plan))
         .transpose()?;
-    match clone(&plan) {
+    match vfork(&plan) {
         Ok(pid) => started(pid, hear(&plan, pipe)),
-        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) if known == NOT_KNOWN => {
-            SHARING.store(DOES_NOT_WORK, Relaxed);
-            launch_forked(plan)
-        }
+        // A sandbox refuses that, or what it takes to change the user.
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => launch_forked(plan),
         Err(error) => Err(error),
     }
 }
 
-/// The code that a child made by [`clone`] has reported, or 0.
+/// The code that a child made by [`vfork`] has reported, or 0.
 fn hear(plan: &Plan, pipe: Option<Pipe>) -> c_int {
     if plan.report.has_begun.load(SeqCst) {
         SHARING.store(WORKS, Relaxed);
@@ -87,15 +85,18 @@ fn started(pid: libc::pid_t, code: c_int) -> Result<libc::pid_t> {
 }
 
 /// Makes a child that shares memory; signals must not find it there with the parent's handlers.
-fn clone(plan: &Plan) -> Result<libc::pid_t> {
+fn vfork(plan: &Plan) -> Result<libc::pid_t> {
     let stack = Stack::new()?;
     let argument = core::ptr::from_ref(plan).cast_mut().cast();
     keeping_errno(|| {
         let _blocked = AllBlocked::new();
-        let _changing = plan.changes_identity().then(ChangingIdentity::begin);
+        let _changing = plan
+            .changes_identity()
+            .then(ChangingIdentity::begin)
+            .transpose()?;
         // SAFETY: the child's main function is made for this, signals are blocked, and plan and
         // stack outlive the child's use of them: this thread waits, or the child has copies.
-        unsafe { process::clone(&stack, child::main, argument) }
+        unsafe { process::vfork(&stack, child::main, argument) }
     })
 }
 

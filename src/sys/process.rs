@@ -98,6 +98,9 @@ impl Drop for Stack {
     }
 }
 
+/// What a child does. It is given an argument, and ends the child.
+pub(crate) type Main = extern "C" fn(*mut c_void) -> c_int;
+
 /// Makes a child that calls `entry`, uses this process's memory, and has the calling thread wait
 /// until it executes a program or ends; no `pthread_atfork` function runs.
 ///
@@ -105,28 +108,74 @@ impl Drop for Stack {
 /// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for
 /// it. All signals must be blocked. Where the system makes a copy of the memory all the same, the
 /// child must not outlive its use of the stack, which it has a copy of.
-pub(crate) unsafe fn clone(
+pub(crate) unsafe fn vfork(
     stack: &Stack,
-    entry: extern "C" fn(*mut c_void) -> c_int,
+    entry: Main,
     argument: *mut c_void,
 ) -> Result<libc::pid_t> {
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the stack is large enough and unused; the caller vouches for the rest.
-    cvt(unsafe { libc_clone(entry, stack.top(), flags, argument) })
+    unsafe { vfork_onto(stack.top(), entry, argument) }
 }
 
-unsafe extern "C" {
-    /// libc's `clone`, by the name that ThreadSanitizer leaves alone: it takes every child for one
-    /// with memory of its own.
-    #[cfg_attr(target_env = "gnu", link_name = "__clone")]
-    #[cfg_attr(not(target_env = "gnu"), link_name = "clone")]
-    fn libc_clone(
-        entry: extern "C" fn(*mut c_void) -> c_int,
-        stack: *mut c_void,
-        flags: c_int,
-        argument: *mut c_void,
-        ...
-    ) -> c_int;
+/// By the system call that libc's `vfork` makes, which libuv tries before it starts a child: a
+/// sandbox for programs on libuv allows that one. The child does not touch the
+/// caller's stack.
+///
+/// # Safety
+/// As [`vfork`]; `stack` must be the end of a stack.
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
+    let result: isize;
+    // SAFETY: the child leaves the caller's stack before it writes anything, and does not come
+    // back; registers are its own.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "mov rsp, {stack}",
+            "xor ebp, ebp",
+            "call {entry}",
+            "ud2",
+            "2:",
+            stack = in(reg) stack,
+            entry = in(reg) entry,
+            in("rdi") argument,
+            inlateout("rax") libc::SYS_vfork as isize => result,
+            // By `syscall` itself, before the others are used.
+            out("rcx") _,
+            out("r11") _,
+        )
+    };
+    if result < 0 {
+        Err(Errno::from_system(-result as c_int))
+    } else {
+        Ok(result as c_int)
+    }
+}
+
+/// By `clone`, which is also what libc's `vfork` comes down to on most of these.
+///
+/// # Safety
+/// As [`vfork`]; `stack` must be the end of a stack.
+#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
+unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
+    unsafe extern "C" {
+        /// By the name that ThreadSanitizer leaves alone: it takes every child for one with memory
+        /// of its own.
+        #[cfg_attr(target_env = "gnu", link_name = "__clone")]
+        #[cfg_attr(not(target_env = "gnu"), link_name = "clone")]
+        fn clone(
+            entry: Main,
+            stack: *mut c_void,
+            flags: c_int,
+            argument: *mut c_void,
+            ...
+        ) -> c_int;
+    }
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the caller vouches for all of it.
+    cvt(unsafe { clone(entry, stack, flags, argument) })
 }
 
 /// Makes a child that has a copy of this process's memory and calls `entry`. The functions of
@@ -134,10 +183,7 @@ unsafe extern "C" {
 ///
 /// # Safety
 /// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for it.
-pub(crate) unsafe fn fork(
-    entry: extern "C" fn(*mut c_void) -> c_int,
-    argument: *mut c_void,
-) -> Result<libc::pid_t> {
+pub(crate) unsafe fn fork(entry: Main, argument: *mut c_void) -> Result<libc::pid_t> {
     // SAFETY: the child does only what the caller vouches for.
     let pid = cvt(unsafe { libc::fork() })?;
     if pid == 0 {
@@ -230,16 +276,16 @@ pub(crate) struct ChangingIdentity(());
 static DUMPABLE: Locked<(u32, bool)> = Locked::new((0, false));
 
 impl ChangingIdentity {
-    /// All signals must be blocked as long as it lives.
-    pub(crate) fn begin() -> ChangingIdentity {
+    /// All signals must be blocked as long as it lives. Fails where the mark cannot be asked for.
+    pub(crate) fn begin() -> Result<ChangingIdentity> {
         DUMPABLE.with(|(count, was_dumpable)| {
             if *count == 0 {
                 // SAFETY: asks for a number.
-                *was_dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
+                *was_dumpable = cvt(unsafe { libc::prctl(libc::PR_GET_DUMPABLE) })? == 1;
             }
             *count += 1;
-        });
-        ChangingIdentity(())
+            Ok(ChangingIdentity(()))
+        })
     }
 
     /// In a forked child, which does not have the threads that have begun.
