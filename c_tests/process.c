@@ -552,35 +552,6 @@ TEST_IMPL(children_of_other_origin_are_not_touched) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Neovim waits for its children itself, and a callback would tell it something else. */
-TEST_IMPL(somebody_else_may_have_waited_for_the_process) {
-  uv_process_t process, other;
-  ASSERT_OK(spawn_shell(&process, "exit 3", on_exit_never));
-  ASSERT_EQ(waitpid(process.pid, NULL, 0), process.pid);
-  /* The end of another one has all of them looked at. */
-  ASSERT_OK(spawn_shell(&other, "exit 0", on_exit_close));
-  while (exit_count == 0) uv_run(uv_default_loop(), UV_RUN_ONCE);
-  ASSERT(uv_is_active((uv_handle_t*) &process));
-  uv_close((uv_handle_t*) &process, NULL);
-  run();
-  ASSERT_EQ(exit_count, 1);
-  MAKE_SURE_NOTHING_LEAKED();
-}
-
-/* The number of a process that is waited for may be somebody else's. */
-TEST_IMPL(a_process_that_somebody_waited_for_is_not_signalled) {
-  uv_process_t process, other;
-  OXUV_ONLY(); /* libuv signals whoever has the number. */
-  ASSERT_OK(spawn_shell(&process, "exit 3", on_exit_never));
-  ASSERT_EQ(waitpid(process.pid, NULL, 0), process.pid);
-  ASSERT_OK(spawn_shell(&other, "exit 0", on_exit_close));
-  while (exit_count == 0) uv_run(uv_default_loop(), UV_RUN_ONCE);
-  ASSERT_EQ(uv_process_kill(&process, 0), UV_ESRCH);
-  uv_close((uv_handle_t*) &process, NULL);
-  run();
-  MAKE_SURE_NOTHING_LEAKED();
-}
-
 /* --- Output and end ------------------------------------------------------------------------- */
 
 static char output[256];

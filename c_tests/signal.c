@@ -103,6 +103,33 @@ TEST_IMPL(every_handle_of_a_signal_is_told) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+/* Whichever was started first; those that are called once come after the others. */
+TEST_IMPL(handles_of_a_signal_are_called_by_their_addresses) {
+  static const int order_of_starts[] = {3, 1, 5, 0, 2, 4};
+  static const int order_of_calls[] = {0, 1, 3, 5, 2, 4};
+  uv_signal_t handles[6];
+  int i;
+  for (i = 0; i < 6; i++) {
+    uv_signal_t* handle = &handles[order_of_starts[i]];
+    int is_one_shot = order_of_starts[i] == 2 || order_of_starts[i] == 4;
+    ASSERT_OK(uv_signal_init(uv_default_loop(), handle));
+    ASSERT_OK((is_one_shot ? uv_signal_start_oneshot : uv_signal_start)(handle, on_signal, SIGUSR1));
+  }
+  raise(SIGUSR1);
+  run_once();
+  ASSERT_EQ(told_count, 6);
+  for (i = 0; i < 6; i++) expect_told(i, &handles[order_of_calls[i]], SIGUSR1);
+  /* One that is started anew takes its place again. */
+  ASSERT_OK(uv_signal_stop(&handles[1]));
+  ASSERT_OK(uv_signal_start(&handles[1], on_signal, SIGUSR1));
+  told_count = 0;
+  raise(SIGUSR1);
+  run_once();
+  ASSERT_EQ(told_count, 4);
+  for (i = 0; i < 4; i++) expect_told(i, &handles[order_of_calls[i]], SIGUSR1);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 TEST_IMPL(signals_are_told_in_the_order_of_their_coming) {
   uv_signal_t first;
   uv_signal_t second;

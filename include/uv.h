@@ -2357,8 +2357,9 @@ struct uv_process_s {
  * - stdio, stdio_count: the child's descriptors from 0 on; those of the
  *   first three that are not given are opened on /dev/null
  * - flags, uid, gid: see uv_process_flags
- * - exit_cb: called when the process has ended, unless somebody else has
- *   waited for it
+ * - exit_cb: called when the process has ended. If somebody else has waited
+ *   for it, how it ended is not known: its exit status is UV_ESRCH then, a
+ *   negative number
  *
  * All signals have their default actions in the child, and none is blocked.
  *

@@ -78,6 +78,13 @@ impl List {
         (next != self).then_some(next)
     }
 
+    /// The link before `link` in this list; before the list itself, the last one.
+    #[inline]
+    pub(crate) fn before(self, link: List) -> Option<List> {
+        let prev = link.prev();
+        (prev != self).then_some(prev)
+    }
+
     #[inline]
     pub(crate) fn push_back(self, link: List) {
         let last = self.prev();

@@ -23,7 +23,7 @@ use crate::fs::Share;
 use crate::fs_event;
 use crate::handle::{self, Handle, flags};
 use crate::list::{self, List};
-use crate::process;
+use crate::process::{self, Lookout};
 use crate::signal::{self, Caught};
 use crate::sys::clock;
 use crate::timer::Timers;
@@ -50,6 +50,8 @@ pub(crate) struct Internals {
     done_here: uv__queue,
     /// What file operations may be done in the loop's own thread.
     in_place: Share,
+    /// How the ends of processes are heard of where `SIGCHLD` does not tell.
+    lookout: Lookout,
     options: c_uint,
 }
 
@@ -121,6 +123,11 @@ impl Loop {
     pub(crate) fn in_place<R>(self, work: impl FnOnce(&mut Share) -> R) -> R {
         // SAFETY: as in `descriptors`.
         work(unsafe { &mut (*self.internals()).in_place })
+    }
+
+    pub(crate) fn lookout(self) -> *mut Lookout {
+        // SAFETY: an initialised loop has its internals; no reference is made.
+        unsafe { &raw mut (*self.internals()).lookout }
     }
 
     fn has_option(self, option: c_uint) -> bool {
@@ -269,6 +276,7 @@ impl Loop {
             async_walk: Walk::new(),
             done_here: list::head(),
             in_place: Share::new(),
+            lookout: Lookout::new(),
             options: 0,
         })?;
         self.init_fields();
@@ -373,6 +381,7 @@ impl Loop {
         self.descriptors(|all| all.fork(|io| io.requeue(self)))?;
         set!(self.backend_fd = self.descriptors(|all| all.poller.fd()));
         async_handle::loop_fork(self)?;
+        process::loop_fork(self);
         signal::loop_fork(self)?;
         fs_event::loop_fork(self)
     }

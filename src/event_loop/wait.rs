@@ -15,6 +15,7 @@ use crate::abi::*;
 use crate::async_handle;
 use crate::backend::{BATCH, Events, ready};
 use crate::fs::Share;
+use crate::process;
 use crate::spin::{self, How, Spin};
 use crate::sys::clock;
 use crate::view::get;
@@ -77,7 +78,8 @@ impl Loop {
         let any_told = self.apply_changes();
         pool::attend(self, false);
         let is_urgent = any_told || self.has_messages();
-        let mut timeout = if is_urgent { 0 } else { timeout };
+        let timeout = if is_urgent { 0 } else { timeout };
+        let mut timeout = process::longest_wait(self, timeout);
         if timeout == 0 && mode == UV_RUN_DEFAULT && self.may_skip_poller() {
             self.tell_without_polling();
             return;

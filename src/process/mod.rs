@@ -1,13 +1,13 @@
 //! Child processes: starting, signalling, and hearing how they ended.
 //!
-//! A handle is active while its process runs. When the process has ended, `SIGCHLD` brings the
-//! loop's internal signal handle `child_watcher` to ask for each process of the loop in turn
-//! whether it has; children that the program made by other means are not touched. Closing the
-//! handle of a running process leaves the process alone, and leaves it to the program to wait for.
+//! A handle is active while its process runs. Children that the program made by other means are not
+//! touched. Closing the handle of a running process leaves the process alone, and leaves it to the
+//! program to wait for.
 //!
 //! | file | |
 //! |---|---|
-//! | `mod.rs` | the handle, its process's end, the entry points |
+//! | `mod.rs` | the handle, the entry points |
+//! | `exit.rs` | hearing how processes ended |
 //! | `program.rs` | where the program is looked for |
 //! | `stdio.rs` | what the child's descriptors are |
 //! | `launch.rs` | making the child without copying memory |
@@ -18,6 +18,7 @@
 
 mod calls;
 mod child;
+mod exit;
 mod launch;
 mod program;
 mod stdio;
@@ -29,12 +30,13 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::{Handle, flags};
-use crate::list::{self, List};
-use crate::signal::Signal;
+use crate::list::List;
 use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set, view};
 use calls::Calls;
 use child::{Plan, Report};
+pub(crate) use exit::{Lookout, longest_wait, loop_fork, loop_init};
+use exit::{UNKNOWN_STATUS, start_watching, stop_watching_if_idle};
 use program::Candidates;
 use stdio::Stdio;
 
@@ -100,6 +102,7 @@ impl Process {
         // SAFETY: the caller vouches for the options.
         match unsafe { start_process(on, options) } {
             Ok(pid) => {
+                exit::number_is_used_again(on, pid);
                 set!(self.pid = pid);
                 on.process_handles().push_back(self.link());
                 self.handle().start();
@@ -129,7 +132,7 @@ impl Process {
         process::kill(get!(self.pid), signum)
     }
 
-    /// The process has ended, with this status as `waitpid` puts it.
+    /// The process has ended, with this status as `waitpid` puts it, or `UNKNOWN_STATUS`.
     fn has_ended(self, status: c_int) {
         set!(self.status = status);
         self.handle().add(flags::PROCESS_REAP);
@@ -141,7 +144,9 @@ impl Process {
             return;
         };
         let (mut exit_status, mut signum) = (0, 0);
-        if libc::WIFEXITED(status) {
+        if status == UNKNOWN_STATUS {
+            exit_status = UV_ESRCH.into();
+        } else if libc::WIFEXITED(status) {
             exit_status = libc::WEXITSTATUS(status).into();
         } else if libc::WIFSIGNALED(status) {
             signum = libc::WTERMSIG(status);
@@ -206,70 +211,6 @@ unsafe fn start_process(on: Loop, options: &uv_process_options_t) -> Result<libc
     })
 }
 
-// Hearing how processes ended.
-
-fn child_watcher(on: Loop) -> Signal {
-    // SAFETY: a member of the loop.
-    unsafe { Signal::from_ptr(addr!(on.child_watcher)) }
-}
-
-pub(crate) fn loop_init(on: Loop) -> Result {
-    child_watcher(on).init_internal(on);
-    Ok(())
-}
-
-fn start_watching(on: Loop) -> Result {
-    child_watcher(on).start(Some(on_child_signal), libc::SIGCHLD, false)
-}
-
-fn stop_watching_if_idle(on: Loop) {
-    if on.process_handles().is_empty() {
-        child_watcher(on).stop();
-    }
-}
-
-unsafe extern "C" fn on_child_signal(watcher: *mut uv_signal_t, _signum: c_int) {
-    // SAFETY: the loop's own handle, from the loop.
-    let watcher = unsafe { Signal::from_ptr(watcher) };
-    // One look is enough for however many signals came before it.
-    watcher.forget_caught();
-    call_back_ended(watcher.event_loop());
-}
-
-fn call_back_ended(on: Loop) {
-    let mut local = list::head();
-    // SAFETY: `local` outlives the walk, which leaves it empty.
-    let ended = unsafe { List::from_ptr(&raw mut local) };
-    ended.init();
-    collect_ended(on, ended);
-    while let Some(link) = ended.pop_front() {
-        let process = Process::from_link(link);
-        process.invoke_exit(get!(process.status));
-    }
-}
-
-/// Moves the processes that have ended to a list.
-fn collect_ended(on: Loop, ended: List) {
-    let mut next = on.process_handles().front();
-    while let Some(link) = next {
-        next = on.process_handles().after(link);
-        let process = Process::from_link(link);
-        match process::try_wait(get!(process.pid)) {
-            Ok(None) => continue,
-            Ok(Some(status)) => process.has_ended(status),
-            Err(_) => {
-                // Somebody else has waited for it, and knows how it ended: Neovim does so, and takes
-                // what a callback says for the truth. As in libuv the handle stays active.
-                process.handle().add(flags::PROCESS_REAP);
-                link.remove();
-                continue;
-            }
-        }
-        link.remove();
-        ended.push_back(link);
-    }
-}
-
 /// Makes open descriptors, standard ones included, such as are not inherited.
 fn disable_inheritance() {
     if process::close_all_on_exec().is_ok() {
@@ -292,7 +233,8 @@ fn disable_inheritance() {
 /// - `stdio`, `stdio_count`: the child's descriptors from 0 on; those of the first three that are
 ///   not given are opened on `/dev/null`
 /// - `flags`, `uid`, `gid`: see `uv_process_flags`
-/// - `exit_cb`: called when the process has ended, unless somebody else has waited for it
+/// - `exit_cb`: called when the process has ended. If somebody else has waited for it, how it ended is
+///   not known: its exit status is `UV_ESRCH` then, a negative number
 ///
 /// All signals have their default actions in the child, and none is blocked.
 ///

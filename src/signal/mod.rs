@@ -143,6 +143,20 @@ fn for_each(on: Loop, mut work: impl FnMut(Signal)) {
     }
 }
 
+/// Whether this library's handler catches the signal: anybody may put another one in its place.
+pub(crate) fn is_heard(signum: c_int) -> bool {
+    registry::is_heard(signum)
+}
+
+/// Whether the program watches for the signal in this loop.
+pub(crate) fn is_watched(on: Loop, signum: c_int) -> bool {
+    let mut is_watched = false;
+    for_each(on, |signal| {
+        is_watched |= get!(signal.signum) == signum && !signal.handle().has(flags::INTERNAL);
+    });
+    is_watched
+}
+
 /// Before the loop has any signal handle.
 pub(crate) fn loop_init(on: Loop) -> Result {
     registry::loop_init(on);

@@ -104,7 +104,7 @@ impl Table {
         let generation = self.generation;
         let watched = self.watched(signum)?;
         signal.enter(generation, is_one_shot);
-        watched.list().push_back(signal.link());
+        watched.insert(signal);
         watched.lasting += usize::from(!is_one_shot);
         watched
             .settle(signum)
@@ -168,6 +168,21 @@ impl Watched {
         list
     }
 
+    /// Where libuv calls it: the handles of a loop by their addresses, those that are called once
+    /// after the others. Programs notice it by what comes first of a handle for SIGCHLD and the
+    /// loop's own, which looks for children. Usually the place is the last one.
+    fn insert(&mut self, signal: Signal) {
+        let list = self.list();
+        let mut at = list;
+        while let Some(link) = list.before(at) {
+            if Signal::from_link(link).order() < signal.order() {
+                break;
+            }
+            at = link;
+        }
+        at.insert_before(signal.link());
+    }
+
     /// Tells the kernel what the handles that are left want.
     fn settle(&mut self, signum: c_int) -> Result {
         let action = if self.list().is_empty() {
@@ -219,6 +234,11 @@ impl Signal {
 
     fn leaves_when_caught(self) -> bool {
         get!(self.tree_entry.rbe_color) != 0
+    }
+
+    fn order(self) -> (bool, usize, usize) {
+        let on = self.event_loop().raw().addr();
+        (self.leaves_when_caught(), on, self.raw().addr())
     }
 
     /// The link in the loop's list of handles to be called.
@@ -308,6 +328,11 @@ pub(super) fn remove(signal: Signal, signum: c_int) {
         table.remove(signal, signum);
         signal.drop_due();
     });
+}
+
+/// Whether the kernel calls [`on_signal`] for a signal.
+pub(super) fn is_heard(signum: c_int) -> bool {
+    signal::is_caught_by(signum, on_signal)
 }
 
 /// What was caught is not told; the handle stays as it is.

@@ -51,6 +51,15 @@ pub(crate) fn catch(signum: c_int, handler: extern "C" fn(c_int), once: bool) ->
     set_action(signum, handler as *const () as usize, flags)
 }
 
+/// Whether a signal's action is to call `handler`.
+pub(crate) fn is_caught_by(signum: c_int, handler: extern "C" fn(c_int)) -> bool {
+    // SAFETY: an all-zero action is valid.
+    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    // SAFETY: `action` is what is written.
+    let result = unsafe { libc::sigaction(signum, core::ptr::null(), &mut action) };
+    result == 0 && action.sa_sigaction == handler as *const () as usize
+}
+
 /// Restores a signal's default action.
 pub(crate) fn set_default(signum: c_int) -> Result {
     set_action(signum, libc::SIG_DFL, 0)
