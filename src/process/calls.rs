@@ -5,7 +5,7 @@
 use core::ffi::{CStr, c_int, c_long};
 
 use crate::errors::Result;
-use crate::sys::cvt;
+use crate::sys::{cvt, large};
 
 // The older calls take 16 bits there.
 #[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
@@ -32,7 +32,7 @@ impl Calls {
         unsafe {
             match self {
                 Calls::Kernel => number(libc::syscall(libc::SYS_fcntl, fd, command, argument)),
-                Calls::Library => cvt(libc::fcntl(fd, command, argument)),
+                Calls::Library => cvt(large::fcntl(fd, command, argument)),
             }
         }
     }
@@ -57,7 +57,7 @@ impl Calls {
                 Calls::Kernel => {
                     number(libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, mode))
                 }
-                Calls::Library => cvt(libc::open(path, mode)),
+                Calls::Library => cvt(large::open(path, mode)),
             }
         }
     }
