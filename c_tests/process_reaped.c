@@ -279,6 +279,10 @@ static void on_turn(uv_prepare_t* prepare) {
   uv_close((uv_handle_t*) prepare, NULL);
 }
 
+static void on_idle(uv_idle_t* idle) {
+  uv_update_time(idle->loop);
+}
+
 /* It may read what the child has written before that, which takes a few iterations. */
 TEST_IMPL(who_waits_in_a_signal_callback_has_time_to_close) {
   uv_prepare_t prepare;
@@ -289,7 +293,7 @@ TEST_IMPL(who_waits_in_a_signal_callback_has_time_to_close) {
   ASSERT_OK(uv_prepare_init(uv_default_loop(), &prepare));
   ASSERT_OK(uv_prepare_start(&prepare, on_turn));
   ASSERT_OK(uv_idle_init(uv_default_loop(), &idle));
-  ASSERT_OK(uv_idle_start(&idle, (uv_idle_cb) uv_update_time));
+  ASSERT_OK(uv_idle_start(&idle, on_idle));
   uv_unref((uv_handle_t*) &idle);
   while (!uv_is_closing((uv_handle_t*) &watched)) uv_run(uv_default_loop(), UV_RUN_NOWAIT);
   uv_close((uv_handle_t*) &idle, NULL);
