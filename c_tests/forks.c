@@ -59,6 +59,7 @@ static void on_timer(uv_timer_t* handle) {
 }
 
 static void begin_forking(void) {
+  NOT_WITH_THREAD_SANITIZER("starts no threads in a fork of a process that has several");
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_socketpair(SOCK_STREAM, 0, watched, UV_NONBLOCK_PIPE, 0));
   ASSERT_OK(uv_pipe_init(&loop, &watch, 0));
