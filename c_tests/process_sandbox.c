@@ -158,6 +158,7 @@ static void start_without_sharing(void) {
 
 /* The child then has a copy of this process's memory. */
 TEST_IMPL(children_may_be_refused_the_parents_memory) {
+  NOT_WITH_THREAD_SANITIZER("has a forked child make calls of its own");
   OXUV_ONLY(); /* libuv's functions of the C library need it. */
   run_in_child(start_without_sharing);
   MAKE_SURE_NOTHING_LEAKED();
@@ -180,6 +181,7 @@ static void start_without_prctl(void) {
 
 /* It is asked whether this process may be dumped, where the child shares its memory. */
 TEST_IMPL(another_user_does_not_take_prctl) {
+  NOT_WITH_THREAD_SANITIZER("has a forked child make calls of its own");
   run_in_child(start_without_prctl);
   MAKE_SURE_NOTHING_LEAKED();
 }
