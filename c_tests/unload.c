@@ -258,7 +258,7 @@ static void use_everything(void) {
 }
 
 TEST_IMPL_LIMIT(it_leaves_nothing_behind_ten_times, 60) {
-  NOT_WITH_THREAD_SANITIZER("keeps memory of each round");
+  NOT_WITH_THREAD_SANITIZER("has a thread of its own");
   int fds, threads, i;
   library_to_load();
   fds = fd_count();
