@@ -297,7 +297,7 @@ static void for_each_failure(void (*body)(void)) {
 /* --- Each call once ------------------------------------------------------------------------------ */
 
 static void start_and_check(void) {
-  int error = UV__ERR(refusal_error);
+  int error = uv_translate_sys_error(refusal_error);
   int result;
   ASSERT_OK(uv_fs_event_init(loop, &handles[0]));
   result = try_start(0, "w");
@@ -481,7 +481,7 @@ static void lasting(enum call call, int error) {
   start(0, "w");
   refuse(call, 0, -1, error);
   lose_events();
-  expect_failure(0, UV__ERR(error));
+  expect_failure(0, uv_translate_sys_error(error));
   check_all_is_watched();
   ASSERT_OK(mkdir("w/late", 0755));
   touch("w/late/file");
@@ -812,8 +812,8 @@ static void reads_fail(int error, unsigned flags) {
   ASSERT_OK(uv_fs_event_start(&handles[1], on_event, "w", 0));
   refuse(READ, 0, -1, error);
   touch("w/file");
-  expect_failure(0, UV__ERR(error));
-  expect_failure(1, UV__ERR(error));
+  expect_failure(0, uv_translate_sys_error(error));
+  expect_failure(1, uv_translate_sys_error(error));
   reads = 0;
   timer.data = &is_over;
   ASSERT_OK(uv_timer_init(loop, &timer));
@@ -833,7 +833,7 @@ static void reads_fail(int error, unsigned flags) {
   /* It is told again when it happens again. */
   refuse(READ, 0, 3, error);
   touch("w/file3");
-  expect_failure(0, UV__ERR(error));
+  expect_failure(0, uv_translate_sys_error(error));
   await("file3");
   run_until_told();
   stop(0);
