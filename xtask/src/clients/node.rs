@@ -4,7 +4,7 @@ use super::{Check, Client};
 
 pub const CLIENT: Client = Client {
     name: "node",
-    packages: &["nodejs", "openssl"],
+    packages: &["nodejs", "openssl", "fakeroot"],
     prepare: None,
     checks: CHECKS,
 };
@@ -125,6 +125,20 @@ const CHECKS: &[Check] = &[
         "child_stdio",
         "child processes: pipes, exit codes, signals, errors, `spawnSync`",
         &["node", "@child_stdio.js"],
+        &[],
+    ),
+    script(
+        "child_fakeroot",
+        "children of other users under fakeroot",
+        &[
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "fakeroot-sysv",
+            "node",
+            "@child_fakeroot.js",
+        ],
         &[],
     ),
     script(
