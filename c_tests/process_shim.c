@@ -3,6 +3,7 @@
  * program itself is such a library. */
 #include "task.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 
 /* Adds a call to what the child's environment says of them. */
@@ -34,9 +35,13 @@ int setgid(gid_t gid) {
   return refuse((int) gid);
 }
 
+/* For one that is this process's user already the C library's own function is called. */
 int setuid(uid_t uid) {
+  int (*next)(uid_t);
   note_call("setuid", (int) uid);
-  return refuse((int) uid);
+  if (uid != getuid()) return refuse((int) uid);
+  *(void**) &next = dlsym(RTLD_NEXT, "setuid");
+  return next == NULL ? -1 : next(uid);
 }
 
 /* --- Starting ---------------------------------------------------------------------------------------- */
@@ -232,6 +237,26 @@ TEST_IMPL(other_threads_and_the_pool_go_on_meanwhile) {
   }
   __atomic_store_n(&keep_going, 0, __ATOMIC_SEQ_CST);
   for (i = 0; i < 2; i++) ASSERT_OK(pthread_join(threads[i], NULL));
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+static void* stay(void* arg) {
+  for (;;) pause();
+  return arg;
+}
+
+static void start_a_thread(void) {
+  pthread_t thread;
+  ASSERT_OK(pthread_create(&thread, NULL, stay, NULL));
+}
+
+/* The C library changes the user of all threads of a process, and signals them for that. */
+TEST_IMPL(a_forked_child_may_have_threads) {
+  uv_process_options_t options = options_for(UV_PROCESS_SETUID);
+  options.uid = getuid();
+  ASSERT_OK(pthread_atfork(NULL, NULL, start_a_thread));
+  ASSERT_OK(run_shell(uv_default_loop(), &options, "exit 7"));
+  ASSERT_EQ(exit_count, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 

@@ -77,7 +77,6 @@ impl Report {
 
 impl Plan {
     fn set_up(&self) -> Result {
-        reset_signals();
         if self.is_detached {
             // SAFETY: takes no arguments.
             cvt(unsafe { libc::setsid() })?;
@@ -89,6 +88,9 @@ impl Plan {
             cvt(unsafe { libc::chdir(self.cwd) })?;
         }
         self.change_identity()?;
+        // Last, since libc's functions for users and groups signal the threads that functions of
+        // `pthread_atfork` may have started in this child.
+        reset_signals();
         unblock_signals();
         Ok(())
     }
