@@ -47,7 +47,7 @@ int setuid(uid_t uid) {
 /* --- Starting ---------------------------------------------------------------------------------------- */
 
 static uv_process_t process;
-static uv_stdio_container_t stdio[64];
+static uv_stdio_container_t stdio[20];
 static int exit_count;
 static char output[4096];
 static size_t output_size;
@@ -185,11 +185,11 @@ TEST_IMPL(what_cannot_be_executed_is_told_whatever_the_descriptors) {
   uv_process_options_t options = options_for(UV_PROCESS_SETUID);
   int i, count;
   OXUV_ONLY(); /* libuv's child puts a descriptor in the place of the one that it reports through. */
-  for (i = 3; i < 64; i++) {
+  for (i = 3; i < 20; i++) {
     stdio[i].flags = UV_INHERIT_FD;
     stdio[i].data.fd = 2;
   }
-  for (count = 3; count <= 64; count++) {
+  for (count = 3; count <= 20; count++) {
     options.file = "/nonexistent/program";
     options.stdio_count = count;
     ASSERT_EQ(run_shell(uv_default_loop(), &options, ""), UV_ENOENT);
