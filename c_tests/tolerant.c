@@ -9,6 +9,7 @@
 enum kind {
   NONE, /* NULL */
   ZERO,
+  GARBAGE,
   TIMER,
   ASYNC,
   CHECK,
@@ -29,8 +30,9 @@ enum kind {
 };
 
 static const char* const kind_names[KINDS] = {
-  "NULL",    "zero", "timer", "async", "check", "fs_event",  "fs_poll",  "idle",     "pipe", "poll",
-  "prepare", "signal", "tcp", "tty",   "udp",   "open pipe", "open tcp", "open udp",
+  "NULL",     "zero",    "garbage", "timer", "async", "check",  "fs_event",
+  "fs_poll",  "idle",    "pipe",    "poll",  "prepare", "signal", "tcp",
+  "tty",      "udp",     "open pipe", "open tcp", "open udp",
 };
 
 #define BIT(kind) (1u << (kind))
@@ -43,6 +45,7 @@ static const char* const kind_names[KINDS] = {
 #define LIVE (OTHERS | STREAMS | UDPS | BIT(POLL))
 #define ALL (LIVE | BIT(ZERO))
 #define NOT(kinds) (ALL & ~(kinds))
+#define OTHER_THAN(kinds) ((ALL | BIT(GARBAGE)) & ~(kinds))
 
 /* One of each for every kind. */
 static union uv_any_handle handles[KINDS];
@@ -76,7 +79,7 @@ static int open_tty(void) {
   return open(ptsname(master), O_RDWR | O_NOCTTY);
 }
 
-/* A handle of that kind, in zeroed memory. */
+/* A handle of that kind, in zeroed memory; or memory that is none. */
 static void* make(enum kind kind) {
   int fds[2];
 
@@ -84,6 +87,7 @@ static void* make(enum kind kind) {
   ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
   switch (kind) {
   case NONE: return NULL;
+  case GARBAGE: memset(&h, 0xa5, sizeof(h)); break;
   case TIMER: ASSERT_OK(uv_timer_init(&loop, &h.timer)); break;
   case ASYNC: ASSERT_OK(uv_async_init(&loop, &h.async, NEVER(uv_async_cb))); break;
   case CHECK: ASSERT_OK(uv_check_init(&loop, &h.check)); break;
@@ -464,52 +468,56 @@ TEST_IMPL(without_a_loop_the_handles_of_the_default_loop_are_printed) {
 
 TEST_IMPL(no_other_kind_has_options_of_a_socket) {
   OXUV_ONLY();
-  ROW(NOT(STREAMS), UV_EINVAL, uv_stream_set_blocking(handle, 0));
-  ROW(NOT(STREAMS), UV_EINVAL, uv_tcp_nodelay(handle, 1));
-  ROW(NOT(STREAMS), UV_EINVAL, uv_tcp_keepalive(handle, 1, 60));
-  ROW(ALL, UV_EINVAL, uv_tcp_keepalive(handle, 1, 0));
-  ROW(NOT(STREAMS), UV_EINVAL, uv_tcp_keepalive_ex(handle, 1, 60, 1, 1));
-  ROW(NOT(STREAMS), UV_EINVAL, uv_tcp_close_reset(handle, NEVER(uv_close_cb)));
-  ROW(NOT(UDPS), UV_EINVAL, uv_udp_set_broadcast(handle, 1));
-  ROW(NOT(UDPS), UV_EINVAL, uv_udp_set_ttl(handle, 1));
-  ROW(NOT(UDPS), UV_EINVAL, uv_udp_set_multicast_loop(handle, 1));
-  ROW(NOT(UDPS), UV_EINVAL, uv_udp_set_multicast_ttl(handle, 1));
-  ROW(NOT(UDPS), UV_EINVAL, uv_udp_set_multicast_interface(handle, NULL));
-  ROW(NOT(UDPS), UV_EINVAL, uv_udp_set_membership(handle, "224.0.0.1", NULL, UV_JOIN_GROUP));
-  ROW(NOT(UDPS), UV_EINVAL,
+  ROW(OTHER_THAN(STREAMS), UV_EINVAL, uv_stream_set_blocking(handle, 0));
+  ROW(OTHER_THAN(STREAMS), UV_EINVAL, uv_tcp_nodelay(handle, 1));
+  ROW(OTHER_THAN(STREAMS), UV_EINVAL, uv_tcp_keepalive(handle, 1, 60));
+  ROW(OTHER_THAN(0), UV_EINVAL, uv_tcp_keepalive(handle, 1, 0));
+  ROW(OTHER_THAN(STREAMS), UV_EINVAL, uv_tcp_keepalive_ex(handle, 1, 60, 1, 1));
+  ROW(OTHER_THAN(STREAMS), UV_EINVAL, uv_tcp_close_reset(handle, NEVER(uv_close_cb)));
+  ROW(OTHER_THAN(UDPS), UV_EINVAL, uv_udp_set_broadcast(handle, 1));
+  ROW(OTHER_THAN(UDPS), UV_EINVAL, uv_udp_set_ttl(handle, 1));
+  ROW(OTHER_THAN(UDPS), UV_EINVAL, uv_udp_set_multicast_loop(handle, 1));
+  ROW(OTHER_THAN(UDPS), UV_EINVAL, uv_udp_set_multicast_ttl(handle, 1));
+  ROW(OTHER_THAN(UDPS), UV_EINVAL, uv_udp_set_multicast_interface(handle, NULL));
+  ROW(OTHER_THAN(UDPS), UV_EINVAL, uv_udp_set_membership(handle, "224.0.0.1", NULL, UV_JOIN_GROUP));
+  ROW(OTHER_THAN(UDPS), UV_EINVAL,
       uv_udp_set_source_membership(handle, "224.0.0.1", NULL, "127.0.0.1", UV_JOIN_GROUP));
-  ROW(NOT(STREAMS), UV_EINVAL, uv_pipe_chmod(handle, UV_READABLE));
-  ROW(NOT(STREAMS), UV_EINVAL,
+  ROW(OTHER_THAN(STREAMS), UV_EINVAL, uv_pipe_chmod(handle, UV_READABLE));
+  ROW(OTHER_THAN(STREAMS), UV_EINVAL,
       uv_pipe_connect2(&q.connect, handle, "/nowhere", 8, 0, NEVER(uv_connect_cb)));
-  ROW(NOT(STREAMS), UV_EINVAL, uv_accept(handle, handle));
-  ROW(OTHERS, UV_EINVAL, uv_tcp_open(handle, dup(1)));
-  ROW(OTHERS, UV_EINVAL, uv_pipe_open(handle, dup(1)));
+  ROW(OTHER_THAN(STREAMS), UV_EINVAL, uv_accept(handle, handle));
+  ROW(OTHERS | BIT(ZERO) | BIT(GARBAGE), UV_EINVAL, uv_tcp_open(handle, dup(1)));
+  ROW(OTHERS | BIT(ZERO) | BIT(GARBAGE), UV_EINVAL, uv_pipe_open(handle, dup(1)));
+  ROW(BIT(GARBAGE), UV_EINVAL, uv_write(&q.write, handle, &buf, 1, NEVER(uv_write_cb)));
+  ROW(BIT(GARBAGE), UV_EINVAL, uv_try_write(handle, &buf, 1));
+  ROW(BIT(GARBAGE), 0, uv_pipe_pending_count(handle));
+  ROW(BIT(ZERO) | BIT(GARBAGE), 0, uv_timer_get_due_in(handle));
 }
 
 TEST_IMPL(no_other_kind_is_started_or_stopped) {
   OXUV_ONLY();
-  ROW(NOT(BIT(TIMER)), UV_EINVAL, uv_timer_start(handle, NEVER(uv_timer_cb), 1, 1));
-  ROW(NOT(BIT(TIMER)), 0, uv_timer_stop(handle));
-  ROW(NOT(BIT(TIMER)), UV_EINVAL, uv_timer_again(handle));
-  ROW(NOT(BIT(PREPARE)), UV_EINVAL, uv_prepare_start(handle, NEVER(uv_prepare_cb)));
-  ROW(NOT(BIT(PREPARE)), 0, uv_prepare_stop(handle));
-  ROW(NOT(BIT(CHECK)), UV_EINVAL, uv_check_start(handle, NEVER(uv_check_cb)));
-  ROW(NOT(BIT(CHECK)), 0, uv_check_stop(handle));
-  ROW(NOT(BIT(IDLE)), UV_EINVAL, uv_idle_start(handle, NEVER(uv_idle_cb)));
-  ROW(NOT(BIT(IDLE)), 0, uv_idle_stop(handle));
-  ROW(NOT(BIT(POLL)), UV_EINVAL, uv_poll_start(handle, UV_READABLE, NEVER(uv_poll_cb)));
-  ROW(NOT(BIT(POLL)), 0, uv_poll_stop(handle));
-  ROW(NOT(BIT(SIGNAL)), UV_EINVAL, uv_signal_start(handle, NEVER(uv_signal_cb), SIGUSR1));
-  ROW(NOT(BIT(SIGNAL)), UV_EINVAL, uv_signal_start_oneshot(handle, NEVER(uv_signal_cb), SIGUSR1));
-  ROW(NOT(BIT(SIGNAL)), 0, uv_signal_stop(handle));
-  ROW(NOT(BIT(FS_EVENT)), UV_EINVAL, uv_fs_event_start(handle, NEVER(uv_fs_event_cb), "/", 0));
-  ROW(NOT(BIT(FS_EVENT)), 0, uv_fs_event_stop(handle));
-  ROW(NOT(BIT(FS_EVENT)), UV_EINVAL, uv_fs_event_getpath(handle, text, &size));
-  ROW(NOT(BIT(FS_POLL)), UV_EINVAL, uv_fs_poll_start(handle, NEVER(uv_fs_poll_cb), "/", 10));
-  ROW(NOT(BIT(FS_POLL)), 0, uv_fs_poll_stop(handle));
-  ROW(NOT(BIT(FS_POLL)), UV_EINVAL, uv_fs_poll_getpath(handle, text, &size));
-  ROW(NOT(BIT(ASYNC)), UV_EINVAL, uv_async_send(handle));
-  ROW(ALL, UV_EINVAL, uv_process_kill(handle, 0));
+  ROW(OTHER_THAN(BIT(TIMER)), UV_EINVAL, uv_timer_start(handle, NEVER(uv_timer_cb), 1, 1));
+  ROW(OTHER_THAN(BIT(TIMER)), 0, uv_timer_stop(handle));
+  ROW(OTHER_THAN(BIT(TIMER)), UV_EINVAL, uv_timer_again(handle));
+  ROW(OTHER_THAN(BIT(PREPARE)), UV_EINVAL, uv_prepare_start(handle, NEVER(uv_prepare_cb)));
+  ROW(OTHER_THAN(BIT(PREPARE)), 0, uv_prepare_stop(handle));
+  ROW(OTHER_THAN(BIT(CHECK)), UV_EINVAL, uv_check_start(handle, NEVER(uv_check_cb)));
+  ROW(OTHER_THAN(BIT(CHECK)), 0, uv_check_stop(handle));
+  ROW(OTHER_THAN(BIT(IDLE)), UV_EINVAL, uv_idle_start(handle, NEVER(uv_idle_cb)));
+  ROW(OTHER_THAN(BIT(IDLE)), 0, uv_idle_stop(handle));
+  ROW(OTHER_THAN(BIT(POLL)), UV_EINVAL, uv_poll_start(handle, UV_READABLE, NEVER(uv_poll_cb)));
+  ROW(OTHER_THAN(BIT(POLL)), 0, uv_poll_stop(handle));
+  ROW(OTHER_THAN(BIT(SIGNAL)), UV_EINVAL, uv_signal_start(handle, NEVER(uv_signal_cb), SIGUSR1));
+  ROW(OTHER_THAN(BIT(SIGNAL)), UV_EINVAL, uv_signal_start_oneshot(handle, NEVER(uv_signal_cb), SIGUSR1));
+  ROW(OTHER_THAN(BIT(SIGNAL)), 0, uv_signal_stop(handle));
+  ROW(OTHER_THAN(BIT(FS_EVENT)), UV_EINVAL, uv_fs_event_start(handle, NEVER(uv_fs_event_cb), "/", 0));
+  ROW(OTHER_THAN(BIT(FS_EVENT)), 0, uv_fs_event_stop(handle));
+  ROW(OTHER_THAN(BIT(FS_EVENT)), UV_EINVAL, uv_fs_event_getpath(handle, text, &size));
+  ROW(OTHER_THAN(BIT(FS_POLL)), UV_EINVAL, uv_fs_poll_start(handle, NEVER(uv_fs_poll_cb), "/", 10));
+  ROW(OTHER_THAN(BIT(FS_POLL)), 0, uv_fs_poll_stop(handle));
+  ROW(OTHER_THAN(BIT(FS_POLL)), UV_EINVAL, uv_fs_poll_getpath(handle, text, &size));
+  ROW(OTHER_THAN(BIT(ASYNC)), UV_EINVAL, uv_async_send(handle));
+  ROW(OTHER_THAN(0), UV_EINVAL, uv_process_kill(handle, 0));
 }
 
 TEST_IMPL(results_without_a_place_are_refused) {

@@ -113,6 +113,11 @@ impl Handle {
         }
     }
 
+    /// `UV_EINVAL` for memory that is no handle.
+    pub(crate) fn expect_any(self) -> Result {
+        type_name(self.kind()).map(drop).ok_or(Errno::EINVAL)
+    }
+
     pub(crate) fn has(self, bits: c_uint) -> bool {
         get!(self.flags) & bits != 0
     }

@@ -115,6 +115,7 @@ impl Pipe {
     }
 
     fn open(self, fd: c_int) -> Result {
+        self.handle().expect_any()?;
         if is_watched(self.handle().event_loop(), fd) {
             return Err(Errno::EEXIST);
         }
@@ -260,7 +261,8 @@ impl Pipe {
     }
 
     fn pending_count(self) -> c_int {
-        if !self.passes_handles() || get!(self.accepted_fd) == -1 {
+        let is_pipe = self.handle().expect(UV_NAMED_PIPE).is_ok();
+        if !is_pipe || !self.passes_handles() || get!(self.accepted_fd) == -1 {
             return 0;
         }
         1 + self.stream().queued_count() as c_int

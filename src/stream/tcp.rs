@@ -72,6 +72,7 @@ impl Tcp {
     }
 
     fn open(self, fd: c_int) -> Result {
+        self.handle().expect_any()?;
         if is_watched(self.handle().event_loop(), fd) {
             return Err(Errno::EEXIST);
         }

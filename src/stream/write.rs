@@ -197,6 +197,7 @@ impl Stream {
     ) -> Result {
         let passed_handle = handle_to_pass(passed, buffers, count)?;
         self.check_write(buffers, count, passed_handle)?;
+        self.expected()?;
         // SAFETY: common pointer contract.
         let request = unsafe { Write::from_ptr(request) };
         request.set_buffers(buffers, count)?;
@@ -227,13 +228,14 @@ impl Stream {
         count: c_uint,
         passed: *mut uv_stream_t,
     ) -> Result<c_int> {
-        let is_stream = self.expected().is_ok();
+        let stream = self.expected();
         let passed = handle_to_pass(passed, buffers, count)?;
-        if is_stream && (self.connect_request().is_some() || !self.write_queue().is_empty()) {
+        if stream.is_ok() && (self.connect_request().is_some() || !self.write_queue().is_empty()) {
             return Err(Errno::EAGAIN);
         }
         self.check_write(buffers, count, passed)?;
-        self.send(buffers, count, passed)
+        stream?
+            .send(buffers, count, passed)
             .map(|count| count as c_int)
     }
 

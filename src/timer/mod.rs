@@ -276,5 +276,7 @@ pub unsafe extern "C" fn uv_timer_get_repeat(handle: *const uv_timer_t) -> u64 {
 pub unsafe extern "C" fn uv_timer_get_due_in(handle: *const uv_timer_t) -> u64 {
     // SAFETY: common pointer contract.
     let timer = unsafe { Timer::from_ptr(handle) };
-    get!(timer.timeout).saturating_sub(timer.handle().event_loop().now())
+    timer.expected().map_or(0, |timer| {
+        get!(timer.timeout).saturating_sub(timer.handle().event_loop().now())
+    })
 }
