@@ -15,9 +15,11 @@ mod original_mode;
 pub(crate) mod passing;
 pub(crate) mod pipe;
 mod read;
+mod server;
 mod socket_file;
 pub(crate) mod tcp;
 pub(crate) mod tty;
+mod unix_name;
 mod write;
 
 use core::ffi::{c_char, c_int, c_uint};
@@ -31,7 +33,6 @@ use crate::handle::{Handle, flags};
 use crate::list::List;
 use crate::request::Request;
 use crate::sys::{fd, socket};
-use crate::udp::Udp;
 use crate::view::{addr, get, set, view};
 pub(crate) use write::Write;
 
@@ -149,130 +150,6 @@ impl Stream {
         set!(self.delayed_error = 0);
         (code < 0).then(|| Errno::from_code(code))
     }
-}
-
-// Servers.
-impl Stream {
-    fn listen(self, backlog: c_int, callback: uv_connection_cb) -> Result {
-        if self.handle().is_closing() {
-            return Err(Errno::EINVAL);
-        }
-        let raw = self.raw();
-        match self.handle().kind() {
-            UV_TCP => {
-                // SAFETY: the type says what the memory is.
-                unsafe { tcp::Tcp::from_ptr(raw.cast()) }.prepare_to_listen()?;
-            }
-            UV_NAMED_PIPE => {
-                // SAFETY: the type says what the memory is.
-                unsafe { pipe::Pipe::from_ptr(raw.cast()) }.prepare_to_listen()?;
-            }
-            _ => return Err(Errno::EINVAL),
-        }
-        socket::listen(self.fd(), backlog)?;
-        let on = self.event_loop();
-        open_spare_fd(on);
-        set!(self.connection_cb = callback);
-        self.handle().add(flags::LISTENING | flags::BOUND);
-        self.io().start(on, ready::READABLE);
-        self.handle().start();
-        Ok(())
-    }
-
-    /// The listening socket is readable: takes one connection, and no more until the user has
-    /// accepted it.
-    fn on_connection(self) {
-        let accepted = match socket::accept(self.fd()) {
-            Err(error @ (Errno::EMFILE | Errno::ENFILE)) => {
-                shed_load(self.event_loop(), self.fd(), error)
-            }
-            result => result,
-        };
-        match accepted {
-            Ok(fd) => {
-                set!(self.accepted_fd = fd);
-                self.invoke_connection(0);
-                if get!(self.accepted_fd) != -1 {
-                    self.io().stop(self.event_loop(), ready::READABLE);
-                }
-            }
-            // Gone again, or taken by another process.
-            Err(Errno::EAGAIN | Errno::ECONNABORTED) => {}
-            Err(error) => {
-                if error == Errno::EBADF {
-                    // Closed behind the loop's back: there is nothing to wait for.
-                    self.io().stop(self.event_loop(), ready::READABLE);
-                    self.handle().stop();
-                } else {
-                    // The connection still waits, and the next attempt may fail as well.
-                    self.io().back_off(self.event_loop());
-                }
-                self.invoke_connection(error.code());
-            }
-        }
-    }
-
-    fn invoke_connection(self, status: c_int) {
-        if let Some(callback) = get!(self.connection_cb) {
-            // SAFETY: the user's callback gets the server it was registered for.
-            unsafe { callback(self.raw(), status) }
-        }
-    }
-
-    /// Gives the connection, or the handle received, that waits to `client`.
-    fn accept(self, client: *mut uv_stream_t) -> Result {
-        let fd = get!(self.accepted_fd);
-        if fd == -1 {
-            return Err(Errno::EAGAIN);
-        }
-        // SAFETY: common pointer contract.
-        let client = unsafe { Handle::from_ptr(client.cast()) };
-        let result = match client.kind() {
-            UV_NAMED_PIPE | UV_TCP => {
-                // SAFETY: the type says what the memory is.
-                let client = unsafe { Stream::from_ptr(client.raw().cast()) };
-                client.open(fd, flags::READABLE | flags::WRITABLE)
-            }
-            // SAFETY: the type says what the memory is.
-            UV_UDP => unsafe { Udp::from_ptr(client.raw().cast()) }.open(fd),
-            _ => return Err(Errno::EINVAL),
-        };
-        match result {
-            Ok(()) => client.add(flags::BOUND),
-            Err(_) => fd::close_quietly(fd),
-        }
-        // Whether this one was taken or lost: the next one may come.
-        set!(self.accepted_fd = self.next_queued_fd());
-        if get!(self.accepted_fd) == -1 && self.handle().has(flags::LISTENING | flags::READING) {
-            self.io().start(self.event_loop(), ready::READABLE);
-        }
-        result
-    }
-}
-
-/// Opens the descriptor to give up when there is no other left, unless it is open.
-fn open_spare_fd(on: Loop) {
-    if on.spare_fd() == -1 {
-        on.set_spare_fd(fd::open_dummy().unwrap_or(-1));
-    }
-}
-
-/// Out of descriptors: gives the spare one up to take and drop the connections that wait, which
-/// would keep the socket readable for ever and leave the peers without an answer.
-fn shed_load(on: Loop, server: c_int, error: Errno) -> Result<c_int> {
-    if on.spare_fd() == -1 {
-        return Err(error);
-    }
-    fd::close_quietly(on.spare_fd());
-    on.set_spare_fd(-1);
-    let result = loop {
-        match socket::accept(server) {
-            Ok(dropped) => fd::close_quietly(dropped),
-            Err(error) => break Err(error),
-        }
-    };
-    open_spare_fd(on);
-    result
 }
 
 // Connecting.
