@@ -29,10 +29,21 @@ static void close_standard(int which) {
   }
 }
 
+/* A thread of the pool that opens something has the lowest number for as long as it takes to move
+ * it: only what stays is found. */
+static int is_open(int fd) {
+  int i;
+  for (i = 0; i < 2000; i++) {
+    if (fcntl(fd, F_GETFD) == -1) return 0;
+    uv_sleep(1);
+  }
+  return 1;
+}
+
 static void look(void) {
   int i;
   for (i = 0; i < 3; i++)
-    if (closed & 1 << i && fcntl(i, F_GETFD) != -1) found |= 1 << i;
+    if (closed & ~found & 1 << i && is_open(i)) found |= 1 << i;
 }
 
 static void restore_standard(void) {
@@ -150,7 +161,7 @@ static int work_found;
 static void look_from_pool(uv_work_t* work) {
   int i;
   for (i = 0; i < 3; i++)
-    if (closed & 1 << i && fcntl(i, F_GETFD) != -1) work_found |= 1 << i;
+    if (closed & ~work_found & 1 << i && is_open(i)) work_found |= 1 << i;
 }
 
 static void on_fs(uv_fs_t* one) {
