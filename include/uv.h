@@ -2100,7 +2100,10 @@ struct uv_async_s {
 /** Makes async an async handle, active from the start: async_cb, which may
  * be NULL, is called on the loop's thread after uv_async_send.
  *
- * Returns 0 or an error, such as UV_EMFILE.
+ * Handles that are pending together are called in the order in which they
+ * were made.
+ *
+ * Returns 0 or an error, such as UV_EMFILE or UV_ENOMEM.
  *
  * See https://docs.libuv.org/en/v1.x/async.html#c.uv_async_init
  *

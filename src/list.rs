@@ -34,8 +34,9 @@ impl List {
         unsafe { List::from_ptr((*self.raw()).next) }
     }
 
+    /// The link before this one, which may be the head.
     #[inline]
-    fn prev(self) -> List {
+    pub(crate) fn prev(self) -> List {
         // SAFETY: links of a list are live and linked to live links.
         unsafe { List::from_ptr((*self.raw()).prev) }
     }

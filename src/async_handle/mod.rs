@@ -4,8 +4,8 @@
 //! The loop looks at the stack whenever it polls; only while it sleeps there, or does not run, does
 //! a sender have to call it, by writing to its eventfd, and only the first one does. So a send costs
 //! the same however many handles there are, many sends cost one wake-up at most, and nothing is
-//! looked at that was not sent. The loop moves the stack to `async_handles`, its list of handles to
-//! be called, in the order of the sends.
+//! looked at that was not sent. Handles that are pending together are called in the order in which
+//! they were made (`walk`): programs rely on that.
 //!
 //! The eventfd is watched for changes, not for what it holds, and so is never read: each write is
 //! one event.
@@ -19,12 +19,17 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/async.html>
 
+mod order;
 mod sent;
+mod walk;
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, fence};
 
-use sent::{Sent, Trail};
+pub(crate) use walk::{Walk, begin, tell};
+
+use order::Place;
+use sent::Sent;
 
 use crate::abi::*;
 use crate::backend::ready;
@@ -149,27 +154,27 @@ impl Async {
         unsafe { AtomicI32::from_ptr(addr!(self.pending)) }
     }
 
-    fn link(self) -> List {
-        // SAFETY: the link is a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.queue)) }
-    }
-
     fn from_link(link: List) -> Async {
         // SAFETY: the links of the list are members of live async handles.
         unsafe { Async::from_ptr(owner!(link.raw(), uv_async_t, queue)) }
     }
 
-    /// The link of a handle that is called some handles later, if it is still there then.
-    fn hint(self) -> *mut *mut uv__queue {
-        addr!(self.u.reserved).cast()
+    fn from_place(place: Place) -> Async {
+        // SAFETY: places are members of live async handles.
+        unsafe { Async::from_ptr(owner!(place.raw(), uv_async_t, u)) }
+    }
+
+    fn place(self) -> Place {
+        // SAFETY: the handle has no other use for this memory, which is large enough.
+        unsafe { Place::from_ptr(addr!(self.u.reserved).cast()) }
     }
 
     pub(crate) fn init(self, on: Loop, callback: uv_async_cb) -> Result {
         start_listening(on)?;
+        on.async_walk(|walk| walk.insert(on.async_handles(), self.place()))?;
         self.handle().init(on, UV_ASYNC);
         set!(self.async_cb = callback);
         set!(self.pending = 0);
-        self.link().init();
         self.handle().start();
         Ok(())
     }
@@ -235,10 +240,11 @@ impl Async {
             // SAFETY: takes no arguments.
             unsafe { libc::sched_yield() };
         }
+        let on = self.handle().event_loop();
         if was_pending {
-            collect_sent(self.handle().event_loop());
-            self.link().remove();
+            walk::collect_sent(on);
         }
+        on.async_walk(|walk| walk.remove(self.place()));
         self.handle().stop();
     }
 
@@ -283,18 +289,12 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
     on.asyncs().sent.clear();
     // Threads that were about to leave are not in the child.
     on.asyncs().holders.store(0, SeqCst);
-    on.async_handles().init();
-    on.told_asyncs().init();
-    let mut link = on.handles().front();
+    let mut link = on.async_handles().front();
     while let Some(at) = link {
-        link = on.handles().after(at);
-        let handle = Handle::from_link(at);
-        if handle.kind() == UV_ASYNC && !handle.is_closing() {
-            // SAFETY: the type says what the memory is.
-            let handle = unsafe { Async::from_ptr(handle.raw().cast()) };
-            handle.link().init();
-            handle.pending().store(0, SeqCst);
-        }
+        link = on.async_handles().after(at);
+        let handle = Async::from_place(Place::from_link(at));
+        on.async_walk(|walk| walk.forget(handle.place()));
+        handle.pending().store(0, SeqCst);
     }
     loop_cleanup(on);
     start_listening(on)?;
@@ -306,23 +306,6 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
     Ok(())
 }
 
-/// Moves the stack of sent handles to the loop's list, in the order of the sends.
-fn collect_sent(on: Loop) {
-    let mut newest = on.async_handles();
-    let trail = Trail::new();
-    // SAFETY: links on the stack are members of live handles, and this thread's once taken.
-    for link in unsafe { on.asyncs().sent.take() } {
-        // SAFETY: as above.
-        let link = unsafe { List::from_ptr(link) };
-        // SAFETY: a member of the handle, which has no other use for it.
-        unsafe { *Async::from_link(link).hint() = trail.pass(link.raw()) };
-        // Latest first: each goes before the one that was put in last.
-        link.init();
-        newest.insert_before(link);
-        newest = link;
-    }
-}
-
 /// The loop was called: what for is for [`tell`] to find out.
 pub(crate) fn on_readable(on: Loop) {
     if ready::EDGE == 0 {
@@ -330,32 +313,14 @@ pub(crate) fn on_readable(on: Loop) {
     }
 }
 
-/// Calls the handles that were sent; how many.
-pub(crate) fn tell(on: Loop) -> u64 {
-    if on.asyncs().any_sent() {
-        collect_sent(on);
-    }
-    let mut count = 0;
-    // Not a list of this function's own: a callback may fork, and `loop_fork` has to reach it.
-    on.async_handles().take(on.told_asyncs());
-    while let Some(link) = on.told_asyncs().pop_front() {
-        let handle = Async::from_link(link);
-        // SAFETY: set when the handle came to the list.
-        prefetch(unsafe { *handle.hint() });
-        handle.pending().fetch_and(!PENDING, SeqCst);
-        fence(SeqCst);
-        handle.invoke();
-        count += 1;
-    }
-    count
-}
-
 // C entry points
 
 /// Makes `async` an async handle, active from the start: `async_cb`, which may be `NULL`, is
 /// called on the loop's thread after `uv_async_send`.
 ///
-/// Returns 0 or an error, such as `UV_EMFILE`.
+/// Handles that are pending together are called in the order in which they were made.
+///
+/// Returns 0 or an error, such as `UV_EMFILE` or `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/async.html#c.uv_async_init>
 ///

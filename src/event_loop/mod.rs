@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::abi::*;
 use crate::alloc;
-use crate::async_handle::{self, AsyncState};
+use crate::async_handle::{self, AsyncState, Walk};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::fs::Share;
 use crate::fs_event;
@@ -45,8 +45,7 @@ pub(crate) struct Internals {
     backoff: Backoff,
     /// Watchers that back off.
     backed_off: uv__queue,
-    /// Async handles that are being called.
-    told_asyncs: uv__queue,
+    async_walk: Walk,
     /// Jobs of this loop's that were done in its own thread and are still to be told.
     done_here: uv__queue,
     /// What file operations may be done in the loop's own thread.
@@ -99,10 +98,11 @@ impl Loop {
         unsafe { &(*self.internals()).metrics }
     }
 
-    /// Async handles that are being called, none but while they are.
-    pub(crate) fn told_asyncs(self) -> List {
-        // SAFETY: an initialised loop has its internals, which stay in place.
-        unsafe { List::from_ptr(&raw mut (*self.internals()).told_asyncs) }
+    /// Works on the walk through the async handles; `work` must not call back into C.
+    #[inline]
+    pub(crate) fn async_walk<R>(self, work: impl FnOnce(&mut Walk) -> R) -> R {
+        // SAFETY: as in `descriptors`.
+        work(unsafe { &mut (*self.internals()).async_walk })
     }
 
     /// Jobs that were done in this thread and are still to be told.
@@ -229,7 +229,7 @@ impl Loop {
         self.list(addr!(self.check_handles))
     }
 
-    /// Async handles, in the order of their making.
+    /// Async handles that are not closing, in the order in which they are called.
     pub(crate) fn async_handles(self) -> List {
         self.list(addr!(self.async_handles))
     }
@@ -266,7 +266,7 @@ impl Loop {
             waiting: Waiting::new(),
             backoff: Backoff::new(),
             backed_off: list::head(),
-            told_asyncs: list::head(),
+            async_walk: Walk::new(),
             done_here: list::head(),
             in_place: Share::new(),
             options: 0,
@@ -275,7 +275,6 @@ impl Loop {
         set!(self.backend_fd = internals.descriptors.poller.fd());
         set!(self.internal_fields = alloc::Box::into_raw(internals).cast());
         self.done_here().init();
-        self.told_asyncs().init();
         self.backed_off().init();
         self.update_time();
         self.init_parts().inspect_err(|_| self.drop_internals())

@@ -63,7 +63,7 @@ impl Loop {
     /// Whether there is a message for the loop.
     #[inline]
     pub(super) fn has_messages(self) -> bool {
-        self.asyncs().any_sent() || !self.async_handles().is_empty() || finished::any(self)
+        self.asyncs().any_sent() || self.async_walk(|all| all.any_pending()) || finished::any(self)
     }
 
     /// Counts bytes that were read or written, by which ways to wait are compared.
@@ -289,6 +289,7 @@ impl Loop {
 
     /// Calls those whose jobs are done and the async handles that were sent; how many.
     fn tell_messages(self) -> u64 {
+        async_handle::begin(self);
         let done = finished::tell(self);
         let sent = async_handle::tell(self);
         self.metrics().count_events(sent);

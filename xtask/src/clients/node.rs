@@ -86,6 +86,12 @@ const CHECKS: &[Check] = &[
         &[],
     ),
     script(
+        "message_order",
+        "ports and `BroadcastChannel`s with messages are called in the order of their making",
+        &["node", "@message_order.js"],
+        &[],
+    ),
+    script(
         "http_keep_alive",
         "an http server whose clients keep their connections",
         &["node", "@http_keep_alive.js"],
