@@ -17,12 +17,13 @@ use crate::abi::*;
 use crate::alloc;
 use crate::async_handle::{self, AsyncState};
 use crate::errors::{Errno, IntoCode, Result};
-use crate::fs::Share;
+use crate::fs::Budget;
 use crate::fs_event;
 use crate::handle::{self, Handle, flags};
 use crate::list::{self, List};
 use crate::process;
 use crate::signal::{self, Caught};
+use crate::spin;
 use crate::sys::clock;
 use crate::timer::Timers;
 use crate::view::{addr, get, set, view};
@@ -44,7 +45,7 @@ pub(crate) struct Internals {
     /// Jobs of this loop's that were done in its own thread and are still to be told.
     done_here: uv__queue,
     /// What file operations may be done in the loop's own thread.
-    in_place: Share,
+    inline_budget: Budget,
     options: c_uint,
 }
 
@@ -111,10 +112,10 @@ impl Loop {
         work(unsafe { &mut (*self.internals()).waiting })
     }
 
-    /// Works on the share of operations in place; `work` must not call back into C.
-    pub(crate) fn in_place<R>(self, work: impl FnOnce(&mut Share) -> R) -> R {
+    /// Works on the budget of inline file operations; `work` must not call back into C.
+    pub(crate) fn inline_budget<R>(self, work: impl FnOnce(&mut Budget) -> R) -> R {
         // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).in_place })
+        work(unsafe { &mut (*self.internals()).inline_budget })
     }
 
     fn has_option(self, option: c_uint) -> bool {
@@ -142,7 +143,6 @@ impl Loop {
 
     fn set_time(self, nanoseconds: u64) {
         set!(self.time = nanoseconds / 1_000_000);
-        self.note_clock(nanoseconds);
     }
 
     pub(crate) fn add_active_handle(self) {
@@ -260,7 +260,7 @@ impl Loop {
             waiting: Waiting::new(),
             told_asyncs: list::head(),
             done_here: list::head(),
-            in_place: Share::new(),
+            inline_budget: Budget::new(),
             options: 0,
         })?;
         self.init_fields();
@@ -269,6 +269,8 @@ impl Loop {
         self.done_here().init();
         self.told_asyncs().init();
         self.update_time();
+        // Asks for the number of processors, which a sandbox may not allow any more later.
+        spin::window_ns();
         self.init_parts().inspect_err(|_| self.drop_internals())
     }
 

@@ -60,15 +60,10 @@ fn dispatch(request: FsRequest) -> c_int {
     }
     let on = request.activate();
     let work = addr!(request.work_req);
-    // SAFETY: the request stays in place until its callback, and so does its member.
-    if in_place::may_share(request, on) && unsafe { pool::share(on, work, run, done) } {
-        have_worker_look(request, on);
-        return 0;
-    }
     match in_place::attempt(request, on) {
         Outcome::Done(outcome) => {
             request.set_result(outcome);
-            // SAFETY: as above.
+            // SAFETY: the request stays in place until its callback, and so does its member.
             unsafe { pool::done_at_once(on, work, done) };
         }
         Outcome::Pool => submit(request, on, run),
@@ -77,18 +72,7 @@ fn dispatch(request: FsRequest) -> c_int {
     0
 }
 
-/// For an operation that is given to the pool: has a worker look for jobs after it, if that has proved
-/// worth it.
-fn have_worker_look(request: FsRequest, on: Loop) {
-    let iteration = on.metrics().iteration();
-    let is_counted = in_place::is_counted(request);
-    if on.in_place(|share| share.gives(iteration, is_counted)) {
-        pool::expect_more();
-    }
-}
-
 fn submit(request: FsRequest, on: Loop, run: Run) {
-    have_worker_look(request, on);
     // SAFETY: the request stays in place until its callback, and so does its member.
     unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done) };
 }

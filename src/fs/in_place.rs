@@ -1,14 +1,10 @@
 //! Operations whose answer the kernel has in memory, done in the loop's own thread.
 //!
 //! To hand an operation to a thread and to be told of its end costs ten times what the operation
-//! itself does. So opening (for reading), reading, and questions about files are tried in place
-//! first, in ways that cannot wait: see `sys/cached.rs`. What the kernel cannot answer so goes to
+//! itself does. So opening (for reading) and questions about files are tried in place first, in ways that cannot wait: see `sys/cached.rs`. What the kernel cannot answer so goes to
 //! the pool, as do files that are not regular, files of other machines and of FUSE, and whatever
 //! exceeds the share of an iteration, so that the loop stays responsive. The callback comes from
 //! the loop, when it polls, as if a thread had been quick.
-//!
-//! Where that pays, the loop does some of them and gives the others to the pool (`share.rs`), as long
-//! as that has next to nothing else to do.
 //!
 //! Cancelling works until then, as it does for an operation that no thread has begun: what was done
 //! is undone, where it shows at all. Where one thread does all of the pool's jobs, in their order,
@@ -36,9 +32,6 @@ use crate::sys::fd;
 use crate::system::environment;
 use crate::view::{addr, get, set};
 use crate::work::pool;
-
-/// More buffers than this are for the pool.
-const FEW_BUFFERS: usize = 64;
 
 /// Whether operations may be done in place. A filter of system calls may be installed at any time,
 /// also by the callback that starts the operation, and would end the process.
@@ -92,44 +85,8 @@ fn attempt_of(kind: uv_fs_type) -> Option<Attempt> {
         UV_FS_ACCESS => access,
         UV_FS_READLINK => readlink,
         UV_FS_OPEN => open,
-        UV_FS_READ => read,
         _ => return None,
     })
-}
-
-/// Whether the operation is a question about a file that could be answered in place.
-fn is_question(request: FsRequest) -> bool {
-    let kind = request.kind();
-    mode() != OFF
-        && matches!(
-            kind,
-            UV_FS_STAT | UV_FS_LSTAT | UV_FS_ACCESS | UV_FS_READLINK
-        )
-}
-
-/// Whether it opens a file, which could be done in place.
-fn is_opening(request: FsRequest) -> bool {
-    mode() != OFF && request.kind() == UV_FS_OPEN && is_harmless(get!(request.flags))
-}
-
-/// Whether the operation was counted when it was decided where to do it.
-pub(super) fn is_counted(request: FsRequest) -> bool {
-    is_question(request) || is_opening(request)
-}
-
-/// Whether a question about a file that could be answered in place should rather be the pool's.
-pub(super) fn may_share(request: FsRequest, on: Loop) -> bool {
-    is_question(request) && has_done_its_part(on)
-}
-
-/// Counts an operation on a path; whether the loop has done its part of these, and the pool has
-/// nothing else to do.
-fn has_done_its_part(on: Loop) -> bool {
-    let iteration = on.metrics().iteration();
-    match on.in_place(|share| share.has_done_its_part(iteration)) {
-        Some(queue) => on.asyncs().is_awake() && pool::wants_more(queue),
-        None => false,
-    }
 }
 
 /// Tries to do an operation here and now, without waiting for anything.
@@ -137,37 +94,15 @@ pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
     let Some(attempt) = attempt_of(request.kind()) else {
         return Outcome::Pool;
     };
-    // Not shared like questions: somebody may be waiting for its effect, even the loop's thread.
-    if is_opening(request) && has_done_its_part(on) {
-        return Outcome::Pool;
-    }
     if !is_allowed() || pool::keeps_order() && pool::has_jobs() {
         return Outcome::Pool;
     }
-    let bytes = if request.kind() == UV_FS_READ {
-        total(request)
-    } else {
-        0
-    };
     let iteration = on.metrics().iteration();
-    if on.in_place(|share| share.take(iteration, bytes)) {
+    if on.inline_budget(|budget| budget.take(iteration)) {
         attempt(request)
     } else {
         Outcome::Pool
     }
-}
-
-/// How many bytes are to be read; too many if the buffers are.
-fn total(request: FsRequest) -> usize {
-    let count = get!(request.nbufs) as usize;
-    if count > FEW_BUFFERS {
-        return usize::MAX;
-    }
-    let buffers = get!(request.bufs);
-    (0..count)
-        // SAFETY: `keep_buffers` has kept as many.
-        .map(|index| unsafe { (*buffers.wrapping_add(index)).len })
-        .fold(0, usize::saturating_add)
 }
 
 /// Says how to go on with a file: by its status if it is of a local file system.
@@ -309,55 +244,6 @@ fn open_regular(request: FsRequest, flags: c_int) -> Outcome {
     }
 }
 
-fn read(request: FsRequest) -> Outcome {
-    // What does not go through the cache is waited for, whatever is asked.
-    if !cached::reads_from_cache(get!(request.file)) {
-        return Outcome::Pool;
-    }
-    let wanted = total(request);
-    let done = match get!(request.off) {
-        at @ 0.. => read_at(request, wanted, at),
-        _ => read_on(request, wanted),
-    };
-    done.map_or(Outcome::Pool, |count| Outcome::Done(Ok(count)))
-}
-
-/// Reads from an offset: all that was asked for, or to the file's end.
-fn read_at(request: FsRequest, wanted: usize, at: i64) -> Option<usize> {
-    let fd = get!(request.file);
-    let count = read_some(request, Some(at))?;
-    if count == wanted {
-        return Some(count);
-    }
-    let status = cached::status(fd).ok()?;
-    let end = at as u64 + count as u64;
-    (status.is(libc::S_IFREG) && end >= status.stat.st_size).then_some(count)
-}
-
-/// Reads from the file's own position, which moves with what is read: so it is made sure first that
-/// all is in memory.
-fn read_on(request: FsRequest, wanted: usize) -> Option<usize> {
-    let fd = get!(request.file);
-    // The cancelled read of a busy pool would have left the position where it was.
-    if pool::is_busy() || !cached::status(fd).ok()?.is(libc::S_IFREG) {
-        return None;
-    }
-    let there = read_at(request, wanted, cached::position(fd)?)?;
-    let count = read_some(request, None)?;
-    if count < there {
-        // Some of it has gone from memory meanwhile: all is to be read once more.
-        cached::step_back(fd, count)?;
-        return None;
-    }
-    Some(count)
-}
-
-fn read_some(request: FsRequest, offset: Option<i64>) -> Option<usize> {
-    let (buffers, count) = (get!(request.bufs), get!(request.nbufs) as usize);
-    // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
-    unsafe { cached::read(get!(request.file), buffers, count, offset) }
-}
-
 /// On a worker, after the operation: finds out about the file system, for the next time.
 pub(super) fn learn(request: FsRequest) {
     match request.kind() {
@@ -375,9 +261,6 @@ pub(super) fn learn(request: FsRequest) {
 /// did cannot be undone.
 pub(super) fn undo(request: FsRequest) -> Result {
     match request.kind() {
-        UV_FS_READ if get!(request.off) < 0 && get!(request.result) > 0 => {
-            return Err(Errno::EBUSY);
-        }
         UV_FS_OPEN if get!(request.result) >= 0 => fd::close_quietly(get!(request.result) as c_int),
         UV_FS_READLINK => {
             // SAFETY: null, or allocated by `read_link`, and forgotten below.

@@ -20,6 +20,7 @@
 //! <https://docs.libuv.org/en/v1.x/fs.html>
 
 mod attributes;
+mod budget;
 mod copy;
 mod directories;
 mod dispatch;
@@ -28,11 +29,10 @@ mod in_place;
 mod locality;
 mod names;
 pub(crate) mod request;
-mod share;
 pub(crate) mod status;
 mod times;
 
+pub(crate) use budget::Budget;
 pub(crate) use dispatch::cancel;
 pub(crate) use request::uv_fs_req_cleanup;
-pub(crate) use share::Share;
 pub(crate) use status::uv_fs_stat;

@@ -94,7 +94,6 @@ impl Stream {
             }
             Ok(count) => {
                 let partial = count < buffer.len;
-                self.event_loop().moved(count);
                 self.invoke_read(count as isize, &buffer);
                 !partial
             }

@@ -5,10 +5,9 @@
 
 use core::ffi::{CStr, c_int, c_uint};
 
-use super::socket::IOV_MAX;
 use super::stat::from_statx;
 use super::{cvt, cvt_size, fd};
-use crate::abi::{uv_buf_t, uv_stat_t};
+use crate::abi::uv_stat_t;
 use crate::errors::{Errno, Result};
 
 pub(crate) enum Answer<T> {
@@ -144,24 +143,6 @@ pub(crate) fn locate(path: &CStr, follow: bool) -> Result<Found> {
     cvt(unsafe { libc::open(path.as_ptr(), flags) }).map(Found)
 }
 
-/// Reads what is in memory; it may be less than there is. At the file's own position without an
-/// offset.
-///
-/// # Safety
-/// `buffers` must point to `count` buffers that are writable for their lengths.
-pub(crate) unsafe fn read(
-    fd: c_int,
-    buffers: *const uv_buf_t,
-    count: usize,
-    offset: Option<i64>,
-) -> Option<usize> {
-    let vectors = buffers.cast::<libc::iovec>();
-    let some = count.min(IOV_MAX) as c_int;
-    let at = offset.unwrap_or(-1);
-    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
-    cvt_size(unsafe { libc::preadv2(fd, vectors, some, at, libc::RWF_NOWAIT) }).ok()
-}
-
 /// The position of an open file that has one.
 pub(crate) fn position(fd: c_int) -> Option<i64> {
     // SAFETY: takes and gives numbers.
@@ -199,18 +180,6 @@ fn has_usual_rights(user: libc::uid_t) -> bool {
             0 => low == low_permitted && high == high_permitted,
             _ => low == 0 && high == 0,
         }
-}
-
-/// Takes the position of an open file back by so many bytes.
-pub(crate) fn step_back(fd: c_int, count: usize) -> Option<()> {
-    // SAFETY: takes and gives numbers.
-    let at = unsafe { libc::lseek(fd, -(count as i64), libc::SEEK_CUR) };
-    (at >= 0).then_some(())
-}
-
-/// Whether reading looks into the kernel's cache: not if the file was opened with `O_DIRECT`.
-pub(crate) fn reads_from_cache(fd: c_int) -> bool {
-    fd::status_flags(fd).is_ok_and(|flags| flags & libc::O_DIRECT == 0)
 }
 
 /// What access(2) says of an open file, by the real user.

@@ -130,7 +130,6 @@ impl Udp {
                 return None;
             }
         };
-        self.event_loop().moved(size);
         self.invoke(size as isize, &buffer, sender(&header), partial(&header));
         Some(1)
     }
@@ -171,7 +170,6 @@ impl Udp {
             }
             let (header, size) = (&message.msg_hdr, message.msg_len);
             let about = UV_UDP_MMSG_CHUNK | partial(header);
-            self.event_loop().moved(size as usize);
             self.invoke(size as isize, &chunk(&buffer, at), sender(header), about);
         }
         self.invoke(0, &buffer, NO_ADDRESS, UV_UDP_MMSG_FREE);
