@@ -194,8 +194,9 @@ impl Loop {
         }
     }
 
-    /// Tells the watchers, and whoever has messages; the signal watcher last: a child's output
-    /// comes before its exit.
+    /// Delivers messages, then readiness. A message that was sent before data was written is so
+    /// delivered before the data is; what callbacks send is for the next iteration. The signal
+    /// watcher comes last: a child's output is read before its exit is reported.
     fn dispatch_all(self, events: &Events, were_waiting: bool) -> Dispatched {
         let mut done = Dispatched {
             seen: 0,
@@ -205,6 +206,7 @@ impl Loop {
             self.metrics().leave_poller();
         }
         self.metrics().were_waiting.store(were_waiting, Relaxed);
+        let messages = self.tell_messages();
         for index in 0..events.len() {
             let (token, readiness) = events.get(index);
             let Some(io) = self.descriptors(|all| all.watcher_of(token)) else {
@@ -226,7 +228,7 @@ impl Loop {
             done.seen += 1;
         }
         self.metrics().count_events(done.seen);
-        done.seen += self.tell_messages();
+        done.seen += messages;
         if done.any_signal {
             self.signal_watcher().dispatch(self, ready::READABLE);
         }
