@@ -18,8 +18,8 @@ use policy::{Policy, Wait};
 /// How long a wait spins unless the environment says otherwise: as long as a blocked partner may
 /// take to wake up.
 const DEFAULT_WINDOW_US: usize = 50;
-/// The longest window that the environment may ask for.
-const MAX_WINDOW_US: usize = 1000;
+/// The longest window that the environment may ask for: longer waits are not short.
+const MAX_WINDOW_US: usize = 100;
 
 /// The probes that waiters of this process have begun.
 static PROBES: AtomicU32 = AtomicU32::new(0);
@@ -51,10 +51,11 @@ pub(crate) fn reset_after_fork() {
 /// A thread that waits for one thing after the other.
 pub(crate) struct Waiter {
     policy: Policy,
-    /// When the last wait ended, and when this one began to spin; 0 if it has not.
+    /// When the last wait ended, by the monotonic clock.
     ended_ns: u64,
-    spun_since_ns: u64,
-    has_found: bool,
+    /// When this one began to spin, if that was enough; else for how long it spun. 0 if it did not.
+    found_since_ns: u64,
+    missed_ns: u64,
 }
 
 impl Waiter {
@@ -62,8 +63,8 @@ impl Waiter {
         Waiter {
             policy: Policy::new(&PROBES),
             ended_ns: 0,
-            spun_since_ns: 0,
-            has_found: false,
+            found_since_ns: 0,
+            missed_ns: 0,
         }
     }
 
@@ -77,38 +78,42 @@ impl Waiter {
     /// many threads spin as may.
     pub(crate) fn spin(&mut self, mut is_there: impl FnMut() -> bool) -> bool {
         if SPINNERS.fetch_add(1, Relaxed) + 1 < cpu::processors() {
-            self.spun_since_ns = clock::monotonic_ns();
-            let end_ns = self.spun_since_ns.saturating_add(window_ns());
-            self.has_found = spin_until(end_ns, &mut is_there);
+            let began_ns = clock::monotonic_ns();
+            match spin_until(began_ns.saturating_add(window_ns()), &mut is_there) {
+                None => self.found_since_ns = began_ns,
+                Some(now_ns) => self.missed_ns = now_ns.saturating_sub(began_ns),
+            }
         }
         SPINNERS.fetch_sub(1, Relaxed);
-        self.has_found
+        self.found_since_ns > 0
     }
 
     /// The wait ended at `now_ns`, by the monotonic clock.
     pub(crate) fn waited(&mut self, now_ns: u64) {
-        let cycle_ns = now_ns.saturating_sub(self.ended_ns);
-        let wait = match self.spun_since_ns {
-            0 => Wait::Blocked,
-            since if self.has_found => Wait::Spun(now_ns.saturating_sub(since)),
-            _ => Wait::Missed(window_ns()),
+        let wait = match (self.found_since_ns, self.missed_ns) {
+            (0, 0) => Wait::Blocked,
+            (0, missed_ns) => Wait::Missed(missed_ns),
+            (since_ns, _) => Wait::Spun(now_ns.saturating_sub(since_ns)),
         };
+        let cycle_ns = now_ns.saturating_sub(self.ended_ns);
+        (self.ended_ns, self.found_since_ns, self.missed_ns) = (now_ns, 0, 0);
         self.policy.waited(cycle_ns, wait);
-        (self.ended_ns, self.spun_since_ns, self.has_found) = (now_ns, 0, false);
     }
 }
 
-fn spin_until(end_ns: u64, is_there: &mut impl FnMut() -> bool) -> bool {
+/// Spins until `is_there`; or until the clock has reached `end_ns`, and says what it shows then.
+fn spin_until(end_ns: u64, is_there: &mut impl FnMut() -> bool) -> Option<u64> {
     loop {
         // The clock takes as long as some looks: it is asked after several.
         for _ in 0..16 {
             if is_there() {
-                return true;
+                return None;
             }
             core::hint::spin_loop();
         }
-        if clock::monotonic_ns() >= end_ns {
-            return false;
+        let now_ns = clock::monotonic_ns();
+        if now_ns >= end_ns {
+            return Some(now_ns);
         }
     }
 }
@@ -120,10 +125,11 @@ mod tests {
     #[test]
     fn spinning_ends_when_it_is_there_or_the_window_is_over() {
         let mut count = 0;
-        assert!(spin_until(u64::MAX, &mut || {
+        let found = spin_until(u64::MAX, &mut || {
             count += 1;
             count == 100
-        }));
-        assert!(!spin_until(0, &mut || false));
+        });
+        assert_eq!(found, None);
+        assert!(spin_until(0, &mut || false).is_some());
     }
 }

@@ -4,7 +4,9 @@
 //! short cycles the waiter *probes*: it spins for some waits. It goes on only while its cycles are
 //! clearly shorter than those in which it blocked, and while it spins for no longer than blocking
 //! and waking up would have kept processors busy. A waiter that something else paces, a timer or
-//! another machine, has the same cycles either way, and so blocks.
+//! another machine, has the same cycles either way, and so blocks; and so does one that loses the
+//! processor while it spins, because others want it. Each time it was in vain, the row of short
+//! cycles before the next probe becomes twice as long.
 //!
 //! Both sides of a hand-over must spin to gain from it: a waiter with a few short cycles joins the
 //! probes of others, which the process counts.
@@ -23,9 +25,11 @@ const BLOCKING_COST_NS: u64 = 12_000;
 /// Short cycles before the first probe, and waits of a probe in which the other side wakes up and
 /// begins to spin as well; half as many again are measured.
 const ROUND_WAITS: u32 = 32;
-/// Short cycles between probes at most; each probe in vain doubles them. A probe in vain costs
-/// some 11 windows of 50 µs, which is a hundredth of as many cycles.
-const LONGEST_REST_WAITS: u32 = 2048;
+/// Short cycles between probes at most. Where others want the processors, who spins loses its
+/// own for some 4 ms: that is a few hundredths of so many cycles.
+const LONGEST_REST_WAITS: u32 = 32_768;
+/// Spinning that has paid for longer than a time slice of the system's makes rests short again.
+const PROVEN_NS: u64 = 50_000_000;
 
 /// How a wait went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,8 +46,10 @@ pub(super) enum Wait {
 enum State {
     /// Blocks; so many short cycles in a row.
     Blocking { short_cycles: u32 },
-    /// Spins, since so many waits: in a probe at first.
-    Spinning { waits: u32, misses: u32 },
+    /// Spins, since so many waits: in a probe at first, where the misses count.
+    Probing { waits: u32, misses: u32 },
+    /// Spins, and has for so many nanoseconds.
+    Spinning { for_ns: u64 },
 }
 
 /// What one waiter has learnt.
@@ -84,36 +90,51 @@ impl Policy {
         let probes = self.probes.load(Relaxed);
         if probes != self.seen_probes {
             self.seen_probes = probes;
-            if matches!(self.state, State::Blocking { short_cycles: 4.. }) {
+            if matches!(self.state, State::Blocking { short_cycles } if short_cycles >= self.rest_waits / 8)
+            {
                 self.probe();
             }
         }
-        matches!(self.state, State::Spinning { .. })
+        !matches!(self.state, State::Blocking { .. })
     }
 
     fn probe(&mut self) {
         let (waits, misses) = (0, 0);
-        self.state = State::Spinning { waits, misses };
+        self.state = State::Probing { waits, misses };
+    }
+
+    fn stop_spinning(&mut self) {
+        self.rest_waits = (self.rest_waits * 2).min(LONGEST_REST_WAITS);
+        self.state = State::Blocking { short_cycles: 0 };
     }
 
     /// A wait is over, and with it a cycle.
     pub(super) fn waited(&mut self, cycle_ns: u64, wait: Wait) {
-        match (self.state, wait) {
-            (State::Blocking { short_cycles }, Wait::Blocked) => {
-                self.blocked(short_cycles, cycle_ns);
+        let (spun_ns, is_miss) = match wait {
+            Wait::Blocked => return self.blocked(cycle_ns),
+            Wait::Spun(ns) => (ns, false),
+            Wait::Missed(ns) => (ns, true),
+        };
+        if spun_ns > 2 * SHORT_CYCLE_NS {
+            // The processor was taken away meanwhile.
+            return self.stop_spinning();
+        }
+        // A pause of the program's is no slow cycle.
+        let cycle_ns = cycle_ns.min(SHORT_CYCLE_NS);
+        match self.state {
+            State::Blocking { .. } => {}
+            State::Probing { waits, misses } => {
+                self.probed(waits + 1, misses + u32::from(is_miss), cycle_ns, spun_ns);
             }
-            (State::Spinning { waits, misses }, Wait::Spun(ns)) => {
-                self.spun(waits + 1, misses, cycle_ns, ns);
-            }
-            (State::Spinning { waits, misses }, Wait::Missed(ns)) => {
-                self.spun(waits + 1, misses + 1, cycle_ns, ns);
-            }
-            // Others were spinning, as many as may: this says nothing.
-            _ => {}
+            State::Spinning { for_ns } => self.spun(for_ns + cycle_ns, cycle_ns, spun_ns),
         }
     }
 
-    fn blocked(&mut self, short_cycles: u32, cycle_ns: u64) {
+    fn blocked(&mut self, cycle_ns: u64) {
+        // While it spins: others were spinning, as many as may. That says nothing.
+        let State::Blocking { short_cycles } = self.state else {
+            return;
+        };
         let short_cycles = match cycle_ns {
             SHORT_CYCLE_NS.. => 0,
             _ => short_cycles + 1,
@@ -129,32 +150,34 @@ impl Policy {
         }
     }
 
-    fn spun(&mut self, waits: u32, misses: u32, cycle_ns: u64, ns: u64) {
-        // A pause of the program's is no slow cycle.
-        let cycle_ns = cycle_ns.min(SHORT_CYCLE_NS);
-        let is_probe = waits < ROUND_WAITS * 3 / 2;
-        (self.spun_cycle_ns, self.spun_ns) = if waits <= ROUND_WAITS {
-            (cycle_ns, ns)
-        } else {
-            (
-                mean(self.spun_cycle_ns, cycle_ns, 4),
-                mean(self.spun_ns, ns, 4),
-            )
-        };
-        let pays = match is_probe {
-            true => misses <= ROUND_WAITS / 3,
-            false => self.pays(),
-        };
-        if !pays {
-            self.rest_waits = (self.rest_waits * 2).min(LONGEST_REST_WAITS);
-            self.state = State::Blocking { short_cycles: 0 };
-            return;
+    fn probed(&mut self, waits: u32, misses: u32, cycle_ns: u64, spun_ns: u64) {
+        if misses > ROUND_WAITS / 3 {
+            return self.stop_spinning();
         }
-        if waits == ROUND_WAITS * ROUND_WAITS {
+        self.state = State::Probing { waits, misses };
+        if waits <= ROUND_WAITS {
+            (self.spun_cycle_ns, self.spun_ns) = (cycle_ns, spun_ns);
+        } else if waits < ROUND_WAITS * 3 / 2 {
+            self.average(cycle_ns, spun_ns);
+        } else {
+            self.spun(0, cycle_ns, spun_ns);
+        }
+    }
+
+    fn spun(&mut self, for_ns: u64, cycle_ns: u64, spun_ns: u64) {
+        self.average(cycle_ns, spun_ns);
+        if !self.pays() {
+            return self.stop_spinning();
+        }
+        if for_ns > PROVEN_NS {
             self.rest_waits = ROUND_WAITS;
         }
-        let waits = waits.min(u32::MAX - 1);
-        self.state = State::Spinning { waits, misses };
+        self.state = State::Spinning { for_ns };
+    }
+
+    fn average(&mut self, cycle_ns: u64, spun_ns: u64) {
+        self.spun_cycle_ns = mean(self.spun_cycle_ns, cycle_ns, 4);
+        self.spun_ns = mean(self.spun_ns, spun_ns, 4);
     }
 
     /// Whether spinning makes cycles clearly shorter, and is cheap.
@@ -209,6 +232,7 @@ mod tests {
     #[test]
     fn shorter_cycles_keep_it_spinning() {
         let mut policy = spinning();
+        policy.rest_waits = LONGEST_REST_WAITS;
         wait(&mut policy, 100_000, 2_000, Wait::Spun(1_000));
         assert!(policy.should_spin());
         assert_eq!(policy.rest_waits, ROUND_WAITS);
@@ -218,11 +242,11 @@ mod tests {
     fn a_waiter_paced_by_others_blocks() {
         let mut policy = policy();
         let mut spins = 0;
-        for _ in 0..100_000 {
+        for _ in 0..1_000_000 {
             spins += u32::from(policy.should_spin());
             wait(&mut policy, 1, BLOCKED_NS, Wait::Spun(10_000));
         }
-        assert!(spins < 5_000, "{spins}");
+        assert!(spins < 5_000, "{spins} of a million waits");
         assert_eq!(policy.rest_waits, LONGEST_REST_WAITS);
     }
 
@@ -264,8 +288,16 @@ mod tests {
     #[test]
     fn a_waiter_that_loses_the_processor_while_it_spins_blocks() {
         let mut policy = spinning();
-        wait(&mut policy, 1, 4_000_000, Wait::Spun(4_000_000));
-        assert!(!policy.should_spin());
+        for _ in 0..20 {
+            wait(&mut policy, 1, 4_000_000, Wait::Spun(4_000_000));
+            assert!(!policy.should_spin());
+            while !policy.should_spin() {
+                policy.waited(2_500, Wait::Blocked);
+            }
+            // A time slice.
+            wait(&mut policy, 1_500, 1_200, Wait::Spun(600));
+        }
+        assert_eq!(policy.rest_waits, LONGEST_REST_WAITS);
     }
 
     #[test]
