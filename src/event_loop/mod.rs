@@ -17,7 +17,7 @@ use crate::abi::*;
 use crate::alloc;
 use crate::async_handle::{self, AsyncState};
 use crate::errors::{Errno, IntoCode, Result};
-use crate::fs::Budget;
+use crate::fs::Allowance;
 use crate::fs_event;
 use crate::handle::{self, Handle, flags};
 use crate::list::{self, List};
@@ -45,7 +45,7 @@ pub(crate) struct Internals {
     /// Jobs of this loop's that were done in its own thread and are still to be told.
     done_here: uv__queue,
     /// What file operations may be done in the loop's own thread.
-    inline_budget: Budget,
+    allowance: Allowance,
     options: c_uint,
 }
 
@@ -112,10 +112,10 @@ impl Loop {
         work(unsafe { &mut (*self.internals()).waiting })
     }
 
-    /// Works on the budget of inline file operations; `work` must not call back into C.
-    pub(crate) fn inline_budget<R>(self, work: impl FnOnce(&mut Budget) -> R) -> R {
+    /// Works on what may be done inline; `work` must not call back into C.
+    pub(crate) fn allowance<R>(self, work: impl FnOnce(&mut Allowance) -> R) -> R {
         // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).inline_budget })
+        work(unsafe { &mut (*self.internals()).allowance })
     }
 
     fn has_option(self, option: c_uint) -> bool {
@@ -260,7 +260,7 @@ impl Loop {
             waiting: Waiting::new(),
             told_asyncs: list::head(),
             done_here: list::head(),
-            inline_budget: Budget::new(),
+            allowance: Allowance::new(),
             options: 0,
         })?;
         self.init_fields();

@@ -4,14 +4,14 @@
 const ITERATION_OPERATIONS: u32 = 512;
 
 /// What is left of the present iteration's budget.
-pub(crate) struct Budget {
+pub(crate) struct Allowance {
     iteration: u64,
     left_operations: u32,
 }
 
-impl Budget {
-    pub(crate) fn new() -> Budget {
-        Budget {
+impl Allowance {
+    pub(crate) fn new() -> Allowance {
+        Allowance {
             iteration: 0,
             left_operations: ITERATION_OPERATIONS,
         }
@@ -20,9 +20,9 @@ impl Budget {
     /// Takes one operation's part of the budget; whether there was any left.
     pub(super) fn take(&mut self, iteration: u64) -> bool {
         if self.iteration != iteration {
-            *self = Budget {
+            *self = Allowance {
                 iteration,
-                ..Budget::new()
+                ..Allowance::new()
             };
         }
         let is_left = self.left_operations > 0;
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn each_iteration_has_its_budget() {
-        let mut budget = Budget::new();
+        let mut budget = Allowance::new();
         for iteration in 1..3 {
             for _ in 0..ITERATION_OPERATIONS {
                 assert!(budget.take(iteration));

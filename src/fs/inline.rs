@@ -21,16 +21,15 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::locality;
+use super::operation::Operation;
 use super::request::FsRequest;
-use crate::abi::*;
-use crate::alloc;
-use crate::errors::{Errno, Result};
+use super::{changes, mounts};
+use crate::abi::uv_stat_t;
+use crate::errors::Result;
 use crate::event_loop::Loop;
-use crate::sys::cached::{self, Answer, Found, Status};
-use crate::sys::fd;
+use crate::sys::cached::{self, Answer};
+use crate::sys::stat::Target;
 use crate::system::environment;
-use crate::view::{addr, get, set};
 use crate::work::pool;
 
 /// Whether operations may be done in place. A filter of system calls may be installed at any time,
@@ -75,199 +74,73 @@ pub(super) enum Outcome {
     PoolAndLearn,
 }
 
-type Attempt = fn(FsRequest) -> Outcome;
+/// A file of a local file system, with what the kernel has in memory of it.
+pub(super) struct LocalFile {
+    /// Closed by whoever made this.
+    pub(super) fd: c_int,
+    pub(super) stat: uv_stat_t,
+}
 
-fn attempt_of(kind: uv_fs_type) -> Option<Attempt> {
-    Some(match kind {
-        UV_FS_STAT => stat,
-        UV_FS_LSTAT => lstat,
-        UV_FS_FSTAT => fstat,
-        UV_FS_ACCESS => access,
-        UV_FS_READLINK => readlink,
-        UV_FS_OPEN => open,
-        _ => return None,
-    })
+impl LocalFile {
+    pub(super) fn is(&self, kind: libc::mode_t) -> bool {
+        self.stat.st_mode & u64::from(libc::S_IFMT) == u64::from(kind)
+    }
 }
 
 /// Tries to do an operation here and now, without waiting for anything.
-pub(super) fn attempt(request: FsRequest, on: Loop) -> Outcome {
-    let Some(attempt) = attempt_of(request.kind()) else {
+pub(super) fn attempt<O: Operation>(request: FsRequest, on: Loop) -> Outcome {
+    let Some(target) = O::inline_target(request) else {
         return Outcome::Pool;
     };
-    if !is_allowed() || pool::keeps_order() && pool::has_jobs() {
+    if changes::any() || pool::keeps_order() && pool::has_jobs() || !is_allowed() {
         return Outcome::Pool;
     }
     let iteration = on.metrics().iteration();
-    if on.inline_budget(|budget| budget.take(iteration)) {
-        attempt(request)
-    } else {
-        Outcome::Pool
+    if !on.allowance(|allowance| allowance.take(iteration)) {
+        return Outcome::Pool;
+    }
+    look_at(target, |file| O::try_inline(request, file))
+}
+
+/// Goes on with a target's file, if its names are in memory.
+fn look_at(target: Target<'_>, work: impl FnOnce(&LocalFile) -> Option<Result<usize>>) -> Outcome {
+    let (path, flags) = match target {
+        Target::Path(path) => (path, 0),
+        Target::Link(path) => (path, libc::O_NOFOLLOW),
+        Target::Descriptor(fd) => return look_at_open(fd, work),
+    };
+    match cached::open(path, libc::O_PATH | flags) {
+        Answer::Known(Ok(file)) => look_at_open(file.fd(), work),
+        Answer::Known(Err(error)) => Outcome::Done(Err(error)),
+        Answer::Unknown => Outcome::Pool,
     }
 }
 
-/// Says how to go on with a file: by its status if it is of a local file system.
-fn with_local(fd: c_int, work: impl FnOnce(&Status) -> Outcome) -> Outcome {
+/// Goes on with an open file, if it is of a local file system.
+fn look_at_open(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usize>>) -> Outcome {
     let Ok(status) = cached::status(fd) else {
         return Outcome::Pool;
     };
-    match locality::is_local(status.mount) {
-        Some(true) => work(&status),
+    match mounts::is_local(status.mount) {
+        Some(true) => {
+            let stat = status.stat;
+            work(&LocalFile { fd, stat }).map_or(Outcome::Pool, Outcome::Done)
+        }
         Some(false) => Outcome::Pool,
         None if status.mount == 0 => Outcome::Pool,
         None => Outcome::PoolAndLearn,
     }
 }
 
-/// The same with a path's file, if its names are in memory.
-fn with_path(
-    request: FsRequest,
-    flags: c_int,
-    work: impl FnOnce(Found, &Status) -> Outcome,
-) -> Outcome {
-    match cached::open(request.path(), libc::O_PATH | flags) {
-        Answer::Known(Ok(file)) => {
-            let fd = file.fd();
-            with_local(fd, |status| work(file, status))
-        }
-        Answer::Known(Err(error)) => Outcome::Done(Err(error)),
-        Answer::Unknown => Outcome::Pool,
-    }
-}
-
-fn tell_status(request: FsRequest, status: &Status) -> Outcome {
-    set!(request.statbuf = status.stat);
-    set!(request.ptr = addr!(request.statbuf).cast());
-    Outcome::Done(Ok(0))
-}
-
-fn stat(request: FsRequest) -> Outcome {
-    with_path(request, 0, |_, status| tell_status(request, status))
-}
-
-fn lstat(request: FsRequest) -> Outcome {
-    with_path(request, libc::O_NOFOLLOW, |_, status| {
-        tell_status(request, status)
-    })
-}
-
-fn fstat(request: FsRequest) -> Outcome {
-    with_local(get!(request.file), |status| tell_status(request, status))
-}
-
-fn access(request: FsRequest) -> Outcome {
-    const MODES: c_int = libc::R_OK | libc::W_OK | libc::X_OK;
-    // Other modes are an error whatever the path is; and paths are looked up for the effective user.
-    if get!(request.flags) & !MODES != 0 || !cached::is_real_user() {
-        return Outcome::Pool;
-    }
-    with_path(request, 0, |file, _| {
-        match cached::access(file.fd(), get!(request.flags)) {
-            Ok(()) => Outcome::Done(Ok(0)),
-            Err(error @ Errno::EACCES) => Outcome::Done(Err(error)),
-            Err(_) => Outcome::Pool,
-        }
-    })
-}
-
-fn readlink(request: FsRequest) -> Outcome {
-    // Not even the text of a link need be in memory; it is when the link can be followed.
-    if matches!(cached::open(request.path(), libc::O_PATH), Answer::Unknown) {
-        return Outcome::Pool;
-    }
-    with_path(request, libc::O_NOFOLLOW, |file, status| {
-        if !status.is(libc::S_IFLNK) {
-            return Outcome::Done(Err(Errno::EINVAL));
-        }
-        match read_link(request, file.fd(), status.stat.st_size as usize) {
-            Some(()) => Outcome::Done(Ok(0)),
-            None => Outcome::Pool,
-        }
-    })
-}
-
-/// Leaves the text of a link in the request, if it is as long as was said.
-fn read_link(request: FsRequest, fd: c_int, length: usize) -> Option<()> {
-    let mut text: alloc::Vec<u8> = alloc::vec();
-    // Room for the terminator, by which too long a text shows as well.
-    text.try_reserve_exact(length + 1).ok()?;
-    text.resize(length + 1, 0);
-    let count = cached::readlink(fd, &mut text).ok()?;
-    if count != length {
-        return None;
-    }
-    text[length] = 0;
-    set!(request.ptr = super::request::into_block(text).cast());
-    Some(())
-}
-
-/// Whether to open with these flags changes nothing, nor waits for others. For writing it may, for who
-/// holds a lease.
-fn is_harmless(flags: c_int) -> bool {
-    const HARMLESS: c_int = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_LARGEFILE;
-    flags & libc::O_ACCMODE == libc::O_RDONLY && flags & !(libc::O_ACCMODE | HARMLESS) == 0
-}
-
-fn open(request: FsRequest) -> Outcome {
-    let flags = get!(request.flags);
-    if !is_harmless(flags) {
-        return Outcome::Pool;
-    }
-    // To open a FIFO or a device has effects, so what it is comes first.
-    let is_regular = with_path(request, flags & libc::O_NOFOLLOW, |_, status| {
-        if status.is(libc::S_IFREG) {
-            Outcome::Done(Ok(0))
-        } else {
-            Outcome::Pool
-        }
-    });
-    match is_regular {
-        Outcome::Done(Ok(_)) => open_regular(request, flags),
-        other => other,
-    }
-}
-
-fn open_regular(request: FsRequest, flags: c_int) -> Outcome {
-    // Not blocking, so that a lease is no reason to wait, nor what may be there instead by now.
-    match cached::open(request.path(), flags | libc::O_NONBLOCK) {
-        Answer::Known(Ok(file)) => {
-            // Only pipes and the like have no position; those would have had to be waited for.
-            let is_as_asked = cached::position(file.fd()).is_some()
-                && cached::make_blocking(file.fd(), flags).is_ok();
-            if is_as_asked {
-                Outcome::Done(Ok(file.keep() as usize))
-            } else {
-                Outcome::Pool
-            }
-        }
-        Answer::Known(Err(error)) => Outcome::Done(Err(error)),
-        Answer::Unknown => Outcome::Pool,
-    }
-}
-
 /// On a worker, after the operation: finds out about the file system, for the next time.
-pub(super) fn learn(request: FsRequest) {
-    match request.kind() {
-        UV_FS_FSTAT => locality::learn(get!(request.file)),
-        kind => {
-            let follow = kind != UV_FS_LSTAT && kind != UV_FS_READLINK;
-            if let Ok(file) = cached::locate(request.path(), follow) {
-                locality::learn(file.fd());
-            }
-        }
+pub(super) fn learn<O: Operation>(request: FsRequest) {
+    let (path, follow) = match O::inline_target(request) {
+        Some(Target::Path(path)) => (path, true),
+        Some(Target::Link(path)) => (path, false),
+        Some(Target::Descriptor(fd)) => return mounts::learn(fd),
+        None => return,
+    };
+    if let Ok(file) = cached::locate(path, follow) {
+        mounts::learn(file.fd());
     }
-}
-
-/// Takes an operation back that was done in place and is still to be told. `UV_EBUSY` if what it
-/// did cannot be undone.
-pub(super) fn undo(request: FsRequest) -> Result {
-    match request.kind() {
-        UV_FS_OPEN if get!(request.result) >= 0 => fd::close_quietly(get!(request.result) as c_int),
-        UV_FS_READLINK => {
-            // SAFETY: null, or allocated by `read_link`, and forgotten below.
-            unsafe { alloc::free(get!(request.ptr)) };
-        }
-        _ => {}
-    }
-    set!(request.ptr = core::ptr::null_mut());
-    Ok(())
 }

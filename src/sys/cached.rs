@@ -55,7 +55,7 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
         mode: 0,
         resolve: RESOLVE_CACHED,
     };
-    // No function of libc's does this: see `fs/in_place.rs` for programs that replace those.
+    // No function of libc's does this: see `fs/inline.rs` for programs that replace those.
     // SAFETY: the path is terminated, and the kernel reads as much of `how` as its size says.
     let result = unsafe {
         libc::syscall(
@@ -88,9 +88,6 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    pub(crate) fn is(&self, kind: libc::mode_t) -> bool {
-        self.stat.st_mode & u64::from(libc::S_IFMT) == u64::from(kind)
-    }
 }
 
 /// Above the numbers of mounts that are never used again.

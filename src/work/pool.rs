@@ -25,6 +25,7 @@ use crate::abi::*;
 use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
+use crate::fs;
 use crate::handle::Handle;
 use crate::spin::{self, Waiter};
 use crate::sys::clock;
@@ -391,6 +392,7 @@ unsafe extern "C" fn reset_after_fork() {
         (*POOL.state.get()).reset();
     }
     spin::reset_after_fork();
+    fs::reset_after_fork();
     IS_FORKED.store(true, Relaxed);
     HINTS.store(0, SeqCst);
 }
