@@ -363,6 +363,8 @@ impl Loop {
     fn fork(self) -> Result {
         self.descriptors(|all| all.fork(|io| io.requeue(self)))?;
         set!(self.backend_fd = self.descriptors(|all| all.poller.fd()));
+        // A child may be about to enter a sandbox.
+        self.allowance(|allowance| *allowance = Allowance::new());
         async_handle::loop_fork(self)?;
         signal::loop_fork(self)?;
         fs_event::loop_fork(self)

@@ -29,23 +29,13 @@ use crate::errors::Result;
 use crate::event_loop::Loop;
 use crate::sys::cached::{self, Answer};
 use crate::sys::stat::Target;
-use crate::system::environment;
+use crate::system::{environment, supervision};
 use crate::work::pool;
 
-/// Whether operations may be done in place. A filter of system calls may be installed at any time,
-/// also by the callback that starts the operation, and would end the process.
-fn is_allowed() -> bool {
-    match mode() {
-        OFF => false,
-        ALWAYS => true,
-        _ => !cached::is_filtered(),
-    }
-}
-
+/// When anything is inline, by `OXUV_FS_INLINE`.
 const UNKNOWN: u32 = 0;
-const OFF: u32 = 1;
-/// Unless there is a filter of system calls.
-const ON: u32 = 2;
+const NEVER: u32 = 1;
+const UNLESS_SUPERVISED: u32 = 2;
 const ALWAYS: u32 = 3;
 
 /// One of the above, found out at the first operation.
@@ -56,13 +46,28 @@ fn mode() -> u32 {
         return known;
     }
     let mode = match environment::number(c"OXUV_FS_INLINE") {
-        Some(0) => OFF,
-        Some(_) if cached::is_supported() => ALWAYS,
-        None if !cached::is_filtered() && cached::is_libc_itself() && cached::is_supported() => ON,
-        _ => OFF,
+        Some(0) => NEVER,
+        Some(_) => ALWAYS,
+        None if cached::is_libc_itself() => UNLESS_SUPERVISED,
+        None => NEVER,
     };
     MODE.store(mode, Relaxed);
     mode
+}
+
+fn is_allowed(on: Loop) -> bool {
+    match mode() {
+        NEVER => false,
+        ALWAYS => true,
+        _ => {
+            let now_ms = on.now();
+            if on.allowance(|allowance| allowance.should_ask(now_ms)) {
+                let answer = supervision::is_supervised();
+                on.allowance(|allowance| allowance.answered(answer, now_ms));
+            }
+            on.allowance(|allowance| allowance.is_unsupervised())
+        }
+    }
 }
 
 /// What came of an attempt.
@@ -92,7 +97,7 @@ pub(super) fn attempt<O: Operation>(request: FsRequest, on: Loop) -> Outcome {
     let Some(target) = O::inline_target(request) else {
         return Outcome::Pool;
     };
-    if changes::any() || pool::keeps_order() && pool::has_jobs() || !is_allowed() {
+    if changes::any() || pool::keeps_order() && pool::has_jobs() || !is_allowed(on) {
         return Outcome::Pool;
     }
     let iteration = on.metrics().iteration();

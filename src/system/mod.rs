@@ -9,4 +9,5 @@ pub(crate) mod environment;
 mod identity;
 mod memory;
 mod proc;
+pub(crate) mod supervision;
 pub(crate) mod title;
