@@ -1,22 +1,36 @@
-//! Operations whose answer the kernel has in memory, done in the loop's own thread.
+//! Inline operations: done in the loop's own thread, from what the kernel has in memory.
 //!
-//! To hand an operation to a thread and to be told of its end costs ten times what the operation
-//! itself does. So opening (for reading) and questions about files are tried in place first, in ways that cannot wait: see `sys/cached.rs`. What the kernel cannot answer so goes to
-//! the pool, as do files that are not regular, files of other machines and of FUSE, and whatever
-//! exceeds the share of an iteration, so that the loop stays responsive. The callback comes from
-//! the loop, when it polls, as if a thread had been quick.
+//! To hand an operation to a worker and to be called back takes ten times as long as a question
+//! about a file. So the loop's thread itself asks such questions (stat, lstat, fstat, access,
+//! readlink) and opens files for reading, in ways that cannot block (`sys/cached.rs`). The callback
+//! comes from the loop, as if a worker had been quick, and until then `uv_cancel` takes the
+//! operation back. Everything else goes to the pool, reading as well: of a read nothing tells
+//! beforehand whether it blocks.
 //!
-//! Cancelling works until then, as it does for an operation that no thread has begun: what was done
-//! is undone, where it shows at all. Where one thread does all of the pool's jobs, in their order,
-//! nothing passes those that wait.
+//! An operation is inline only if
 //!
-//! Not used under seccomp, which could end the process for a call that it does not know; where
-//! libc's functions are replaced (fakeroot and the like must see what is opened); on kernels before
-//! 5.12, which lack a call or do it wrongly; or with `OXUV_FS_INLINE=0`. `OXUV_FS_INLINE=1` leaves
-//! the first two reasons out.
+//! - the names of its path are in the kernel's cache (`RESOLVE_CACHED`, Linux 5.12),
+//! - the file is in a mount that is known to be local (`mounts.rs`), and regular if it is opened,
+//! - no operation that changes something is under way (`changes.rs`), and, where one worker does
+//!   all jobs in their order, no job at all,
+//! - neither a tracer nor a sandbox has a say in the thread's system calls
+//!   (`system/supervision.rs`), nor does a library that replaces libc's functions (fakeroot),
+//! - the iteration has done less than its part of such operations (`allowance.rs`).
 //!
-//! One thing does hold up opening and reading in place: a program that lets others have files by
-//! fanotify(7)'s permission events, as scanners for viruses do. Nothing tells whether there is one.
+//! `OXUV_FS_INLINE=1` leaves the fourth condition out; with 0 nothing is inline.
+//!
+//! What can hold up the loop all the same:
+//!
+//! - A path that ends at the root of a mount of NFS or 9p, or in `.` or `..` within one: the kernel
+//!   asks the server before it says which mount that is. Not to cross mounts (`RESOLVE_NO_XDEV`)
+//!   would avoid most of it, and leave all files to the pool that are in another mount than the
+//!   root or the current folder.
+//! - A file that another one of a remote mount takes the place of, between the question and the
+//!   opening.
+//! - A program that decides who may open files (permission events of fanotify(7), as scanners for
+//!   viruses use them). Nothing tells whether there is one.
+//! - A filter (seccomp) that is installed within ten milliseconds after an inline operation, and
+//!   ends the process for calls that libuv does not make.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -121,19 +135,21 @@ fn look_at(target: Target<'_>, work: impl FnOnce(&LocalFile) -> Option<Result<us
     }
 }
 
-/// Goes on with an open file, if it is of a local file system.
+/// Goes on with an open file, if it is of a local file system. Which mount it is in comes first:
+/// every other question may go to a server.
 fn look_at_open(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usize>>) -> Outcome {
-    let Ok(status) = cached::status(fd) else {
+    let Some(mount) = cached::mount(fd) else {
         return Outcome::Pool;
     };
-    match mounts::is_local(status.mount) {
-        Some(true) => {
-            let stat = status.stat;
-            work(&LocalFile { fd, stat }).map_or(Outcome::Pool, Outcome::Done)
-        }
-        Some(false) => Outcome::Pool,
-        None if status.mount == 0 => Outcome::Pool,
-        None => Outcome::PoolAndLearn,
+    match mounts::is_local(mount) {
+        Some(true) => {}
+        Some(false) => return Outcome::Pool,
+        None => return Outcome::PoolAndLearn,
+    }
+    match cached::status(fd) {
+        Ok(stat) if mounts::is_stale(mount, stat.st_dev) => Outcome::PoolAndLearn,
+        Ok(stat) => work(&LocalFile { fd, stat }).map_or(Outcome::Pool, Outcome::Done),
+        Err(_) => Outcome::Pool,
     }
 }
 
