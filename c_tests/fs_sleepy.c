@@ -292,7 +292,7 @@ TEST_IMPL(everything_is_remembered) {
 }
 
 /* A new mount is not taken for the one that was there before, nor for the folder below it. */
-TEST_IMPL(a_mount_inline_of_a_file_system_that_is_known) {
+TEST_IMPL(a_mount_in_place_of_a_file_system_that_is_known) {
   int i;
   set_up(3600);
   learn_mount(uv_default_loop(), test_tmpdir());
