@@ -235,10 +235,11 @@ TEST_FS(no_half_copies_stay) {
 
 /* Puts another file in place of the target while that is written to, then has the copy fail. */
 static void* replace_target(void* arg) {
-  int fd = open(test_path("fifo"), O_WRONLY);
+  const char** paths = arg;
+  int fd = open(paths[0], O_WRONLY);
   ASSERT_GE(fd, 0);
-  while (!fs_exists(test_path("to"))) sched_yield();
-  ASSERT_OK(rename(test_path("other"), test_path("to")));
+  while (access(paths[1], F_OK) != 0) sched_yield();
+  ASSERT_OK(rename(paths[2], paths[1]));
   ASSERT_EQ(write(fd, data, 5000), 5000);
   ASSERT_OK(close(fd));
   return arg;
@@ -246,17 +247,18 @@ static void* replace_target(void* arg) {
 
 TEST_FS(what_took_the_place_of_a_half_copy_stays) {
   OXUV_ONLY();
+  const char* paths[] = {test_path("fifo"), test_path("to"), test_path("other")};
   struct rlimit limit = {1000, RLIM_INFINITY};
   pthread_t thread;
 
-  write_file(test_path("other"), "other", 5);
-  ASSERT_OK(mkfifo(test_path("fifo"), 0600));
+  write_file(paths[2], "other", 5);
+  ASSERT_OK(mkfifo(paths[0], 0600));
   signal(SIGXFSZ, SIG_IGN);
   ASSERT_OK(setrlimit(RLIMIT_FSIZE, &limit));
-  ASSERT_OK(pthread_create(&thread, NULL, replace_target, NULL));
-  ASSERT_EQ(FS(copyfile, test_path("fifo"), test_path("to"), 0), UV_EFBIG);
+  ASSERT_OK(pthread_create(&thread, NULL, replace_target, paths));
+  ASSERT_EQ(FS(copyfile, paths[0], paths[1], 0), UV_EFBIG);
   ASSERT_OK(pthread_join(thread, NULL));
-  fs_check_content(test_path("to"), "other", 5);
+  fs_check_content(paths[1], "other", 5);
 }
 
 TEST_FS(files_that_do_not_tell_their_size) {
