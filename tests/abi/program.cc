@@ -177,8 +177,8 @@ int main() {
   uv_tty_t tty;
   uv_poll_t poll;
   Derived tcp;
-  Handle handle;
-  Poll own;
+  Handle handle = Handle();
+  Poll own = Poll();
   Owner<uv_timer_t, uv_timer_init> *timer = new Owner<uv_timer_t, uv_timer_init>(loop);
 
   start<on_timer>(timer->get());
