@@ -3344,7 +3344,9 @@ UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
  * went or was renamed and UV_CHANGE for what was changed. UV_CHANGE without
  * a name means that events were lost. A negative status says that a
  * directory below could not be watched, such as UV_ENOSPC for the system's
- * limit; the handle goes on.
+ * limit; without a name it says that the watched directory itself, or the
+ * events, cannot be read. That is told once and tried again; the handle
+ * goes on.
  *
  * Returns 0 or an error: UV_EINVAL when it is started already, UV_ENOENT,
  * UV_EACCES, UV_ENOSPC (no more watches), UV_EMFILE (no more inotify

@@ -9,11 +9,14 @@
 //! each of them.
 //!
 //! When the kernel's queue of events was full, events are lost: every handle of the loop is told so
-//! by `UV_CHANGE` without a file name.
+//! by `UV_CHANGE` without a file name. When events cannot be read, every handle is told the error, once,
+//! and they are read when that is possible again. `retry` has trees look again into directories that
+//! they could not look into.
 //!
 //! <https://docs.libuv.org/en/v1.x/fs_event.html>
 
 mod registry;
+mod retry;
 mod tree;
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -26,7 +29,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::Handle;
 use crate::list::List;
-use crate::sys::inotify::{Buffer, Event, Target};
+use crate::sys::inotify::{self, Buffer, Event, Target};
 use crate::view::{addr, get, set, view};
 use registry::{NO_NODE, Registry};
 use tree::Tree;
@@ -120,6 +123,7 @@ impl FsEvent {
         set!(self.cb = callback);
         handle.start();
         self.deliver_later();
+        retry::schedule(self.event_loop(), false);
         Ok(())
     }
 
@@ -210,6 +214,11 @@ impl FsEvent {
         }
     }
 
+    /// Looks again into what is incomplete.
+    fn look_again(self) {
+        self.with_tree(|tree, registry| tree.retry(registry, self));
+    }
+
     /// Has reports of the start delivered by the loop, not within the call.
     fn deliver_later(self) {
         let on = self.event_loop();
@@ -251,22 +260,37 @@ fn watcher_of(on: Loop) -> Io {
 }
 
 fn ensure_registry(on: Loop) -> Result {
-    if !registry_of(on).is_null() {
+    if registry_of(on).is_null() {
+        let registry = alloc::boxed(Registry::new())?;
+        set!(on.inotify_watchers = alloc::Box::into_raw(registry).cast());
+    }
+    if with_registry(on, |registry| registry.fd) != -1 {
         return Ok(());
     }
-    let registry = alloc::boxed(Registry::new()?)?;
-    listen_to(on, registry.fd)?;
-    set!(on.inotify_watchers = alloc::Box::into_raw(registry).cast());
-    Ok(())
+    open_instance(on)
 }
 
-fn listen_to(on: Loop, fd: c_int) -> Result {
+fn open_instance(on: Loop) -> Result {
+    let fd = inotify::open()?;
+    with_registry(on, |registry| {
+        registry.fd = fd;
+        registry.instance += 1;
+    });
     let io = watcher_of(on);
     io.init(Watcher::Inotify, -1);
-    io.set_fd(on, fd)?;
+    io.set_fd(on, fd)
+        .inspect_err(|_| with_registry(on, Registry::close))?;
     io.start(on, ready::READABLE);
     set!(on.inotify_fd = fd);
     Ok(())
+}
+
+fn close_instance(on: Loop) {
+    if with_registry(on, |registry| registry.fd) != -1 {
+        watcher_of(on).close(on);
+        with_registry(on, Registry::close);
+        set!(on.inotify_fd = -1);
+    }
 }
 
 /// Calls `each` for every started handle of the loop.
@@ -316,23 +340,44 @@ pub(crate) fn on_readable(on: Loop) {
     if with_registry(on, |registry| core::mem::take(&mut registry.has_reports)) {
         for_each_started(on, FsEvent::deliver);
     }
+    if let Err(error) = read_events(on)
+        && error != Errno::EAGAIN
+    {
+        on_failure(on, error);
+    }
+    retry::schedule(on, false);
+}
+
+fn read_events(on: Loop) -> Result {
     for _ in 0..READ_BUDGET {
         let mut buffer = Buffer::new();
-        let fd = with_registry(on, |registry| registry.fd);
-        let Ok(events) = buffer.read(fd) else {
-            return;
-        };
+        let (fd, instance) = with_registry(on, |registry| (registry.fd, registry.instance));
+        let events = buffer.read(fd)?;
+        with_registry(on, |registry| registry.is_failing = false);
         for event in events {
             if event.is_overflow() {
                 on_overflow(on);
             } else {
                 dispatch(on, &event);
             }
-            if with_registry(on, |registry| registry.fd) != fd {
-                // Forked: what is left of the batch is the parent's, by numbers of its watches.
-                break;
+            // A callback may fork: what is left is the parent's.
+            if with_registry(on, |registry| registry.instance) != instance {
+                return Ok(());
             }
         }
+    }
+    Ok(())
+}
+
+/// Events cannot be read at the moment.
+fn on_failure(on: Loop, error: Errno) {
+    watcher_of(on).back_off(on);
+    if !with_registry(on, |registry| {
+        core::mem::replace(&mut registry.is_failing, true)
+    }) {
+        for_each_started(on, |handle| {
+            handle.invoke(core::ptr::null(), 0, error.code())
+        });
     }
 }
 
@@ -341,9 +386,9 @@ pub(crate) fn loop_cleanup(on: Loop) {
     if registry.is_null() {
         return;
     }
-    watcher_of(on).close(on);
+    retry::end(on);
+    close_instance(on);
     set!(on.inotify_watchers = core::ptr::null_mut());
-    set!(on.inotify_fd = -1);
     // SAFETY: made by `ensure_registry`, and not used from here on.
     drop(unsafe { alloc::Box::from_raw_in(registry, alloc::Heap) });
 }
@@ -354,9 +399,8 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
     if registry_of(on).is_null() {
         return Ok(());
     }
-    watcher_of(on).close(on);
-    with_registry(on, Registry::renew)?;
-    listen_to(on, with_registry(on, |registry| registry.fd))?;
+    close_instance(on);
+    open_instance(on)?;
     let first_error = core::cell::Cell::new(Ok(()));
     for_each_started(on, |handle| {
         let renewed = handle
@@ -369,6 +413,7 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
         handle.deliver_later();
         first_error.set(first_error.get().and(renewed));
     });
+    retry::schedule(on, false);
     first_error.get()
 }
 
@@ -414,7 +459,8 @@ pub unsafe extern "C" fn uv_fs_event_init(
 /// relative to the watched directory (a file's own name for a file), with `UV_RENAME` for what came,
 /// went or was renamed and `UV_CHANGE` for what was changed. `UV_CHANGE` without a name means that
 /// events were lost. A negative status says that a directory below could not be watched, such as
-/// `UV_ENOSPC` for the system's limit; the handle goes on.
+/// `UV_ENOSPC` for the system's limit; without a name it says that the watched directory itself, or the
+/// events, cannot be read. That is told once and tried again; the handle goes on.
 ///
 /// Returns 0 or an error: `UV_EINVAL` when it is started already, `UV_ENOENT`, `UV_EACCES`, `UV_ENOSPC`
 /// (no more watches), `UV_EMFILE` (no more inotify instances).

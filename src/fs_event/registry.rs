@@ -7,8 +7,10 @@
 use core::ffi::{CStr, c_int};
 
 use super::FsEvent;
+use super::retry::Retry;
 use crate::alloc;
 use crate::errors::{Errno, Result};
+use crate::sys::dir::Directory;
 use crate::sys::{fd, inotify};
 
 /// In [`Subscription::node`]: the handle's path itself, not a directory of its tree.
@@ -110,19 +112,40 @@ impl Subscriptions {
 
 /// What a loop has of inotify, behind `inotify_watchers`.
 pub(super) struct Registry {
+    /// −1 after a fork that left the loop without an instance.
     pub(super) fd: c_int,
+    /// How many instances there were.
+    pub(super) instance: u32,
     pub(super) subscriptions: Subscriptions,
     /// Trees have something to report that no event will bring up.
     pub(super) has_reports: bool,
+    /// A tree could not look into a directory since this was looked at last.
+    pub(super) wants_look: bool,
+    pub(super) retry: Retry,
+    /// The last read of events failed, which was told.
+    pub(super) is_failing: bool,
 }
 
 impl Registry {
-    pub(super) fn new() -> Result<Registry> {
-        Ok(Registry {
-            fd: inotify::open()?,
+    pub(super) fn new() -> Registry {
+        Registry {
+            fd: -1,
+            instance: 0,
             subscriptions: Subscriptions::new(),
             has_reports: false,
-        })
+            wants_look: false,
+            retry: Retry::new(),
+            is_failing: false,
+        }
+    }
+
+    /// Closes the instance. Its watches are not touched: after a fork they are the parent's.
+    pub(super) fn close(&mut self) {
+        if self.fd != -1 {
+            fd::close_quietly(self.fd);
+        }
+        self.fd = -1;
+        self.subscriptions.clear();
     }
 
     /// Watches a path for somebody who subscribes right after. Those who watch it already miss
@@ -132,7 +155,7 @@ impl Registry {
     }
 
     /// The same of an open directory.
-    pub(super) fn watch_open(&self, directory: &inotify::Directory) -> Result<c_int> {
+    pub(super) fn watch_open(&self, directory: &Directory) -> Result<c_int> {
         inotify::add_open(self.fd, directory)
     }
 
@@ -157,21 +180,11 @@ impl Registry {
             inotify::remove(self.fd, wd);
         }
     }
-
-    /// Starts afresh with an instance of its own, after a fork. The old one is closed without
-    /// touching its watches, which are the parent's.
-    pub(super) fn renew(&mut self) -> Result {
-        let new = inotify::open()?;
-        fd::close_quietly(self.fd);
-        self.fd = new;
-        self.subscriptions.clear();
-        Ok(())
-    }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        fd::close_quietly(self.fd);
+        self.close();
     }
 }
 

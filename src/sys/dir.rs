@@ -1,10 +1,10 @@
 //! Reading folders.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_int};
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use super::{fd, large};
+use super::{fd, large, retry};
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 
@@ -41,6 +41,27 @@ impl Directory {
             error
         };
         NonNull::new(stream).map(Directory).ok_or_else(failed)
+    }
+
+    /// Opens a path that is relative to another folder, whose descriptor is `parent`. `flags` are
+    /// those of `openat` beside the usual ones.
+    pub(crate) fn open_at(parent: c_int, path: &CStr, flags: c_int) -> Result<Directory> {
+        let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
+        // SAFETY: the path is terminated.
+        let fd =
+            retry(|| unsafe { large::openat(parent, path.as_ptr(), flags) }).and_then(fd::own)?;
+        // SAFETY: the descriptor is the stream's from here on, if this succeeds.
+        let stream = unsafe { libc::fdopendir(fd) };
+        NonNull::new(stream).map(Directory).ok_or_else(|| {
+            let error = Errno::last();
+            super::fd::close_quietly(fd);
+            error
+        })
+    }
+
+    pub(crate) fn fd(&self) -> c_int {
+        // SAFETY: an open stream.
+        unsafe { libc::dirfd(self.0.as_ptr()) }
     }
 
     /// The folder in C's hands, to be had back with [`Directory::from_raw`].

@@ -1,12 +1,13 @@
-//! inotify, and what it takes to find the directories below one.
+//! inotify.
 
 use core::ffi::{CStr, c_int};
 use core::fmt::Write;
 use core::mem::MaybeUninit;
 
+use super::dir::Directory;
 use super::fd::own;
-use super::{cvt, large, retry, retry_size};
-use crate::errors::{Errno, Result};
+use super::{cvt, retry, retry_size};
+use crate::errors::Result;
 use crate::text::Text;
 
 /// What is watched for. A path may be watched already, with this same mask: without `IN_MASK_ADD`
@@ -91,6 +92,11 @@ impl Event<'_> {
         self.has(libc::IN_ISDIR) && self.has(libc::IN_CREATE | libc::IN_MOVED_TO)
     }
 
+    /// Whether the attributes of a directory under that name changed.
+    pub(crate) fn is_changed_directory(&self) -> bool {
+        self.has(libc::IN_ISDIR) && self.has(libc::IN_ATTRIB)
+    }
+
     pub(crate) fn is_self_moved(&self) -> bool {
         self.has(libc::IN_MOVE_SELF)
     }
@@ -149,75 +155,6 @@ impl<'a> Iterator for Events<'a> {
             mask: header.mask,
             name: name.filter(|name| !name.is_empty()),
         })
-    }
-}
-
-/// The entries of a directory, in the system's order.
-pub(crate) struct Directory(*mut libc::DIR);
-
-/// One of them.
-pub(crate) struct Entry<'a> {
-    pub(crate) name: &'a CStr,
-    /// Whether it is a directory, or may be one.
-    pub(crate) may_be_directory: bool,
-}
-
-impl Directory {
-    /// Opens a path, whose last part is not followed if it is a symbolic link.
-    pub(crate) fn open(path: &CStr) -> Result<Directory> {
-        Directory::open_at(libc::AT_FDCWD, path, libc::O_NOFOLLOW)
-    }
-
-    /// Opens a path, links followed.
-    pub(crate) fn open_following(path: &CStr) -> Result<Directory> {
-        Directory::open_at(libc::AT_FDCWD, path, 0)
-    }
-
-    /// Opens an entry of this one.
-    pub(crate) fn open_entry(parent: c_int, name: &CStr) -> Result<Directory> {
-        Directory::open_at(parent, name, libc::O_NOFOLLOW)
-    }
-
-    fn open_at(parent: c_int, path: &CStr, flags: c_int) -> Result<Directory> {
-        let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
-        // SAFETY: reads the path.
-        let fd = retry(|| unsafe { large::openat(parent, path.as_ptr(), flags) }).and_then(own)?;
-        // SAFETY: the descriptor is the directory's from here on, if this succeeds.
-        let directory = unsafe { libc::fdopendir(fd) };
-        if directory.is_null() {
-            let error = Errno::last();
-            super::fd::close_quietly(fd);
-            return Err(error);
-        }
-        Ok(Directory(directory))
-    }
-
-    pub(crate) fn fd(&self) -> c_int {
-        // SAFETY: the directory is open.
-        unsafe { libc::dirfd(self.0) }
-    }
-
-    /// The next entry but `.` and `..`; `None` also when reading fails.
-    pub(crate) fn next(&mut self) -> Option<Entry<'_>> {
-        loop {
-            // SAFETY: the directory is open; an entry is live until the next call.
-            let entry = unsafe { large::readdir(self.0).as_ref() }?;
-            // SAFETY: names are terminated, within the entry.
-            let name = unsafe { CStr::from_ptr(entry.d_name.as_ptr()) };
-            if name != c"." && name != c".." {
-                return Some(Entry {
-                    name,
-                    may_be_directory: matches!(entry.d_type, libc::DT_DIR | libc::DT_UNKNOWN),
-                });
-            }
-        }
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // SAFETY: opened by `open`, and not used afterwards.
-        unsafe { libc::closedir(self.0) };
     }
 }
 
