@@ -1,6 +1,6 @@
 /* A file system that answers when the test wants it to: the loop goes on meanwhile. It is served
  * through /dev/fuse by a process of its own, in a mount namespace of the test's. */
-#include "in_place.h"
+#include "inline.h"
 
 #include <linux/fuse.h>
 #include <sched.h>
@@ -200,7 +200,7 @@ static void on_tick(uv_timer_t* handle) {
 }
 
 static void set_up(uint64_t seconds) {
-  need_in_place();
+  need_inline();
   validity = seconds;
   enter_namespace();
   ASSERT_OK(pipe(gate));
@@ -222,13 +222,13 @@ static void end(void) {
 /* The operation waits for the server (if it has to be asked), and the loop does not. The gate was
  * taken before the operation was started. */
 static int64_t check_held_back(int started, int must_ask) {
-  int before = in_place_calls;
+  int before = inline_calls;
   ASSERT_OK(started);
   run_until(uv_default_loop(), &ticks, ticks + 10);
-  if (must_ask) ASSERT_EQ(in_place_calls, before);
+  if (must_ask) ASSERT_EQ(inline_calls, before);
   open_gate();
-  run_until(uv_default_loop(), &in_place_calls, in_place_calls == before ? before + 1 : before);
-  return in_place_req.result;
+  run_until(uv_default_loop(), &inline_calls, inline_calls == before ? before + 1 : before);
+  return inline_req.result;
 }
 
 #define HELD_BACK(must_ask, name, ...)                                                             \
@@ -236,11 +236,11 @@ static int64_t check_held_back(int started, int must_ask) {
 
 static void check_status(int64_t result, uint64_t node) {
   ASSERT_OK(result);
-  ASSERT_EQ(in_place_req.statbuf.st_ino, node);
-  uv_fs_req_cleanup(&in_place_req);
+  ASSERT_EQ(inline_req.statbuf.st_ino, node);
+  uv_fs_req_cleanup(&inline_req);
 }
 
-/* Every operation that is done in place elsewhere, on what nothing is known of, or, in later rounds,
+/* Every operation that is done inline elsewhere, on what nothing is known of, or, in later rounds,
  * on what the kernel may remember. */
 static void ask_everything(int must_ask) {
   char memory[32];
@@ -251,25 +251,25 @@ static void ask_everything(int must_ask) {
   check_status(HELD_BACK(must_ask, lstat, at("link")), link_node);
   check_status(HELD_BACK(must_ask, stat, at("link")), file_node);
   ASSERT_OK(HELD_BACK(must_ask, access, at("file"), R_OK));
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   ASSERT_OK(HELD_BACK(must_ask, readlink, at("link")));
-  ASSERT_STR_EQ(in_place_req.ptr, "file");
-  uv_fs_req_cleanup(&in_place_req);
+  ASSERT_STR_EQ(inline_req.ptr, "file");
+  uv_fs_req_cleanup(&inline_req);
   ASSERT_EQ(HELD_BACK(must_ask, stat, at("nothing")), UV_ENOENT);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   /* The server is always told of an opening. */
   fd = (int) HELD_BACK(1, open, at("file"), O_RDONLY, 0);
   ASSERT_GE(fd, 0);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   ASSERT_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
   check_status(HELD_BACK(must_ask, fstat, fd), file_node);
   for (i = 0; i < 2; i++) {
     ASSERT_EQ(HELD_BACK(must_ask && i == 0, read, fd, &buf, 1, 0), 12);
     ASSERT_MEM_EQ(memory, content, 12);
-    uv_fs_req_cleanup(&in_place_req);
+    uv_fs_req_cleanup(&inline_req);
   }
   ASSERT_EQ(HELD_BACK(0, read, fd, &buf, 1, -1), 12);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   close(fd);
 }
 
@@ -302,9 +302,9 @@ TEST_IMPL(a_mount_in_place_of_a_file_system_that_is_known) {
     ASSERT_OK(mkdir(folder, 0755));
     write_file(at("file"), "local", 5);
     ASSERT_OK(START(stat, at("file")));
-    run_until(uv_default_loop(), &in_place_calls, in_place_calls + 1);
-    ASSERT_EQ(in_place_req.statbuf.st_size, 5);
-    uv_fs_req_cleanup(&in_place_req);
+    run_until(uv_default_loop(), &inline_calls, inline_calls + 1);
+    ASSERT_EQ(inline_req.statbuf.st_size, 5);
+    uv_fs_req_cleanup(&inline_req);
     ASSERT_OK(unlink(at("file")));
     ASSERT_OK(rmdir(folder));
     validity = again;
@@ -324,12 +324,12 @@ TEST_IMPL(paths_that_lead_through_it) {
   ASSERT_OK(stat(test_path("there"), &s));
   check_status(HELD_BACK(1, stat, test_path("there")), file_node);
   ASSERT_OK(HELD_BACK(1, access, test_path("there"), R_OK));
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   ASSERT_OK(HELD_BACK(0, readlink, test_path("there")));
-  ASSERT_STR_EQ(in_place_req.ptr, at("file"));
-  uv_fs_req_cleanup(&in_place_req);
+  ASSERT_STR_EQ(inline_req.ptr, at("file"));
+  uv_fs_req_cleanup(&inline_req);
   ASSERT_OK(HELD_BACK(0, stat, at("../local")));
-  ASSERT_EQ(in_place_req.statbuf.st_size, 1);
-  uv_fs_req_cleanup(&in_place_req);
+  ASSERT_EQ(inline_req.statbuf.st_size, 1);
+  uv_fs_req_cleanup(&inline_req);
   end();
 }

@@ -1,6 +1,6 @@
 /* Libraries that take the place of libc's functions for files (PRoot, fakeroot, …) see what is done,
  * by the names that libuv uses. This program itself is such a library: what it defines goes first. */
-#include "in_place.h"
+#include "inline.h"
 
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -155,7 +155,7 @@ TEST_IMPL_SERIAL(nothing_is_done_behind_the_shims_back) {
   ASSERT_OK(unsetenv("OXUV_FS_INLINE"));
   block_pool();
   ASSERT_OK(BY_POOL(stat, test_path("file")));
-  end_in_place();
+  end_inline();
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* As shims.c, for libraries that replace only the names without 64: where they do, nothing is done in
  * a way that they would see less of than of libuv's. */
-#include "in_place.h"
+#include "inline.h"
 
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ TEST_IMPL_SERIAL(nothing_is_done_behind_the_shims_back) {
   ASSERT_OK(unsetenv("OXUV_FS_INLINE"));
   block_pool();
   ASSERT_OK(BY_POOL(stat, test_path("file")));
-  end_in_place();
+  end_inline();
 }
 
 #endif

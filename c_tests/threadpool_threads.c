@@ -179,23 +179,76 @@ TEST_IMPL(the_size_is_read_when_the_pool_starts) {
 
 /* --- When ---------------------------------------------------------------------------------- */
 
-TEST_IMPL(threads_start_when_there_is_work_for_them) {
+/* Starts `jobs` jobs, one after the other, each of which blocks. */
+static void expect_threads_one_by_one(const char* size, int jobs, const int expected[]) {
   uv_loop_t* loop = uv_default_loop();
-  uv_work_t reqs[4];
   int i;
-  OXUV_ONLY();
-  set_size("4");
+  set_size(size);
   init_gate();
   ASSERT_EQ(pool_threads(), 0);
-  for (i = 0; i < 3; i++) {
-    ASSERT_OK(uv_queue_work(loop, &reqs[i], gated_work, count_after));
+  for (i = 0; i < jobs; i++) {
+    ASSERT_OK(uv_queue_work(loop, &many[i], gated_work, count_after));
     wait_for(&begun);
-    ASSERT_EQ(pool_threads(), i + 1);
+    ASSERT_EQ(pool_threads(), expected[i]);
   }
-  release(3);
+  release(jobs);
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
-  ASSERT_EQ(callbacks, 3);
+  ASSERT_EQ(callbacks, jobs);
   MAKE_SURE_NOTHING_LEAKED();
+}
+
+TEST_IMPL(four_threads_are_made_with_the_first_job) {
+  const int expected[] = {4, 4, 4, 4};
+  expect_threads_one_by_one("4", 4, expected);
+}
+
+TEST_IMPL(a_small_pool_is_made_with_the_first_job) {
+  const int expected[] = {2, 2};
+  expect_threads_one_by_one("2", 2, expected);
+}
+
+/* Beyond four there is one more than there are jobs: it is a worker that makes it. */
+TEST_IMPL(a_large_pool_grows_with_its_jobs) {
+  const int expected[] = {4, 4, 4, 5, 6, 6};
+  OXUV_ONLY();
+  expect_threads_one_by_one("6", 6, expected);
+}
+
+/* What the program does to its threads after the first job is not what later jobs run with. */
+static int mask_of_workers_is_empty = 1;
+
+static void check_mask(uv_work_t* req) {
+  sigset_t mask;
+  ASSERT_OK(pthread_sigmask(SIG_SETMASK, NULL, &mask));
+  if (sigismember(&mask, SIGTERM)) __atomic_store_n(&mask_of_workers_is_empty, 0, __ATOMIC_SEQ_CST);
+  gated_work(req);
+}
+
+static void submit_with_signals_blocked(const char* size, int jobs) {
+  uv_loop_t* loop = uv_default_loop();
+  sigset_t all;
+  int i;
+  set_size(size);
+  init_gate();
+  ASSERT_OK(uv_queue_work(loop, &many[0], no_work, count_after));
+  ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
+  sigfillset(&all);
+  ASSERT_OK(pthread_sigmask(SIG_BLOCK, &all, NULL));
+  for (i = 0; i < jobs; i++) ASSERT_OK(uv_queue_work(loop, &many[i], check_mask, count_after));
+  for (i = 0; i < jobs; i++) wait_for(&begun);
+  release(jobs);
+  ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(callbacks, jobs + 1);
+  ASSERT_EQ(mask_of_workers_is_empty, 1);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+TEST_IMPL(late_jobs_run_with_the_signal_mask_of_the_first_submitter) {
+  submit_with_signals_blocked("4", 4);
+}
+
+TEST_IMPL(so_do_those_of_a_large_pool) {
+  submit_with_signals_blocked("7", 7);
 }
 
 static uv_tcp_t server, client, peer;
@@ -397,25 +450,26 @@ TEST_IMPL(held_back_lookups_can_be_cancelled) {
 
 /* --- Where no thread can be had ------------------------------------------------------------ */
 
-static void with_one_thread(void) {
+static void with_four_of_eight_threads(void) {
   uv_loop_t* loop = uv_default_loop();
   uv_work_t first, reqs[20];
   int i;
+  set_size("8");
   init_gate();
   ASSERT_OK(uv_queue_work(loop, &first, gated_work, count_after));
   wait_for(&begun);
   refuse_threads();
   for (i = 0; i < 20; i++) ASSERT_OK(uv_queue_work(loop, &reqs[i], no_work, count_after));
-  ASSERT_EQ(pool_threads(), 1);
   release(1);
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(pool_threads(), 4);
   ASSERT_EQ(callbacks, 21);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(one_thread_is_enough) {
+TEST_IMPL(a_lack_of_threads_leaves_the_work_to_those_that_are_there) {
   OXUV_ONLY();
-  run_in_child(with_one_thread);
+  run_in_child(with_four_of_eight_threads);
 }
 
 static int done_inside;

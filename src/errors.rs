@@ -50,6 +50,7 @@ impl Errno {
     pub(crate) const ENOTSOCK: Errno = Errno(UV_ENOTSOCK);
     pub(crate) const ENOTSUP: Errno = Errno(UV_ENOTSUP);
     pub(crate) const ENOTTY: Errno = Errno(UV_ENOTTY);
+    pub(crate) const EOVERFLOW: Errno = Errno(UV_EOVERFLOW);
     pub(crate) const EPERM: Errno = Errno(UV_EPERM);
     pub(crate) const EPIPE: Errno = Errno(UV_EPIPE);
     pub(crate) const ERANGE: Errno = Errno(UV_ERANGE);

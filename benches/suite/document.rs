@@ -11,7 +11,7 @@ use crate::report;
 use crate::stats::{Summary, geometric_mean};
 use crate::svg::{self, Plot, What};
 
-const REGIMES: [Regime; 2] = [Regime::Quiet, Regime::Awake];
+const REGIMES: [Regime; 3] = Regime::ALL;
 
 const GROWTH: &[Plot] = &[
     plot(
@@ -202,8 +202,8 @@ fn program_of(record: &Record) -> &str {
 /// The goals, a row each.
 fn goals(recorded: &Recorded) -> String {
     let mut text = String::from(
-        "## Goals\n\n| goal | quiet: wanted | found | | awake: wanted | found | |\n\
-         |---|---|---|---|---|---|---|\n",
+        "## Goals\n\n| goal | quiet: wanted | found | | awake: wanted | found | | busy: wanted | found | |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for goal in GOALS {
         let _ = write!(text, "| {} |", goal.what);

@@ -136,7 +136,7 @@ fn show_goals(found: &[Record]) {
         ..Recorded::default()
     };
     for goal in GOALS {
-        for regime in [options::Regime::Quiet, options::Regime::Awake] {
+        for regime in options::Regime::ALL {
             let Some(finding) = goal.judge(&recorded, regime) else {
                 continue;
             };

@@ -9,7 +9,8 @@ cargo bench [-- OPTIONS]     measures this library beside libuv
   --filter TEXT      only benchmarks whose name contains TEXT; may be given more than once
   --pairs N          how many times each library is measured, in turn (7)
   --ms N             how long each measurement takes (300)
-  --regime WHICH     quiet, awake or both (both): awake keeps the processors from going idle
+  --regime WHICH     quiet, awake, busy or all (all): awake keeps the processors from going idle,
+                     busy has a process of ordinary priority on each that never blocks
   --quick            only proves that every benchmark runs on both libraries; nothing is judged
   --write            writes docs/performance.md, its charts, and benches/recorded.tsv
   --check            fails where a ratio is worse than the one in benches/recorded.tsv
@@ -23,21 +24,25 @@ library's release build; libuv's own folder shows what runs of one library diffe
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Regime {
     Quiet,
+    /// The processors do not go idle, and are free whenever somebody wants them.
     Awake,
+    /// Others want the processors all the time.
+    Busy,
 }
 
 impl Regime {
+    pub const ALL: [Regime; 3] = [Regime::Quiet, Regime::Awake, Regime::Busy];
+
     pub fn name(self) -> &'static str {
         match self {
             Regime::Quiet => "quiet",
             Regime::Awake => "awake",
+            Regime::Busy => "busy",
         }
     }
 
     pub fn from_name(name: &str) -> Option<Regime> {
-        [Regime::Quiet, Regime::Awake]
-            .into_iter()
-            .find(|regime| regime.name() == name)
+        Regime::ALL.into_iter().find(|regime| regime.name() == name)
     }
 }
 
@@ -62,7 +67,7 @@ impl Options {
             filters: Vec::new(),
             pairs: 7,
             milliseconds: 300,
-            regimes: vec![Regime::Quiet, Regime::Awake],
+            regimes: Regime::ALL.to_vec(),
             quick: false,
             write: false,
             check: false,
@@ -110,10 +115,10 @@ fn number(text: &str) -> Result<u64> {
 }
 
 fn regimes(text: &str) -> Result<Vec<Regime>> {
-    if text == "both" {
-        return Ok(vec![Regime::Quiet, Regime::Awake]);
+    if text == "all" {
+        return Ok(Regime::ALL.to_vec());
     }
     Regime::from_name(text)
         .map(|regime| vec![regime])
-        .ok_or_else(|| format!("no regime {text}: quiet, awake or both"))
+        .ok_or_else(|| format!("no regime {text}: quiet, awake, busy or all"))
 }

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::Result;
@@ -212,58 +209,70 @@ pub fn output_within(
     }
 }
 
-/// Keeps the processors from going idle for as long as it lives, if the regime says so: a thread on
-/// each that runs only when nothing else wants to.
+/// Keeps the processors from going idle for as long as it lives, if the regime says so: a process on
+/// each that never blocks. Awake, it runs only when nothing else wants to.
 pub struct Spinners {
-    is_over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    processes: Vec<libc::pid_t>,
 }
 
 impl Spinners {
     pub fn start(regime: Regime) -> Spinners {
-        let is_over = Arc::new(AtomicBool::new(false));
         let count = match regime {
             Regime::Quiet => 0,
-            Regime::Awake => std::thread::available_parallelism().map_or(1, |count| count.get()),
+            _ => std::thread::available_parallelism().map_or(1, |count| count.get()),
         };
-        let threads = (0..count)
-            .map(|processor| {
-                let is_over = is_over.clone();
-                std::thread::spawn(move || {
-                    become_idle_class(processor);
-                    while !is_over.load(Ordering::Relaxed) {
-                        std::hint::spin_loop();
-                    }
-                })
-            })
+        let processes = (0..count)
+            .filter_map(|at| spin_forever(regime, at))
             .collect();
-        Spinners { is_over, threads }
+        Spinners { processes }
     }
 }
 
 impl Drop for Spinners {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
+        for pid in self.processes.drain(..) {
+            // SAFETY: children of this process, each waited for once.
+            unsafe {
+                libc::kill(pid, libc::SIGKILL);
+                libc::waitpid(pid, std::ptr::null_mut(), 0);
+            }
         }
     }
 }
 
+/// A process of its own, so that it counts against the benchmark's group in no scheduler.
+fn spin_forever(regime: Regime, processor: usize) -> Option<libc::pid_t> {
+    // SAFETY: the child calls nothing that another thread's lock could be in the way of.
+    match unsafe { libc::fork() } {
+        -1 => None,
+        0 => {
+            stay_on(regime, processor);
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+        pid => Some(pid),
+    }
+}
+
 #[cfg(target_os = "linux")]
-fn become_idle_class(processor: usize) {
+fn stay_on(regime: Regime, processor: usize) {
     // SAFETY: plain data, for which all zeroes are valid.
     let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
     // SAFETY: plain data, for which all zeroes are valid.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: the number is below the size of the set on machines of up to 1024 processors.
     unsafe { libc::CPU_SET(processor, &mut set) };
-    // SAFETY: the pointers are valid for the calls; they act on this thread alone.
+    // SAFETY: the pointers are valid for the calls; they act on this process alone.
     unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters);
+        // Ends with the benchmark, however that ends.
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if regime == Regime::Awake {
+            libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters);
+        }
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn become_idle_class(_processor: usize) {}
+fn stay_on(_regime: Regime, _processor: usize) {}

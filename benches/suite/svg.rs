@@ -8,6 +8,7 @@ use crate::report;
 
 const QUIET: &str = "#0b6fb8";
 const AWAKE: &str = "#d9730d";
+const BUSY: &str = "#7a3fb0";
 const GREY: &str = "#888";
 
 /// Text sizes, colours and the white ground: readable on light and dark pages.
@@ -44,6 +45,7 @@ fn colour(regime: Regime) -> &'static str {
     match regime {
         Regime::Quiet => QUIET,
         Regime::Awake => AWAKE,
+        Regime::Busy => BUSY,
     }
 }
 
@@ -124,8 +126,9 @@ pub fn ratios(records: &[Record]) -> String {
 
 fn dot(svg: &mut String, record: &Record, scale: Scale, y: f64) {
     let y = match record.regime {
-        Regime::Quiet => y - 2.5,
-        Regime::Awake => y + 2.5,
+        Regime::Quiet => y - 3.0,
+        Regime::Awake => y,
+        Regime::Busy => y + 3.0,
     };
     let colour = colour(record.regime);
     let (low, high) = (scale.at(record.ratio.low), scale.at(record.ratio.high));
@@ -144,7 +147,7 @@ fn dot(svg: &mut String, record: &Record, scale: Scale, y: f64) {
 }
 
 fn legend(svg: &mut String, x: f64) {
-    for (index, regime) in [Regime::Quiet, Regime::Awake].into_iter().enumerate() {
+    for (index, regime) in Regime::ALL.into_iter().enumerate() {
         let x = x + 90.0 * index as f64;
         let _ = writeln!(
             svg,
@@ -155,7 +158,7 @@ fn legend(svg: &mut String, x: f64) {
     }
     label(
         svg,
-        x + 200.0,
+        x + 290.0,
         18.0,
         "start",
         "times better than libuv: median, and the middle half of the pairs",

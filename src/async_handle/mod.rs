@@ -95,12 +95,6 @@ impl AsyncState {
         self.sleep.store(AWAKE, Relaxed);
     }
 
-    /// Whether the loop runs, and does not sleep.
-    #[inline]
-    pub(crate) fn is_awake(&self) -> bool {
-        self.sleep.load(SeqCst) == AWAKE
-    }
-
     /// Makes the loop look at its messages, unless it does so anyway. To be called after there is
     /// one; from any thread, and from signal handlers.
     #[inline]

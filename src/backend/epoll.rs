@@ -108,20 +108,21 @@ impl Poller {
     ) -> Result {
         let list = events.list.as_mut_ptr().cast::<libc::epoll_event>();
         events.count = 0;
-        let count = if block_sigprof {
-            // SAFETY: an all-zero set is valid memory for sigemptyset.
-            let mut blocked: libc::sigset_t = unsafe { core::mem::zeroed() };
-            // SAFETY: both write to `blocked` only.
+        // SAFETY: an all-zero set is valid memory for sigemptyset.
+        let mut sigprof: libc::sigset_t = unsafe { core::mem::zeroed() };
+        let mask: *const libc::sigset_t = if block_sigprof {
+            // SAFETY: both write to `sigprof` only.
             unsafe {
-                libc::sigemptyset(&mut blocked);
-                libc::sigaddset(&mut blocked, libc::SIGPROF);
+                libc::sigemptyset(&mut sigprof);
+                libc::sigaddset(&mut sigprof, libc::SIGPROF);
             }
-            // SAFETY: `list` has room for BATCH events.
-            unsafe { libc::epoll_pwait(self.fd, list, BATCH as c_int, timeout, &blocked) }
+            &sigprof
         } else {
-            // SAFETY: `list` has room for BATCH events.
-            unsafe { libc::epoll_wait(self.fd, list, BATCH as c_int, timeout) }
+            core::ptr::null()
         };
+        // The call that libuv makes: a sandbox may allow no other.
+        // SAFETY: `list` has room for BATCH events, and the mask is null or lives as long.
+        let count = unsafe { libc::epoll_pwait(self.fd, list, BATCH as c_int, timeout, mask) };
         match cvt(count) {
             Ok(count) => {
                 events.count = count as usize;

@@ -19,12 +19,13 @@ use crate::abi::*;
 use crate::alloc;
 use crate::async_handle::{self, AsyncState, Walk};
 use crate::errors::{Errno, IntoCode, Result};
-use crate::fs::Share;
+use crate::fs::Allowance;
 use crate::fs_event;
 use crate::handle::{self, Handle, flags};
 use crate::list::{self, List};
 use crate::process::{self, Lookout};
 use crate::signal::{self, Caught};
+use crate::spin;
 use crate::sys::clock;
 use crate::timer::Timers;
 use crate::view::{addr, get, set, view};
@@ -49,7 +50,7 @@ pub(crate) struct Internals {
     /// Jobs of this loop's that were done in its own thread and are still to be told.
     done_here: uv__queue,
     /// What file operations may be done in the loop's own thread.
-    in_place: Share,
+    allowance: Allowance,
     /// How the ends of processes are heard of where `SIGCHLD` does not tell.
     lookout: Lookout,
     options: c_uint,
@@ -119,10 +120,10 @@ impl Loop {
         work(unsafe { &mut (*self.internals()).waiting })
     }
 
-    /// Works on the share of operations in place; `work` must not call back into C.
-    pub(crate) fn in_place<R>(self, work: impl FnOnce(&mut Share) -> R) -> R {
+    /// Works on what may be done inline; `work` must not call back into C.
+    pub(crate) fn allowance<R>(self, work: impl FnOnce(&mut Allowance) -> R) -> R {
         // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).in_place })
+        work(unsafe { &mut (*self.internals()).allowance })
     }
 
     pub(crate) fn lookout(self) -> *mut Lookout {
@@ -155,7 +156,6 @@ impl Loop {
 
     fn set_time(self, nanoseconds: u64) {
         set!(self.time = nanoseconds / 1_000_000);
-        self.note_clock(nanoseconds);
     }
 
     pub(crate) fn add_active_handle(self) {
@@ -275,7 +275,7 @@ impl Loop {
             backed_off: list::head(),
             async_walk: Walk::new(),
             done_here: list::head(),
-            in_place: Share::new(),
+            allowance: Allowance::new(),
             lookout: Lookout::new(),
             options: 0,
         })?;
@@ -285,6 +285,8 @@ impl Loop {
         self.done_here().init();
         self.backed_off().init();
         self.update_time();
+        // Asks for the number of processors, which a sandbox may not allow any more later.
+        spin::window_ns();
         self.init_parts().inspect_err(|_| self.drop_internals())
     }
 
@@ -380,6 +382,8 @@ impl Loop {
     fn fork(self) -> Result {
         self.descriptors(|all| all.fork(|io| io.requeue(self)))?;
         set!(self.backend_fd = self.descriptors(|all| all.poller.fd()));
+        // A child may be about to enter a sandbox.
+        self.allowance(|allowance| *allowance = Allowance::new());
         async_handle::loop_fork(self)?;
         process::loop_fork(self);
         signal::loop_fork(self)?;

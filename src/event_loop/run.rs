@@ -10,10 +10,8 @@ use crate::abi::*;
 use crate::handle::Handle;
 use crate::list::{self, List};
 use crate::phases;
-use crate::sys::clock;
 use crate::timer;
 use crate::view::{get, set};
-use crate::work::pool;
 
 /// How often the pending phase is repeated after polling: callbacks of writes that were done at
 /// once should not wait for the next iteration, nor keep the loop to themselves.
@@ -33,10 +31,6 @@ impl Loop {
             self.update_time();
             timer::run_due(self);
         }
-        if mode == UV_RUN_ONCE {
-            // What the caller did between two iterations is no part of a wait.
-            self.note_clock(clock::monotonic_ns());
-        }
         self.asyncs().wake_up();
         while alive && !self.is_stopped() {
             self.iterate(mode);
@@ -53,13 +47,12 @@ impl Loop {
     }
 
     /// Messages need a call from here on, those that are there already too: who has the loop in a
-    /// poller of his own looks at its descriptor. Nor will the loop see to light jobs.
+    /// poller of his own looks at its descriptor.
     fn leave(self) {
         self.asyncs().fall_asleep();
         if self.has_messages() {
             self.asyncs().call();
         }
-        pool::attend(self, true);
     }
 
     fn iterate(self, mode: uv_run_mode) {

@@ -14,25 +14,20 @@ use super::Loop;
 use crate::abi::*;
 use crate::async_handle;
 use crate::backend::{BATCH, Events, ready};
-use crate::fs::Share;
 use crate::process;
-use crate::spin::{self, How, Spin};
+use crate::spin::Waiter;
 use crate::sys::clock;
 use crate::view::get;
-use crate::work::{finished, pool};
+use crate::work::finished;
 
 /// How often full batches are taken in a row before the other phases get their turn.
 const FULL_BATCHES: u32 = 48;
 /// How many iterations in a row may leave the poller out because there are messages.
 const SKIPS: u32 = 16;
-/// What a job or a sent handle counts for beside bytes that are read and written.
-const MESSAGE: u64 = 4096;
 
 /// What the loop remembers from one wait to the next.
 pub(super) struct Waiting {
-    spin: Spin,
-    /// What the clock said in nanoseconds when it was read last.
-    clock: u64,
+    waiter: Waiter,
     /// The loop's time when it last asked the poller, and how often it did not since.
     polled_at: u64,
     skipped: u32,
@@ -41,8 +36,7 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn new() -> Waiting {
         Waiting {
-            spin: Spin::of_loop(),
-            clock: 0,
+            waiter: Waiter::new(),
             polled_at: 0,
             skipped: 0,
         }
@@ -56,27 +50,15 @@ struct Dispatched {
 }
 
 impl Loop {
-    /// Remembers a reading of the clock, from which the next wait is measured.
-    pub(super) fn note_clock(self, nanoseconds: u64) {
-        self.waiting(|waiting| waiting.clock = nanoseconds);
-    }
-
     /// Whether there is a message for the loop.
     #[inline]
     pub(super) fn has_messages(self) -> bool {
         self.asyncs().any_sent() || self.async_walk(|all| all.any_pending()) || finished::any(self)
     }
 
-    /// Counts bytes that were read or written, by which ways to wait are compared.
-    #[inline]
-    pub(crate) fn moved(self, bytes: usize) {
-        self.waiting(|waiting| waiting.spin.worked(bytes as u64));
-    }
-
     /// Waits for readiness and messages, and tells those concerned.
     pub(super) fn poll(self, timeout: c_int, mode: uv_run_mode) {
         let any_told = self.apply_changes();
-        pool::attend(self, false);
         let is_urgent = any_told || self.has_messages();
         let timeout = if is_urgent { 0 } else { timeout };
         let mut timeout = process::longest_wait(self, timeout);
@@ -183,41 +165,14 @@ impl Loop {
         }
         // Looking may find messages only, and then has not asked for events.
         events.clear();
-        let limit = spin::limit();
-        let mut how = How::Slept;
-        // Good enough: what has passed since makes the wait seem longer, and looking less likely.
-        let mut began = self.waiting(|waiting| waiting.clock);
-        let should_look = |waiting: &mut Waiting| {
-            waiting.spin.join_trials();
-            waiting.spin.should_look()
-        };
-        let awaits_worker = limit > 0 && self.awaits_worker();
-        if limit > 0 && (self.waiting(should_look) || awaits_worker) {
-            began = clock::monotonic_ns();
-            let found =
-                self.waiting(|waiting| waiting.spin.look(began, limit, || self.look(events)));
-            how = if found { How::Found } else { How::LookedInVain };
-        }
-        if how != How::Found {
+        let spins = self.waiting(|waiting| waiting.waiter.should_spin());
+        let is_found = spins && self.waiting(|waiting| waiting.waiter.spin(|| self.look(events)));
+        if !is_found {
             self.sleep(events, timeout);
         }
-        let now = clock::monotonic_ns();
-        self.set_time(now);
-        if awaits_worker && how == How::LookedInVain {
-            self.in_place(Share::looked_in_vain);
-        }
-        let took = now.saturating_sub(began);
-        self.waiting(|waiting| match how {
-            _ if limit == 0 => {}
-            How::Slept => waiting.spin.waited(took, how),
-            How::Found | How::LookedInVain => waiting.spin.looked(took, how),
-        });
-    }
-
-    /// Whether a worker looks for the file operations that the loop gives to the pool.
-    fn awaits_worker(self) -> bool {
-        let iteration = self.metrics().iteration();
-        self.in_place(|share| share.awaits_worker(iteration))
+        let now_ns = clock::monotonic_ns();
+        self.set_time(now_ns);
+        self.waiting(|waiting| waiting.waiter.waited(now_ns));
     }
 
     /// Whether there is anything, without waiting for it.
@@ -236,7 +191,6 @@ impl Loop {
         self.asyncs().fall_asleep();
         // What came before that was not announced.
         let timeout = if self.has_messages() { 0 } else { timeout };
-        pool::attend(self, timeout != 0);
         self.ask_poller(events, timeout);
         self.asyncs().wake_up();
     }
@@ -249,8 +203,9 @@ impl Loop {
         }
     }
 
-    /// Tells the watchers, and whoever has messages; the signal watcher last: a child's output
-    /// comes before its exit.
+    /// Delivers messages, then readiness. A message that was sent before data was written is so
+    /// delivered before the data is; what callbacks send is for the next iteration. The signal
+    /// watcher comes last: a child's output is read before its exit is reported.
     fn dispatch_all(self, events: &Events, were_waiting: bool) -> Dispatched {
         let mut done = Dispatched {
             seen: 0,
@@ -260,6 +215,7 @@ impl Loop {
             self.metrics().leave_poller();
         }
         self.metrics().were_waiting.store(were_waiting, Relaxed);
+        let messages = self.tell_messages();
         for index in 0..events.len() {
             let (token, readiness) = events.get(index);
             let Some(io) = self.descriptors(|all| all.watcher_of(token)) else {
@@ -282,7 +238,7 @@ impl Loop {
             done.seen += 1;
         }
         self.metrics().count_events(done.seen);
-        done.seen += self.tell_messages();
+        done.seen += messages;
         if done.any_signal {
             self.signal_watcher().dispatch(self, ready::READABLE);
         }
@@ -295,9 +251,6 @@ impl Loop {
         let done = finished::tell(self);
         let sent = async_handle::tell(self);
         self.metrics().count_events(sent);
-        if done + sent > 0 {
-            self.waiting(|waiting| waiting.spin.worked((done + sent) * MESSAGE));
-        }
         done + sent
     }
 }

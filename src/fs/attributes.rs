@@ -3,34 +3,96 @@
 use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
+use super::inline::LocalFile;
+use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
-use crate::errors::Result;
-use crate::sys::{file, path};
+use crate::errors::{Errno, Result};
+use crate::sys::stat::Target;
+use crate::sys::{cached, file, path};
 use crate::view::get;
 
-pub(super) fn access(request: FsRequest) -> Result<usize> {
-    path::access(request.path(), get!(request.flags)).map(|()| 0)
+pub(super) struct Access;
+
+impl Operation for Access {
+    const KIND: uv_fs_type = UV_FS_ACCESS;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::access(request.path(), get!(request.flags)).map(|()| 0)
+    }
+
+    /// Other modes are an error whatever the path is.
+    fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
+        const MODES: c_int = libc::R_OK | libc::W_OK | libc::X_OK;
+        let is_known = get!(request.flags) & !MODES == 0;
+        is_known.then(|| Target::Path(request.path()))
+    }
+
+    /// The path was looked up for the effective user, while the question is for the real one.
+    fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
+        if !cached::is_real_user() {
+            return None;
+        }
+        match cached::access(file.fd, get!(request.flags)) {
+            Ok(()) => Some(Ok(0)),
+            Err(error @ Errno::EACCES) => Some(Err(error)),
+            Err(_) => None,
+        }
+    }
 }
 
-pub(super) fn chmod(request: FsRequest) -> Result<usize> {
-    path::chmod(request.path(), get!(request.mode)).map(|()| 0)
+pub(super) struct Chmod;
+
+impl Operation for Chmod {
+    const KIND: uv_fs_type = UV_FS_CHMOD;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::chmod(request.path(), get!(request.mode)).map(|()| 0)
+    }
 }
 
-pub(super) fn fchmod(request: FsRequest) -> Result<usize> {
-    file::fchmod(get!(request.file), get!(request.mode)).map(|()| 0)
+pub(super) struct Fchmod;
+
+impl Operation for Fchmod {
+    const KIND: uv_fs_type = UV_FS_FCHMOD;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        file::fchmod(get!(request.file), get!(request.mode)).map(|()| 0)
+    }
 }
 
-pub(super) fn chown(request: FsRequest) -> Result<usize> {
-    path::chown(request.path(), get!(request.uid), get!(request.gid)).map(|()| 0)
+pub(super) struct Chown;
+
+impl Operation for Chown {
+    const KIND: uv_fs_type = UV_FS_CHOWN;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::chown(request.path(), get!(request.uid), get!(request.gid)).map(|()| 0)
+    }
 }
 
-pub(super) fn fchown(request: FsRequest) -> Result<usize> {
-    file::fchown(get!(request.file), get!(request.uid), get!(request.gid)).map(|()| 0)
+pub(super) struct Fchown;
+
+impl Operation for Fchown {
+    const KIND: uv_fs_type = UV_FS_FCHOWN;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        file::fchown(get!(request.file), get!(request.uid), get!(request.gid)).map(|()| 0)
+    }
 }
 
-pub(super) fn lchown(request: FsRequest) -> Result<usize> {
-    path::lchown(request.path(), get!(request.uid), get!(request.gid)).map(|()| 0)
+pub(super) struct Lchown;
+
+impl Operation for Lchown {
+    const KIND: uv_fs_type = UV_FS_LCHOWN;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::lchown(request.path(), get!(request.uid), get!(request.gid)).map(|()| 0)
+    }
 }
 
 // C entry points
@@ -55,7 +117,7 @@ pub unsafe extern "C" fn uv_fs_access(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_ACCESS, cb, |request| {
+        start::<Access>(r#loop, req, cb, |request| {
             request.set_flags(mode);
             request.keep_path(path)
         })
@@ -80,7 +142,7 @@ pub unsafe extern "C" fn uv_fs_chmod(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_CHMOD, cb, |request| {
+        start::<Chmod>(r#loop, req, cb, |request| {
             request.set_mode(mode);
             request.keep_path(path)
         })
@@ -105,7 +167,7 @@ pub unsafe extern "C" fn uv_fs_fchmod(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_FCHMOD, cb, |request| {
+        start::<Fchmod>(r#loop, req, cb, |request| {
             request.set_file(file);
             request.set_mode(mode);
             Ok(())
@@ -133,7 +195,7 @@ pub unsafe extern "C" fn uv_fs_chown(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_CHOWN, cb, |request| {
+        start::<Chown>(r#loop, req, cb, |request| {
             request.set_owner(uid, gid);
             request.keep_path(path)
         })
@@ -159,7 +221,7 @@ pub unsafe extern "C" fn uv_fs_fchown(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_FCHOWN, cb, |request| {
+        start::<Fchown>(r#loop, req, cb, |request| {
             request.set_file(file);
             request.set_owner(uid, gid);
             Ok(())
@@ -186,7 +248,7 @@ pub unsafe extern "C" fn uv_fs_lchown(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_LCHOWN, cb, |request| {
+        start::<Lchown>(r#loop, req, cb, |request| {
             request.set_owner(uid, gid);
             request.keep_path(path)
         })

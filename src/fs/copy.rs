@@ -8,6 +8,7 @@
 use core::ffi::{CStr, c_char, c_int};
 
 use super::dispatch::start;
+use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::alloc;
@@ -31,7 +32,17 @@ fn chunk(length: usize) -> Result<alloc::Vec<u8>> {
 
 // Descriptor to descriptor.
 
-pub(super) fn sendfile(request: FsRequest) -> Result<usize> {
+pub(super) struct Sendfile;
+
+impl Operation for Sendfile {
+    const KIND: uv_fs_type = UV_FS_SENDFILE;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        sendfile(request)
+    }
+}
+
+fn sendfile(request: FsRequest) -> Result<usize> {
     let (out, from) = (get!(request.file), get!(request.flags));
     let (offset, length) = (get!(request.off), request.length());
     let mut sent = 0;
@@ -135,7 +146,17 @@ fn permissions(status: &uv_stat_t) -> libc::mode_t {
     status.st_mode as libc::mode_t & 0o7777
 }
 
-pub(super) fn copyfile(request: FsRequest) -> Result<usize> {
+pub(super) struct Copyfile;
+
+impl Operation for Copyfile {
+    const KIND: uv_fs_type = UV_FS_COPYFILE;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        copyfile(request)
+    }
+}
+
+fn copyfile(request: FsRequest) -> Result<usize> {
     let flags = get!(request.flags);
     let source = Open::new(request.path(), libc::O_RDONLY, 0)?;
     let is = source.status()?;
@@ -365,7 +386,7 @@ pub unsafe extern "C" fn uv_fs_copyfile(
         UV_FS_COPYFILE_EXCL | UV_FS_COPYFILE_FICLONE | UV_FS_COPYFILE_FICLONE_FORCE;
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_COPYFILE, cb, |request| {
+        start::<Copyfile>(r#loop, req, cb, |request| {
             if flags & !KNOWN != 0 {
                 return Err(Errno::EINVAL);
             }
@@ -400,7 +421,7 @@ pub unsafe extern "C" fn uv_fs_sendfile(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_SENDFILE, cb, |request| {
+        start::<Sendfile>(r#loop, req, cb, |request| {
             if in_offset < 0 {
                 return Err(Errno::EINVAL);
             }

@@ -9,6 +9,7 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use super::dispatch::start;
+use super::operation::Operation;
 use super::request::{FsRequest, into_block};
 use crate::abi::*;
 use crate::alloc::{self, Heap};
@@ -17,17 +18,35 @@ use crate::sys::dir::{Directory, Entry};
 use crate::sys::path;
 use crate::view::{get, set, view};
 
-pub(super) fn mkdir(request: FsRequest) -> Result<usize> {
-    path::mkdir(request.path(), get!(request.mode)).map(|()| 0)
+pub(super) struct Mkdir;
+
+impl Operation for Mkdir {
+    const KIND: uv_fs_type = UV_FS_MKDIR;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::mkdir(request.path(), get!(request.mode)).map(|()| 0)
+    }
 }
 
-pub(super) fn mkdtemp(request: FsRequest) -> Result<usize> {
-    // SAFETY: the request's own copy of the template.
-    unsafe { path::mkdtemp(get!(request.path).cast_mut()) }.map(|()| 0)
+pub(super) struct Mkdtemp;
+
+impl Operation for Mkdtemp {
+    const KIND: uv_fs_type = UV_FS_MKDTEMP;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        // SAFETY: the request's own copy of the template.
+        unsafe { path::mkdtemp(get!(request.path).cast_mut()) }.map(|()| 0)
+    }
 }
 
-pub(super) fn rmdir(request: FsRequest) -> Result<usize> {
-    path::rmdir(request.path()).map(|()| 0)
+pub(super) struct Rmdir;
+
+impl Operation for Rmdir {
+    const KIND: uv_fs_type = UV_FS_RMDIR;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::rmdir(request.path()).map(|()| 0)
+    }
 }
 
 /// What `uv_fs_scandir` found, in order; `req->ptr` points to it.
@@ -90,13 +109,23 @@ fn append(names: &mut alloc::Vec<u8>, entry: &Entry<'_>) -> Result {
     Ok(())
 }
 
-pub(super) fn scandir(request: FsRequest) -> Result<usize> {
-    let listing = Listing::read(request.path())?;
-    let count = listing.entries.len();
-    if count > 0 {
-        set!(request.ptr = alloc::Box::into_raw(alloc::boxed(listing)?).cast());
+pub(super) struct Scandir;
+
+impl Operation for Scandir {
+    const KIND: uv_fs_type = UV_FS_SCANDIR;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
     }
-    Ok(count)
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let listing = Listing::read(request.path())?;
+        let count = listing.entries.len();
+        if count > 0 {
+            set!(request.ptr = alloc::Box::into_raw(alloc::boxed(listing)?).cast());
+        }
+        Ok(count)
+    }
 }
 
 impl FsRequest {
@@ -197,35 +226,65 @@ impl FsRequest {
     }
 }
 
-pub(super) fn opendir(request: FsRequest) -> Result<usize> {
-    let directory = Directory::open(request.path())?;
-    let memory = alloc::calloc(1, size_of::<uv_dir_t>()).cast::<uv_dir_t>();
-    if memory.is_null() {
-        return Err(Errno::ENOMEM);
+pub(super) struct Opendir;
+
+impl Operation for Opendir {
+    const KIND: uv_fs_type = UV_FS_OPENDIR;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
     }
-    // SAFETY: new memory of this type.
-    unsafe { (*memory).dir = directory.into_raw() };
-    set!(request.ptr = memory.cast());
-    Ok(0)
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let directory = Directory::open(request.path())?;
+        let memory = alloc::calloc(1, size_of::<uv_dir_t>()).cast::<uv_dir_t>();
+        if memory.is_null() {
+            return Err(Errno::ENOMEM);
+        }
+        // SAFETY: new memory of this type.
+        unsafe { (*memory).dir = directory.into_raw() };
+        set!(request.ptr = memory.cast());
+        Ok(0)
+    }
 }
 
-pub(super) fn readdir(request: FsRequest) -> Result<usize> {
-    let dir = request.dir();
-    let (count, names) = dir.read()?;
-    let block = request.own(into_block(names));
-    // SAFETY: `read` made one name for each entry.
-    unsafe { dir.set_names(count, block.cast()) };
-    Ok(count)
+pub(super) struct Readdir;
+
+impl Operation for Readdir {
+    const KIND: uv_fs_type = UV_FS_READDIR;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let dir = request.dir();
+        let (count, names) = dir.read()?;
+        let block = request.own(into_block(names));
+        // SAFETY: `read` made one name for each entry.
+        unsafe { dir.set_names(count, block.cast()) };
+        Ok(count)
+    }
 }
 
-pub(super) fn closedir(request: FsRequest) -> Result<usize> {
-    let dir = request.dir();
-    // SAFETY: came from `opendir`, and is not used afterwards.
-    drop(unsafe { Directory::from_raw(dir.stream()?) });
-    set!(request.ptr = core::ptr::null_mut());
-    // SAFETY: allocated by `opendir`.
-    unsafe { alloc::free(dir.raw().cast()) };
-    Ok(0)
+pub(super) struct Closedir;
+
+impl Operation for Closedir {
+    const KIND: uv_fs_type = UV_FS_CLOSEDIR;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let dir = request.dir();
+        // SAFETY: came from `opendir`, and is not used afterwards.
+        drop(unsafe { Directory::from_raw(dir.stream()?) });
+        set!(request.ptr = core::ptr::null_mut());
+        // SAFETY: allocated by `opendir`.
+        unsafe { alloc::free(dir.raw().cast()) };
+        Ok(0)
+    }
 }
 
 // C entry points
@@ -248,7 +307,7 @@ pub unsafe extern "C" fn uv_fs_mkdir(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_MKDIR, cb, |request| {
+        start::<Mkdir>(r#loop, req, cb, |request| {
             request.set_mode(mode);
             request.keep_path(path)
         })
@@ -274,11 +333,7 @@ pub unsafe extern "C" fn uv_fs_mkdtemp(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_MKDTEMP, cb, |request| {
-            request.keep_template(tpl)
-        })
-    }
+    unsafe { start::<Mkdtemp>(r#loop, req, cb, |request| request.keep_template(tpl)) }
 }
 
 /// Removes an empty folder, as rmdir(2) does.
@@ -298,11 +353,7 @@ pub unsafe extern "C" fn uv_fs_rmdir(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_RMDIR, cb, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start::<Rmdir>(r#loop, req, cb, |request| request.keep_path(path)) }
 }
 
 /// Reads all of a folder but `.` and `..`. `uv_fs_scandir_next` then gives the entries one by one,
@@ -325,7 +376,7 @@ pub unsafe extern "C" fn uv_fs_scandir(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_SCANDIR, cb, |request| {
+        start::<Scandir>(r#loop, req, cb, |request| {
             request.set_flags(flags);
             request.keep_path(path)
         })
@@ -373,11 +424,7 @@ pub unsafe extern "C" fn uv_fs_opendir(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_OPENDIR, cb, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start::<Opendir>(r#loop, req, cb, |request| request.keep_path(path)) }
 }
 
 /// Reads the next entries of a folder but `.` and `..`, in no order, into the caller's array
@@ -401,7 +448,7 @@ pub unsafe extern "C" fn uv_fs_readdir(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_READDIR, cb, |request| {
+        start::<Readdir>(r#loop, req, cb, |request| {
             request.keep_dir(dir)?;
             match (*dir).dirents.is_null() {
                 true => Err(Errno::EINVAL),
@@ -427,9 +474,5 @@ pub unsafe extern "C" fn uv_fs_closedir(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_CLOSEDIR, cb, |request| {
-            request.keep_dir(dir)
-        })
-    }
+    unsafe { start::<Closedir>(r#loop, req, cb, |request| request.keep_dir(dir)) }
 }

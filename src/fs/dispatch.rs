@@ -2,14 +2,17 @@
 
 use core::ffi::c_int;
 
-use super::in_place::{self, Outcome};
+use super::changes;
+use super::files::Open;
+use super::inline::{self, Outcome};
+use super::names::Readlink;
+use super::operation::Operation;
 use super::request::FsRequest;
-use super::{attributes, copy, directories, files, names, status, times};
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::panic::keep_frame;
-use crate::view::{addr, owner};
+use crate::view::{addr, owner, set};
 use crate::work::pool::{self, Kind, Run};
 
 /// Starts an operation: `fill` gives the request its arguments.
@@ -20,10 +23,9 @@ use crate::work::pool::{self, Kind, Run};
 /// # Safety
 /// `on` must be null or an initialised loop of this thread's, `req` null or memory for a request
 /// that stays in place until the callback.
-pub(super) unsafe fn start(
+pub(super) unsafe fn start<O: Operation>(
     on: *mut uv_loop_t,
     req: *mut uv_fs_t,
-    kind: uv_fs_type,
     callback: uv_fs_cb,
     fill: impl FnOnce(FsRequest) -> Result,
 ) -> c_int {
@@ -32,13 +34,13 @@ pub(super) unsafe fn start(
     }
     // SAFETY: the caller vouches for the pointer.
     let request = unsafe { FsRequest::from_ptr(req) };
-    request.init(on, kind, callback);
+    request.init(on, O::KIND, callback);
     if callback.is_some() && on.is_null() {
         request.set_result(Err(Errno::EINVAL));
         return UV_EINVAL;
     }
     let result = match fill(request) {
-        Ok(()) => dispatch(request),
+        Ok(()) => dispatch::<O>(request),
         Err(error) => {
             request.set_result(Err(error));
             error.code()
@@ -49,52 +51,79 @@ pub(super) unsafe fn start(
 }
 
 /// The one place that decides where an operation is done: without a callback here, before the call
-/// returns. With one, in place if the kernel can answer without waiting, and otherwise on a thread
+/// returns. With one, inline if the kernel can answer without waiting, and otherwise on a thread
 /// of the pool, for a file may be on a disk that is slow, or on a server that does not answer. In
 /// both cases the callback follows from the loop.
-fn dispatch(request: FsRequest) -> c_int {
+fn dispatch<O: Operation>(request: FsRequest) -> c_int {
     if request.is_synchronous() {
-        perform(request);
+        request.set_result(O::perform(request));
         request.release_buffers();
         return request.result_code();
     }
     let on = request.activate();
-    let work = addr!(request.work_req);
-    // SAFETY: the request stays in place until its callback, and so does its member.
-    if in_place::may_share(request, on) && unsafe { pool::share(on, work, run, done) } {
-        have_worker_look(request, on);
-        return 0;
-    }
-    match in_place::attempt(request, on) {
+    match inline::attempt::<O>(request, on) {
         Outcome::Done(outcome) => {
             request.set_result(outcome);
-            // SAFETY: as above.
-            unsafe { pool::done_at_once(on, work, done) };
+            // SAFETY: the request stays in place until its callback, and so does its member.
+            unsafe { pool::done_at_once(on, addr!(request.work_req), done::<O>) };
         }
-        Outcome::Pool => submit(request, on, run),
-        Outcome::PoolAndLearn => submit(request, on, run_and_learn),
+        Outcome::Pool => submit::<O>(request, on, run::<O>),
+        Outcome::PoolAndLearn => submit::<O>(request, on, run_and_learn::<O>),
     }
     0
 }
 
-/// For an operation that is given to the pool: has a worker look for jobs after it, if that has proved
-/// worth it.
-fn have_worker_look(request: FsRequest, on: Loop) {
-    let iteration = on.metrics().iteration();
-    let is_counted = in_place::is_counted(request);
-    if on.in_place(|share| share.gives(iteration, is_counted)) {
-        pool::expect_more();
+fn submit<O: Operation>(request: FsRequest, on: Loop, run: Run) {
+    if O::changes(request) {
+        changes::begin();
+    }
+    // SAFETY: the request stays in place until its callback, and so does its member.
+    unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done::<O>) };
+}
+
+/// The request that a job is part of.
+///
+/// # Safety
+/// `job` must be the member of a live request.
+unsafe fn request_of(job: *mut uv__work) -> FsRequest {
+    // SAFETY: the caller vouches for the pointer.
+    unsafe { FsRequest::from_ptr(owner!(job, uv_fs_t, work_req)) }
+}
+
+/// On a worker.
+unsafe extern "C" fn run<O: Operation>(job: *mut uv__work) {
+    // SAFETY: submitted as that member.
+    let request = unsafe { request_of(job) };
+    request.set_result(O::perform(request));
+    if O::changes(request) {
+        changes::end();
     }
 }
 
-fn submit(request: FsRequest, on: Loop, run: Run) {
-    have_worker_look(request, on);
-    // SAFETY: the request stays in place until its callback, and so does its member.
-    unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done) };
+/// The same, and finds out about the file system.
+unsafe extern "C" fn run_and_learn<O: Operation>(job: *mut uv__work) {
+    // SAFETY: submitted as that member.
+    let request = unsafe { request_of(job) };
+    request.set_result(O::perform(request));
+    inline::learn::<O>(request);
 }
 
-/// Takes a request back that no worker has begun with, or that was done in place and is still to
-/// be told.
+/// On the loop's thread.
+unsafe extern "C" fn done<O: Operation>(job: *mut uv__work, status: c_int) {
+    // SAFETY: submitted as that member.
+    let request = unsafe { request_of(job) };
+    if status != 0 {
+        // It was cancelled.
+        if O::changes(request) {
+            changes::end();
+        }
+        request.set_result(Err(Errno::from_code(status)));
+    }
+    request.finish();
+}
+
+/// Takes a request back that no worker has begun with, or that was done inline and whose callback
+/// is still to come.
 ///
 /// # Safety
 /// `req` must be a request that was given to one of the `uv_fs_…` functions.
@@ -106,79 +135,17 @@ pub(crate) unsafe fn cancel(req: *mut uv_fs_t) -> Result {
         return Err(Errno::EBUSY);
     }
     // SAFETY: an asynchronous request was submitted as that member.
-    unsafe { pool::cancel(addr!(request.work_req), || in_place::undo(request)) }
+    unsafe { pool::cancel(addr!(request.work_req), || undo(request)) }
 }
 
-/// On a worker.
-unsafe extern "C" fn run(job: *mut uv__work) {
-    // SAFETY: submitted as that member of a live request.
-    perform(unsafe { FsRequest::from_ptr(owner!(job, uv_fs_t, work_req)) });
-}
-
-/// The same, and finds out about the file system.
-unsafe extern "C" fn run_and_learn(job: *mut uv__work) {
-    // SAFETY: submitted as that member of a live request.
-    let request = unsafe { FsRequest::from_ptr(owner!(job, uv_fs_t, work_req)) };
-    perform(request);
-    in_place::learn(request);
-}
-
-/// On the loop's thread.
-unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
-    // SAFETY: submitted as that member of a live request.
-    let request = unsafe { FsRequest::from_ptr(owner!(job, uv_fs_t, work_req)) };
-    if status != 0 {
-        request.set_result(Err(Errno::from_code(status)));
+/// Takes back what was done inline: a request knows its operation by its kind only. Others than
+/// these have left nothing but a status in the request.
+fn undo(request: FsRequest) -> Result {
+    match request.kind() {
+        Open::KIND => Open::undo(request),
+        Readlink::KIND => Readlink::undo(request),
+        _ => {}
     }
-    request.finish();
-}
-
-/// Does the operation in this thread, and leaves its outcome in the request.
-fn perform(request: FsRequest) {
-    let outcome = operation(request.kind())(request);
-    request.set_result(outcome);
-}
-
-type Operation = fn(FsRequest) -> Result<usize>;
-
-fn operation(kind: uv_fs_type) -> Operation {
-    match kind {
-        UV_FS_OPEN => files::open,
-        UV_FS_CLOSE => files::close,
-        UV_FS_READ => files::read,
-        UV_FS_WRITE => files::write,
-        UV_FS_SENDFILE => copy::sendfile,
-        UV_FS_STAT => status::stat,
-        UV_FS_LSTAT => status::lstat,
-        UV_FS_FSTAT => status::fstat,
-        UV_FS_FTRUNCATE => files::ftruncate,
-        UV_FS_UTIME => times::utime,
-        UV_FS_FUTIME => times::futime,
-        UV_FS_ACCESS => attributes::access,
-        UV_FS_CHMOD => attributes::chmod,
-        UV_FS_FCHMOD => attributes::fchmod,
-        UV_FS_FSYNC => files::fsync,
-        UV_FS_FDATASYNC => files::fdatasync,
-        UV_FS_UNLINK => names::unlink,
-        UV_FS_RMDIR => directories::rmdir,
-        UV_FS_MKDIR => directories::mkdir,
-        UV_FS_MKDTEMP => directories::mkdtemp,
-        UV_FS_RENAME => names::rename,
-        UV_FS_SCANDIR => directories::scandir,
-        UV_FS_LINK => names::link,
-        UV_FS_SYMLINK => names::symlink,
-        UV_FS_READLINK => names::readlink,
-        UV_FS_CHOWN => attributes::chown,
-        UV_FS_FCHOWN => attributes::fchown,
-        UV_FS_REALPATH => names::realpath,
-        UV_FS_COPYFILE => copy::copyfile,
-        UV_FS_LCHOWN => attributes::lchown,
-        UV_FS_OPENDIR => directories::opendir,
-        UV_FS_READDIR => directories::readdir,
-        UV_FS_CLOSEDIR => directories::closedir,
-        UV_FS_STATFS => status::statfs,
-        UV_FS_MKSTEMP => files::mkstemp,
-        UV_FS_LUTIME => times::lutime,
-        _ => |_| Err(Errno::ENOSYS),
-    }
+    set!(request.ptr = core::ptr::null_mut());
+    Ok(())
 }

@@ -1,33 +1,105 @@
 //! Open files: opening and closing, reading and writing, sizes.
 
-use core::ffi::{c_char, c_int, c_uint};
+use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use super::dispatch::start;
+use super::inline::LocalFile;
+use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::Result;
+use crate::sys::cached::{self, Answer};
+use crate::sys::stat::Target;
 use crate::sys::{self, fd, file};
 use crate::view::get;
 
-pub(super) fn open(request: FsRequest) -> Result<usize> {
-    let (flags, mode) = (get!(request.flags), get!(request.mode));
-    file::open(request.path(), flags, mode).map(|fd| fd as usize)
-}
+pub(super) struct Open;
 
-pub(super) fn close(request: FsRequest) -> Result<usize> {
-    fd::close(get!(request.file)).map(|()| 0)
-}
+impl Operation for Open {
+    const KIND: uv_fs_type = UV_FS_OPEN;
 
-pub(super) fn mkstemp(request: FsRequest) -> Result<usize> {
-    let template = get!(request.path).cast_mut();
-    // SAFETY: the request's own copy of the template.
-    let result = unsafe { file::mkstemp(template) };
-    if result.is_err() {
-        // The name of no file.
-        // SAFETY: as above, at least one byte long.
-        unsafe { template.write(0) };
+    fn changes(request: FsRequest) -> bool {
+        get!(request.flags) & (libc::O_CREAT | libc::O_TRUNC) != 0
     }
-    result.map(|fd| fd as usize)
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let (flags, mode) = (get!(request.flags), get!(request.mode));
+        file::open(request.path(), flags, mode).map(|fd| fd as usize)
+    }
+
+    /// Only with flags that have no effect on others and wait for nobody. To open for writing may
+    /// wait for who holds a lease.
+    fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
+        const HARMLESS: c_int =
+            libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_LARGEFILE;
+        match get!(request.flags) {
+            flags if flags & !HARMLESS != libc::O_RDONLY => None,
+            flags if flags & libc::O_NOFOLLOW != 0 => Some(Target::Link(request.path())),
+            _ => Some(Target::Path(request.path())),
+        }
+    }
+
+    /// To open a FIFO or a device has effects: only regular files.
+    fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
+        if file.is(libc::S_IFREG) {
+            open_cached(request.path(), get!(request.flags))
+        } else {
+            None
+        }
+    }
+
+    fn undo(request: FsRequest) {
+        if get!(request.result) >= 0 {
+            fd::close_quietly(get!(request.result) as c_int);
+        }
+    }
+}
+
+/// Not blocking, so that neither a lease is a reason to wait, nor what may be there instead of a
+/// regular file by now.
+fn open_cached(path: &CStr, flags: c_int) -> Option<Result<usize>> {
+    match cached::open(path, flags | libc::O_NONBLOCK) {
+        Answer::Known(Ok(file)) => {
+            // Pipes and the like have no position; those would have had to be waited for.
+            let is_as_asked = cached::position(file.fd()).is_some()
+                && cached::make_blocking(file.fd(), flags).is_ok();
+            is_as_asked.then(|| Ok(file.keep() as usize))
+        }
+        Answer::Known(Err(error)) => Some(Err(error)),
+        Answer::Unknown => None,
+    }
+}
+
+pub(super) struct Close;
+
+impl Operation for Close {
+    const KIND: uv_fs_type = UV_FS_CLOSE;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        fd::close(get!(request.file)).map(|()| 0)
+    }
+}
+
+pub(super) struct Mkstemp;
+
+impl Operation for Mkstemp {
+    const KIND: uv_fs_type = UV_FS_MKSTEMP;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let template = get!(request.path).cast_mut();
+        // SAFETY: the request's own copy of the template.
+        let result = unsafe { file::mkstemp(template) };
+        if result.is_err() {
+            // The name of no file.
+            // SAFETY: as above, at least one byte long.
+            unsafe { template.write(0) };
+        }
+        result.map(|fd| fd as usize)
+    }
 }
 
 /// The file's own position is meant by any negative number.
@@ -35,35 +107,51 @@ fn offset(request: FsRequest) -> Option<i64> {
     Some(get!(request.off)).filter(|offset| *offset >= 0)
 }
 
-pub(super) fn read(request: FsRequest) -> Result<usize> {
-    let (bufs, count) = (get!(request.bufs), get!(request.nbufs) as usize);
-    // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
-    unsafe { file::read(get!(request.file), bufs, count, offset(request)) }
+pub(super) struct Read;
+
+impl Operation for Read {
+    const KIND: uv_fs_type = UV_FS_READ;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let (bufs, count) = (get!(request.bufs), get!(request.nbufs) as usize);
+        // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
+        unsafe { file::read(get!(request.file), bufs, count, offset(request)) }
+    }
 }
 
-pub(super) fn write(request: FsRequest) -> Result<usize> {
-    let (file, start) = (get!(request.file), offset(request));
-    let mut rest = Rest {
-        next: get!(request.bufs),
-        count: get!(request.nbufs) as usize,
-        done: 0,
-    };
-    let mut total = 0;
-    loop {
-        let at = start.map(|start| start.saturating_add_unsigned(total as u64));
-        // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
-        match unsafe { rest.write_some(file, at) } {
-            Ok(written) => {
-                total += written;
-                // SAFETY: as above.
-                let moved = unsafe { rest.advance(written) };
-                if rest.count == 0 || !moved {
-                    return Ok(total);
+pub(super) struct Write;
+
+impl Operation for Write {
+    const KIND: uv_fs_type = UV_FS_WRITE;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let (file, start) = (get!(request.file), offset(request));
+        let mut rest = Rest {
+            next: get!(request.bufs),
+            count: get!(request.nbufs) as usize,
+            done: 0,
+        };
+        let mut total = 0;
+        loop {
+            let at = start.map(|start| start.saturating_add_unsigned(total as u64));
+            // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
+            match unsafe { rest.write_some(file, at) } {
+                Ok(written) => {
+                    total += written;
+                    // SAFETY: as above.
+                    let moved = unsafe { rest.advance(written) };
+                    if rest.count == 0 || !moved {
+                        return Ok(total);
+                    }
                 }
+                // What was written counts; the error will come again.
+                Err(_) if total > 0 => return Ok(total),
+                Err(error) => return Err(error),
             }
-            // What was written counts; the error will come again.
-            Err(_) if total > 0 => return Ok(total),
-            Err(error) => return Err(error),
         }
     }
 }
@@ -118,16 +206,42 @@ impl Rest {
     }
 }
 
-pub(super) fn fsync(request: FsRequest) -> Result<usize> {
-    file::fsync(get!(request.file)).map(|()| 0)
+pub(super) struct Fsync;
+
+impl Operation for Fsync {
+    const KIND: uv_fs_type = UV_FS_FSYNC;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        file::fsync(get!(request.file)).map(|()| 0)
+    }
 }
 
-pub(super) fn fdatasync(request: FsRequest) -> Result<usize> {
-    file::fdatasync(get!(request.file)).map(|()| 0)
+pub(super) struct Fdatasync;
+
+impl Operation for Fdatasync {
+    const KIND: uv_fs_type = UV_FS_FDATASYNC;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        file::fdatasync(get!(request.file)).map(|()| 0)
+    }
 }
 
-pub(super) fn ftruncate(request: FsRequest) -> Result<usize> {
-    file::ftruncate(get!(request.file), get!(request.off)).map(|()| 0)
+pub(super) struct Ftruncate;
+
+impl Operation for Ftruncate {
+    const KIND: uv_fs_type = UV_FS_FTRUNCATE;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        file::ftruncate(get!(request.file), get!(request.off)).map(|()| 0)
+    }
 }
 
 // C entry points
@@ -150,7 +264,7 @@ pub unsafe extern "C" fn uv_fs_close(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_CLOSE, cb, |request| {
+        start::<Close>(r#loop, req, cb, |request| {
             request.set_file(file);
             Ok(())
         })
@@ -184,7 +298,7 @@ pub unsafe extern "C" fn uv_fs_open(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_OPEN, cb, |request| {
+        start::<Open>(r#loop, req, cb, |request| {
             request.set_flags(flags);
             request.set_mode(mode);
             request.keep_path(path)
@@ -215,7 +329,7 @@ pub unsafe extern "C" fn uv_fs_read(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_READ, cb, |request| {
+        start::<Read>(r#loop, req, cb, |request| {
             request.set_file(file);
             request.set_offset(offset);
             request.keep_buffers(bufs, nbufs)
@@ -246,7 +360,7 @@ pub unsafe extern "C" fn uv_fs_write(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_WRITE, cb, |request| {
+        start::<Write>(r#loop, req, cb, |request| {
             request.set_file(file);
             request.set_offset(offset);
             request.keep_buffers(bufs, nbufs)?;
@@ -274,11 +388,7 @@ pub unsafe extern "C" fn uv_fs_mkstemp(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_MKSTEMP, cb, |request| {
-            request.keep_template(tpl)
-        })
-    }
+    unsafe { start::<Mkstemp>(r#loop, req, cb, |request| request.keep_template(tpl)) }
 }
 
 /// Waits until a file's data and attributes are on the disk, as fsync(2) does.
@@ -298,7 +408,7 @@ pub unsafe extern "C" fn uv_fs_fsync(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_FSYNC, cb, |request| {
+        start::<Fsync>(r#loop, req, cb, |request| {
             request.set_file(file);
             Ok(())
         })
@@ -322,7 +432,7 @@ pub unsafe extern "C" fn uv_fs_fdatasync(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_FDATASYNC, cb, |request| {
+        start::<Fdatasync>(r#loop, req, cb, |request| {
             request.set_file(file);
             Ok(())
         })
@@ -347,7 +457,7 @@ pub unsafe extern "C" fn uv_fs_ftruncate(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_FTRUNCATE, cb, |request| {
+        start::<Ftruncate>(r#loop, req, cb, |request| {
             request.set_file(file);
             request.set_offset(offset);
             Ok(())

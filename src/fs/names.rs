@@ -3,37 +3,123 @@
 use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
+use super::inline::LocalFile;
+use super::operation::Operation;
 use super::request::{FsRequest, into_block};
 use crate::abi::*;
-use crate::errors::Result;
+use crate::alloc;
+use crate::errors::{Errno, Result};
+use crate::sys::cached::{self, Answer};
 use crate::sys::path;
-use crate::view::set;
+use crate::sys::stat::Target;
+use crate::view::{get, set};
 
-pub(super) fn unlink(request: FsRequest) -> Result<usize> {
-    path::unlink(request.path()).map(|()| 0)
+pub(super) struct Unlink;
+
+impl Operation for Unlink {
+    const KIND: uv_fs_type = UV_FS_UNLINK;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::unlink(request.path()).map(|()| 0)
+    }
 }
 
-pub(super) fn rename(request: FsRequest) -> Result<usize> {
-    path::rename(request.path(), request.new_path()).map(|()| 0)
+pub(super) struct Rename;
+
+impl Operation for Rename {
+    const KIND: uv_fs_type = UV_FS_RENAME;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::rename(request.path(), request.new_path()).map(|()| 0)
+    }
 }
 
-pub(super) fn link(request: FsRequest) -> Result<usize> {
-    path::link(request.path(), request.new_path()).map(|()| 0)
+pub(super) struct Link;
+
+impl Operation for Link {
+    const KIND: uv_fs_type = UV_FS_LINK;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::link(request.path(), request.new_path()).map(|()| 0)
+    }
 }
 
-pub(super) fn symlink(request: FsRequest) -> Result<usize> {
-    path::symlink(request.path(), request.new_path()).map(|()| 0)
+pub(super) struct Symlink;
+
+impl Operation for Symlink {
+    const KIND: uv_fs_type = UV_FS_SYMLINK;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::symlink(request.path(), request.new_path()).map(|()| 0)
+    }
 }
 
-pub(super) fn readlink(request: FsRequest) -> Result<usize> {
-    let text = path::readlink(request.path())?;
-    set!(request.ptr = into_block(text).cast());
-    Ok(0)
+pub(super) struct Readlink;
+
+impl Operation for Readlink {
+    const KIND: uv_fs_type = UV_FS_READLINK;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let text = path::readlink(request.path())?;
+        set!(request.ptr = into_block(text).cast());
+        Ok(0)
+    }
+
+    fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
+        Some(Target::Link(request.path()))
+    }
+
+    fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
+        if !file.is(libc::S_IFLNK) {
+            return Some(Err(Errno::EINVAL));
+        }
+        // Not even the text of a link need be in memory; it is when the link can be followed.
+        if matches!(cached::open(request.path(), libc::O_PATH), Answer::Unknown) {
+            return None;
+        }
+        let text = cached_text(file)?;
+        set!(request.ptr = into_block(text).cast());
+        Some(Ok(0))
+    }
+
+    fn undo(request: FsRequest) {
+        // SAFETY: null, or allocated by `cached_text`; the caller forgets it.
+        unsafe { alloc::free(get!(request.ptr)) };
+    }
 }
 
-pub(super) fn realpath(request: FsRequest) -> Result<usize> {
-    set!(request.ptr = path::realpath(request.path())?.cast());
-    Ok(0)
+/// The text of a link with its terminator, if it is as long as the link's status says.
+fn cached_text(file: &LocalFile) -> Option<alloc::Vec<u8>> {
+    let length = file.stat.st_size as usize;
+    let mut text: alloc::Vec<u8> = alloc::vec();
+    // Room for the terminator, by which too long a text shows as well.
+    text.try_reserve_exact(length + 1).ok()?;
+    text.resize(length + 1, 0);
+    let count = cached::readlink(file.fd, &mut text).ok()?;
+    if count != length {
+        return None;
+    }
+    text[length] = 0;
+    Some(text)
+}
+
+pub(super) struct Realpath;
+
+impl Operation for Realpath {
+    const KIND: uv_fs_type = UV_FS_REALPATH;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        set!(request.ptr = path::realpath(request.path())?.cast());
+        Ok(0)
+    }
 }
 
 // C entry points
@@ -54,11 +140,7 @@ pub unsafe extern "C" fn uv_fs_unlink(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_UNLINK, cb, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start::<Unlink>(r#loop, req, cb, |request| request.keep_path(path)) }
 }
 
 /// Gives a file another name, as rename(2) does; a file of that name is replaced.
@@ -80,7 +162,7 @@ pub unsafe extern "C" fn uv_fs_rename(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_RENAME, cb, |request| {
+        start::<Rename>(r#loop, req, cb, |request| {
             request.keep_paths(path, new_path)
         })
     }
@@ -104,7 +186,7 @@ pub unsafe extern "C" fn uv_fs_link(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_LINK, cb, |request| {
+        start::<Link>(r#loop, req, cb, |request| {
             request.keep_paths(path, new_path)
         })
     }
@@ -130,7 +212,7 @@ pub unsafe extern "C" fn uv_fs_symlink(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_SYMLINK, cb, |request| {
+        start::<Symlink>(r#loop, req, cb, |request| {
             request.set_flags(flags);
             request.keep_paths(path, new_path)
         })
@@ -155,11 +237,7 @@ pub unsafe extern "C" fn uv_fs_readlink(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_READLINK, cb, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start::<Readlink>(r#loop, req, cb, |request| request.keep_path(path)) }
 }
 
 /// Finds the absolute path of an existing file, without symbolic links, `.` and `..`, as
@@ -180,9 +258,5 @@ pub unsafe extern "C" fn uv_fs_realpath(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_REALPATH, cb, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start::<Realpath>(r#loop, req, cb, |request| request.keep_path(path)) }
 }

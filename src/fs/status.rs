@@ -3,6 +3,8 @@
 use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
+use super::inline::LocalFile;
+use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::alloc;
@@ -11,45 +13,113 @@ use crate::sys::path;
 use crate::sys::stat::{self, Target};
 use crate::view::{addr, get, set};
 
-pub(super) fn stat(request: FsRequest) -> Result<usize> {
-    look_at(request, Target::Path(request.path()))
+pub(super) struct Stat;
+
+impl Operation for Stat {
+    const KIND: uv_fs_type = UV_FS_STAT;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        look_at(request, Target::Path(request.path()))
+    }
+
+    fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
+        Some(Target::Path(request.path()))
+    }
+
+    fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
+        Some(set_status(request, &file.stat))
+    }
 }
 
-pub(super) fn lstat(request: FsRequest) -> Result<usize> {
-    look_at(request, Target::Link(request.path()))
+pub(super) struct Lstat;
+
+impl Operation for Lstat {
+    const KIND: uv_fs_type = UV_FS_LSTAT;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        look_at(request, Target::Link(request.path()))
+    }
+
+    fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
+        Some(Target::Link(request.path()))
+    }
+
+    fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
+        Some(set_status(request, &file.stat))
+    }
 }
 
-pub(super) fn fstat(request: FsRequest) -> Result<usize> {
-    look_at(request, Target::Descriptor(get!(request.file)))
+pub(super) struct Fstat;
+
+impl Operation for Fstat {
+    const KIND: uv_fs_type = UV_FS_FSTAT;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
+    }
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        look_at(request, Target::Descriptor(get!(request.file)))
+    }
+
+    fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
+        Some(Target::Descriptor(get!(request.file)))
+    }
+
+    fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
+        Some(set_status(request, &file.stat))
+    }
 }
 
 fn look_at(request: FsRequest, target: Target<'_>) -> Result<usize> {
-    set!(request.statbuf = stat::status(target)?);
+    set_status(request, &stat::status(target)?)
+}
+
+fn set_status(request: FsRequest, status: &uv_stat_t) -> Result<usize> {
+    set!(request.statbuf = *status);
     set!(request.ptr = addr!(request.statbuf).cast());
     Ok(0)
 }
 
-pub(super) fn statfs(request: FsRequest) -> Result<usize> {
-    let found = path::statfs(request.path())?;
-    let memory = alloc::malloc(size_of::<uv_statfs_t>()).cast::<uv_statfs_t>();
-    if memory.is_null() {
-        return Err(Errno::ENOMEM);
+pub(super) struct Statfs;
+
+impl Operation for Statfs {
+    const KIND: uv_fs_type = UV_FS_STATFS;
+
+    fn changes(_request: FsRequest) -> bool {
+        false
     }
-    let told = uv_statfs_t {
-        f_type: found.f_type as u64,
-        f_bsize: found.f_bsize as u64,
-        f_blocks: found.f_blocks,
-        f_bfree: found.f_bfree,
-        f_bavail: found.f_bavail,
-        f_files: found.f_files,
-        f_ffree: found.f_ffree,
-        f_frsize: found.f_frsize as u64,
-        f_spare: [0; 3],
-    };
-    // SAFETY: new memory of this type.
-    unsafe { memory.write(told) };
-    set!(request.ptr = memory.cast());
-    Ok(0)
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        let found = path::statfs(request.path())?;
+        let memory = alloc::malloc(size_of::<uv_statfs_t>()).cast::<uv_statfs_t>();
+        if memory.is_null() {
+            return Err(Errno::ENOMEM);
+        }
+        let told = uv_statfs_t {
+            f_type: found.f_type as u64,
+            f_bsize: found.f_bsize as u64,
+            f_blocks: found.f_blocks,
+            f_bfree: found.f_bfree,
+            f_bavail: found.f_bavail,
+            f_files: found.f_files,
+            f_ffree: found.f_ffree,
+            f_frsize: found.f_frsize as u64,
+            f_spare: [0; 3],
+        };
+        // SAFETY: new memory of this type.
+        unsafe { memory.write(told) };
+        set!(request.ptr = memory.cast());
+        Ok(0)
+    }
 }
 
 /// Starts to look at a path, or looks at it where there is no callback. Returns what `uv_fs_stat`
@@ -64,11 +134,7 @@ pub(crate) unsafe fn start_stat(
     callback: uv_fs_cb,
 ) -> c_int {
     // SAFETY: the caller vouches for the pointers.
-    unsafe {
-        start(on, req, UV_FS_STAT, callback, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start::<Stat>(on, req, callback, |request| request.keep_path(path)) }
 }
 
 // C entry points
@@ -111,7 +177,7 @@ pub unsafe extern "C" fn uv_fs_fstat(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_FSTAT, cb, |request| {
+        start::<Fstat>(r#loop, req, cb, |request| {
             request.set_file(file);
             Ok(())
         })
@@ -134,11 +200,7 @@ pub unsafe extern "C" fn uv_fs_lstat(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_LSTAT, cb, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start::<Lstat>(r#loop, req, cb, |request| request.keep_path(path)) }
 }
 
 /// Looks at the file system that a path is in, as statfs(2) does. What it found is the
@@ -158,9 +220,5 @@ pub unsafe extern "C" fn uv_fs_statfs(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        start(r#loop, req, UV_FS_STATFS, cb, |request| {
-            request.keep_path(path)
-        })
-    }
+    unsafe { start::<Statfs>(r#loop, req, cb, |request| request.keep_path(path)) }
 }

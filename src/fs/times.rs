@@ -3,22 +3,41 @@
 use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
+use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 use crate::sys::{file, path};
 use crate::view::get;
 
-pub(super) fn utime(request: FsRequest) -> Result<usize> {
-    path::utimensat(request.path(), &times(request)?, 0).map(|()| 0)
+pub(super) struct Utime;
+
+impl Operation for Utime {
+    const KIND: uv_fs_type = UV_FS_UTIME;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::utimensat(request.path(), &times(request)?, 0).map(|()| 0)
+    }
 }
 
-pub(super) fn lutime(request: FsRequest) -> Result<usize> {
-    path::utimensat(request.path(), &times(request)?, libc::AT_SYMLINK_NOFOLLOW).map(|()| 0)
+pub(super) struct Lutime;
+
+impl Operation for Lutime {
+    const KIND: uv_fs_type = UV_FS_LUTIME;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        path::utimensat(request.path(), &times(request)?, libc::AT_SYMLINK_NOFOLLOW).map(|()| 0)
+    }
 }
 
-pub(super) fn futime(request: FsRequest) -> Result<usize> {
-    file::futimens(get!(request.file), &times(request)?).map(|()| 0)
+pub(super) struct Futime;
+
+impl Operation for Futime {
+    const KIND: uv_fs_type = UV_FS_FUTIME;
+
+    fn perform(request: FsRequest) -> Result<usize> {
+        file::futimens(get!(request.file), &times(request)?).map(|()| 0)
+    }
 }
 
 fn times(request: FsRequest) -> Result<[libc::timespec; 2]> {
@@ -72,7 +91,7 @@ pub unsafe extern "C" fn uv_fs_utime(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_UTIME, cb, |request| {
+        start::<Utime>(r#loop, req, cb, |request| {
             request.set_times(atime, mtime);
             request.keep_path(path)
         })
@@ -98,7 +117,7 @@ pub unsafe extern "C" fn uv_fs_futime(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_FUTIME, cb, |request| {
+        start::<Futime>(r#loop, req, cb, |request| {
             request.set_file(file);
             request.set_times(atime, mtime);
             Ok(())
@@ -125,7 +144,7 @@ pub unsafe extern "C" fn uv_fs_lutime(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        start(r#loop, req, UV_FS_LUTIME, cb, |request| {
+        start::<Lutime>(r#loop, req, cb, |request| {
             request.set_times(atime, mtime);
             request.keep_path(path)
         })

@@ -1,118 +1,123 @@
-//! Looking for a while before going to sleep.
+//! Spinning for a while before blocking.
 //!
-//! To sleep and be woken costs several microseconds of processor time, more where the processor
-//! itself goes idle; when the next event is closer than that, looking for it is the cheaper way to
-//! wait. Whether it is cannot be known beforehand, so whoever waits ([`Spin`]: a loop, or a worker
-//! of the pool) tries both, now and then, and takes the one that used less processor time for the
-//! same number of waits, and for the same amount of work: who is woken at once by each of many small
-//! pieces has more to do than who finds them together when it wakes up. Who loses the processor to
-//! others all the time while it looks stops. Long waits keep it from trying at all: an idle program
-//! never looks.
+//! To block and be woken takes tens of microseconds, more where the processor itself goes idle. A
+//! loop or a worker whose next event is closer than that waits quicker, and cheaper, by spinning.
+//! [`Waiter`] is what each of them has; `policy.rs` decides. Fewer threads spin at once than there
+//! are processors, so that whoever they wait for can run.
 //!
-//! Where many more waiters than processors look at once, each keeps those from running that it waits
-//! for. They may let each other have the processor between two looks instead ([`Way::Yielding`]): that is
-//! tried when looking has failed among so many. Who yields to somebody that is busy gets the
-//! processor back late; so it must not take longer on the whole, and where it does for several, all
-//! waiters of the process stop yielding for a while.
-//!
-//! `OXUV_SPIN_US` is the longest look in microseconds, 0 turns it off. It is off on one processor.
+//! `OXUV_SPIN_US` is how long a wait spins at most, in microseconds; 0 is never.
 
-mod bill;
-mod company;
-mod experience;
+mod policy;
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::sys::clock;
 use crate::system::cpu;
 use crate::system::settings::Setting;
+use policy::{Policy, Wait};
 
-pub(crate) use experience::Spin;
+/// How long a wait spins unless the environment says otherwise: as long as a blocked partner may
+/// take to wake up.
+const DEFAULT_WINDOW_US: usize = 50;
+/// The longest window that the environment may ask for: longer waits are not short.
+const MAX_WINDOW_US: usize = 100;
 
-/// The longest look unless the environment says otherwise.
-const DEFAULT_MICROSECONDS: usize = 50;
-/// The longest look that the environment may ask for.
-const MOST_MICROSECONDS: usize = 1000;
-/// So many looks from one look at the clock to the next.
-const ROUNDS: u32 = 16;
-/// Waiters that look let each other have the processor for less than so many nanoseconds.
-const LONG_AWAY: u64 = 1_000_000;
+/// The probes that waiters of this process have begun.
+static PROBES: AtomicU32 = AtomicU32::new(0);
+/// How many threads of this process spin right now.
+static SPINNERS: AtomicUsize = AtomicUsize::new(0);
 
-/// What to do between two looks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Way {
-    Plain = 0,
-    /// Let others have the processor.
-    Yielding = 1,
-}
-
-/// How a wait went.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
-    Slept,
-    LookedInVain,
-    Found,
-}
-
-/// The longest look in nanoseconds; 0 for none.
-pub(crate) fn limit() -> u64 {
+/// How long a wait spins at most, in nanoseconds; 0 for not at all, as on a single processor.
+pub(crate) fn window_ns() -> u64 {
     const UNKNOWN: u64 = u64::MAX;
-    static LIMIT: AtomicU64 = AtomicU64::new(UNKNOWN);
-    static SETTING: Setting = Setting::new(c"OXUV_SPIN_US", MOST_MICROSECONDS, "50");
-    let known = LIMIT.load(Relaxed);
+    static SETTING: Setting = Setting::new(c"OXUV_SPIN_US", MAX_WINDOW_US, "50");
+    static WINDOW_NS: AtomicU64 = AtomicU64::new(UNKNOWN);
+    let known = WINDOW_NS.load(Relaxed);
     if known != UNKNOWN {
         return known;
     }
-    let asked = SETTING.value().unwrap_or(DEFAULT_MICROSECONDS);
-    let limit = if cpu::processors() > 1 {
-        asked as u64 * 1000
-    } else {
-        0
+    let asked = SETTING.value().unwrap_or(DEFAULT_WINDOW_US);
+    let window = match cpu::processors() {
+        0 | 1 => 0,
+        _ => asked as u64 * 1000,
     };
-    LIMIT.store(limit, Relaxed);
-    limit
+    WINDOW_NS.store(window, Relaxed);
+    window
 }
 
-/// Looks until `look` finds something or the time is over; whether it found something.
-fn until(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> bool {
-    let mut round = 0u32;
+/// In a forked child, which has none of the parent's other threads.
+pub(crate) fn reset_after_fork() {
+    SPINNERS.store(0, Relaxed);
+}
+
+/// A thread that waits for one thing after the other.
+pub(crate) struct Waiter {
+    policy: Policy,
+    /// When the last wait ended, by the monotonic clock.
+    ended_ns: u64,
+    /// When this one began to spin, if that was enough; else for how long it spun. 0 if it did not.
+    found_since_ns: u64,
+    missed_ns: u64,
+}
+
+impl Waiter {
+    pub(crate) const fn new() -> Waiter {
+        Waiter {
+            policy: Policy::new(&PROBES),
+            ended_ns: 0,
+            found_since_ns: 0,
+            missed_ns: 0,
+        }
+    }
+
+    /// Whether the wait that begins now should spin first.
+    #[inline]
+    pub(crate) fn should_spin(&mut self) -> bool {
+        window_ns() > 0 && self.policy.should_spin()
+    }
+
+    /// Spins until `is_there` or the window is over; whether it is there. Does nothing where as
+    /// many threads spin as may.
+    pub(crate) fn spin(&mut self, mut is_there: impl FnMut() -> bool) -> bool {
+        if SPINNERS.fetch_add(1, Relaxed) + 1 < cpu::processors() {
+            let began_ns = clock::monotonic_ns();
+            match spin_until(began_ns.saturating_add(window_ns()), &mut is_there) {
+                None => self.found_since_ns = began_ns,
+                Some(now_ns) => self.missed_ns = now_ns.saturating_sub(began_ns),
+            }
+        }
+        SPINNERS.fetch_sub(1, Relaxed);
+        self.found_since_ns > 0
+    }
+
+    /// The wait ended at `now_ns`, by the monotonic clock.
+    pub(crate) fn waited(&mut self, now_ns: u64) {
+        let wait = match (self.found_since_ns, self.missed_ns) {
+            (0, 0) => Wait::Blocked,
+            (0, missed_ns) => Wait::Missed(missed_ns),
+            (since_ns, _) => Wait::Spun(now_ns.saturating_sub(since_ns)),
+        };
+        let cycle_ns = now_ns.saturating_sub(self.ended_ns);
+        (self.ended_ns, self.found_since_ns, self.missed_ns) = (now_ns, 0, 0);
+        self.policy.waited(cycle_ns, wait);
+    }
+}
+
+/// Spins until `is_there`; or until the clock has reached `end_ns`, and says what it shows then.
+fn spin_until(end_ns: u64, is_there: &mut impl FnMut() -> bool) -> Option<u64> {
     loop {
-        if look() {
-            return true;
-        }
-        round += 1;
-        if round.is_multiple_of(ROUNDS) && clock::monotonic_ns().saturating_sub(began) >= limit {
-            return false;
-        }
-        for _ in 0..2 {
+        // The clock takes as long as some looks: it is asked after several.
+        for _ in 0..16 {
+            if is_there() {
+                return None;
+            }
             core::hint::spin_loop();
         }
-    }
-}
-
-/// The same, letting others have the processor between two looks; and for how many nanoseconds they
-/// had it when that was long.
-fn until_yielding(began: u64, limit: u64, mut look: impl FnMut() -> bool) -> (bool, u64) {
-    let (mut before, mut late) = (began, 0);
-    loop {
-        if look() {
-            return (true, late);
+        let now_ns = clock::monotonic_ns();
+        if now_ns >= end_ns {
+            return Some(now_ns);
         }
-        // SAFETY: takes no arguments.
-        unsafe { libc::sched_yield() };
-        let now = clock::monotonic_ns();
-        let away = now.saturating_sub(before);
-        late += if away > LONG_AWAY { away } else { 0 };
-        if now.saturating_sub(began) >= limit {
-            return (false, late);
-        }
-        before = now;
     }
-}
-
-/// In a forked child.
-pub(crate) fn forget_parent() {
-    company::PROCESS.forget();
 }
 
 #[cfg(test)]
@@ -120,15 +125,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_end_when_something_is_found_or_the_time_is_over() {
+    fn spinning_ends_when_it_is_there_or_the_window_is_over() {
         let mut count = 0;
-        let began = clock::monotonic_ns();
-        assert!(until(began, u64::MAX, || {
+        let found = spin_until(u64::MAX, &mut || {
             count += 1;
             count == 100
-        }));
-        assert!(!until(began, 0, || false));
-        assert!(!until_yielding(began, 0, || false).0);
-        assert_eq!(until_yielding(began, 0, || true), (true, 0));
+        });
+        assert_eq!(found, None);
+        assert!(spin_until(0, &mut || false).is_some());
     }
 }

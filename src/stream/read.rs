@@ -100,7 +100,6 @@ impl Stream {
             }
             Ok(count) => {
                 let partial = count < buffer.len;
-                self.event_loop().moved(count);
                 self.invoke_read(count as isize, &buffer);
                 self.tell_lost_handles();
                 !partial

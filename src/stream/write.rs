@@ -263,7 +263,7 @@ impl Stream {
         };
         match result {
             Err(Errno::ENOBUFS) => Err(Errno::EAGAIN),
-            result => result.inspect(|&count| self.event_loop().moved(count)),
+            result => result,
         }
     }
 

@@ -3,13 +3,13 @@
 //! Nothing here waits for a disk, a server or another process, but where that is said: what would
 //! have to is [`Answer::Unknown`], and is to be asked in another way, where waiting does no harm.
 
-use core::ffi::{CStr, c_int, c_uint};
+use core::ffi::{CStr, c_int};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::replaced::are_libcs_own;
-use super::socket::IOV_MAX;
 use super::stat::from_statx;
 use super::{cvt, cvt_size, fd, large};
-use crate::abi::{uv_buf_t, uv_stat_t};
+use crate::abi::uv_stat_t;
 use crate::errors::{Errno, Result};
 
 pub(crate) enum Answer<T> {
@@ -57,7 +57,7 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
         mode: 0,
         resolve: RESOLVE_CACHED,
     };
-    // No function of libc's does this: see `fs/in_place.rs` for programs that replace those.
+    // No function of libc's does this: see `fs/inline.rs` for programs that replace those.
     // SAFETY: the path is terminated, and the kernel reads as much of `how` as its size says.
     let result = unsafe {
         libc::syscall(
@@ -87,51 +87,67 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
     }
 }
 
-/// What is known of an open file without asking anybody, and the mount that it is in.
-pub(crate) struct Status {
-    pub(crate) stat: uv_stat_t,
-    /// 0 if there is no telling one mount from a later one.
-    pub(crate) mount: u64,
+/// Mounts' numbers from here on are never used again; below, a later mount may get the number of
+/// one that is gone.
+pub(crate) const FIRST_UNIQUE_MOUNT: u64 = 1 << 31;
+
+/// The number of the mount that an open file is in. No file system is asked, only whether this
+/// kind of file system has handles of files: those without, such as 9p, have no number here.
+pub(crate) fn mount(fd: c_int) -> Option<u64> {
+    /// Kernels before 6.12 do not know the flag.
+    static HAS_NO_UNIQUE: AtomicBool = AtomicBool::new(false);
+    /// `AT_HANDLE_MNT_ID_UNIQUE`.
+    const UNIQUE: c_int = 1;
+    // AT_FDCWD is negative.
+    if fd < 0 {
+        return None;
+    }
+    if !HAS_NO_UNIQUE.load(Relaxed) {
+        let mut number = 0u64;
+        match name_to_handle(fd, (&raw mut number).cast(), UNIQUE) {
+            Ok(()) => return Some(number),
+            Err(Errno::EINVAL) => HAS_NO_UNIQUE.store(true, Relaxed),
+            Err(_) => return None,
+        }
+    }
+    let mut number: c_int = 0;
+    name_to_handle(fd, (&raw mut number).cast(), 0).ok()?;
+    u64::try_from(number).ok()
 }
 
-impl Status {
-    pub(crate) fn is(&self, kind: libc::mode_t) -> bool {
-        self.stat.st_mode & u64::from(libc::S_IFMT) == u64::from(kind)
+/// Asks for a handle without room for one, which writes the number of the mount all the same.
+fn name_to_handle(fd: c_int, number: *mut c_int, flags: c_int) -> Result {
+    // `struct file_handle` with its room and its kind.
+    let mut handle = [0u32; 2];
+    // By number, as openat2: libuv calls no such function of libc's.
+    // SAFETY: the path is terminated, `handle` says that it has no room, and the caller has as much
+    // for the number as the flags ask for.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            fd,
+            c"".as_ptr(),
+            handle.as_mut_ptr(),
+            number,
+            flags | libc::AT_EMPTY_PATH,
+        )
+    };
+    match cvt(result as c_int) {
+        Ok(_) | Err(Errno::EOVERFLOW) => Ok(()),
+        Err(error) => Err(error),
     }
-}
-
-/// Above the numbers of mounts that are never used again.
-const DEVICE: u64 = 1 << 62;
-
-fn mount_of(found: &libc::statx) -> u64 {
-    if found.stx_mask & libc::STATX_MNT_ID_UNIQUE != 0 {
-        return found.stx_mnt_id;
-    }
-    // Older kernels use both numbers again; a disk's file system rarely becomes another one.
-    if found.stx_mask & libc::STATX_MNT_ID == 0 || found.stx_dev_major == 0 {
-        return 0;
-    }
-    let device = u64::from(found.stx_dev_major) << 20 | u64::from(found.stx_dev_minor);
-    DEVICE | (device & 0xffff_ffff) << 30 | found.stx_mnt_id & 0x3fff_ffff
 }
 
 /// The status of an open file as far as this machine knows it: for one of a local file system it
-/// is its status.
-pub(crate) fn status(fd: c_int) -> Result<Status> {
+/// is its status. Other file systems may be asked all the same.
+pub(crate) fn status(fd: c_int) -> Result<uv_stat_t> {
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
-    let mask = mask as c_uint | libc::STATX_MNT_ID as c_uint | libc::STATX_MNT_ID_UNIQUE as c_uint;
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
-    if fd < 0 {
-        return Err(Errno::EBADF);
-    }
     // SAFETY: all-zero is valid.
     let mut found: libc::statx = unsafe { core::mem::zeroed() };
     // SAFETY: the path is terminated, and `found` is what is written.
     cvt(unsafe { libc::statx(fd, c"".as_ptr(), flags, mask, &mut found) })?;
-    Ok(Status {
-        stat: from_statx(&found),
-        mount: mount_of(&found),
-    })
+    Ok(from_statx(&found))
 }
 
 /// What kind of file system an open file is in. This one may wait.
@@ -150,24 +166,6 @@ pub(crate) fn locate(path: &CStr, follow: bool) -> Result<Found> {
     cvt(unsafe { large::open(path.as_ptr(), flags) })
         .and_then(fd::own)
         .map(Found)
-}
-
-/// Reads what is in memory; it may be less than there is. At the file's own position without an
-/// offset.
-///
-/// # Safety
-/// `buffers` must point to `count` buffers that are writable for their lengths.
-pub(crate) unsafe fn read(
-    fd: c_int,
-    buffers: *const uv_buf_t,
-    count: usize,
-    offset: Option<i64>,
-) -> Option<usize> {
-    let vectors = buffers.cast::<libc::iovec>();
-    let some = count.min(IOV_MAX) as c_int;
-    let at = offset.unwrap_or(-1);
-    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
-    cvt_size(unsafe { large::preadv2(fd, vectors, some, at, libc::RWF_NOWAIT) }).ok()
 }
 
 /// The position of an open file that has one.
@@ -209,18 +207,6 @@ fn has_usual_rights(user: libc::uid_t) -> bool {
         }
 }
 
-/// Takes the position of an open file back by so many bytes.
-pub(crate) fn step_back(fd: c_int, count: usize) -> Option<()> {
-    // SAFETY: takes and gives numbers.
-    let at = unsafe { large::lseek(fd, -(count as i64), libc::SEEK_CUR) };
-    (at >= 0).then_some(())
-}
-
-/// Whether reading looks into the kernel's cache: not if the file was opened with `O_DIRECT`.
-pub(crate) fn reads_from_cache(fd: c_int) -> bool {
-    fd::status_flags(fd).is_ok_and(|flags| flags & libc::O_DIRECT == 0)
-}
-
 /// What access(2) says of an open file, by the real user.
 pub(crate) fn access(fd: c_int, mode: c_int) -> Result {
     // SAFETY: the path is terminated.
@@ -246,20 +232,6 @@ pub(crate) fn readlink(fd: c_int, into: &mut [u8]) -> Result<usize> {
 pub(crate) fn make_blocking(fd: c_int, flags: c_int) -> Result {
     // SAFETY: F_SETFL takes an int.
     cvt(unsafe { large::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }).map(drop)
-}
-
-/// Whether the kernel knows these calls, and lets this process make them.
-pub(crate) fn is_supported() -> bool {
-    let Answer::Known(Ok(root)) = open(c"/", libc::O_PATH) else {
-        return false;
-    };
-    status(root.fd()).is_ok() && access(root.fd(), libc::F_OK).is_ok()
-}
-
-/// Whether a filter decides on this thread's system calls.
-pub(crate) fn is_filtered() -> bool {
-    // SAFETY: takes no memory.
-    unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) > 0 }
 }
 
 /// What files are usually reached by, by both names where libc has two. Some shims replace only one.
@@ -300,18 +272,14 @@ mod tests {
 
     #[test]
     fn answers_are_those_of_the_usual_calls() {
-        if !is_supported() {
-            return;
-        }
         // Whatever was looked up just now is in the cache.
         let usual = super::super::stat::status(super::super::stat::Target::Path(c"/")).unwrap();
         let Answer::Known(Ok(root)) = open(c"/", libc::O_PATH) else {
-            panic!("the root is not in the cache");
+            return;
         };
         let cached = status(root.fd()).unwrap();
-        assert_eq!(cached.stat.st_ino, usual.st_ino);
-        assert_eq!(cached.stat.st_dev, usual.st_dev);
-        assert!(cached.is(libc::S_IFDIR) && !cached.is(libc::S_IFREG));
+        assert_eq!(cached.st_ino, usual.st_ino);
+        assert_eq!(cached.st_dev, usual.st_dev);
         assert!(matches!(
             open(c"/dev/null/nothing", libc::O_PATH),
             Answer::Known(Err(Errno::ENOTDIR)) | Answer::Unknown

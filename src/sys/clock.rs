@@ -6,25 +6,6 @@ pub(crate) fn monotonic_ns() -> u64 {
     read(libc::CLOCK_MONOTONIC)
 }
 
-/// Nanoseconds of processor time that the calling thread has used.
-pub(crate) fn thread_cpu_ns() -> u64 {
-    read(libc::CLOCK_THREAD_CPUTIME_ID)
-}
-
-/// How often the calling thread has lost the processor to others; 0 where that is not told.
-pub(crate) fn preemptions() -> u64 {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: all-zero is valid.
-        let mut used: libc::rusage = unsafe { core::mem::zeroed() };
-        // SAFETY: `used` is what is written.
-        unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut used) };
-        used.ru_nivcsw.max(0) as u64
-    }
-    #[cfg(not(target_os = "linux"))]
-    0
-}
-
 #[inline]
 fn read(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {

@@ -10,15 +10,15 @@ use core::ffi::c_int;
 pub(crate) use libc::{
     fstat64 as fstat, fstatfs64 as fstatfs, ftruncate64 as ftruncate, getrlimit64 as getrlimit,
     lseek64 as lseek, lstat64 as lstat, mmap64 as mmap, open64 as open, openat64 as openat,
-    pread64 as pread, preadv64 as preadv, preadv64v2 as preadv2, pwrite64 as pwrite,
-    pwritev64 as pwritev, readdir64 as readdir, rlimit64 as rlimit, sendfile64 as sendfile,
-    stat64 as stat, statfs64 as statfs,
+    pread64 as pread, preadv64 as preadv, pwrite64 as pwrite, pwritev64 as pwritev,
+    readdir64 as readdir, rlimit64 as rlimit, sendfile64 as sendfile, stat64 as stat,
+    statfs64 as statfs,
 };
 
 #[cfg(not(target_env = "gnu"))]
 pub(crate) use libc::{
-    fstat, fstatfs, ftruncate, getrlimit, lseek, lstat, mmap, open, openat, pread, preadv, preadv2,
-    pwrite, pwritev, readdir, rlimit, sendfile, stat, statfs,
+    fstat, fstatfs, ftruncate, getrlimit, lseek, lstat, mmap, open, openat, pread, preadv, pwrite,
+    pwritev, readdir, rlimit, sendfile, stat, statfs,
 };
 
 unsafe extern "C" {

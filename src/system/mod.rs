@@ -10,4 +10,5 @@ mod identity;
 mod memory;
 mod proc;
 pub(crate) mod settings;
+pub(crate) mod supervision;
 pub(crate) mod title;

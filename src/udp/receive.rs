@@ -145,7 +145,6 @@ impl Udp {
                 return None;
             }
         };
-        self.event_loop().moved(size);
         let (size, about) = (size as isize, partial(&header));
         self.invoke(lent.owner, size, &lent.buffer, sender(&header), about);
         Some(1)
@@ -185,7 +184,6 @@ impl Udp {
             if !self.is_receiving() {
                 break;
             }
-            self.event_loop().moved(message.msg_len as usize);
             self.tell_chunk(&chunk(&lent.buffer, at), message);
         }
         self.hand_back(lent, 0, UV_UDP_MMSG_FREE);

@@ -290,9 +290,6 @@ impl Udp {
     fn complete_first(self, status: c_int) {
         if let Some(link) = self.unsent().pop_front() {
             let request = SendRequest::from_link(link);
-            if status == 0 {
-                self.event_loop().moved(request.size());
-            }
             set!(request.status = status as isize);
             self.completed().push_back(link);
         }
@@ -346,7 +343,6 @@ impl Udp {
         };
         // SAFETY: the caller vouches for buffers and address.
         let size = unsafe { datagram::send(self.fd(), &outgoing.header()) }?;
-        self.event_loop().moved(size);
         Ok(size as c_int)
     }
 
@@ -378,8 +374,6 @@ impl Udp {
             // SAFETY: the caller vouches for what the headers point to.
             match unsafe { datagram::send_many(self.fd(), headers) } {
                 Ok(count) => {
-                    let sizes = headers.iter().map(|message| message.msg_len as usize);
-                    self.event_loop().moved(sizes.take(count).sum());
                     sent += count;
                     if count < batch {
                         break;

@@ -1,8 +1,9 @@
 //! Jobs that are done, on their way back to their loop.
 //!
 //! Workers put them on a lock-free stack of the loop, `wq.next`, linked by each job's `wq.next`. Jobs
-//! that the loop's own thread has done wait in a list of that thread's. The loop looks at both when
-//! it polls, and tells what is there then, in the order in which the jobs were finished.
+//! that the loop's own thread has done wait in a list of that thread's, behind those that were on the
+//! stack before. The loop looks at both when it polls, and calls back for what is there then, in
+//! the order in which the jobs were finished.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicPtr, Ordering::SeqCst};
@@ -47,9 +48,11 @@ pub(super) fn deliver(job: Job) {
     });
 }
 
-/// Keeps a job that this thread, the loop's, has done, until the loop polls.
+/// Keeps a job that this thread, the loop's, has done, until the loop polls. What workers have
+/// finished by now goes before it.
 pub(super) fn keep_here(job: Job) {
     let on = job.event_loop();
+    take_finished(on, on.done_here());
     on.done_here().push_back(job.link());
     // Who does not run the loop but waits for its descriptor.
     on.asyncs().call();

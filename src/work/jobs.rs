@@ -23,8 +23,6 @@ pub(crate) enum Kind {
     Cpu,
     /// Does I/O on this machine.
     Fast,
-    /// The same, and most likely without any waiting: one thread is enough for many of them.
-    Light,
     /// Waits for other machines.
     Slow,
 }
@@ -44,15 +42,12 @@ const SLOW: usize = 1;
 const CANCELLED: usize = 2;
 /// The loop's own thread has done the job, and it is still to be told.
 const DONE_HERE: usize = 4;
-/// The job is light: two marks that exclude each other.
-const LIGHT: usize = SLOW | DONE_HERE;
 const MARKS: usize = SLOW | CANCELLED | DONE_HERE;
 
 impl Job {
     pub(super) fn init(self, on: Loop, kind: Kind, run: Run, done: Done) {
         let marks = match kind {
             Kind::Slow => SLOW,
-            Kind::Light => LIGHT,
             Kind::Cpu | Kind::Fast => 0,
         };
         set!(self.work = Some(run));
@@ -72,11 +67,7 @@ impl Job {
     }
 
     pub(super) fn is_slow(self) -> bool {
-        self.marks() & LIGHT == SLOW
-    }
-
-    pub(super) fn is_light(self) -> bool {
-        self.marks() & LIGHT == LIGHT
+        self.marks() & SLOW != 0
     }
 
     fn mark(self, mark: usize) {
@@ -92,7 +83,7 @@ impl Job {
     }
 
     pub(super) fn is_done_here(self) -> bool {
-        self.marks() & LIGHT == DONE_HERE
+        self.marks() & DONE_HERE != 0
     }
 
     pub(super) fn mark_done_here(self) {
@@ -141,8 +132,6 @@ pub(super) struct Jobs {
     held_back: uv__queue,
     /// How many jobs are queued that are not slow.
     others: usize,
-    /// How many of them are light.
-    light: usize,
     /// How many slow jobs are queued, held back or not.
     slow: usize,
     slow_running: usize,
@@ -164,7 +153,6 @@ impl Jobs {
             waiting: NOWHERE,
             held_back: NOWHERE,
             others: 0,
-            light: 0,
             slow: 0,
             slow_running: 0,
             running: 0,
@@ -203,11 +191,6 @@ impl Jobs {
         self.others + self.slow.min(room)
     }
 
-    /// How many of the queued jobs are light.
-    pub(super) fn light(&self) -> usize {
-        self.light
-    }
-
     pub(super) fn running(&self) -> usize {
         self.running
     }
@@ -215,14 +198,12 @@ impl Jobs {
     pub(super) fn push(&mut self, job: Job) {
         self.waiting().push_back(job.link());
         *self.count(job) += 1;
-        self.light += usize::from(job.is_light());
     }
 
     /// Takes a queued job back.
     pub(super) fn remove(&mut self, job: Job) {
         job.link().remove();
         *self.count(job) -= 1;
-        self.light -= usize::from(job.is_light());
     }
 
     /// Whether a job is queued here.
@@ -266,7 +247,6 @@ impl Jobs {
 
     fn taken(&mut self, job: Job) -> Job {
         *self.count(job) -= 1;
-        self.light -= usize::from(job.is_light());
         self.last_was_slow = job.is_slow();
         self.running += 1;
         if job.is_slow() {
@@ -296,7 +276,7 @@ mod tests {
     unsafe extern "C" fn run(_: *mut uv__work) {}
     unsafe extern "C" fn done(_: *mut uv__work, _: c_int) {}
 
-    /// Jobs of the kinds that the text names: `s` slow, `l` light, anything else neither.
+    /// Jobs of the kinds that the text names: `s` slow, anything else not.
     fn jobs(kinds: &str) -> std::vec::Vec<uv__work> {
         let on = core::ptr::NonNull::<uv_loop_t>::dangling().as_ptr();
         let unused = uv__work {
@@ -309,7 +289,6 @@ mod tests {
         for (memory, kind) in all.iter_mut().zip(kinds.chars()) {
             let kind = match kind {
                 's' => Kind::Slow,
-                'l' => Kind::Light,
                 _ => Kind::Cpu,
             };
             // SAFETY: live for the call; the loop's address is never followed.
@@ -405,31 +384,19 @@ mod tests {
     }
 
     #[test]
-    fn light_jobs_are_counted() {
-        let mut fixture = Fixture::new(2, "lclll");
-        assert_eq!((fixture.queue.light(), fixture.queue.runnable()), (4, 5));
-        let job = fixture.job(3);
-        fixture.queue.remove(job);
-        assert_eq!((fixture.take(), fixture.queue.light()), (Some(0), 2));
-        assert_eq!(fixture.take_all(), [1, 2, 4]);
-        assert_eq!(fixture.queue.light(), 0);
-    }
-
-    #[test]
     fn each_kind_has_its_marks() {
-        let mut memory = jobs("slc");
+        let mut memory = jobs("sc");
         let of = |memory: &mut uv__work| {
             // SAFETY: the vector keeps the memory in place.
             let job = unsafe { Job::from_ptr(memory) };
-            let before = (job.is_slow(), job.is_light(), job.is_done_here());
+            let before = (job.is_slow(), job.is_done_here());
             job.mark_cancelled();
-            assert_eq!(before, (job.is_slow(), job.is_light(), job.is_done_here()));
+            assert_eq!(before, (job.is_slow(), job.is_done_here()));
             assert!(job.is_cancelled());
             before
         };
-        assert_eq!(of(&mut memory[0]), (true, false, false));
-        assert_eq!(of(&mut memory[1]), (false, true, false));
-        assert_eq!(of(&mut memory[2]), (false, false, false));
+        assert_eq!(of(&mut memory[0]), (true, false));
+        assert_eq!(of(&mut memory[1]), (false, false));
     }
 
     #[test]

@@ -1,17 +1,14 @@
 //! The thread pool: one for the process, shared by all loops.
 //!
-//! It starts with the first job, and its threads start when jobs wait for them, up to
-//! `UV_THREADPOOL_SIZE`. One worker at a time is on its way, started or woken; when it takes a job
-//! and there are more, it calls the next before it begins. So many workers never come for few jobs,
-//! and yet each job finds somebody, even if those at work block. Threads stay until the process
-//! exits, or unloads the library.
+//! The first job starts it: its submitter makes one worker, and that worker makes the others, up to
+//! the smaller of four and `UV_THREADPOOL_SIZE`. Beyond four, a worker makes another one before it
+//! begins a job that would leave none idle. So all workers have the affinity, priority, signal
+//! mask, identity and sandbox of the moment of the first job, whoever submits later. Threads stay
+//! until the process exits, or unloads the library.
 //!
-//! *Light* jobs, which a loop gives away only to share the work, call nobody while a worker is awake,
-//! and not one by one: the loop sees to them when it polls ([`attend`]), and when they get stuck
-//! behind a job that waits, or the loop has nothing else to do, they are jobs like any other.
-//!
-//! A worker without a job may look for one for a while before it sleeps (`spin/`, `fs/share.rs`), one
-//! worker at a time: a submission then wakes nobody.
+//! A submission wakes an idle worker unless one is on its way for each job that could start: never
+//! more workers than jobs. One worker at a time may spin before it blocks (`spin.rs`); a submission
+//! then wakes nobody.
 //!
 //! A forked child starts with no pool: nothing here may be in the hands of a thread that the
 //! child does not have. Jobs that the parent's pool had not finished are not done in the child.
@@ -28,12 +25,13 @@ use crate::abi::*;
 use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
+use crate::fs;
 use crate::handle::Handle;
-use crate::spin::{self, How, Spin};
+use crate::spin::{self, Waiter};
 use crate::sys::clock;
 use crate::sys::process::Stack;
 use crate::system::settings::leading_number;
-use crate::system::{cpu, title};
+use crate::system::title;
 use crate::view::{addr, owner};
 
 use super::jobs::{Job, Jobs};
@@ -41,13 +39,10 @@ use super::{finished, worker};
 
 pub(crate) use super::jobs::{Done, Kind, Run};
 
-/// How many jobs the pool does with the threads it has before it asks for another one again.
-const PATIENCE: u32 = 1000;
-/// So often the lock is tried before who wants it sleeps.
-const PATIENT_TRIES: u32 = 64;
-/// So many light jobs are worth a call.
-const BATCH: usize = 8;
-/// Threads unless the environment says otherwise.
+/// Jobs that the pool does with the threads it has after the system refused one: to ask for a
+/// thread costs as much as a hundred short jobs.
+const PATIENCE_JOBS: u32 = 1000;
+/// Threads unless the environment says otherwise, and threads made with the first job: libuv's.
 const DEFAULT_SIZE: usize = 4;
 
 /// What the lock protects.
@@ -55,24 +50,19 @@ struct State {
     /// The most threads there may be; 0 before the pool has started.
     size: usize,
     jobs: Jobs,
-    /// Threads that were started.
+    /// Threads that were made.
     threads: usize,
     handles: [libc::pthread_t; worker::MOST],
-    /// The workers that sleep, as a ring: the one that has slept longest is at `longest_asleep`.
+    /// The workers that block, as a ring: the one that has done so longest is at `longest_asleep`.
     asleep: [u16; worker::MOST],
     longest_asleep: usize,
     asleep_count: usize,
-    /// Workers that were started or woken and have not looked for a job yet.
-    coming: usize,
-    /// A worker looks for jobs.
-    has_looker: bool,
-    /// Jobs taken so far, and how many these were when a loop saw to the light ones last.
-    taken: u32,
-    seen_taken: u32,
-    /// Light jobs are treated like all others, until none is left.
-    is_hurried: bool,
-    /// The system refused a thread: for so many jobs it is not asked again.
-    patience: u32,
+    /// Workers that were made or woken and have not asked for a job yet.
+    waking: usize,
+    /// A worker spins, waiting for a job.
+    has_spinner: bool,
+    /// Jobs to be taken before the system is asked for a thread again.
+    patience_jobs: u32,
     stopping: bool,
 }
 
@@ -84,62 +74,48 @@ struct Pool {
 // SAFETY: the state is reached through `Guard` only, which holds the lock.
 unsafe impl Sync for Pool {}
 
+/// The lock is held for less time than blocking takes: who wants it spins first, where the C
+/// library offers that.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const UNLOCKED: libc::pthread_mutex_t = libc::PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+const UNLOCKED: libc::pthread_mutex_t = libc::PTHREAD_MUTEX_INITIALIZER;
+
 static POOL: Pool = Pool {
-    lock: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
+    lock: UnsafeCell::new(UNLOCKED),
     state: UnsafeCell::new(State::new()),
 };
 
 /// There was a job once. Most processes that end have had none, and touch no memory of the pool.
 static HAS_STARTED: AtomicBool = AtomicBool::new(false);
-/// Jobs are queued while there is no thread: loops have to do them. A hint, looked at without
-/// the lock.
-static HAS_NO_THREAD: AtomicBool = AtomicBool::new(false);
-
 /// Whether this process is a forked child, and may have jobs that its parent's pool had.
 static IS_FORKED: AtomicBool = AtomicBool::new(false);
-/// How many light jobs are queued: for loops, which have not the lock.
-static LIGHT: AtomicUsize = AtomicUsize::new(0);
-/// A loop gives one job after the other, and has found it worth it that a worker looks for them: after
-/// the present ones, once.
-static IS_MORE_EXPECTED: AtomicBool = AtomicBool::new(false);
-/// How many jobs could start: for the worker that looks for one, who has not the lock.
-static RUNNABLE: AtomicUsize = AtomicUsize::new(0);
-/// No job is queued or runs.
-const IDLE: usize = 0;
-/// There are threads for all jobs.
-const SOME: usize = 1;
-/// As many jobs run as there may be threads.
-const FULL: usize = 2;
-/// One of the above, to be looked at without the lock as well.
-static LOAD: AtomicUsize = AtomicUsize::new(IDLE);
-/// Whether one thread does everything, so that jobs are done in the order of their submission.
-static IS_ORDERED: AtomicBool = AtomicBool::new(false);
+
+/// What threads without the lock may know of the pool: [`hints`], and above them the number of
+/// jobs that could start now. Written by whoever releases the lock.
+static HINTS: AtomicUsize = AtomicUsize::new(0);
+
+/// The bits of [`HINTS`].
+mod hints {
+    /// Jobs are queued while there is no thread: loops have to do them.
+    pub(super) const HAS_NO_THREAD: usize = 1;
+    /// One thread does everything, so that jobs are done in the order of their submission.
+    pub(super) const IS_ORDERED: usize = 2;
+    /// A job is queued or runs.
+    pub(super) const HAS_JOBS: usize = 4;
+    /// The number of jobs that could start is above these bits.
+    pub(super) const BITS: u32 = 3;
+}
+
+fn has_hint(bit: usize) -> bool {
+    HINTS.load(SeqCst) & bit != 0
+}
 
 /// Access to the state, as long as it lives. Nothing calls into C meanwhile.
 struct Guard(());
 
 impl Guard {
-    /// Takes the lock. It is held for so short a time that to sleep until it is free, and to be woken,
-    /// would take much longer.
     fn lock() -> Guard {
-        Guard::try_lock().unwrap_or_else(Guard::wait_for_lock)
-    }
-
-    fn try_lock() -> Option<Guard> {
-        // SAFETY: the mutex is static and always initialised.
-        (unsafe { libc::pthread_mutex_trylock(POOL.lock.get()) } == 0).then(|| Guard(()))
-    }
-
-    #[cold]
-    fn wait_for_lock() -> Guard {
-        if cpu::processors() > 1 {
-            for _ in 0..PATIENT_TRIES {
-                core::hint::spin_loop();
-                if let Some(guard) = Guard::try_lock() {
-                    return guard;
-                }
-            }
-        }
         // SAFETY: the mutex is static and always initialised.
         if unsafe { libc::pthread_mutex_lock(POOL.lock.get()) } != 0 {
             crate::panic::misuse("the thread pool's lock is broken");
@@ -165,7 +141,7 @@ impl DerefMut for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.publish();
+        HINTS.store(self.hints(), SeqCst);
         // SAFETY: this thread holds the lock.
         unsafe { libc::pthread_mutex_unlock(POOL.lock.get()) };
     }
@@ -175,7 +151,7 @@ impl Drop for Guard {
 enum Next {
     Nothing,
     Wake(usize),
-    /// There is no thread, and none can be started.
+    /// There is no thread, and none can be made.
     LetTheLoopDoIt,
 }
 
@@ -189,12 +165,9 @@ impl State {
             asleep: [0; worker::MOST],
             longest_asleep: 0,
             asleep_count: 0,
-            coming: 0,
-            has_looker: false,
-            taken: 0,
-            seen_taken: 0,
-            is_hurried: false,
-            patience: 0,
+            waking: 0,
+            has_spinner: false,
+            patience_jobs: 0,
             stopping: false,
         }
     }
@@ -205,10 +178,9 @@ impl State {
         self.jobs.start(0);
         self.threads = 0;
         self.asleep_count = 0;
-        self.coming = 0;
-        self.has_looker = false;
-        self.is_hurried = false;
-        self.patience = 0;
+        self.waking = 0;
+        self.has_spinner = false;
+        self.patience_jobs = 0;
         self.stopping = false;
     }
 
@@ -217,90 +189,62 @@ impl State {
             self.size = size_from_environment();
             HAS_STARTED.store(true, SeqCst);
             self.jobs.start(self.size);
-            IS_ORDERED.store(self.size == 1, SeqCst);
         }
     }
 
-    /// What others may know of it without the lock. They take it before they act on that, or may as
-    /// well be mistaken.
-    fn publish(&self) {
-        let set = |shown: &AtomicUsize, now: usize| {
-            if shown.load(Relaxed) != now {
-                shown.store(now, Relaxed);
-            }
-        };
-        set(&RUNNABLE, self.jobs.runnable());
-        set(&LIGHT, self.jobs.light());
-        let load = match self.jobs.running() {
-            running if self.size > 0 && running >= self.size => FULL,
-            0 if self.jobs.is_empty() => IDLE,
-            _ => SOME,
-        };
-        set(&LOAD, load);
+    fn hints(&self) -> usize {
+        let has_jobs = self.jobs.running() > 0 || !self.jobs.is_empty();
+        let has_no_thread = self.threads == 0 && !self.jobs.is_empty();
+        let bits = [
+            (has_no_thread, hints::HAS_NO_THREAD),
+            (self.size == 1, hints::IS_ORDERED),
+            (has_jobs, hints::HAS_JOBS),
+        ];
+        bits.into_iter()
+            .filter(|(is_set, _)| *is_set)
+            .fold(self.jobs.runnable() << hints::BITS, |all, (_, bit)| {
+                all | bit
+            })
     }
 
-    /// Sees to it that somebody comes if a job could start. Whoever comes does the same after
-    /// taking one.
+    /// Has a worker on its way for each job that could start, as far as there are idle ones.
     fn call_worker(&mut self) -> Next {
-        if self.can_wait() {
-            Next::Nothing
-        } else {
-            self.call_worker_now()
-        }
-    }
-
-    /// The same, though light jobs could wait.
-    fn call_worker_now(&mut self) -> Next {
-        if self.coming > 0 || self.has_looker || self.jobs.runnable() == 0 {
-            return Next::Nothing;
-        }
-        // A new thread rather than one that sleeps: programs expect as many as the size says
-        // once they have given the pool as many jobs.
-        if self.may_start_thread() && self.start_thread() {
+        if self.waking + usize::from(self.has_spinner) >= self.jobs.runnable() {
             return Next::Nothing;
         }
         if self.asleep_count > 0 {
-            self.coming += 1;
+            self.waking += 1;
             return Next::Wake(self.pick_sleeper());
         }
-        if self.threads == 0 {
-            Next::LetTheLoopDoIt
-        } else {
-            Next::Nothing
+        if self.threads == 0 && (self.stopping || !self.make_thread()) {
+            return Next::LetTheLoopDoIt;
+        }
+        Next::Nothing
+    }
+
+    /// On a worker: makes the first threads, and later the one that would be idle beside as many
+    /// jobs as there are threads.
+    fn make_threads(&mut self) {
+        self.patience_jobs = self.patience_jobs.saturating_sub(1);
+        while self.wants_thread() {
+            if !self.make_thread() {
+                self.patience_jobs = PATIENCE_JOBS;
+            }
         }
     }
 
-    /// Whether all jobs are light, and either somebody will take them soon or there are too few to
-    /// call anybody before the loop polls.
-    fn can_wait(&self) -> bool {
-        let (light, running) = (self.jobs.light(), self.jobs.running());
-        !self.is_hurried
-            && light == self.jobs.runnable()
-            && running < self.threads
-            && (running > 0 || light < BATCH)
+    fn wants_thread(&self) -> bool {
+        let is_first = self.threads < DEFAULT_SIZE;
+        let busy = self.jobs.running() + self.jobs.runnable();
+        // `uv_library_shutdown` has counted those that it waits for.
+        self.threads < self.size
+            && (is_first || busy >= self.threads)
+            && self.patience_jobs == 0
+            && !self.stopping
     }
 
-    /// Sees to light jobs on behalf of a loop that polls.
-    fn call_worker_for_light(&mut self, will_sleep: bool) -> Next {
-        let is_stuck = self.taken == self.seen_taken && self.coming == 0;
-        self.seen_taken = self.taken;
-        self.is_hurried |= will_sleep || is_stuck;
-        if self.jobs.running() == 0 {
-            self.call_worker_now()
-        } else {
-            self.call_worker()
-        }
-    }
-
-    fn may_start_thread(&mut self) -> bool {
-        let is_patient = self.patience > 0;
-        self.patience = self.patience.saturating_sub(1);
-        // Who waits for the end of the threads has counted them.
-        self.threads < self.size && !is_patient && !self.stopping
-    }
-
-    /// The worker that has slept longest. Always the same one would often be on another processor
-    /// than the loop, and each of the two have to wake the other's.
+    /// The worker that has blocked longest. Always the same one would often be on another
+    /// processor than the loop, and each of the two have to wake the other's.
     fn pick_sleeper(&mut self) -> usize {
         let worker = self.asleep[self.longest_asleep];
         self.longest_asleep = (self.longest_asleep + 1) % worker::MOST;
@@ -308,28 +252,25 @@ impl State {
         worker.into()
     }
 
-    fn start_thread(&mut self) -> bool {
-        let spawned = worker::spawn(self.threads, work);
-        match spawned {
-            Ok(thread) => {
-                self.handles[self.threads] = thread;
-                self.threads += 1;
-                self.coming += 1;
-            }
-            // With no thread at all each job is a reason to try again.
-            Err(_) => self.patience = if self.threads > 0 { PATIENCE } else { 0 },
-        }
-        spawned.is_ok()
+    /// Makes a worker; whether the system allowed it.
+    fn make_thread(&mut self) -> bool {
+        let Ok(thread) = worker::spawn(self.threads, work) else {
+            return false;
+        };
+        self.handles[self.threads] = thread;
+        self.threads += 1;
+        self.waking += 1;
+        true
     }
 
-    fn fall_asleep(&mut self, worker: usize) {
+    fn begin_blocking(&mut self, worker: usize) {
         let free = (self.longest_asleep + self.asleep_count) % worker::MOST;
         self.asleep[free] = worker as u16;
         self.asleep_count += 1;
     }
 
-    fn arrive(&mut self) {
-        self.coming = self.coming.saturating_sub(1);
+    fn has_woken(&mut self) {
+        self.waking = self.waking.saturating_sub(1);
     }
 }
 
@@ -338,58 +279,44 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     let worker = argument.addr();
     worker::name_self();
     let mut pool = Guard::lock();
-    pool.arrive();
-    let mut spin = Spin::of_worker();
+    pool.has_woken();
+    let mut waiter = Waiter::new();
     loop {
+        pool.make_threads();
         if let Some(job) = pool.jobs.take() {
-            pool.taken = pool.taken.wrapping_add(1);
-            let next = pool.call_worker();
             let was_slow = job.is_slow();
             let run = job.take_work();
             drop(pool);
-            if let Next::Wake(other) = next {
-                worker::wake(other);
-            }
             perform(job, run);
             pool = Guard::lock();
             pool.jobs.finished(was_slow);
         } else if pool.stopping {
             return core::ptr::null_mut();
         } else {
-            pool = wait_for_job(pool, worker, &mut spin);
+            pool = wait_for_job(pool, worker, &mut waiter);
         }
     }
 }
 
-/// Looks for a job, if that has proved worth it, and sleeps until woken.
-fn wait_for_job(mut pool: Guard, worker: usize, spin: &mut Spin) -> Guard {
-    let limit = spin::limit();
-    let began = if limit > 0 { clock::monotonic_ns() } else { 0 };
-    let since = || clock::monotonic_ns().saturating_sub(began);
-    spin.join_trials();
-    let is_asked_to = IS_MORE_EXPECTED.swap(false, Relaxed);
-    let looks = limit > 0 && (is_asked_to || spin.should_look()) && !pool.has_looker;
-    if looks {
-        pool.has_looker = true;
+/// Waits for a job: spins first where that has proved worth it, and blocks until woken.
+fn wait_for_job(mut pool: Guard, worker: usize, waiter: &mut Waiter) -> Guard {
+    if !pool.has_spinner && waiter.should_spin() {
+        pool.has_spinner = true;
         drop(pool);
-        spin.look(began, limit, || RUNNABLE.load(Relaxed) > 0);
+        waiter.spin(|| HINTS.load(Relaxed) >> hints::BITS > 0);
         pool = Guard::lock();
-        pool.has_looker = false;
+        pool.has_spinner = false;
         if pool.jobs.runnable() > 0 || pool.stopping {
-            spin.looked(since(), How::Found);
+            waiter.waited(clock::monotonic_ns());
             return pool;
         }
     }
-    pool.fall_asleep(worker);
+    pool.begin_blocking(worker);
     drop(pool);
     worker::sleep(worker);
-    match limit {
-        0 => {}
-        _ if looks => spin.looked(since(), How::LookedInVain),
-        _ => spin.waited(since(), How::Slept),
-    }
+    waiter.waited(clock::monotonic_ns());
     pool = Guard::lock();
-    pool.arrive();
+    pool.has_woken();
     pool
 }
 
@@ -415,7 +342,7 @@ fn wakeup(on: Loop) -> Async {
 unsafe extern "C" fn on_wakeup(handle: *mut uv_async_t) {
     // SAFETY: the handle is that member of a live loop.
     let on = unsafe { Loop::from_ptr(owner!(handle, uv_loop_t, wq_async)) };
-    if HAS_NO_THREAD.load(SeqCst) {
+    if has_hint(hints::HAS_NO_THREAD) {
         do_one_here(on);
     }
 }
@@ -423,11 +350,7 @@ unsafe extern "C" fn on_wakeup(handle: *mut uv_async_t) {
 /// Does a job on the loop's thread, for want of others. One a time: the loop has more to do.
 fn do_one_here(on: Loop) {
     let mut pool = Guard::lock();
-    if pool.size != 0 && pool.threads == 0 && !pool.jobs.is_empty() {
-        pool.start_thread();
-    }
-    if pool.size == 0 || pool.threads > 0 || pool.jobs.is_empty() {
-        HAS_NO_THREAD.store(false, SeqCst);
+    if pool.jobs.is_empty() || pool.threads > 0 || pool.make_thread() {
         return;
     }
     let Some(job) = pool.jobs.take() else { return };
@@ -452,33 +375,29 @@ fn size_from_environment() -> usize {
     }
 }
 
-/// Has [`forget_parent`] called in children; the registration is inherited by them. To be called
+/// Has [`reset_after_fork`] called in children; the registration is inherited by them. To be called
 /// before the lock is taken for the first time.
 fn watch_forks() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.load(SeqCst) {
         // Twice does no harm, should two threads be the first.
         // SAFETY: the function does what may be done in the child of a fork.
-        unsafe { libc::pthread_atfork(None, None, Some(forget_parent)) };
+        unsafe { libc::pthread_atfork(None, None, Some(reset_after_fork)) };
         REGISTERED.store(true, SeqCst);
     }
 }
 
 /// In a forked child, where no worker is: the lock may be anybody's, the queue half linked.
-unsafe extern "C" fn forget_parent() {
+unsafe extern "C" fn reset_after_fork() {
     // SAFETY: the child has one thread, this one, which is not within a `Guard`'s life.
     unsafe {
-        POOL.lock.get().write(libc::PTHREAD_MUTEX_INITIALIZER);
+        POOL.lock.get().write(UNLOCKED);
         (*POOL.state.get()).reset();
     }
-    spin::forget_parent();
+    spin::reset_after_fork();
+    fs::reset_after_fork();
     IS_FORKED.store(true, Relaxed);
-    HAS_NO_THREAD.store(false, SeqCst);
-    RUNNABLE.store(0, Relaxed);
-    LIGHT.store(0, Relaxed);
-    LOAD.store(IDLE, Relaxed);
-    IS_ORDERED.store(false, SeqCst);
-    IS_MORE_EXPECTED.store(false, Relaxed);
+    HINTS.store(0, SeqCst);
 }
 
 // What the rest of the library calls.
@@ -501,56 +420,13 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
     follow(next, on);
 }
 
-/// Submits a job that could as well be done on the loop's thread, unless every thread is at work and
-/// none can be started; whether it was.
-///
-/// # Safety
-/// As `submit`.
-pub(crate) unsafe fn share(on: Loop, work: *mut uv__work, run: Run, done: Done) -> bool {
-    watch_forks();
-    let mut pool = Guard::lock();
-    pool.start();
-    let has_free_thread =
-        pool.jobs.running() < pool.threads || pool.may_start_thread() && pool.start_thread();
-    if !has_free_thread {
-        return false;
-    }
-    pool.is_hurried &= pool.jobs.light() > 0;
-    // SAFETY: the caller vouches for the pointer.
-    let job = unsafe { Job::from_ptr(work) };
-    job.init(on, Kind::Light, run, done);
-    pool.jobs.push(job);
-    let next = pool.call_worker();
-    drop(pool);
-    follow(next, on);
-    true
-}
-
 fn follow(next: Next, on: Loop) {
     match next {
         Next::Nothing => {}
         Next::Wake(worker) => worker::wake(worker),
         Next::LetTheLoopDoIt => {
-            HAS_NO_THREAD.store(true, SeqCst);
             wakeup(on).send();
         }
-    }
-}
-
-/// Has a worker look for jobs once, after the present ones.
-pub(crate) fn expect_more() {
-    if !IS_MORE_EXPECTED.load(Relaxed) {
-        IS_MORE_EXPECTED.store(true, Relaxed);
-    }
-}
-
-/// Sees to it that light jobs find somebody. A loop calls it whenever it polls, and again when it is
-/// about to sleep.
-#[inline]
-pub(crate) fn attend(on: Loop, will_sleep: bool) {
-    if LIGHT.load(Relaxed) > 0 {
-        let next = Guard::lock().call_worker_for_light(will_sleep);
-        follow(next, on);
     }
 }
 
@@ -579,26 +455,15 @@ pub(crate) unsafe fn done_at_once(on: Loop, work: *mut uv__work, done: Done) {
     finished::keep_here(job);
 }
 
-/// Whether a job that is submitted now would have to wait for others.
-pub(crate) fn is_busy() -> bool {
-    LOAD.load(Relaxed) == FULL
-}
-
 /// Whether any job is queued or runs.
 pub(crate) fn has_jobs() -> bool {
-    LOAD.load(Relaxed) != IDLE
-}
-
-/// Whether a job that could be done elsewhere may as well be submitted: it would soon have a thread,
-/// and a processor of its own. `queue` jobs before it are not too many.
-pub(crate) fn wants_more(queue: usize) -> bool {
-    RUNNABLE.load(Relaxed) < queue && !keeps_order() && !is_busy() && cpu::processors() > 1
+    has_hint(hints::HAS_JOBS)
 }
 
 /// Whether jobs are done in the order of their submission, since one thread does all. Before the
 /// pool has started that is not known: there is no order to be kept either.
 pub(crate) fn keeps_order() -> bool {
-    IS_ORDERED.load(SeqCst)
+    has_hint(hints::IS_ORDERED)
 }
 
 /// Takes a job back that no worker has begun with, or that was given to [`done_at_once`] and is
@@ -660,7 +525,7 @@ fn shut_down() {
     pool.stopping = true;
     let threads = pool.threads;
     while pool.asleep_count > 0 {
-        pool.coming += 1;
+        pool.waking += 1;
         worker::wake(pool.pick_sleeper());
     }
     drop(pool);

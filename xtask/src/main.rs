@@ -47,6 +47,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         headers::run,
     ),
     (
+        "node-timing",
+        "[--series N] [--ms N]  time Node.js on both libraries, in turn",
+        clients::timing::run,
+    ),
+    (
         "upstream",
         "build libuv's own release to compare with, and print where",
         upstream::command,

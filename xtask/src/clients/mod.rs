@@ -11,6 +11,7 @@ mod node;
 mod packages;
 mod report;
 mod sandbox;
+pub mod timing;
 mod uvloop;
 
 use std::path::{Path, PathBuf};

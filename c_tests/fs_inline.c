@@ -1,11 +1,11 @@
-/* Cached file operations in the loop's own thread: what they are done for, and their results, which
- * are those of the synchronous calls. https://docs.libuv.org/en/v1.x/fs.html */
-#include "in_place.h"
+/* Inline file operations: what they are done for, and their results, which are those of the
+ * synchronous calls. https://docs.libuv.org/en/v1.x/fs.html */
+#include "inline.h"
 
 #include <sys/sysmacros.h>
 
 static void set_up(void) {
-  need_in_place();
+  need_inline();
   ASSERT_OK(chdir(test_tmpdir()));
   write_file("file", "hello, world", 12);
   write_file("empty", "", 0);
@@ -15,33 +15,33 @@ static void set_up(void) {
 
 static void end(void) {
   ASSERT_OK(chdir("/"));
-  end_in_place();
+  end_inline();
 }
 
 /* How an operation is to be done: by the first look of the loop, or in any way. */
 static enum { told_at_once, told_by_anybody } way;
 
 static int64_t told_somehow(int started) {
-  int before = in_place_calls;
+  int before = inline_calls;
   ASSERT_OK(started);
-  ASSERT_EQ(in_place_calls, before);
-  run_until(uv_default_loop(), &in_place_calls, before + 1);
-  return in_place_req.result;
+  ASSERT_EQ(inline_calls, before);
+  run_until(uv_default_loop(), &inline_calls, before + 1);
+  return inline_req.result;
 }
 
 #define ASK(name, ...)                                                                             \
-  (way == told_at_once ? IN_PLACE_KEEP(name, __VA_ARGS__) : told_somehow(START(name, __VA_ARGS__)))
+  (way == told_at_once ? INLINE_KEEP(name, __VA_ARGS__) : told_somehow(START(name, __VA_ARGS__)))
 
 static void compare_status(const uv_fs_t* expected, const char* path) {
-  ASSERT_EQ(in_place_req.result, expected->result);
-  ASSERT_STR_EQ(in_place_req.path, path);
+  ASSERT_EQ(inline_req.result, expected->result);
+  ASSERT_STR_EQ(inline_req.path, path);
   if (expected->result != 0) {
-    ASSERT_NULL(in_place_req.ptr);
+    ASSERT_NULL(inline_req.ptr);
     return;
   }
-  ASSERT_PTR_EQ(in_place_req.ptr, &in_place_req.statbuf);
-  ASSERT_PTR_EQ(uv_fs_get_statbuf(&in_place_req), &in_place_req.statbuf);
-  if (memcmp(&expected->statbuf, &in_place_req.statbuf, sizeof(uv_stat_t)) != 0)
+  ASSERT_PTR_EQ(inline_req.ptr, &inline_req.statbuf);
+  ASSERT_PTR_EQ(uv_fs_get_statbuf(&inline_req), &inline_req.statbuf);
+  if (memcmp(&expected->statbuf, &inline_req.statbuf, sizeof(uv_stat_t)) != 0)
     FAIL("the status of %s differs", path);
 }
 
@@ -50,7 +50,7 @@ static void same_stat(const char* path) {
   uv_fs_stat(NULL, &expected, path, NULL);
   ASK(stat, path);
   compare_status(&expected, path);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   uv_fs_req_cleanup(&expected);
 }
 
@@ -59,7 +59,7 @@ static void same_lstat(const char* path) {
   uv_fs_lstat(NULL, &expected, path, NULL);
   ASK(lstat, path);
   compare_status(&expected, path);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   uv_fs_req_cleanup(&expected);
 }
 
@@ -70,7 +70,7 @@ static void same_access(const char* path, int mode) {
   found = ASK(access, path, mode);
   if (found != expected.result)
     FAIL("access(%s, %d): %d, not %d", path, mode, (int) found, (int) expected.result);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   uv_fs_req_cleanup(&expected);
 }
 
@@ -78,10 +78,10 @@ static void same_readlink(const char* path) {
   uv_fs_t expected;
   uv_fs_readlink(NULL, &expected, path, NULL);
   ASSERT_EQ(ASK(readlink, path), expected.result);
-  if (expected.result == 0) ASSERT_STR_EQ(in_place_req.ptr, expected.ptr);
-  else ASSERT_NULL(in_place_req.ptr);
-  uv_fs_req_cleanup(&in_place_req);
-  ASSERT_NULL(in_place_req.ptr);
+  if (expected.result == 0) ASSERT_STR_EQ(inline_req.ptr, expected.ptr);
+  else ASSERT_NULL(inline_req.ptr);
+  uv_fs_req_cleanup(&inline_req);
+  ASSERT_NULL(inline_req.ptr);
   uv_fs_req_cleanup(&expected);
 }
 
@@ -106,7 +106,7 @@ TEST_IMPL_SERIAL(questions_about_files_and_folders) {
   same_answers("folder/../folder/./inner");
   same_answers(".");
   same_answers(test_path("file"));
-  ASSERT_EQ(in_place_req.fs_type, UV_FS_READLINK);
+  ASSERT_EQ(inline_req.fs_type, UV_FS_READLINK);
   end();
 }
 
@@ -249,18 +249,18 @@ static void ask_forbidden(void) {
   way = told_at_once;
   same_answers("closed");
   same_answers("secret");
-  ASSERT_EQ(IN_PLACE(access, "secret", R_OK), UV_EACCES);
+  ASSERT_EQ(INLINE(access, "secret", R_OK), UV_EACCES);
   let_go();
   way = told_by_anybody;
   same_answers("closed/file");
   same_answers("closed/nothing");
   same_access("closed/file", W_OK);
   ASSERT_EQ(told_somehow(START(stat, "closed/file")), UV_EACCES);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   ASSERT_EQ(told_somehow(START(open, "secret", O_RDONLY, 0)), UV_EACCES);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
   ASSERT_EQ(told_somehow(START(open, "closed/file", O_RDONLY, 0)), UV_EACCES);
-  uv_fs_req_cleanup(&in_place_req);
+  uv_fs_req_cleanup(&inline_req);
 }
 
 TEST_IMPL_SERIAL(what_an_ordinary_user_may_not) {
@@ -323,10 +323,10 @@ TEST_IMPL_SERIAL(the_status_of_descriptors) {
   block_pool();
   for (i = 0; i < 3; i++) {
     ASSERT_OK(uv_fs_fstat(NULL, &expected, fds[i], NULL));
-    ASSERT_OK(IN_PLACE_KEEP(fstat, fds[i]));
-    ASSERT_PTR_EQ(in_place_req.ptr, &in_place_req.statbuf);
-    ASSERT_MEM_EQ(&expected.statbuf, &in_place_req.statbuf, sizeof(uv_stat_t));
-    uv_fs_req_cleanup(&in_place_req);
+    ASSERT_OK(INLINE_KEEP(fstat, fds[i]));
+    ASSERT_PTR_EQ(inline_req.ptr, &inline_req.statbuf);
+    ASSERT_MEM_EQ(&expected.statbuf, &inline_req.statbuf, sizeof(uv_stat_t));
+    uv_fs_req_cleanup(&inline_req);
     close(fds[i]);
   }
   end();
@@ -347,9 +347,9 @@ TEST_IMPL_SERIAL(the_status_of_other_descriptors_is_right) {
   for (i = 0; i < 8; i++) {
     ASSERT_OK(uv_fs_fstat(NULL, &expected, fds[i % 4], NULL));
     ASSERT_OK(told_somehow(START(fstat, fds[i % 4])));
-    ASSERT_EQ(expected.statbuf.st_mode, in_place_req.statbuf.st_mode);
-    ASSERT_EQ(expected.statbuf.st_ino, in_place_req.statbuf.st_ino);
-    uv_fs_req_cleanup(&in_place_req);
+    ASSERT_EQ(expected.statbuf.st_mode, inline_req.statbuf.st_mode);
+    ASSERT_EQ(expected.statbuf.st_ino, inline_req.statbuf.st_ino);
+    uv_fs_req_cleanup(&inline_req);
   }
   for (i = 0; i < 4; i++) close(fds[i]);
   ASSERT_EQ(told_somehow(START(fstat, 9999)), UV_EBADF);
@@ -376,13 +376,13 @@ TEST_IMPL_SERIAL(opening_for_reading) {
   make_link("file", "link");
   block_pool();
   before = fd_count();
-  check_opened((int) IN_PLACE(open, "file", O_RDONLY, 0), O_RDONLY);
-  check_opened((int) IN_PLACE(open, "link", O_RDONLY | O_CLOEXEC, 0), O_RDONLY);
-  check_opened((int) IN_PLACE(open, test_path("file"), O_RDONLY | O_NOCTTY, 0), O_RDONLY);
-  check_opened((int) IN_PLACE(open, "file", O_RDONLY | O_NOFOLLOW, 0), O_RDONLY | O_NOFOLLOW);
+  check_opened((int) INLINE(open, "file", O_RDONLY, 0), O_RDONLY);
+  check_opened((int) INLINE(open, "link", O_RDONLY | O_CLOEXEC, 0), O_RDONLY);
+  check_opened((int) INLINE(open, test_path("file"), O_RDONLY | O_NOCTTY, 0), O_RDONLY);
+  check_opened((int) INLINE(open, "file", O_RDONLY | O_NOFOLLOW, 0), O_RDONLY | O_NOFOLLOW);
   /* What is not there is in memory, too, once it was looked for. */
   ASSERT(!fs_exists("nothing"));
-  ASSERT_EQ(IN_PLACE(open, "nothing", O_RDONLY, 0), UV_ENOENT);
+  ASSERT_EQ(INLINE(open, "nothing", O_RDONLY, 0), UV_ENOENT);
   ASSERT_EQ(fd_count(), before);
   end();
 }

@@ -1,20 +1,17 @@
-/* What the tests of cached file operations have in common: they are done in the loop's own thread,
+/* What the tests of inline file operations have in common: these are done in the loop's own thread,
  * which shows by their being told while every thread of the pool is occupied. The kernel has no
  * answer at hand while others change its table of mounts, as some tests do: so these run alone. */
-#ifndef OXUV_IN_PLACE_H
-#define OXUV_IN_PLACE_H
+#ifndef OXUV_INLINE_H
+#define OXUV_INLINE_H
 
 #include "fs.h"
 
 #include <semaphore.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 /* Newer than the headers of some systems. */
 #define RESOLVE_CACHED__ 0x20
-#define STATX_MNT_ID__ 0x1000
-#define STATX_MNT_ID_UNIQUE__ 0x4000
 
 struct open_how__ {
   uint64_t flags, mode, resolve;
@@ -31,17 +28,18 @@ static inline int open_cached(const char* path, int flags) {
 }
 
 static inline int is_local_type(long type) {
-  static const long types[] = {0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994, 0x858458f6};
+  static const long types[] = {0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994};
   size_t i;
   for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
     if ((type & 0xffffffff) == types[i]) return 1;
   return 0;
 }
 
-/* The test needs a kernel and a folder with which operations can be done in place; whether they are
+/* The test needs a kernel and a folder with which operations can be done inline; whether they are
  * by default, and under which conditions, is left to the test. */
 static inline void need_cached_calls(void) {
-  struct statx found;
+  unsigned handle[2] = {0, 0};
+  int mount;
   struct statfs type;
   const char* folder;
   int fd;
@@ -51,27 +49,17 @@ static inline void need_cached_calls(void) {
   folder = test_tmpdir();
   fd = open_cached(folder, O_PATH);
   if (fd < 0) SKIP("openat2 with RESOLVE_CACHED: %s", strerror(errno));
-  if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_MNT_ID__ | STATX_MNT_ID_UNIQUE__, &found) != 0)
-    SKIP("statx: %s", strerror(errno));
+  if (syscall(SYS_name_to_handle_at, fd, "", handle, &mount, AT_EMPTY_PATH) == 0 || errno != EOVERFLOW)
+    SKIP("name_to_handle_at: %s", strerror(errno));
   ASSERT_OK(fstatfs(fd, &type));
   close(fd);
-  if ((found.stx_mask & STATX_MNT_ID_UNIQUE__) == 0)
-    SKIP("the kernel numbers mounts in a way that is not trusted everywhere");
   if (!is_local_type((long) type.f_type)) SKIP("the folder is on a file system of another kind");
 }
 
-/* The same, and operations are to be done in place wherever that is possible. */
-static inline void need_in_place(void) {
+/* The same, and operations are to be done inline wherever that is possible. */
+static inline void need_inline(void) {
   need_cached_calls();
   ASSERT_OK(setenv("OXUV_FS_INLINE", "1", 1));
-}
-
-/* The file must be one that the kernel reads from memory if asked to. */
-static inline void need_cached_reads(int fd) {
-  char byte;
-  struct iovec vector = {&byte, 1};
-  if (syscall(SYS_preadv2, fd, &vector, 1L, 0L, 0L, 8 /* RWF_NOWAIT */) != 1)
-    SKIP("preadv2 with RWF_NOWAIT: %s", strerror(errno));
 }
 
 /* A new link is followed in another way the first time, which notes when that was. */
@@ -136,20 +124,20 @@ static inline void let_go(void) {
 
 /* --- Operations ---------------------------------------------------------------------------- */
 
-static uv_fs_t in_place_req __attribute__((unused));
-static int in_place_calls __attribute__((unused));
+static uv_fs_t inline_req __attribute__((unused));
+static int inline_calls __attribute__((unused));
 
-static inline void on_in_place(uv_fs_t* req) {
+static inline void on_inline(uv_fs_t* req) {
   (void) req;
-  in_place_calls++;
+  inline_calls++;
 }
 
 /* An operation of which the mount is learned; the first one goes to the pool. */
 static inline void learn_mount(uv_loop_t* loop, const char* path) {
   uv_fs_t req;
-  int before = in_place_calls;
-  ASSERT_OK(uv_fs_stat(loop, &req, path, on_in_place));
-  run_until(loop, &in_place_calls, before + 1);
+  int before = inline_calls;
+  ASSERT_OK(uv_fs_stat(loop, &req, path, on_inline));
+  run_until(loop, &inline_calls, before + 1);
   ASSERT_OK(req.result);
   uv_fs_req_cleanup(&req);
 }
@@ -161,7 +149,7 @@ static inline void block_pool(void) {
   occupy(uv_default_loop(), 2);
 }
 
-static inline void end_in_place(void) {
+static inline void end_inline(void) {
   let_go();
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -169,55 +157,55 @@ static inline void end_in_place(void) {
 /* Whether an operation that was started is told by the first look of the loop. If not, which may be
  * once in a while, when the kernel's tables are being changed by others, it is taken back. */
 static inline int is_told_at_once(int started) {
-  int before = in_place_calls;
+  int before = inline_calls;
   ASSERT_OK(started);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  if (in_place_calls == before + 1) return 1;
-  ASSERT_OK(uv_cancel((uv_req_t*) &in_place_req));
-  run_until(uv_default_loop(), &in_place_calls, before + 1);
+  if (inline_calls == before + 1) return 1;
+  ASSERT_OK(uv_cancel((uv_req_t*) &inline_req));
+  run_until(uv_default_loop(), &inline_calls, before + 1);
   return 0;
 }
 
 static inline void try_again(int* tries) {
   if (++*tries == 5)
-    FAIL("not done in place: %d of %s", in_place_req.fs_type, in_place_req.path);
-  uv_fs_req_cleanup(&in_place_req);
+    FAIL("not done inline: %d of %s", inline_req.fs_type, inline_req.path);
+  uv_fs_req_cleanup(&inline_req);
 }
 
 /* The same of an operation that waits for a thread of the pool. */
 static inline int64_t told_by_pool(int started) {
-  int before = in_place_calls;
+  int before = inline_calls;
   int i;
   ASSERT_OK(started);
   for (i = 0; i < 3; i++) uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  if (in_place_calls != before)
-    FAIL("done without the pool: %d of %s", in_place_req.fs_type, in_place_req.path);
+  if (inline_calls != before)
+    FAIL("done without the pool: %d of %s", inline_req.fs_type, inline_req.path);
   let_go();
-  run_until(uv_default_loop(), &in_place_calls, before + 1);
+  run_until(uv_default_loop(), &inline_calls, before + 1);
   run_until(uv_default_loop(), &jobs_ended, 2);
   occupy(uv_default_loop(), 2);
-  return in_place_req.result;
+  return inline_req.result;
 }
 
-/* Starts an operation with `in_place_req`. */
+/* Starts an operation with `inline_req`. */
 #define START(name, ...)                                                                           \
-  (memset(&in_place_req, 0xdb, sizeof(in_place_req)),                                              \
-   uv_fs_##name(uv_default_loop(), &in_place_req, __VA_ARGS__, on_in_place))
+  (memset(&inline_req, 0xdb, sizeof(inline_req)),                                              \
+   uv_fs_##name(uv_default_loop(), &inline_req, __VA_ARGS__, on_inline))
 /* Its result, to be cleaned up. */
-#define IN_PLACE_KEEP(name, ...)                                                                   \
+#define INLINE_KEEP(name, ...)                                                                   \
   ({                                                                                               \
     int tries__ = 0;                                                                               \
     while (!is_told_at_once(START(name, __VA_ARGS__))) try_again(&tries__);                        \
-    (int64_t) in_place_req.result;                                                                 \
+    (int64_t) inline_req.result;                                                                 \
   })
 #define BY_POOL_KEEP(name, ...) told_by_pool(START(name, __VA_ARGS__))
 
-static inline int64_t in_place_clean(int64_t result) {
-  uv_fs_req_cleanup(&in_place_req);
+static inline int64_t inline_clean(int64_t result) {
+  uv_fs_req_cleanup(&inline_req);
   return result;
 }
 
-#define IN_PLACE(name, ...) in_place_clean(IN_PLACE_KEEP(name, __VA_ARGS__))
-#define BY_POOL(name, ...) in_place_clean(BY_POOL_KEEP(name, __VA_ARGS__))
+#define INLINE(name, ...) inline_clean(INLINE_KEEP(name, __VA_ARGS__))
+#define BY_POOL(name, ...) inline_clean(BY_POOL_KEEP(name, __VA_ARGS__))
 
 #endif

@@ -1,6 +1,6 @@
-/* Many file operations at once, which the loop's thread and the pool share: each is done and told
- * once, whatever the threads of the pool are at. https://docs.libuv.org/en/v1.x/fs.html */
-#include "in_place.h"
+/* Many file operations at once, some of them inline and some on the pool: each is done and told once,
+ * whatever the threads of the pool are at. https://docs.libuv.org/en/v1.x/fs.html */
+#include "inline.h"
 #include "refuse.h"
 
 #include <dirent.h>
@@ -57,7 +57,7 @@ TEST_IMPL_SERIAL(each_is_told_once) {
   run_in_callback(start_chains);
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   for (i = 0; i < chains; i++) ASSERT_EQ(told[i], rounds);
-  end_in_place();
+  end_inline();
 }
 
 TEST_IMPL_SERIAL(a_thread_that_waits_holds_nothing_up) {
@@ -68,21 +68,21 @@ TEST_IMPL_SERIAL(a_thread_that_waits_holds_nothing_up) {
   run_until(uv_default_loop(), &all_told, chains * rounds);
   let_go();
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  end_in_place();
+  end_inline();
 }
 
 TEST_IMPL_SERIAL(a_pool_that_waits_holds_nothing_up_that_is_in_memory) {
-  need_in_place();
+  need_inline();
   set_up();
   learn_mount(uv_default_loop(), test_tmpdir());
   occupy(uv_default_loop(), 2);
   run_in_callback(start_chains);
-  /* As much as an iteration may do in place, at least; the kernel may have no answer to some. */
+  /* As much as an iteration may do inline, at least; the kernel may have no answer to some. */
   run_until(uv_default_loop(), &all_told, chains);
   let_go();
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   ASSERT_EQ(all_told, chains * rounds);
-  end_in_place();
+  end_inline();
 }
 
 static void count_told(uv_fs_t* request) {
@@ -99,7 +99,7 @@ static void ask_many(uv_timer_t* handle) {
 }
 
 static void with_the_only_thread_at_work(void) {
-  need_in_place();
+  need_inline();
   set_up();
   set_pool_size(4);
   learn_mount(uv_default_loop(), test_tmpdir());
@@ -125,7 +125,7 @@ static void close_opened(uv_fs_t* request) {
   ASSERT_GE(request->result, 0);
   ASSERT_OK(close((int) request->result));
   uv_fs_req_cleanup(request);
-  in_place_calls++;
+  inline_calls++;
 }
 
 /* Opening has an effect that somebody may wait for: the callback itself. */
@@ -147,13 +147,13 @@ TEST_IMPL_SERIAL(an_open_is_under_way_at_once) {
   ASSERT_OK(mkfifo(test_path("fifo"), 0600));
   for (questions = 0; questions < 40; questions++) {
     all_told = 0;
-    in_place_calls = 0;
+    inline_calls = 0;
     run_in_callback(open_both_ends);
     ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
     ASSERT_EQ(all_told, questions);
-    ASSERT_EQ(in_place_calls, 1);
+    ASSERT_EQ(inline_calls, 1);
   }
-  end_in_place();
+  end_inline();
 }
 
 static void create_some_and_exit(uv_timer_t* handle) {
@@ -163,7 +163,7 @@ static void create_some_and_exit(uv_timer_t* handle) {
   /* It is known from here on that there is none. */
   ASSERT_EQ(access(test_path("missing"), F_OK), -1);
   for (i = 0; i < 24; i++)
-    ASSERT_OK(uv_fs_access(handle->loop, &requests[i], test_path("missing"), F_OK, on_in_place));
+    ASSERT_OK(uv_fs_access(handle->loop, &requests[i], test_path("missing"), F_OK, on_inline));
   for (i = 0; i < 5; i++) {
     snprintf(name, sizeof(name), "new-%d", i);
     ASSERT_OK(uv_fs_open(handle->loop, &opens[i], test_path(name), O_WRONLY | O_CREAT, 0600,
@@ -215,7 +215,7 @@ static void start_and_take_back(uv_timer_t* handle) {
 }
 
 TEST_IMPL_SERIAL(each_can_be_taken_back) {
-  need_in_place();
+  need_inline();
   set_up();
   learn_mount(uv_default_loop(), test_tmpdir());
   occupy(uv_default_loop(), 1);
@@ -225,7 +225,7 @@ TEST_IMPL_SERIAL(each_can_be_taken_back) {
   ASSERT_EQ(all_told, chains);
   /* The loop's own part, at least. */
   ASSERT_GT(cancelled, 0);
-  end_in_place();
+  end_inline();
 }
 
 static int open_descriptors(void) {
@@ -252,9 +252,9 @@ TEST_IMPL_SERIAL(done_while_the_loop_does_not_run) {
   set_up();
   run_in_callback(open_many_and_stop);
   ASSERT_GT(uv_run(uv_default_loop(), UV_RUN_DEFAULT), 0);
-  while (open_descriptors() + in_place_calls < before + chains) sched_yield();
+  while (open_descriptors() + inline_calls < before + chains) sched_yield();
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  ASSERT_EQ(in_place_calls, chains);
+  ASSERT_EQ(inline_calls, chains);
   ASSERT_EQ(open_descriptors(), before);
-  end_in_place();
+  end_inline();
 }

@@ -1,6 +1,6 @@
-/* Cached file operations and the loop: when they are told, what they leave to others, and taking
+/* Inline file operations and the loop: when they are told, what they leave to others, and taking
  * them back. https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel */
-#include "in_place.h"
+#include "inline.h"
 
 #include <poll.h>
 #include <stdatomic.h>
@@ -8,7 +8,7 @@
 static uv_fs_t req;
 
 static void set_up(void) {
-  need_in_place();
+  need_inline();
   write_file(test_path("file"), "hello, world", 12);
   make_link("file", test_path("link"));
   block_pool();
@@ -45,7 +45,7 @@ static void note_stat(uv_fs_t* told) {
   ASSERT_OK(told->result);
   note("stat");
   uv_fs_req_cleanup(told);
-  in_place_calls++;
+  inline_calls++;
 }
 
 TEST_IMPL_SERIAL(told_when_the_loop_polls) {
@@ -63,7 +63,7 @@ TEST_IMPL_SERIAL(told_when_the_loop_polls) {
   ASSERT_NOTES("");
   ASSERT_NE(uv_run(loop, UV_RUN_NOWAIT), 0);
   ASSERT_NOTES("idle prepare stat check timer");
-  end_in_place();
+  end_inline();
 }
 
 static uv_fs_t requests[64];
@@ -91,7 +91,7 @@ TEST_IMPL_SERIAL(a_request_may_be_used_again_in_its_callback) {
   ASSERT_NOTES("1");
   ASSERT_NE(uv_run(loop, UV_RUN_NOWAIT), 0);
   ASSERT_NOTES("0");
-  end_in_place();
+  end_inline();
 }
 
 static void free_request(uv_fs_t* told) {
@@ -99,21 +99,21 @@ static void free_request(uv_fs_t* told) {
   uv_fs_req_cleanup(told);
   memset(told, 0xee, sizeof(*told));
   free(told);
-  in_place_calls++;
+  inline_calls++;
 }
 
 TEST_IMPL_SERIAL(a_request_may_be_freed_in_its_callback) {
   int before;
   int i;
   set_up();
-  before = in_place_calls;
+  before = inline_calls;
   for (i = 0; i < 20; i++) {
     uv_fs_t* mine = malloc(sizeof(*mine));
     ASSERT_OK(uv_fs_stat(uv_default_loop(), mine, file(), free_request));
   }
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  ASSERT_EQ(in_place_calls, before + 20);
-  end_in_place();
+  ASSERT_EQ(inline_calls, before + 20);
+  end_inline();
 }
 
 TEST_IMPL_SERIAL(the_loop_lives_until_it_is_told) {
@@ -133,7 +133,7 @@ TEST_IMPL_SERIAL(the_loop_lives_until_it_is_told) {
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_NOTES("stat");
   ASSERT_OK(uv_loop_close(&loop));
-  end_in_place();
+  end_inline();
 }
 
 static void stop_loop(uv_fs_t* told) {
@@ -151,7 +151,7 @@ TEST_IMPL_SERIAL(stopping_the_loop_keeps_the_others) {
   ASSERT_NOTES("");
   ASSERT_NE(uv_run(loop, UV_RUN_DEFAULT), 0);
   ASSERT_NOTES("stop");
-  end_in_place();
+  end_inline();
 }
 
 /* --- A loop within another poller ---------------------------------------------------------- */
@@ -196,7 +196,7 @@ TEST_IMPL_SERIAL(the_backend_descriptor_becomes_readable) {
   ASSERT_NOTES("stat");
   ASSERT_EQ(is_readable(uv_backend_fd(&loop)), 0);
   close_loop(&loop);
-  end_in_place();
+  end_inline();
 }
 
 /* --- Many ---------------------------------------------------------------------------------- */
@@ -205,7 +205,7 @@ static void count_done(uv_fs_t* told) {
   ASSERT_OK(told->result);
   ASSERT_EQ(told->statbuf.st_size, 12);
   uv_fs_req_cleanup(told);
-  in_place_calls++;
+  inline_calls++;
 }
 
 TEST_IMPL_SERIAL(many_at_once) {
@@ -215,15 +215,15 @@ TEST_IMPL_SERIAL(many_at_once) {
   int before;
   int i;
   set_up();
-  before = in_place_calls;
+  before = inline_calls;
   for (i = 0; i < many; i++) ASSERT_OK(uv_fs_stat(loop, &all[i], file(), count_done));
   uv_run(loop, UV_RUN_NOWAIT);
   /* The rest is for the pool. */
-  ASSERT_GT(in_place_calls, before);
-  ASSERT_LT(in_place_calls, before + many);
+  ASSERT_GT(inline_calls, before);
+  ASSERT_LT(inline_calls, before + many);
   let_go();
-  run_until(loop, &in_place_calls, before + many);
-  end_in_place();
+  run_until(loop, &inline_calls, before + many);
+  end_inline();
 }
 
 /* Operations that follow one another for as long as the others have not had their turns. */
@@ -293,7 +293,7 @@ static void end_the_others(uv_loop_t* loop) {
   uv_run(loop, UV_RUN_NOWAIT);
   close(pair[0]);
   close(pair[1]);
-  end_in_place();
+  end_inline();
 }
 
 TEST_IMPL_SERIAL(a_chain_starves_nobody) {
@@ -358,7 +358,7 @@ static void* run_rounds(void* arg) {
 TEST_IMPL_SERIAL(loops_in_several_threads) {
   pthread_t threads[loops];
   int i;
-  need_in_place();
+  need_inline();
   write_file(file(), "hello, world", 12);
   shared_path = file();
   for (i = 0; i < loops; i++) ASSERT_OK(pthread_create(&threads[i], NULL, run_rounds, NULL));
@@ -372,19 +372,19 @@ static void on_cancelled(uv_fs_t* told) {
   ASSERT_EQ(told->result, UV_ECANCELED);
   ASSERT_NULL(told->ptr);
   uv_fs_req_cleanup(told);
-  in_place_calls++;
+  inline_calls++;
 }
 
-/* Cancels what was done in place and is still to be told. */
+/* Cancels what was done inline and is still to be told. */
 static void take_back(int started) {
-  int before = in_place_calls;
+  int before = inline_calls;
   ASSERT_OK(started);
   ASSERT_OK(uv_cancel((uv_req_t*) &req));
   /* Once more has no effect. */
   ASSERT_OK(uv_cancel((uv_req_t*) &req));
-  ASSERT_EQ(in_place_calls, before);
+  ASSERT_EQ(inline_calls, before);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  ASSERT_EQ(in_place_calls, before + 1);
+  ASSERT_EQ(inline_calls, before + 1);
 }
 
 TEST_IMPL_SERIAL(what_was_done_can_be_taken_back) {
@@ -397,7 +397,6 @@ TEST_IMPL_SERIAL(what_was_done_can_be_taken_back) {
   int i;
   set_up();
   fd = open(file(), O_RDONLY);
-  need_cached_reads(fd);
   for (i = 0; i < 8; i++) many[i] = uv_buf_init(memory + i, 1);
   before = fd_count();
   take_back(uv_fs_stat(loop, &req, file(), on_cancelled));
@@ -417,51 +416,7 @@ TEST_IMPL_SERIAL(what_was_done_can_be_taken_back) {
   uv_run(loop, UV_RUN_NOWAIT);
   ASSERT_EQ(fd_count(), before);
   close(fd);
-  end_in_place();
-}
-
-static int reads;
-
-static void on_read(uv_fs_t* told) {
-  reads++;
-  note("%d", (int) told->result);
-  uv_fs_req_cleanup(told);
-}
-
-TEST_IMPL_SERIAL(a_read_at_the_position_cannot_be_taken_back) {
-  uv_loop_t* loop = uv_default_loop();
-  char memory[32];
-  uv_buf_t buf = uv_buf_init(memory, 5);
-  int tries;
-  int fd;
-  need_in_place();
-  write_file(file(), "hello, world", 12);
-  fd = open(file(), O_RDONLY);
-  need_cached_reads(fd);
-  set_pool_size(2);
-  learn_mount(loop, test_tmpdir());
-  occupy(loop, 1);
-  /* The thread that learned about the mount may seem busy for another moment. */
-  for (tries = 0; tries < 5; tries++) {
-    ASSERT_OK(uv_fs_read(loop, &req, fd, &buf, 1, -1, on_read));
-    if (uv_cancel((uv_req_t*) &req) == UV_EBUSY) break;
-    run_until(loop, &reads, tries + 1);
-    ASSERT_NOTES("-125");
-  }
-  ASSERT_LT(tries, 5);
-  ASSERT_EQ(uv_cancel((uv_req_t*) &req), UV_EBUSY);
-  uv_run(loop, UV_RUN_NOWAIT);
-  ASSERT_NOTES("5");
-  ASSERT_EQ(lseek(fd, 0, SEEK_CUR), 5);
-  /* At the end nothing has moved. */
-  ASSERT_EQ(lseek(fd, 0, SEEK_END), 12);
-  ASSERT_OK(uv_fs_read(loop, &req, fd, &buf, 1, -1, on_read));
-  ASSERT_OK(uv_cancel((uv_req_t*) &req));
-  uv_run(loop, UV_RUN_NOWAIT);
-  ASSERT_NOTES("-125");
-  ASSERT_EQ(lseek(fd, 0, SEEK_CUR), 12);
-  close(fd);
-  end_in_place();
+  end_inline();
 }
 
 static uv_fs_t second;
@@ -483,7 +438,7 @@ TEST_IMPL_SERIAL(another_callback_may_take_it_back) {
   uv_run(loop, UV_RUN_NOWAIT);
   ASSERT_NOTES("0");
   ASSERT_EQ(fd_count(), before);
-  end_in_place();
+  end_inline();
 }
 
 static void cancel_itself(uv_fs_t* told) {
@@ -492,18 +447,18 @@ static void cancel_itself(uv_fs_t* told) {
   ASSERT_EQ(told->statbuf.st_size, 12);
   ASSERT_PTR_EQ(told->ptr, &told->statbuf);
   uv_fs_req_cleanup(told);
-  in_place_calls++;
+  inline_calls++;
 }
 
 TEST_IMPL_SERIAL(what_was_told_cannot_be_taken_back) {
   int before;
   set_up();
-  before = in_place_calls;
+  before = inline_calls;
   ASSERT_OK(uv_fs_stat(uv_default_loop(), &req, file(), cancel_itself));
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  ASSERT_EQ(in_place_calls, before + 1);
+  ASSERT_EQ(inline_calls, before + 1);
   ASSERT_EQ(uv_cancel((uv_req_t*) &req), UV_EBUSY);
-  end_in_place();
+  end_inline();
 }
 
 /* --- Memory -------------------------------------------------------------------------------- */
@@ -547,9 +502,8 @@ TEST_IMPL_SERIAL(memory_is_released) {
   for (i = 0; i < 8; i++) bufs[i] = uv_buf_init(memory + i, 1);
   before = blocks;
   for (i = 0; i < 2; i++) {
-    ASSERT_OK(IN_PLACE(stat, file()));
-    ASSERT_OK(IN_PLACE(readlink, test_path("link")));
-    ASSERT_EQ(IN_PLACE(read, fd, bufs, 8, 0), 8);
+    ASSERT_OK(INLINE(stat, file()));
+    ASSERT_OK(INLINE(readlink, test_path("link")));
     ASSERT_EQ(blocks, before);
     take_back(uv_fs_readlink(loop, &req, test_path("link"), on_cancelled));
     take_back(uv_fs_read(loop, &req, fd, bufs, 8, 0, on_cancelled));
@@ -557,7 +511,7 @@ TEST_IMPL_SERIAL(memory_is_released) {
     ASSERT_EQ(blocks, before);
   }
   close(fd);
-  end_in_place();
+  end_inline();
 }
 
 /* Without memory for the text of the link, the pool is asked, which tells. */
@@ -566,13 +520,13 @@ TEST_IMPL_SERIAL(no_memory_for_the_text_of_a_link) {
   set_up();
   let_go();
   ASSERT_OK(START(readlink, test_path("link")));
-  run_until(uv_default_loop(), &in_place_calls, in_place_calls + 1);
-  uv_fs_req_cleanup(&in_place_req);
+  run_until(uv_default_loop(), &inline_calls, inline_calls + 1);
+  uv_fs_req_cleanup(&inline_req);
   allocations_left = 1;
   ASSERT_OK(START(readlink, test_path("link")));
-  run_until(uv_default_loop(), &in_place_calls, in_place_calls + 1);
-  ASSERT_EQ(in_place_req.result, UV_ENOMEM);
+  run_until(uv_default_loop(), &inline_calls, inline_calls + 1);
+  ASSERT_EQ(inline_req.result, UV_ENOMEM);
   allocations_left = 1 << 30;
-  uv_fs_req_cleanup(&in_place_req);
-  end_in_place();
+  uv_fs_req_cleanup(&inline_req);
+  end_inline();
 }

@@ -1,0 +1,119 @@
+//! Which mounts are of file systems on this machine.
+//!
+//! Files of others (NFS, 9p, FUSE, …) may need another machine or process for the simplest question,
+//! and even to ask what kind of file system it is may have to wait. So a worker of the pool asks,
+//! once for each mount, and the loop's thread goes by what is known.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::sys::cached::{self, FIRST_UNIQUE_MOUNT};
+
+/// Mounts that are remembered, in half a kilobyte: more than programs work in as a rule. Others
+/// take their places.
+const SLOTS: usize = 64;
+
+/// Entries (see [`entry`]); 0 where nothing is known.
+static MOUNTS: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
+
+/// File systems whose answers come from memory or from a disk of this machine, as statfs(2) calls
+/// them: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs, SquashFS, EROFS, ISO 9660, FAT, exFAT.
+const LOCAL: [i64; 10] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0xf2f5_2010,
+    0x0102_1994,
+    0x7371_7368,
+    0xe0f5_e1e2,
+    0x9660,
+    0x4d44,
+    0x2011_bab0,
+];
+
+/// In the lowest bit whether it is local, above it the mount's number; where that may be another
+/// mount's later, 32 bits between them are the device, whose number has no more.
+fn entry(mount: u64, device: u64, is_local: bool) -> u64 {
+    let mount = match mount >= FIRST_UNIQUE_MOUNT {
+        true => mount << 1,
+        false => mount << 33 | (device & 0xffff_ffff) << 1,
+    };
+    mount | u64::from(is_local)
+}
+
+fn slot(mount: u64) -> &'static AtomicU64 {
+    &MOUNTS[(mount % SLOTS as u64) as usize]
+}
+
+/// Whether a mount ([`cached::mount`]) is of a local file system, if that is known.
+pub(super) fn is_local(mount: u64) -> Option<bool> {
+    let entry = slot(mount).load(Relaxed);
+    let known = match mount >= FIRST_UNIQUE_MOUNT {
+        true => entry >> 1,
+        false => entry >> 33,
+    };
+    (known == mount).then_some(entry & 1 != 0)
+}
+
+/// Whether a local mount has become another one since it was learned, as the device of one of its
+/// files shows. It is forgotten then.
+pub(super) fn is_stale(mount: u64, device: u64) -> bool {
+    let is_as_learned = slot(mount).load(Relaxed) == entry(mount, device, true);
+    if !is_as_learned {
+        slot(mount).store(0, Relaxed);
+    }
+    !is_as_learned
+}
+
+/// Finds out about the mount that an open file is in. May wait.
+pub(super) fn learn(fd: c_int) {
+    let Some(mount) = cached::mount(fd) else {
+        return;
+    };
+    if let (Ok(status), Ok(kind)) = (cached::status(fd), cached::file_system(fd)) {
+        let entry = entry(mount, status.st_dev, LOCAL.contains(&kind));
+        slot(mount).store(entry, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_learned_is_known() {
+        let root = cached::locate(c"/", true).unwrap();
+        let Some(mount) = cached::mount(root.fd()) else {
+            return;
+        };
+        learn(root.fd());
+        let kind = cached::file_system(root.fd()).unwrap();
+        assert_eq!(is_local(mount), Some(LOCAL.contains(&kind)));
+        assert_eq!(is_local(mount + SLOTS as u64), None);
+        let device = cached::status(root.fd()).unwrap().st_dev;
+        if is_local(mount) == Some(true) {
+            assert!(!is_stale(mount, device));
+        }
+    }
+
+    /// Numbers that no mount of the other test has.
+    #[test]
+    fn a_number_that_is_used_again_shows_by_the_device() {
+        let (mount, device) = (70_001, 0x801);
+        slot(mount).store(entry(mount, device, true), Relaxed);
+        assert_eq!(is_local(mount), Some(true));
+        assert!(!is_stale(mount, device));
+        assert!(is_stale(mount, device + 1));
+        assert_eq!(is_local(mount), None);
+    }
+
+    #[test]
+    fn a_unique_number_goes_for_every_device() {
+        let mount = FIRST_UNIQUE_MOUNT + 70_002;
+        slot(mount).store(entry(mount, 0x801, true), Relaxed);
+        assert!(!is_stale(mount, 0x802));
+        assert_eq!(is_local(mount), Some(true));
+        slot(mount).store(entry(mount, 0x801, false), Relaxed);
+        assert_eq!(is_local(mount), Some(false));
+    }
+}

@@ -1,0 +1,314 @@
+//! Whether a waiter spins before it blocks: decided by the times of its waits alone.
+//!
+//! A *cycle* reaches from the end of one wait to the end of the next, work included. After a row of
+//! short cycles the waiter *probes*: it spins for some waits. It goes on only while its cycles are
+//! clearly shorter than those in which it blocked, and while it spins for no longer than blocking
+//! and waking up would have kept processors busy. A waiter that something else paces, a timer or
+//! another machine, has the same cycles either way, and so blocks; and so does one that loses the
+//! processor while it spins, because others want it. Each time it was in vain, the row of short
+//! cycles before the next probe becomes twice as long.
+//!
+//! Both sides of a hand-over must spin to gain from it: a waiter with a few short cycles joins the
+//! probes of others, which the process counts.
+//!
+//! The idea is that of Karlin, Li, Manasse and Owicki, "Empirical Studies of Competitive Spinning
+//! for a Shared-Memory Multiprocessor", SOSP 1991: learn from recent waits, and spin for no longer
+//! than blocking costs.
+
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// Cycles above this are long: with a window of 50 µs there is no spinning through them.
+const SHORT_CYCLE_NS: u64 = 100_000;
+/// The longest mean of spinning. To block and to be woken keeps the processors of both sides busy
+/// for 8 to 20 µs (`cargo bench`, `bare/threads`).
+const BLOCKING_COST_NS: u64 = 12_000;
+/// Short cycles before the first probe, and waits of a probe in which the other side wakes up and
+/// begins to spin as well; half as many again are measured.
+const ROUND_WAITS: u32 = 32;
+/// Short cycles between probes at most. Where others want the processors, who spins loses its
+/// own for some 4 ms: that is a few hundredths of so many cycles.
+const LONGEST_REST_WAITS: u32 = 32_768;
+/// Spinning that has paid for longer than a time slice of the system's makes rests short again.
+const PROVEN_NS: u64 = 50_000_000;
+
+/// How a wait went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wait {
+    /// It blocked at once.
+    Blocked,
+    /// It spun for so many nanoseconds, and that was enough.
+    Spun(u64),
+    /// It spun for so many nanoseconds, and then blocked.
+    Missed(u64),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// Blocks; so many short cycles in a row.
+    Blocking { short_cycles: u32 },
+    /// Spins, since so many waits: in a probe at first, where the misses count.
+    Probing { waits: u32, misses: u32 },
+    /// Spins, and has for so many nanoseconds.
+    Spinning { for_ns: u64 },
+}
+
+/// What one waiter has learnt.
+pub(super) struct Policy {
+    state: State,
+    /// The process's count of probes, and what it was when this waiter looked last.
+    probes: &'static AtomicU32,
+    seen_probes: u32,
+    /// Short cycles before the next probe.
+    rest_waits: u32,
+    /// The mean of recent short cycles that blocked.
+    blocked_cycle_ns: u64,
+    /// The means of recent waits that spun: of their cycles, and of spinning in them.
+    spun_cycle_ns: u64,
+    spun_ns: u64,
+}
+
+/// The mean of the last `1 << weight` values, roughly.
+fn mean(before: u64, value: u64, weight: u32) -> u64 {
+    before - (before >> weight) + (value >> weight)
+}
+
+impl Policy {
+    pub(super) const fn new(probes: &'static AtomicU32) -> Policy {
+        Policy {
+            state: State::Blocking { short_cycles: 0 },
+            probes,
+            seen_probes: 0,
+            rest_waits: ROUND_WAITS,
+            blocked_cycle_ns: 0,
+            spun_cycle_ns: 0,
+            spun_ns: 0,
+        }
+    }
+
+    /// Whether the next wait begins with spinning.
+    pub(super) fn should_spin(&mut self) -> bool {
+        let probes = self.probes.load(Relaxed);
+        if probes != self.seen_probes {
+            self.seen_probes = probes;
+            if matches!(self.state, State::Blocking { short_cycles } if short_cycles >= self.rest_waits / 8)
+            {
+                self.probe();
+            }
+        }
+        !matches!(self.state, State::Blocking { .. })
+    }
+
+    fn probe(&mut self) {
+        let (waits, misses) = (0, 0);
+        self.state = State::Probing { waits, misses };
+    }
+
+    fn stop_spinning(&mut self) {
+        self.rest_waits = (self.rest_waits * 2).min(LONGEST_REST_WAITS);
+        self.state = State::Blocking { short_cycles: 0 };
+    }
+
+    /// A wait is over, and with it a cycle.
+    pub(super) fn waited(&mut self, cycle_ns: u64, wait: Wait) {
+        let (spun_ns, is_miss) = match wait {
+            Wait::Blocked => return self.blocked(cycle_ns),
+            Wait::Spun(ns) => (ns, false),
+            Wait::Missed(ns) => (ns, true),
+        };
+        if spun_ns > 2 * SHORT_CYCLE_NS {
+            // The processor was taken away meanwhile.
+            return self.stop_spinning();
+        }
+        // A pause of the program's is no slow cycle.
+        let cycle_ns = cycle_ns.min(SHORT_CYCLE_NS);
+        match self.state {
+            State::Blocking { .. } => {}
+            State::Probing { waits, misses } => {
+                self.probed(waits + 1, misses + u32::from(is_miss), cycle_ns, spun_ns);
+            }
+            State::Spinning { for_ns } => self.spun(for_ns + cycle_ns, cycle_ns, spun_ns),
+        }
+    }
+
+    fn blocked(&mut self, cycle_ns: u64) {
+        // While it spins: others were spinning, as many as may. That says nothing.
+        let State::Blocking { short_cycles } = self.state else {
+            return;
+        };
+        let short_cycles = match cycle_ns {
+            SHORT_CYCLE_NS.. => 0,
+            _ => short_cycles + 1,
+        };
+        self.blocked_cycle_ns = match short_cycles {
+            0 | 1 => cycle_ns,
+            _ => mean(self.blocked_cycle_ns, cycle_ns, 3),
+        };
+        self.state = State::Blocking { short_cycles };
+        if short_cycles >= self.rest_waits {
+            self.seen_probes = self.probes.fetch_add(1, Relaxed).wrapping_add(1);
+            self.probe();
+        }
+    }
+
+    fn probed(&mut self, waits: u32, misses: u32, cycle_ns: u64, spun_ns: u64) {
+        if misses > ROUND_WAITS / 3 {
+            return self.stop_spinning();
+        }
+        self.state = State::Probing { waits, misses };
+        if waits <= ROUND_WAITS {
+            (self.spun_cycle_ns, self.spun_ns) = (cycle_ns, spun_ns);
+        } else if waits < ROUND_WAITS * 3 / 2 {
+            self.average(cycle_ns, spun_ns);
+        } else {
+            self.spun(0, cycle_ns, spun_ns);
+        }
+    }
+
+    fn spun(&mut self, for_ns: u64, cycle_ns: u64, spun_ns: u64) {
+        self.average(cycle_ns, spun_ns);
+        if !self.pays() {
+            return self.stop_spinning();
+        }
+        if for_ns > PROVEN_NS {
+            self.rest_waits = ROUND_WAITS;
+        }
+        self.state = State::Spinning { for_ns };
+    }
+
+    fn average(&mut self, cycle_ns: u64, spun_ns: u64) {
+        self.spun_cycle_ns = mean(self.spun_cycle_ns, cycle_ns, 4);
+        self.spun_ns = mean(self.spun_ns, spun_ns, 4);
+    }
+
+    /// Whether spinning makes cycles clearly shorter, and is cheap.
+    fn pays(&self) -> bool {
+        self.spun_cycle_ns * 5 <= self.blocked_cycle_ns * 3 && self.spun_ns <= BLOCKING_COST_NS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCKED_NS: u64 = 30_000;
+
+    fn policy() -> Policy {
+        Policy::new(std::boxed::Box::leak(std::boxed::Box::default()))
+    }
+
+    /// So many waits: they block for `BLOCKED_NS` a cycle, or else spin as said.
+    fn wait(policy: &mut Policy, waits: u32, cycle_ns: u64, spun: Wait) {
+        for _ in 0..waits {
+            if policy.should_spin() {
+                policy.waited(cycle_ns, spun);
+            } else {
+                policy.waited(BLOCKED_NS, Wait::Blocked);
+            }
+        }
+    }
+
+    /// One that has probed with success.
+    fn spinning() -> Policy {
+        let mut policy = policy();
+        wait(&mut policy, 100, 2_000, Wait::Spun(1_000));
+        assert!(policy.should_spin());
+        policy
+    }
+
+    #[test]
+    fn long_cycles_are_no_reason_to_probe() {
+        let mut policy = policy();
+        for cycle in 0..10_000 {
+            let ns = if cycle % 20 == 0 {
+                SHORT_CYCLE_NS
+            } else {
+                1000
+            };
+            policy.waited(ns, Wait::Blocked);
+            assert!(!policy.should_spin());
+        }
+    }
+
+    #[test]
+    fn shorter_cycles_keep_it_spinning() {
+        let mut policy = spinning();
+        policy.rest_waits = LONGEST_REST_WAITS;
+        wait(&mut policy, 100_000, 2_000, Wait::Spun(1_000));
+        assert!(policy.should_spin());
+        assert_eq!(policy.rest_waits, ROUND_WAITS);
+    }
+
+    #[test]
+    fn a_waiter_paced_by_others_blocks() {
+        let mut policy = policy();
+        let mut spins = 0;
+        for _ in 0..1_000_000 {
+            spins += u32::from(policy.should_spin());
+            wait(&mut policy, 1, BLOCKED_NS, Wait::Spun(10_000));
+        }
+        assert!(spins < 5_000, "{spins} of a million waits");
+        assert_eq!(policy.rest_waits, LONGEST_REST_WAITS);
+    }
+
+    #[test]
+    fn spinning_that_costs_more_than_blocking_ends() {
+        let mut policy = spinning();
+        wait(
+            &mut policy,
+            60,
+            15_000,
+            Wait::Spun(BLOCKING_COST_NS + 1_000),
+        );
+        assert!(!policy.should_spin());
+    }
+
+    #[test]
+    fn a_probe_in_vain_ends_soon() {
+        let mut policy = policy();
+        let mut misses = 0;
+        for _ in 0..ROUND_WAITS + 20 {
+            misses += u32::from(policy.should_spin());
+            wait(&mut policy, 1, 40_000, Wait::Missed(50_000));
+        }
+        assert_eq!(misses, ROUND_WAITS / 3 + 1);
+    }
+
+    #[test]
+    fn a_pause_now_and_then_does_not_end_it() {
+        let mut policy = spinning();
+        for _ in 0..100 {
+            wait(&mut policy, 1, 10_000_000, Wait::Missed(50_000));
+            wait(&mut policy, 60, 2_000, Wait::Spun(1_000));
+            assert!(policy.should_spin());
+        }
+        wait(&mut policy, 5, 10_000_000, Wait::Missed(50_000));
+        assert!(!policy.should_spin());
+    }
+
+    #[test]
+    fn a_waiter_that_loses_the_processor_while_it_spins_blocks() {
+        let mut policy = spinning();
+        for _ in 0..20 {
+            wait(&mut policy, 1, 4_000_000, Wait::Spun(4_000_000));
+            assert!(!policy.should_spin());
+            while !policy.should_spin() {
+                policy.waited(2_500, Wait::Blocked);
+            }
+            // A time slice.
+            wait(&mut policy, 1_500, 1_200, Wait::Spun(600));
+        }
+        assert_eq!(policy.rest_waits, LONGEST_REST_WAITS);
+    }
+
+    #[test]
+    fn one_probe_makes_others_probe() {
+        let mut first = policy();
+        let mut second = Policy::new(first.probes);
+        let mut idle = Policy::new(first.probes);
+        wait(&mut second, 4, 0, Wait::Blocked);
+        assert!(!second.should_spin());
+        wait(&mut first, ROUND_WAITS, 0, Wait::Blocked);
+        assert!(first.should_spin() && second.should_spin());
+        assert!(!idle.should_spin());
+    }
+}
