@@ -16,14 +16,18 @@
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (number))
 
-static inline void install_filter(struct sock_filter* filter, size_t length) {
+static inline void install_filter_with(unsigned flags, struct sock_filter* filter, size_t length) {
   struct sock_fprog program = {(unsigned short) length, filter};
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) != 0)
     SKIP("no system call filters here");
 }
 
-/* From here on the system refuses new threads, as it does at a limit of processes. */
+static inline void install_filter(struct sock_filter* filter, size_t length) {
+  install_filter_with(0, filter, length);
+}
+
+/* From here on the system refuses new threads to every thread, as it does at a limit of processes. */
 static inline void refuse_threads(void) {
   struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -31,7 +35,7 @@ static inline void refuse_threads(void) {
     REFUSE(__NR_clone, EAGAIN),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  install_filter(filter, sizeof(filter) / sizeof(filter[0]));
+  install_filter_with(SECCOMP_FILTER_FLAG_TSYNC, filter, sizeof(filter) / sizeof(filter[0]));
 }
 
 /* From here on the system answers a call with an error. */

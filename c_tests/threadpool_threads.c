@@ -458,6 +458,7 @@ static void with_four_of_eight_threads(void) {
   init_gate();
   ASSERT_OK(uv_queue_work(loop, &first, gated_work, count_after));
   wait_for(&begun);
+  wait_for_pool_threads(4);
   refuse_threads();
   for (i = 0; i < 20; i++) ASSERT_OK(uv_queue_work(loop, &reqs[i], no_work, count_after));
   release(1);

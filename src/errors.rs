@@ -47,7 +47,6 @@ impl Errno {
     pub(crate) const ENOSYS: Errno = Errno(UV_ENOSYS);
     pub(crate) const ENOTCONN: Errno = Errno(UV_ENOTCONN);
     pub(crate) const ENOTDIR: Errno = Errno(UV_ENOTDIR);
-    pub(crate) const ENOTSOCK: Errno = Errno(UV_ENOTSOCK);
     pub(crate) const ENOTSUP: Errno = Errno(UV_ENOTSUP);
     pub(crate) const ENOTTY: Errno = Errno(UV_ENOTTY);
     pub(crate) const EOVERFLOW: Errno = Errno(UV_EOVERFLOW);

@@ -95,6 +95,12 @@ impl AsyncState {
         self.sleep.store(AWAKE, Relaxed);
     }
 
+    /// On the loop's thread: whether the loop runs, and is not in its poller.
+    #[inline]
+    pub(crate) fn is_awake(&self) -> bool {
+        self.sleep.load(Relaxed) == AWAKE
+    }
+
     /// Makes the loop look at its messages, unless it does so anyway. To be called after there is
     /// one; from any thread, and from signal handlers.
     #[inline]

@@ -7,6 +7,7 @@ use core::ffi::{c_int, c_uint};
 use super::Loop;
 use super::io::{FED, Io};
 use crate::abi::*;
+use crate::fs::Allowance;
 use crate::handle::Handle;
 use crate::list::{self, List};
 use crate::phases;
@@ -39,6 +40,7 @@ impl Loop {
                 break;
             }
         }
+        self.allowance(Allowance::forget_answer);
         self.leave();
         if self.is_stopped() {
             set!(self.stop_flag = 0);

@@ -3,14 +3,11 @@
 /// Operations of an iteration; the rest of them go to the pool. They take about a millisecond, the
 /// unit of the loop's time.
 const ITERATION_OPERATIONS: u32 = 512;
-/// Milliseconds of the loop's time. To ask whether the thread is supervised takes some 10 µs, a
-/// thousandth of this.
-const ASK_AGAIN_MS: u64 = 10;
-
 pub(crate) struct Allowance {
     iteration: u64,
     left_operations: u32,
-    /// When it was asked whether the thread is supervised, in the loop's time.
+    /// When it was asked whether the thread is supervised, in the loop's time. That takes some 10 µs,
+    /// a hundredth of its unit.
     asked_at: Option<u64>,
     supervision: Supervision,
 }
@@ -44,15 +41,19 @@ impl Allowance {
         is_left
     }
 
-    /// Whether it is time to ask if the thread is supervised.
+    /// Whether it is to be asked, or asked again, if the thread is supervised.
     pub(super) fn should_ask(&self, now_ms: u64) -> bool {
-        let is_recent = |at| now_ms.saturating_sub(at) < ASK_AGAIN_MS;
-        self.supervision != Supervision::Found && !self.asked_at.is_some_and(is_recent)
+        self.supervision != Supervision::Found && self.asked_at != Some(now_ms)
     }
 
-    /// Keeps the answer; `None` if there was none.
-    pub(super) fn answered(&mut self, is_supervised: Option<bool>, now_ms: u64) {
-        self.asked_at = Some(now_ms);
+    /// From here on the loop's time stands still, and the program may do what it likes.
+    pub(crate) fn forget_answer(&mut self) {
+        self.asked_at = None;
+    }
+
+    /// Keeps the answer, `None` if there was none, and when it was asked, should that be of use.
+    pub(super) fn answered(&mut self, is_supervised: Option<bool>, now_ms: Option<u64>) {
+        self.asked_at = now_ms;
         self.supervision = match is_supervised {
             Some(true) => Supervision::Found,
             Some(false) => Supervision::None,
@@ -81,26 +82,29 @@ mod tests {
     }
 
     #[test]
-    fn supervision_is_asked_for_at_once_and_after_a_while() {
+    fn supervision_is_asked_for_once_a_millisecond() {
         let mut allowance = Allowance::new();
         assert!(allowance.should_ask(5));
         assert!(!allowance.is_unsupervised());
-        allowance.answered(Some(false), 5);
+        allowance.answered(Some(false), None);
         assert!(allowance.is_unsupervised());
+        assert!(allowance.should_ask(5));
+        allowance.answered(Some(false), Some(5));
         assert!(!allowance.should_ask(5));
-        assert!(!allowance.should_ask(4 + ASK_AGAIN_MS));
-        assert!(allowance.should_ask(5 + ASK_AGAIN_MS));
+        assert!(allowance.should_ask(6));
+        allowance.forget_answer();
+        assert!(allowance.should_ask(5));
     }
 
     #[test]
     fn supervision_stays_and_no_answer_does_not() {
         let mut allowance = Allowance::new();
-        allowance.answered(None, 0);
+        allowance.answered(None, Some(0));
         assert!(!allowance.is_unsupervised());
         assert!(!allowance.should_ask(0));
-        assert!(allowance.should_ask(ASK_AGAIN_MS));
-        allowance.answered(Some(true), ASK_AGAIN_MS);
+        assert!(allowance.should_ask(1));
+        allowance.answered(Some(true), Some(1));
         assert!(!allowance.is_unsupervised());
-        assert!(!allowance.should_ask(u64::MAX));
+        assert!(!allowance.should_ask(2));
     }
 }

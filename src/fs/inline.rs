@@ -29,8 +29,8 @@
 //!   opening.
 //! - A program that decides who may open files (permission events of fanotify(7), as scanners for
 //!   viruses use them). Nothing tells whether there is one.
-//! - A filter (seccomp) that is installed within ten milliseconds after an inline operation, and
-//!   ends the process for calls that libuv does not make.
+//! - A filter (seccomp) that a callback installs within a millisecond after an inline operation, and
+//!   that ends the process for calls which libuv does not make.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -79,7 +79,9 @@ fn is_allowed(on: Loop) -> bool {
             let now_ms = on.now();
             if on.allowance(|allowance| allowance.should_ask(now_ms)) {
                 let answer = supervision::is_supervised();
-                on.allowance(|allowance| allowance.answered(answer, now_ms));
+                // While the loop does not run, its time stands still.
+                let asked_at = on.asyncs().is_awake().then_some(now_ms);
+                on.allowance(|allowance| allowance.answered(answer, asked_at));
             }
             on.allowance(|allowance| allowance.is_unsupervised())
         }

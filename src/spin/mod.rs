@@ -19,8 +19,9 @@ use policy::{Policy, Wait};
 /// How long a wait spins unless the environment says otherwise: as long as a blocked partner may
 /// take to wake up.
 const DEFAULT_WINDOW_US: usize = 50;
-/// The longest window that the environment may ask for: longer waits are not short.
-const MAX_WINDOW_US: usize = 100;
+/// The longest window that the environment may ask for. Beyond 200 µs the policy takes a wait for
+/// one that lost the processor.
+const MAX_WINDOW_US: usize = 1000;
 
 /// The probes that waiters of this process have begun.
 static PROBES: AtomicU32 = AtomicU32::new(0);

@@ -132,10 +132,6 @@ impl Stream {
     }
 
     fn receive(self, buffer: &uv_buf_t) -> Result<usize> {
-        if self.handle().kind() == UV_TCP {
-            // SAFETY: the user has just handed the buffer out for this.
-            return unsafe { socket::receive(self.fd(), buffer) };
-        }
         if self.passes_handles() {
             return self.receive_handles(buffer);
         }

@@ -255,10 +255,6 @@ impl Stream {
                 unsafe { socket::send_with_fd(fd, buffers, count - skip, passed_fd(passed)?) }
             }
             // SAFETY: as above.
-            None if count == 1 && self.handle().kind() == UV_TCP => unsafe {
-                socket::send_buffer(fd, buffers)
-            },
-            // SAFETY: as above.
             None => unsafe { socket::write_buffers(fd, buffers, count) },
         };
         match result {

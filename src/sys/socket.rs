@@ -273,38 +273,6 @@ pub(crate) unsafe fn read(fd: c_int, buffer: &uv_buf_t) -> Result<usize> {
     retry_size(|| unsafe { libc::read(fd, buffer.base.cast::<c_void>(), buffer.len) })
 }
 
-/// Whether a call made for speed can be of no use here: the descriptor is no socket, or a sandbox
-/// knows only what libuv calls. If it is the network that refuses, so will the plain call.
-fn takes_plain_calls_only(error: Errno) -> bool {
-    matches!(error, Errno::ENOTSOCK | Errno::EPERM | Errno::ENOSYS)
-}
-
-/// [`read`] of what most likely is a socket: recv(2) costs the kernel less.
-///
-/// # Safety
-/// As [`read`].
-pub(crate) unsafe fn receive(fd: c_int, buffer: &uv_buf_t) -> Result<usize> {
-    // SAFETY: the caller vouches for the buffer.
-    match retry_size(|| unsafe { libc::recv(fd, buffer.base.cast::<c_void>(), buffer.len, 0) }) {
-        // SAFETY: as above.
-        Err(error) if takes_plain_calls_only(error) => unsafe { read(fd, buffer) },
-        result => result,
-    }
-}
-
-/// [`write_buffers`] of one buffer to what most likely is a socket: send(2) costs the kernel less.
-///
-/// # Safety
-/// `buffer` must point to a buffer that is readable for its length.
-pub(crate) unsafe fn send_buffer(fd: c_int, buffer: *const uv_buf_t) -> Result<usize> {
-    // SAFETY: the caller vouches for the buffer.
-    match retry_size(|| unsafe { libc::send(fd, (*buffer).base.cast(), (*buffer).len, 0) }) {
-        // SAFETY: as above.
-        Err(error) if takes_plain_calls_only(error) => unsafe { write_buffers(fd, buffer, 1) },
-        result => result,
-    }
-}
-
 /// The error that a socket holds, such as that of a connection attempt.
 pub(crate) fn take_error(fd: c_int) -> Result {
     match get_option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {

@@ -204,6 +204,9 @@ impl Setup {
         }
         let more = env("OXUV_TEST_CFLAGS").unwrap_or_default();
         command.extend(more.split_whitespace().map(String::from));
+        if cfg!(feature = "portable-poller") {
+            command.push("-DOXUV_PORTABLE_POLLER".into());
+        }
         command.push(format!("-I{}", self.include.display()));
         command.extend([
             text(source.to_path_buf()),
