@@ -2,18 +2,15 @@
 //!
 //! A *cycle* reaches from the end of one wait to the end of the next, work included. After a row of
 //! short cycles the waiter *probes*: it spins for some waits. It goes on only while its cycles are
-//! clearly shorter than those in which it blocked, and while it spins for no longer than blocking
-//! and waking up would have kept processors busy. A waiter that something else paces, a timer or
-//! another machine, has the same cycles either way, and so blocks; and so does one that loses the
-//! processor while it spins, because others want it. Each time it was in vain, the row of short
-//! cycles before the next probe becomes twice as long.
+//! clearly shorter than those in which it blocked, and spinning keeps a processor busy for no longer
+//! than blocking and waking up. So a waiter that something else paces blocks: a timer's, another
+//! machine's. Each time it was in vain, the row before the next probe becomes twice as long.
 //!
-//! Both sides of a hand-over must spin to gain from it: a waiter with a few short cycles joins the
-//! probes of others, which the process counts.
+//! Both sides of a hand-over must spin to gain from it: so a waiter with a few short cycles joins
+//! the probes of others, which the process counts.
 //!
-//! The idea is that of Karlin, Li, Manasse and Owicki, "Empirical Studies of Competitive Spinning
-//! for a Shared-Memory Multiprocessor", SOSP 1991: learn from recent waits, and spin for no longer
-//! than blocking costs.
+//! After Karlin, Li, Manasse and Owicki, "Empirical Studies of Competitive Spinning for a
+//! Shared-Memory Multiprocessor", SOSP 1991.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -42,14 +39,11 @@ pub(super) enum Wait {
     Missed(u64),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// Blocks; so many short cycles in a row.
     Blocking { short_cycles: u32 },
-    /// Spins, since so many waits: in a probe at first, where the misses count.
-    Probing { waits: u32, misses: u32 },
-    /// Spins, and has for so many nanoseconds.
-    Spinning { for_ns: u64 },
+    /// Spins, since so many waits and nanoseconds; so many waits were too long for that.
+    Spinning { waits: u32, misses: u32, ns: u64 },
 }
 
 /// What one waiter has learnt.
@@ -87,97 +81,75 @@ impl Policy {
 
     /// Whether the next wait begins with spinning.
     pub(super) fn should_spin(&mut self) -> bool {
+        let State::Blocking { short_cycles } = self.state else {
+            return true;
+        };
         let probes = self.probes.load(Relaxed);
-        if probes != self.seen_probes {
-            self.seen_probes = probes;
-            if matches!(self.state, State::Blocking { short_cycles } if short_cycles >= self.rest_waits / 8)
-            {
-                self.probe();
-            }
+        let joins = probes != self.seen_probes && short_cycles >= self.rest_waits / 8;
+        self.seen_probes = probes;
+        if joins {
+            self.start_spinning();
         }
-        !matches!(self.state, State::Blocking { .. })
-    }
-
-    fn probe(&mut self) {
-        let (waits, misses) = (0, 0);
-        self.state = State::Probing { waits, misses };
-    }
-
-    fn stop_spinning(&mut self) {
-        self.rest_waits = (self.rest_waits * 2).min(LONGEST_REST_WAITS);
-        self.state = State::Blocking { short_cycles: 0 };
+        joins
     }
 
     /// A wait is over, and with it a cycle.
     pub(super) fn waited(&mut self, cycle_ns: u64, wait: Wait) {
-        let (spun_ns, is_miss) = match wait {
-            Wait::Blocked => return self.blocked(cycle_ns),
-            Wait::Spun(ns) => (ns, false),
-            Wait::Missed(ns) => (ns, true),
-        };
-        if spun_ns > 2 * SHORT_CYCLE_NS {
-            // The processor was taken away meanwhile.
-            return self.stop_spinning();
-        }
-        // A pause of the program's is no slow cycle.
-        let cycle_ns = cycle_ns.min(SHORT_CYCLE_NS);
-        match self.state {
-            State::Blocking { .. } => {}
-            State::Probing { waits, misses } => {
-                self.probed(waits + 1, misses + u32::from(is_miss), cycle_ns, spun_ns);
+        match (&self.state, wait) {
+            (State::Blocking { short_cycles }, Wait::Blocked) => {
+                self.blocked(cycle_ns, *short_cycles);
             }
-            State::Spinning { for_ns } => self.spun(for_ns + cycle_ns, cycle_ns, spun_ns),
+            (State::Spinning { .. }, Wait::Spun(ns)) => self.spun(cycle_ns, ns, false),
+            (State::Spinning { .. }, Wait::Missed(ns)) => self.spun(cycle_ns, ns, true),
+            // As many others were spinning as may. That says nothing.
+            _ => {}
         }
     }
 
-    fn blocked(&mut self, cycle_ns: u64) {
-        // While it spins: others were spinning, as many as may. That says nothing.
-        let State::Blocking { short_cycles } = self.state else {
-            return;
-        };
-        let short_cycles = match cycle_ns {
-            SHORT_CYCLE_NS.. => 0,
-            _ => short_cycles + 1,
-        };
+    fn blocked(&mut self, cycle_ns: u64, short_cycles: u32) {
+        let is_short = cycle_ns < SHORT_CYCLE_NS;
+        let short_cycles = if is_short { short_cycles + 1 } else { 0 };
         self.blocked_cycle_ns = match short_cycles {
             0 | 1 => cycle_ns,
             _ => mean(self.blocked_cycle_ns, cycle_ns, 3),
         };
         self.state = State::Blocking { short_cycles };
         if short_cycles >= self.rest_waits {
-            self.seen_probes = self.probes.fetch_add(1, Relaxed).wrapping_add(1);
-            self.probe();
+            self.probes.fetch_add(1, Relaxed);
+            self.start_spinning();
         }
     }
 
-    fn probed(&mut self, waits: u32, misses: u32, cycle_ns: u64, spun_ns: u64) {
-        if misses > ROUND_WAITS / 3 {
-            return self.stop_spinning();
-        }
-        self.state = State::Probing { waits, misses };
-        if waits <= ROUND_WAITS {
-            (self.spun_cycle_ns, self.spun_ns) = (cycle_ns, spun_ns);
-        } else if waits < ROUND_WAITS * 3 / 2 {
-            self.average(cycle_ns, spun_ns);
-        } else {
-            self.spun(0, cycle_ns, spun_ns);
-        }
+    fn start_spinning(&mut self) {
+        let (waits, misses, ns) = (0, 0, 0);
+        self.state = State::Spinning { waits, misses, ns };
     }
 
-    fn spun(&mut self, for_ns: u64, cycle_ns: u64, spun_ns: u64) {
-        self.average(cycle_ns, spun_ns);
-        if !self.pays() {
-            return self.stop_spinning();
-        }
-        if for_ns > PROVEN_NS {
+    fn spun(&mut self, cycle_ns: u64, spun_ns: u64, is_miss: bool) {
+        let State::Spinning { waits, misses, ns } = &mut self.state else {
+            return;
+        };
+        // A pause of the program's is no slow cycle.
+        let cycle_ns = cycle_ns.min(SHORT_CYCLE_NS);
+        *waits = waits.saturating_add(1);
+        *misses = misses.saturating_add(is_miss.into());
+        *ns += cycle_ns;
+        if *ns > PROVEN_NS {
             self.rest_waits = ROUND_WAITS;
         }
-        self.state = State::Spinning { for_ns };
-    }
-
-    fn average(&mut self, cycle_ns: u64, spun_ns: u64) {
-        self.spun_cycle_ns = mean(self.spun_cycle_ns, cycle_ns, 4);
-        self.spun_ns = mean(self.spun_ns, spun_ns, 4);
+        let is_probe = *waits < ROUND_WAITS * 3 / 2;
+        let weight = if *waits <= ROUND_WAITS { 0 } else { 4 };
+        self.spun_cycle_ns = mean(self.spun_cycle_ns, cycle_ns, weight);
+        self.spun_ns = mean(self.spun_ns, spun_ns, weight);
+        let is_in_vain = match is_probe {
+            true => *misses > ROUND_WAITS / 3,
+            false => !self.pays(),
+        };
+        // After so long, the processor was taken away meanwhile.
+        if is_in_vain || spun_ns > 2 * SHORT_CYCLE_NS {
+            self.rest_waits = (self.rest_waits * 2).min(LONGEST_REST_WAITS);
+            self.state = State::Blocking { short_cycles: 0 };
+        }
     }
 
     /// Whether spinning makes cycles clearly shorter, and is cheap.
