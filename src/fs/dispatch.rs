@@ -78,7 +78,7 @@ fn submit<O: Operation>(request: FsRequest, on: Loop, run: Run) {
         changes::begin();
     }
     // SAFETY: the request stays in place until its callback, and so does its member.
-    unsafe { pool::submit(on, addr!(request.work_req), Kind::Fast, run, done::<O>) };
+    unsafe { pool::submit(on, addr!(request.work_req), Kind::Usual, run, done::<O>) };
 }
 
 /// The request that a job is part of.

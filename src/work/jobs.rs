@@ -19,10 +19,8 @@ pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
 /// What a job mostly does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Computes.
-    Cpu,
-    /// Does I/O on this machine.
-    Fast,
+    /// Computes, or does I/O on this machine.
+    Usual,
     /// Waits for other machines.
     Slow,
 }
@@ -48,7 +46,7 @@ impl Job {
     pub(super) fn init(self, on: Loop, kind: Kind, run: Run, done: Done) {
         let marks = match kind {
             Kind::Slow => SLOW,
-            Kind::Cpu | Kind::Fast => 0,
+            Kind::Usual => 0,
         };
         set!(self.work = Some(run));
         set!(self.done = Some(done));
@@ -289,7 +287,7 @@ mod tests {
         for (memory, kind) in all.iter_mut().zip(kinds.chars()) {
             let kind = match kind {
                 's' => Kind::Slow,
-                _ => Kind::Cpu,
+                _ => Kind::Usual,
             };
             // SAFETY: live for the call; the loop's address is never followed.
             unsafe { Job::from_ptr(&raw mut *memory).init(Loop::from_ptr(on), kind, run, done) };

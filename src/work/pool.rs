@@ -437,7 +437,7 @@ fn follow(next: Next, on: Loop) {
 pub(crate) unsafe fn run_at_once(on: Loop, work: *mut uv__work, run: Run, done: Done) {
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
-    job.init(on, Kind::Fast, run, done);
+    job.init(on, Kind::Usual, run, done);
     let run = job.take_work();
     run_it(job, run);
     finished::keep_here(job);

@@ -31,7 +31,7 @@ impl Work {
         set!(self.work_cb = work);
         set!(self.after_work_cb = after);
         // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe { pool::submit(on, addr!(self.work_req), Kind::Cpu, run, done) };
+        unsafe { pool::submit(on, addr!(self.work_req), Kind::Usual, run, done) };
     }
 
     fn finish(self, status: c_int) {

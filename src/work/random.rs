@@ -36,7 +36,7 @@ impl Random {
         set!(self.buflen = length);
         set!(self.cb = callback);
         // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe { pool::submit(on, addr!(self.work_req), Kind::Fast, run, done) };
+        unsafe { pool::submit(on, addr!(self.work_req), Kind::Usual, run, done) };
     }
 
     fn finish(self, status: c_int) {

@@ -18,27 +18,27 @@ const SMALL_STACK_SIZE: usize = 1 << 20;
 
 pub(super) type Main = extern "C" fn(*mut c_void) -> *mut c_void;
 
-struct Beds([UnsafeCell<MaybeUninit<libc::sem_t>>; MOST]);
+struct Semaphores([UnsafeCell<MaybeUninit<libc::sem_t>>; MOST]);
 
 // SAFETY: semaphores are for use by many threads; each is initialised before its worker starts.
-unsafe impl Sync for Beds {}
+unsafe impl Sync for Semaphores {}
 
-static BEDS: Beds = Beds([const { UnsafeCell::new(MaybeUninit::zeroed()) }; MOST]);
+static SEMAPHORES: Semaphores = Semaphores([const { UnsafeCell::new(MaybeUninit::zeroed()) }; MOST]);
 
-fn bed(worker: usize) -> *mut libc::sem_t {
-    BEDS.0[worker].get().cast()
+fn semaphore(worker: usize) -> *mut libc::sem_t {
+    SEMAPHORES.0[worker].get().cast()
 }
 
 /// Sleeps until [`wake`] is called for this worker, or was already.
 pub(super) fn sleep(worker: usize) {
     // SAFETY: initialised before the worker started.
-    while unsafe { libc::sem_wait(bed(worker)) } == -1 && Errno::last() == Errno::EINTR {}
+    while unsafe { libc::sem_wait(semaphore(worker)) } == -1 && Errno::last() == Errno::EINTR {}
 }
 
 /// Wakes a worker.
 pub(super) fn wake(worker: usize) {
     // SAFETY: initialised before the worker started.
-    unsafe { libc::sem_post(bed(worker)) };
+    unsafe { libc::sem_post(semaphore(worker)) };
 }
 
 /// Starts the thread of a worker; `main` gets the worker's number.
@@ -47,7 +47,7 @@ pub(super) fn wake(worker: usize) {
 /// inherit the mask, and may need its own handlers of SIGSEGV and the like: so none is blocked.
 pub(super) fn spawn(worker: usize, main: Main) -> Result<libc::pthread_t> {
     // SAFETY: static memory, which no thread uses yet.
-    unsafe { libc::sem_init(bed(worker), 0, 0) };
+    unsafe { libc::sem_init(semaphore(worker), 0, 0) };
     let argument = core::ptr::without_provenance_mut(worker);
     create(STACK_SIZE, main, argument).or_else(|_| create(SMALL_STACK_SIZE, main, argument))
 }
