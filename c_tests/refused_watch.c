@@ -1,13 +1,17 @@
 /* A poller that refuses a descriptor. A lack of memory, or of room, says nothing about the
  * descriptor: nobody is told anything, nothing blocks or spins, and it is watched as soon as that is
- * possible. What is refused for good is told. (libuv ends the process.) */
+ * possible. What is refused for good is told to the owner of a poll handle; the others are told of
+ * what is ready all the same. (libuv ends the process.) */
 #include "refuse.h"
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 
 static const struct refusal NO_MEMORY = {0, -1, ENOMEM};
 static const struct refusal NO_ROOM = {0, -1, ENOSPC};
+/* As a sandbox says it; of a file, it is the truth. */
+static const struct refusal NOT_PERMITTED = {0, -1, EPERM};
 
 static uv_loop_t loop;
 static uv_timer_t timer;
@@ -118,6 +122,35 @@ TEST_IMPL(a_blocking_stream_does_not_block_the_loop) {
   ASSERT_OK(uv_stream_set_blocking((uv_stream_t*) &a, 1));
   while_refused(NO_MEMORY, start_reading_in_vain);
   expect_data();
+  end();
+}
+
+TEST_IMPL(nothing_is_read_where_watching_is_not_permitted) {
+  begin();
+  open_pair();
+  while_refused(NOT_PERMITTED, start_reading_in_vain);
+  expect_data();
+  end();
+}
+
+TEST_IMPL(a_blocking_stream_that_may_not_be_watched_does_not_block_the_loop) {
+  begin();
+  open_pair();
+  ASSERT_OK(uv_stream_set_blocking((uv_stream_t*) &a, 1));
+  while_refused(NOT_PERMITTED, start_reading_in_vain);
+  expect_data();
+  end();
+}
+
+static void read_while_refused(void) {
+  start_reading_in_vain();
+  expect_data();
+}
+
+TEST_IMPL(a_stream_that_may_not_be_watched_is_read) {
+  begin();
+  open_pair();
+  while_refused(NOT_PERMITTED, read_while_refused);
   end();
 }
 
@@ -262,6 +295,20 @@ TEST_IMPL(a_connection_that_is_not_there_is_not_told) {
   end();
 }
 
+TEST_IMPL(a_connection_that_is_not_there_is_not_told_where_watching_is_not_permitted) {
+  int clients[64];
+  int count;
+  int i;
+  begin();
+  count = fill_backlog(clients, 64);
+  while_refused(NOT_PERMITTED, connect_in_vain);
+  uv_close((uv_handle_t*) &client, NULL);
+  run_until(&loop, &calls, 1);
+  ASSERT_EQ(connect_status, UV_ECANCELED);
+  for (i = 0; i < count; i++) close(clients[i]);
+  end();
+}
+
 static void serve_in_vain(void) {
   ASSERT_OK(uv_listen((uv_stream_t*) &server, 8, never_connected));
   connect_in_vain();
@@ -290,6 +337,38 @@ TEST_IMPL(connections_come_when_they_can_be_watched_ipv6) {
   struct sockaddr_in6 address;
   ASSERT_OK(uv_ip6_addr("::1", 0, &address));
   serve_and_connect(AF_INET6, (struct sockaddr*) &address);
+}
+
+static void serve_while_refused(void) {
+  ASSERT_OK(uv_listen((uv_stream_t*) &server, 8, on_connection));
+  run_for_a_while();
+  ASSERT_EQ(connections, 0);
+  ASSERT_OK(uv_tcp_init(&loop, &client));
+  ASSERT_OK(uv_tcp_connect(&connect_request, &client, (struct sockaddr*) &destination, on_connect));
+  run_until(&loop, &calls, 1);
+  ASSERT_OK(connect_status);
+  run_until(&loop, &connections, 1);
+}
+
+static void serve_unwatched(int family, const struct sockaddr* address) {
+  int size = sizeof(destination);
+  begin();
+  ASSERT_OK(uv_tcp_init_ex(&loop, &server, family));
+  if (uv_tcp_bind(&server, address, 0) != 0) SKIP("no such address");
+  ASSERT_OK(uv_tcp_getsockname(&server, (struct sockaddr*) &destination, &size));
+  while_refused(NOT_PERMITTED, serve_while_refused);
+  end();
+}
+
+TEST_IMPL(connections_are_made_where_watching_is_not_permitted) {
+  struct sockaddr_in address = loopback(0);
+  serve_unwatched(AF_INET, (struct sockaddr*) &address);
+}
+
+TEST_IMPL(connections_are_made_where_watching_is_not_permitted_ipv6) {
+  struct sockaddr_in6 address;
+  ASSERT_OK(uv_ip6_addr("::1", 0, &address));
+  serve_unwatched(AF_INET6, (struct sockaddr*) &address);
 }
 
 static void connect_pipe_in_vain(void) {
@@ -491,6 +570,62 @@ TEST_IMPL(signals_are_not_lost) {
   end();
 }
 
+static void receive_while_refused(void) {
+  struct sockaddr_in address = loopback(0);
+  int size = sizeof(address);
+  uv_buf_t buf = uv_buf_init("xyz", 3);
+  receive_in_vain();
+  ASSERT_OK(uv_udp_getsockname(&udp, (struct sockaddr*) &address, &size));
+  ASSERT_EQ(uv_udp_try_send(&udp, &buf, 1, (struct sockaddr*) &address), 3);
+  run_until(&loop, &calls, 1);
+  ASSERT_EQ(last_read, 3);
+  run_for_a_while();
+}
+
+TEST_IMPL(datagrams_come_where_watching_is_not_permitted) {
+  struct sockaddr_in address = loopback(0);
+  begin();
+  ASSERT_OK(uv_udp_init(&loop, &udp));
+  ASSERT_OK(uv_udp_bind(&udp, (struct sockaddr*) &address, 0));
+  while_refused(NOT_PERMITTED, receive_while_refused);
+  end();
+}
+
+static void be_told_while_refused(void) {
+  raise_while_refused();
+  run_until(&loop, &calls, 1);
+  run_for_a_while();
+  ASSERT_EQ(calls, 1);
+}
+
+TEST_IMPL(signals_come_where_watching_is_not_permitted) {
+  begin();
+  while_refused(NOT_PERMITTED, be_told_while_refused);
+  end();
+}
+
+/* Programs that close whatever they do not know. */
+TEST_IMPL(a_loop_whose_own_descriptors_are_closed_does_not_spin) {
+  int* fds[2];
+  int i;
+  begin();
+  fds[0] = &loop.async_io_watcher.fd;
+  fds[1] = &loop.signal_io_watcher.fd;
+  ASSERT_OK(uv_signal_init(&loop, &signal_handle));
+  ASSERT_OK(uv_signal_start(&signal_handle, on_signal, SIGUSR1));
+  for (i = 0; i < 2; i++) ASSERT_OK(close(*fds[i]));
+  run_for_a_while();
+  for (i = 0; i < 2; i++) {
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd == *fds[i]) continue;
+    ASSERT_EQ(dup3(fd, *fds[i], O_CLOEXEC), *fds[i]);
+    ASSERT_OK(close(fd));
+  }
+  raise(SIGUSR1);
+  run_until(&loop, &calls, 1);
+  end();
+}
+
 static uv_async_t async;
 
 static void on_async(uv_async_t* one) {
@@ -538,6 +673,21 @@ TEST_IMPL(changes_of_files_are_not_lost) {
   begin();
   while_refused(NO_ROOM, change_while_refused);
   run_until(&loop, &calls, 1);
+  end();
+}
+
+static void be_told_of_changes_while_refused(void) {
+  ASSERT_OK(uv_fs_event_init(&loop, &watcher));
+  ASSERT_OK(uv_fs_event_start(&watcher, on_change, test_tmpdir(), 0));
+  run_for_a_while();
+  ASSERT_EQ(calls, 0);
+  write_file(test_path("file"), "x", 1);
+  run_until(&loop, &calls, 1);
+}
+
+TEST_IMPL(changes_of_files_are_told_where_watching_is_not_permitted) {
+  begin();
+  while_refused(NOT_PERMITTED, be_told_of_changes_while_refused);
   end();
 }
 

@@ -551,10 +551,10 @@ UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
 UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
 
 /** Makes a loop usable in a child after fork(). Call it before anything else
- * of the loop is used there; watchers of file system events have to be
- * started anew where it fails.
+ * of the loop is used there. Where it fails, nothing is shared with the
+ * parent any more all the same, and it may be called again.
  *
- * Returns 0 or an error.
+ * Returns 0 or an error, such as UV_EMFILE.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_fork
  *

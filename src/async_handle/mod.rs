@@ -283,9 +283,6 @@ pub(crate) fn loop_cleanup(on: Loop) {
 /// In a forked child: sends of the parent are forgotten, and a new eventfd is opened, for the old
 /// one is shared.
 pub(crate) fn loop_fork(on: Loop) -> Result {
-    if watcher(on).fd() == -1 {
-        return Ok(());
-    }
     on.asyncs().sent.clear();
     // Threads that were about to leave are not in the child.
     on.asyncs().holders.store(0, SeqCst);
@@ -297,6 +294,8 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
         handle.pending().store(0, SeqCst);
     }
     loop_cleanup(on);
+    // Should there be no descriptor, nobody may write to what has the number next.
+    on.asyncs().wakeup_fd.store(-1, SeqCst);
     start_listening(on)?;
     // Who called the parent's loop wrote to the old eventfd.
     let _ = on

@@ -3,11 +3,12 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-use super::BATCH;
+use super::{BATCH, pause};
 use crate::errors::{Errno, Result};
 use crate::sys::{cvt, fd};
 
 pub(crate) struct Poller {
+    /// −1 when it is abandoned.
     fd: c_int,
 }
 
@@ -57,11 +58,17 @@ impl Poller {
     }
 
     /// Closes it; nothing of what the parent polls changes.
-    pub(crate) fn abandon(self) {
-        drop(self);
+    pub(crate) fn abandon(&mut self) {
+        if self.fd != -1 {
+            fd::close_quietly(self.fd);
+            self.fd = -1;
+        }
     }
 
     fn control(&self, operation: c_int, fd: c_int, interest: u32, token: u64) -> Result {
+        if self.fd == -1 {
+            return Err(Errno::ENOMEM);
+        }
         let mut event = libc::epoll_event {
             events: interest,
             u64: token,
@@ -108,6 +115,10 @@ impl Poller {
     ) -> Result {
         let list = events.list.as_mut_ptr().cast::<libc::epoll_event>();
         events.count = 0;
+        if self.fd == -1 {
+            pause(timeout);
+            return Ok(());
+        }
         // SAFETY: an all-zero set is valid memory for sigemptyset.
         let mut sigprof: libc::sigset_t = unsafe { core::mem::zeroed() };
         let mask: *const libc::sigset_t = if block_sigprof {
@@ -136,6 +147,6 @@ impl Poller {
 
 impl Drop for Poller {
     fn drop(&mut self) {
-        fd::close_quietly(self.fd);
+        self.abandon();
     }
 }

@@ -11,7 +11,7 @@
 //!   before stays.
 //! - `Poller::forget(fd)` ends that, at once, so that `fd` may be closed or used for something else.
 //! - `Poller::abandon()` closes one that a forked child shares with its parent, whose poller stays
-//!   as it is.
+//!   as it is. There is none then: to set anything is `ENOMEM`, and a wait is one without events.
 //! - `Poller::probe(fd)` says whether the descriptor can be polled at all (files cannot).
 //! - `Poller::wait(events, timeout, block_sigprof)` waits up to `timeout` milliseconds (−1: for
 //!   ever) and fills `events`; a wait that is interrupted, or cannot be had at the moment, is one
@@ -34,6 +34,10 @@ pub(crate) use epoll::{Events, Poller};
 mod portable;
 #[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
 pub(crate) use portable::{Events, Poller};
+
+use core::ffi::c_int;
+
+use crate::sys::cvt;
 
 /// Bits of interest and readiness.
 pub(crate) mod ready {
@@ -61,3 +65,31 @@ pub(crate) mod ready {
 
 /// How many events one wait takes.
 pub(crate) const BATCH: usize = 1024;
+
+/// What of `interest` is ready on `fd` right now, asked of poll(2); `ERROR` where it is closed.
+pub(crate) fn readiness(fd: c_int, interest: u32) -> u32 {
+    let mut entry = libc::pollfd {
+        fd,
+        events: interest as i16,
+        revents: 0,
+    };
+    // SAFETY: `entry` is one valid pollfd.
+    match cvt(unsafe { libc::poll(&mut entry, 1, 0) }) {
+        Ok(0) | Err(_) => 0,
+        Ok(_) => {
+            let ready = entry.revents as u16 as u32;
+            let known = ready & (ready::REQUESTABLE | ready::ERROR | ready::HANG_UP);
+            if ready & libc::POLLNVAL as u32 != 0 {
+                known | ready::ERROR
+            } else {
+                known
+            }
+        }
+    }
+}
+
+/// Waits for nothing but the end of `timeout` milliseconds (−1: for ever).
+fn pause(timeout: c_int) {
+    // SAFETY: no descriptors are passed.
+    unsafe { libc::poll(core::ptr::null_mut(), 0, timeout) };
+}

@@ -10,12 +10,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use polling::{Event, PollMode};
 
-use super::{BATCH, ready};
+use super::{BATCH, pause, readiness, ready};
 use crate::errors::{Errno, Result};
-use crate::sys::{cvt, fd};
+use crate::sys::fd;
 
 pub(crate) struct Poller {
-    inner: polling::Poller,
+    /// `None` when it is abandoned.
+    inner: Option<polling::Poller>,
 }
 
 /// One batch of events.
@@ -53,6 +54,9 @@ fn errno(error: std::io::Error) -> Errno {
     Errno::from_system(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
+/// How long a wait that the system refuses is put off, in milliseconds.
+const MOST_MS: c_int = 10;
+
 /// Marks the token of a registration that waits for the peer's end, but not for data, and is
 /// level-triggered at the moment. Above any descriptor, below the generation.
 const LEVEL: u64 = 1 << 31;
@@ -75,45 +79,6 @@ fn request(interest: u32, token: u64) -> (Event, PollMode) {
     }
 }
 
-/// The crate registers descriptors of its own in each wait, for which the system may lack memory.
-fn is_lack(error: Errno) -> bool {
-    error == Errno::ENOMEM || error == Errno::from_system(libc::ENOSPC)
-}
-
-/// Waits for nothing but the end of some milliseconds, `timeout` at most (−1: no limit).
-fn pause(timeout: c_int) {
-    const MOST_MS: c_int = 10;
-    let timeout = if timeout < 0 {
-        MOST_MS
-    } else {
-        timeout.min(MOST_MS)
-    };
-    // SAFETY: no descriptors are passed.
-    unsafe { libc::poll(core::ptr::null_mut(), 0, timeout) };
-}
-
-/// What is ready on `fd` right now, of `interest`.
-fn readiness(fd: c_int, interest: u32) -> u32 {
-    let mut entry = libc::pollfd {
-        fd,
-        events: interest as i16,
-        revents: 0,
-    };
-    // SAFETY: `entry` is one valid pollfd.
-    match cvt(unsafe { libc::poll(&mut entry, 1, 0) }) {
-        Ok(0) | Err(_) => 0,
-        Ok(_) => {
-            let ready = entry.revents as u16 as u32;
-            let known = ready & (ready::REQUESTABLE | ready::ERROR | ready::HANG_UP);
-            if ready & libc::POLLNVAL as u32 != 0 {
-                known | ready::ERROR
-            } else {
-                known
-            }
-        }
-    }
-}
-
 impl Poller {
     pub(crate) fn new() -> Result<Poller> {
         let make = || polling::Poller::new().map_err(errno);
@@ -123,19 +88,25 @@ impl Poller {
             drop(inner);
             inner = fd::with_standard_taken(make)??;
         }
-        Ok(Poller { inner })
+        Ok(Poller { inner: Some(inner) })
+    }
+
+    fn inner(&self) -> Result<&polling::Poller> {
+        self.inner.as_ref().ok_or(Errno::ENOMEM)
     }
 
     pub(crate) fn fd(&self) -> c_int {
-        self.inner.as_raw_fd()
+        self.inner.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
     /// Dropping it would take the crate's own descriptors out of what the parent polls: only the
     /// poller's own is closed, those few stay open in the child.
-    pub(crate) fn abandon(self) {
-        let own = self.fd();
-        core::mem::forget(self);
-        fd::close_quietly(own);
+    pub(crate) fn abandon(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            let own = inner.as_raw_fd();
+            core::mem::forget(inner);
+            fd::close_quietly(own);
+        }
     }
 
     pub(crate) fn set(&mut self, fd: c_int, registered: bool, interest: u32, token: u64) -> Result {
@@ -155,18 +126,21 @@ impl Poller {
 
     fn add(&mut self, fd: c_int, event: Event, mode: PollMode) -> Result {
         // SAFETY: the loop calls `forget` before the descriptor is closed.
-        unsafe { self.inner.add_with_mode(fd, event, mode) }.map_err(errno)
+        unsafe { self.inner()?.add_with_mode(fd, event, mode) }.map_err(errno)
     }
 
     fn modify(&mut self, fd: c_int, event: Event, mode: PollMode) -> Result {
         // SAFETY: only borrowed for the call.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-        self.inner.modify_with_mode(fd, event, mode).map_err(errno)
+        let result = self.inner()?.modify_with_mode(fd, event, mode);
+        result.map_err(errno)
     }
 
     pub(crate) fn forget(&mut self, fd: c_int) {
-        // SAFETY: only borrowed for the call.
-        let _ = self.inner.delete(unsafe { BorrowedFd::borrow_raw(fd) });
+        if let Ok(inner) = self.inner() {
+            // SAFETY: only borrowed for the call.
+            let _ = inner.delete(unsafe { BorrowedFd::borrow_raw(fd) });
+        }
     }
 
     pub(crate) fn probe(&mut self, fd: c_int) -> Result {
@@ -192,17 +166,27 @@ impl Poller {
         events.count = 0;
         events.raw.clear();
         let duration = u64::try_from(timeout).ok().map(Duration::from_millis);
+        let Ok(inner) = self.inner() else {
+            pause(timeout);
+            return Ok(());
+        };
         let before = block_sigprof.then(|| change_sigprof(libc::SIG_BLOCK));
-        let result = self.inner.wait(&mut events.raw, duration);
+        let result = inner.wait(&mut events.raw, duration);
         if before == Some(true) {
             change_sigprof(libc::SIG_UNBLOCK);
         }
         match result.map_err(errno) {
             Ok(_) | Err(Errno::EINTR) => {}
+            Err(Errno::EBADF) => return Err(Errno::EBADF),
+            // The crate registers descriptors of its own in each wait, which the system may refuse.
             // What it had found by then is there.
-            Err(error) if is_lack(error) && !events.raw.is_empty() => {}
-            Err(error) if is_lack(error) => pause(timeout),
-            Err(error) => return Err(error),
+            Err(_) if !events.raw.is_empty() => {}
+            // Nothing will end that before its time.
+            Err(_) => pause(if timeout < 0 {
+                MOST_MS
+            } else {
+                timeout.min(MOST_MS)
+            }),
         }
         for event in events.raw.iter() {
             let token = event.key as u64;

@@ -5,7 +5,9 @@
 //!
 //! A refusal for want of memory or room (`ENOMEM`, `ENOSPC`) says nothing about the descriptor: no
 //! owner hears of it, the change waits for the end of a backoff, and until then what the poller knew
-//! before stays in force. Any other refusal is final, and the owner is told.
+//! before stays in force. Any other refusal is final. The owner of a poll handle is told; for the
+//! others there is poll(2), which knows what is ready whether the poller does or not: files always
+//! are, and a sandbox may forbid to watch what it does not forbid to use.
 
 use super::Loop;
 use super::io::Io;
@@ -14,7 +16,7 @@ use crate::list::{self, List};
 
 impl Loop {
     /// Has the poller know what changed, and what waited for the end of a backoff that is over. Says
-    /// whether an owner was told of an error; there may be more to tell then.
+    /// whether an owner was told of something; there may be more to tell then.
     pub(super) fn apply_changes(self) -> bool {
         self.end_backoff();
         if self.changed_watchers().is_empty() {
@@ -30,10 +32,7 @@ impl Loop {
             match self.descriptors(|all| all.apply(io)) {
                 Ok(()) => {}
                 Err(error) if is_lack(error) => self.apply_later(io),
-                Err(error) => {
-                    any_told = true;
-                    io.refuse(self, error);
-                }
+                Err(error) => any_told |= io.refuse(self, error),
             }
         }
         any_told

@@ -14,7 +14,7 @@ use super::Loop;
 use crate::abi::*;
 use crate::alloc;
 use crate::async_handle;
-use crate::backend::{Poller, ready};
+use crate::backend::{Poller, readiness, ready};
 use crate::errors::{Errno, Result};
 use crate::fs_event;
 use crate::list::List;
@@ -229,8 +229,9 @@ impl Descriptors {
     /// Starts afresh after a fork, when the poller is shared with the parent; the watchers that
     /// are to be told to the new poller are handed to `each`.
     pub(super) fn fork(&mut self, mut each: impl FnMut(Io)) -> Result {
-        let parents = core::mem::replace(&mut self.poller, Poller::new()?);
-        parents.abandon();
+        // First of all: whatever the child does if there is no other, it does not do to its parent's.
+        self.poller.abandon();
+        self.poller = Poller::new()?;
         for slot in self.slots.iter_mut() {
             match slot.known() {
                 Known::Nothing => {}
@@ -434,6 +435,11 @@ impl Io {
         self.kind() == Watcher::Signal as usize
     }
 
+    /// Whether the descriptor is one that the library has opened for itself.
+    fn is_the_loops_own(self) -> bool {
+        self.is_async() || self.is_signal() || self.kind() == Watcher::Inotify as usize
+    }
+
     pub(super) fn is_async(self) -> bool {
         self.kind() == Watcher::Async as usize
     }
@@ -475,18 +481,30 @@ impl Io {
         }
     }
 
-    /// The poller refuses the descriptor for good. Tells the owner: a stream finds out what that
-    /// means when it reads or writes. While there is interest, the poller is asked again: the number
-    /// may come to stand for something else.
-    pub(super) fn refuse(self, on: Loop, error: Errno) {
-        set!(self.events = 0);
-        on.changed_watchers().push_back(self.changed_link());
+    /// The poller refuses the descriptor for good: tells the owner of what is ready all the same.
+    /// The poller is asked again, since the number may come to stand for something else: at once
+    /// while there is something to do, and after a backoff else. Says whether anybody was told.
+    pub(super) fn refuse(self, on: Loop, error: Errno) -> bool {
+        if error == Errno::EBADF {
+            self.is_forgotten();
+        }
         if self.kind() == Watcher::Poll as usize {
             // SAFETY: the kind says whose member the watcher is.
             unsafe { Poll::from_ptr(owner!(self.raw(), uv_poll_t, io_watcher)) }.fail(error);
-        } else {
-            self.dispatch(on, ready::ERROR | self.interest() & ready::REQUESTABLE);
+            return true;
         }
+        let readiness = readiness(self.fd(), self.interest());
+        if readiness == 0 || self.is_the_loops_own() {
+            on.apply_later(self);
+        } else {
+            on.changed_watchers().push_back(self.changed_link());
+        }
+        // Whoever was sent a message looks for it anyway.
+        if readiness == 0 || self.is_async() {
+            return false;
+        }
+        self.dispatch(on, readiness);
+        true
     }
 }
 

@@ -379,15 +379,18 @@ impl Loop {
         self.drop_internals();
     }
 
+    /// Makes all that a forked child shares with its parent its own. Where something cannot be had,
+    /// the rest is done all the same, and it may be tried again: nothing is the parent's any more.
     fn fork(self) -> Result {
-        self.descriptors(|all| all.fork(|io| io.requeue(self)))?;
+        let poller = self.descriptors(|all| all.fork(|io| io.requeue(self)));
         set!(self.backend_fd = self.descriptors(|all| all.poller.fd()));
         // A child may be about to enter a sandbox.
         self.allowance(|allowance| *allowance = Allowance::new());
-        async_handle::loop_fork(self)?;
+        let asyncs = async_handle::loop_fork(self);
         process::loop_fork(self);
-        signal::loop_fork(self)?;
-        fs_event::loop_fork(self)
+        let signals = signal::loop_fork(self);
+        let file_events = fs_event::loop_fork(self);
+        poller.and(asyncs).and(signals).and(file_events)
     }
 
     fn configure(self, option: uv_loop_option, argument: c_int) -> Result {
@@ -634,9 +637,10 @@ pub unsafe extern "C" fn uv_loop_configure(
 }
 
 /// Makes a loop usable in a child after `fork()`. Call it before anything else of the loop is
-/// used there; watchers of file system events have to be started anew where it fails.
+/// used there. Where it fails, nothing is shared with the parent any more all the same, and it may be
+/// called again.
 ///
-/// Returns 0 or an error.
+/// Returns 0 or an error, such as `UV_EMFILE`.
 ///
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_fork>
 ///

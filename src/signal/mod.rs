@@ -196,8 +196,8 @@ pub(crate) fn loop_cleanup(on: Loop) {
 /// with it.
 pub(crate) fn loop_fork(on: Loop) -> Result {
     close_wakeup(on);
-    open_wakeup(on)?;
     registry::forget_all_caught(on);
+    open_wakeup(on)?;
     let mut result = Ok(());
     for_each(on, |signal| {
         if signal.handle().is_active() {

@@ -98,9 +98,12 @@ impl Udp {
     pub(crate) fn on_io(self, readiness: u32) {
         let is_error = readiness & ready::ERROR != 0;
         if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {
-            self.receive();
+            let received = self.receive();
             if is_error {
                 self.receive_errors();
+            } else if received.is_err() {
+                // It was not the network's, and so may last.
+                self.io().back_off(self.event_loop());
             }
         }
         if readiness & (ready::WRITABLE | ready::ERROR | ready::HANG_UP) != 0 && self.is_open() {

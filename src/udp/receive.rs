@@ -81,12 +81,12 @@ impl Udp {
         }
     }
 
-    /// Receives what is there, within the budget.
-    pub(super) fn receive(self) {
+    /// Receives what is there, within the budget; an error if a receipt failed, which was told.
+    pub(super) fn receive(self) -> Result {
         let mut budget = RECEIVE_BUDGET;
         while budget > 0 && self.is_receiving() {
             let Some(lent) = self.allocate() else {
-                return;
+                break;
             };
             let received = if self.handle().has(flags::UDP_RECVMMSG) {
                 self.receive_chunks(&lent, budget)
@@ -94,10 +94,12 @@ impl Udp {
                 self.receive_one(&lent)
             };
             match received {
-                Some(count) => budget = budget.saturating_sub(count),
-                None => return,
+                Ok(0) | Err(Errno::EAGAIN) => break,
+                Ok(count) => budget = budget.saturating_sub(count),
+                Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     /// Asks the program for a buffer. Without one, or if it stopped, closed or gave the receiving to
@@ -133,29 +135,25 @@ impl Udp {
         self.is_receiving() && address(get!(self.recv_cb)) == address(callback)
     }
 
-    fn receive_one(self, lent: &Lent) -> Option<usize> {
+    /// Receives a datagram; how many that were.
+    fn receive_one(self, lent: &Lent) -> Result<usize> {
         let mut peer = NO_PEER;
         let mut part = to_iovec(&lent.buffer);
         let mut header = header_for(&mut peer, &mut part);
         // SAFETY: the header points to `peer` and to the user's buffer.
-        let size = match unsafe { datagram::receive(self.fd(), &mut header, 0) } {
-            Ok(size) => size,
-            Err(error) => {
-                self.report(lent, error);
-                return None;
-            }
-        };
+        let size = unsafe { datagram::receive(self.fd(), &mut header, 0) }
+            .inspect_err(|&error| self.report(lent, error))?;
         let (size, about) = (size as isize, partial(&header));
         self.invoke(lent.owner, size, &lent.buffer, sender(&header), about);
-        Some(1)
+        Ok(1)
     }
 
-    /// Receives datagrams into the chunks of one buffer.
-    fn receive_chunks(self, lent: &Lent, budget: usize) -> Option<usize> {
+    /// Receives datagrams into the chunks of one buffer; how many that were.
+    fn receive_chunks(self, lent: &Lent, budget: usize) -> Result<usize> {
         let chunks = (lent.buffer.len / CHUNK).min(BATCH).min(budget);
         if chunks == 0 {
             self.hand_back(lent, UV_EINVAL as isize, 0);
-            return None;
+            return Ok(0);
         }
         let mut peers = [NO_PEER; BATCH];
         let mut parts = [to_iovec(&lent.buffer); BATCH];
@@ -169,17 +167,12 @@ impl Udp {
         }
         let headers = &mut headers[..chunks];
         // SAFETY: the headers point to `peers` and to the chunks of the user's buffer.
-        let count = match unsafe { datagram::receive_many(self.fd(), headers) } {
-            Ok(0) => {
-                self.report(lent, Errno::EAGAIN);
-                return None;
-            }
-            Ok(count) => count.min(chunks),
-            Err(error) => {
-                self.report(lent, error);
-                return None;
-            }
+        let received = match unsafe { datagram::receive_many(self.fd(), headers) } {
+            Ok(0) => Err(Errno::EAGAIN),
+            result => result,
         };
+        let count = received.inspect_err(|&error| self.report(lent, error))?;
+        let count = count.min(chunks);
         for (at, message) in headers[..count].iter().enumerate() {
             if !self.is_receiving() {
                 break;
@@ -187,7 +180,7 @@ impl Udp {
             self.tell_chunk(&chunk(&lent.buffer, at), message);
         }
         self.hand_back(lent, 0, UV_UDP_MMSG_FREE);
-        Some(count)
+        Ok(count)
     }
 
     fn tell_chunk(self, chunk: &uv_buf_t, message: &libc::mmsghdr) {
