@@ -25,7 +25,7 @@
 //! | `uv_thread_…`, `uv_key_…` | `thread.rs` |
 //! | `uv_mutex_…`, `uv_rwlock_…`, `uv_sem_…`, `uv_cond_…`, `uv_barrier_…`, `uv_once` | `sync.rs` |
 //! | `uv_dl…` | `dl.rs` |
-//! | `uv_err_name`, `uv_strerror` | `errors.rs` |
+//! | `uv_err_name`, `uv_strerror`, `uv_translate_sys_error` | `error_names.rs` |
 //! | `uv_replace_allocator` | `alloc.rs` |
 //!
 //! # The common pointer contract
@@ -57,6 +57,7 @@ mod alloc;
 mod async_handle;
 mod backend;
 mod dl;
+mod error_names;
 mod errors;
 mod event_loop;
 mod fs;

@@ -23,7 +23,8 @@ struct Semaphores([UnsafeCell<MaybeUninit<libc::sem_t>>; MOST]);
 // SAFETY: semaphores are for use by many threads; each is initialised before its worker starts.
 unsafe impl Sync for Semaphores {}
 
-static SEMAPHORES: Semaphores = Semaphores([const { UnsafeCell::new(MaybeUninit::zeroed()) }; MOST]);
+static SEMAPHORES: Semaphores =
+    Semaphores([const { UnsafeCell::new(MaybeUninit::zeroed()) }; MOST]);
 
 fn semaphore(worker: usize) -> *mut libc::sem_t {
     SEMAPHORES.0[worker].get().cast()
