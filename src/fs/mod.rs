@@ -21,12 +21,14 @@
 
 mod allowance;
 mod attributes;
+mod cancel;
 mod changes;
 mod copy;
 mod directories;
 mod dispatch;
 mod files;
 mod inline;
+mod listing;
 mod mounts;
 mod names;
 mod operation;
@@ -35,7 +37,7 @@ pub(crate) mod status;
 mod times;
 
 pub(crate) use allowance::Allowance;
+pub(crate) use cancel::cancel;
 pub(crate) use changes::reset_after_fork;
-pub(crate) use dispatch::cancel;
 pub(crate) use request::FsRequest;
 pub(crate) use status::start_stat as stat;
