@@ -10,30 +10,36 @@ mod changes;
 pub(crate) mod io;
 mod metrics;
 mod run;
+mod sent;
 mod wait;
+pub(crate) mod wakeup;
 
 use core::ffi::{c_int, c_uint, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::abi::*;
 use crate::alloc;
-use crate::async_handle::{self, AsyncState, Walk};
+use crate::async_handle;
+use crate::async_handle::walk::Walk;
 use crate::errors::{Errno, IntoCode, Result};
-use crate::fs::Allowance;
+use crate::fs::allowance::Allowance;
 use crate::fs_event;
 use crate::handle::{self, Handle, flags};
 use crate::list::{self, List};
-use crate::process::{self, Lookout};
-use crate::signal::{self, Caught};
+use crate::process;
+use crate::process::lookout::Lookout;
+use crate::signal;
+use crate::signal::caught::Caught;
 use crate::spin;
 use crate::sys::clock;
-use crate::timer::Timers;
+use crate::timer::queue::Timers;
 use crate::view::{addr, get, set, view};
 use crate::work::pool;
 use backoff::Backoff;
 use io::{Descriptors, Io};
 use metrics::Metrics;
 use wait::Waiting;
+use wakeup::AsyncState;
 
 /// What of a loop is not in the caller's memory.
 pub(crate) struct Internals {

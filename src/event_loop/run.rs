@@ -7,7 +7,7 @@ use core::ffi::{c_int, c_uint};
 use super::Loop;
 use super::io::{FED, Io};
 use crate::abi::*;
-use crate::fs::Allowance;
+use crate::fs::allowance::Allowance;
 use crate::handle::Handle;
 use crate::list::{self, List};
 use crate::phases;

@@ -25,7 +25,7 @@ use crate::abi::*;
 use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
-use crate::fs;
+use crate::fs::changes;
 use crate::handle::Handle;
 use crate::spin::{self, Waiter};
 use crate::sys::clock;
@@ -395,7 +395,7 @@ unsafe extern "C" fn reset_after_fork() {
         (*POOL.state.get()).reset();
     }
     spin::reset_after_fork();
-    fs::reset_after_fork();
+    changes::reset_after_fork();
     IS_FORKED.store(true, Relaxed);
     HINTS.store(0, SeqCst);
 }
