@@ -57,6 +57,7 @@ mod alloc;
 mod async_handle;
 mod backend;
 mod dl;
+mod driver;
 mod error_names;
 mod errors;
 mod event_loop;

@@ -7,9 +7,10 @@
 //! owner hears of it, the change waits for the end of a backoff, and until then what the poller knew
 //! before stays in force. Any other refusal is final, and the owner is told.
 
-use super::Loop;
-use super::io::Io;
+use super::dispatch::refuse;
 use crate::errors::Errno;
+use crate::event_loop::Loop;
+use crate::event_loop::io::Io;
 use crate::list::{self, List};
 
 impl Loop {
@@ -32,7 +33,7 @@ impl Loop {
                 Err(error) if is_lack(error) => self.apply_later(io),
                 Err(error) => {
                     any_told = true;
-                    io.refuse(self, error);
+                    refuse(self, io, error);
                 }
             }
         }
