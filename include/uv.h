@@ -277,6 +277,7 @@ typedef struct uv_handle_s uv_handle_t;
 typedef struct uv_async_s uv_async_t;
 typedef struct uv_signal_s uv_signal_t;
 typedef struct uv_loop_s uv_loop_t;
+typedef struct uv_req_s uv_req_t;
 typedef struct uv_metrics_s uv_metrics_t;
 typedef struct uv_timespec_t uv_timespec_t;
 typedef struct uv_stat_t uv_stat_t;
@@ -296,7 +297,6 @@ typedef struct uv_shutdown_s uv_shutdown_t;
 typedef struct uv_stream_s uv_stream_t;
 typedef struct uv_stdio_container_s uv_stdio_container_t;
 typedef struct uv_process_options_s uv_process_options_t;
-typedef struct uv_req_s uv_req_t;
 typedef struct uv_pipe_s uv_pipe_t;
 typedef struct uv_tcp_s uv_tcp_t;
 typedef struct uv_tty_s uv_tty_t;
@@ -467,22 +467,6 @@ struct uv_metrics_s {
 /** Called by uv_walk for each handle; arg is what uv_walk was given. */
 typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
 
-/** Copies the loop's counters to metrics. Returns 0.
- *
- * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_info
- *
- * Precondition: loop must be initialised, metrics writable. */
-UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
-
-/** Nanoseconds that the loop has spent waiting in the kernel's event
- * provider, once the loop was configured with UV_METRICS_IDLE_TIME; 0
- * otherwise. May be called from any thread.
- *
- * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_idle_time
- *
- * Precondition: loop must be initialised. */
-UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
-
 /** The default loop, made at the first call; NULL when that fails. It is an
  * ordinary loop that the library holds for convenience, no more thread-safe
  * than others.
@@ -523,19 +507,6 @@ UV_EXTERN uv_loop_t *uv_loop_new(void);
  * nor requests. */
 UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
 
-/** The size of a loop, for bindings that allocate without the header.
- *
- * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_size */
-UV_EXTERN size_t uv_loop_size(void);
-
-/** Non-zero when the loop has active and referenced handles, active requests
- * or closing handles.
- *
- * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_alive
- *
- * Precondition: loop must be initialised. */
-UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
-
 /** Sets an option of the loop.
  *
  * - UV_LOOP_BLOCK_SIGNAL: block a signal while polling; only SIGPROF, else
@@ -561,6 +532,19 @@ UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
 
+/** The size of a loop, for bindings that allocate without the header.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_size */
+UV_EXTERN size_t uv_loop_size(void);
+
+/** Non-zero when the loop has active and referenced handles, active requests
+ * or closing handles.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_alive
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN int uv_loop_alive(const uv_loop_t *loop);
+
 /** The descriptor of the loop's poller, for embedding: another event loop
  * waits on it and calls uv_run with UV_RUN_NOWAIT when it becomes readable
  * or uv_backend_timeout is over.
@@ -569,14 +553,6 @@ UV_EXTERN int uv_loop_fork(uv_loop_t *loop);
  *
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
-
-/** How long polling may take until something else is due, in milliseconds;
- * -1 is for ever.
- *
- * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_backend_timeout
- *
- * Precondition: loop must be initialised. */
-UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
 
 /** The loop's time in milliseconds since some moment in the past, as of the
  * last update.
@@ -593,32 +569,6 @@ UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
  *
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_update_time(uv_loop_t *loop);
-
-/** Calls walk_cb with arg for every handle of the loop, closing ones
- * included.
- *
- * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk
- *
- * Precondition: loop must be initialised. */
-UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
-
-/** Prints all handles of the loop (NULL: the default loop) to stream (NULL:
- * the standard error), a line each, as [RAI] type address: referenced,
- * active, internal.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles
- *
- * Precondition: loop must be null or initialised, stream null or open for
- * writing. */
-UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
-
-/** Prints the active handles of the loop, as uv_print_all_handles does.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_active_handles
- *
- * Precondition: loop must be null or initialised, stream null or open for
- * writing. */
-UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
 
 /** The user's own pointer, loop->data.
  *
@@ -655,6 +605,56 @@ UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
  *
  * Precondition: loop must be initialised. */
 UV_EXTERN void uv_stop(uv_loop_t *loop);
+
+/** How long polling may take until something else is due, in milliseconds;
+ * -1 is for ever.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_backend_timeout
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
+
+/** Calls walk_cb with arg for every handle of the loop, closing ones
+ * included.
+ *
+ * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
+
+/** Prints all handles of the loop (NULL: the default loop) to stream (NULL:
+ * the standard error), a line each, as [RAI] type address: referenced,
+ * active, internal.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles
+ *
+ * Precondition: loop must be null or initialised, stream null or open for
+ * writing. */
+UV_EXTERN void uv_print_all_handles(uv_loop_t *loop, FILE *stream);
+
+/** Prints the active handles of the loop, as uv_print_all_handles does.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_active_handles
+ *
+ * Precondition: loop must be null or initialised, stream null or open for
+ * writing. */
+UV_EXTERN void uv_print_active_handles(uv_loop_t *loop, FILE *stream);
+
+/** Copies the loop's counters to metrics. Returns 0.
+ *
+ * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_info
+ *
+ * Precondition: loop must be initialised, metrics writable. */
+UV_EXTERN int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics);
+
+/** Nanoseconds that the loop has spent waiting in the kernel's event
+ * provider, once the loop was configured with UV_METRICS_IDLE_TIME; 0
+ * otherwise. May be called from any thread.
+ *
+ * See https://docs.libuv.org/en/v1.x/metrics.html#c.uv_metrics_idle_time
+ *
+ * Precondition: loop must be initialised. */
+UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
 
 /* ---- Handles: https://docs.libuv.org/en/v1.x/handle.html ---- */
 
@@ -769,17 +769,6 @@ UV_EXTERN int uv_is_active(const uv_handle_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
 
-/** Closes a handle. close_cb, which may be NULL, is called in a later phase
- * of the loop; only then may the memory be released. Requests in progress
- * get their callbacks with UV_ECANCELED before it. A second close of the
- * same handle has no effect.
- *
- * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_close
- *
- * Precondition: handle must be initialised and stay in place until close_cb
- * has been called. */
-UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
-
 /** The descriptor under a TCP, pipe, TTY, UDP or poll handle.
  *
  * Returns 0, UV_EINVAL for other handles and a null fd, or UV_EBADF when
@@ -811,6 +800,17 @@ UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
  *
  * Precondition: handle must be initialised, value null or valid. */
 UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
+
+/** Closes a handle. close_cb, which may be NULL, is called in a later phase
+ * of the loop; only then may the memory be released. Requests in progress
+ * get their callbacks with UV_ECANCELED before it. A second close of the
+ * same handle has no effect.
+ *
+ * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_close
+ *
+ * Precondition: handle must be initialised and stay in place until close_cb
+ * has been called. */
+UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
 
 /* ---- Requests: https://docs.libuv.org/en/v1.x/request.html ---- */
 

@@ -1,14 +1,10 @@
-//! Error codes: the library's own error type, and their names and texts.
+//! The library's own error type. `error_names.rs` has the names and texts of the codes.
 //!
 //! <https://docs.libuv.org/en/v1.x/errors.html>
 
-use core::ffi::{CStr, c_char, c_int};
-use core::fmt::Write;
+use core::ffi::c_int;
 
 use crate::abi::*;
-use crate::alloc;
-use crate::panic::not_null;
-use crate::text::Text;
 
 /// An error: one of the negative `UV_E…` codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,110 +102,5 @@ impl IntoCode for Result<c_int> {
             Ok(value) => value,
             Err(error) => error.code(),
         }
-    }
-}
-
-fn text_of(code: c_int) -> Option<&'static ErrorText> {
-    ERRORS.iter().find(|row| row.code == code)
-}
-
-/// Writes `text` into a C buffer, cut to fit and terminated.
-///
-/// # Safety
-/// `buffer` must be writable for `length` bytes.
-unsafe fn copy_text(text: &CStr, buffer: *mut c_char, length: usize) {
-    if length == 0 {
-        return;
-    }
-    let buffer = not_null(buffer);
-    let bytes = text.to_bytes();
-    let count = bytes.len().min(length - 1);
-    // SAFETY: `count + 1 <= length` bytes are written, which the caller vouches for.
-    unsafe {
-        core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), buffer, count);
-        *buffer.add(count) = 0;
-    }
-}
-
-/// "Unknown system error N", in a buffer large enough for any `int`.
-fn unknown_error(code: c_int) -> Text<40> {
-    let mut text = Text::new();
-    let _ = write!(text, "Unknown system error {code}");
-    text
-}
-
-/// A copy that the caller keeps; the name says "leak" in libuv's docs too.
-fn leaked_unknown_error(code: c_int) -> *const c_char {
-    match alloc::duplicate(unknown_error(code).as_c_str()) {
-        Ok(copy) => copy,
-        Err(_) => c"Unknown system error".as_ptr(),
-    }
-}
-
-// C entry points
-
-/// The name of an error code, such as `"EINVAL"`.
-///
-/// For a code that is not known this leaks a few bytes of memory; `uv_err_name_r` does not.
-///
-/// <https://docs.libuv.org/en/v1.x/errors.html#c.uv_err_name>
-#[unsafe(no_mangle)]
-pub extern "C" fn uv_err_name(err: c_int) -> *const c_char {
-    text_of(err).map_or_else(|| leaked_unknown_error(err), |row| row.name.as_ptr())
-}
-
-/// The name of an error code, written to `buf` and cut to `buflen` bytes with its terminator.
-///
-/// Returns `buf`.
-///
-/// <https://docs.libuv.org/en/v1.x/errors.html#c.uv_err_name_r>
-///
-/// # Safety
-/// `buf` must be writable for `buflen` bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_err_name_r(err: c_int, buf: *mut c_char, buflen: usize) -> *mut c_char {
-    let unknown = unknown_error(err);
-    let text = text_of(err).map_or_else(|| unknown.as_c_str(), |row| row.name);
-    // SAFETY: the caller vouches for the buffer.
-    unsafe { copy_text(text, buf, buflen) };
-    buf
-}
-
-/// The message for an error code, such as `"invalid argument"`.
-///
-/// For a code that is not known this leaks a few bytes of memory; `uv_strerror_r` does not.
-///
-/// <https://docs.libuv.org/en/v1.x/errors.html#c.uv_strerror>
-#[unsafe(no_mangle)]
-pub extern "C" fn uv_strerror(err: c_int) -> *const c_char {
-    text_of(err).map_or_else(|| leaked_unknown_error(err), |row| row.message.as_ptr())
-}
-
-/// The message for an error code, written to `buf` and cut to `buflen` bytes with its terminator.
-///
-/// Returns `buf`.
-///
-/// <https://docs.libuv.org/en/v1.x/errors.html#c.uv_strerror_r>
-///
-/// # Safety
-/// `buf` must be writable for `buflen` bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_strerror_r(err: c_int, buf: *mut c_char, buflen: usize) -> *mut c_char {
-    let unknown = unknown_error(err);
-    let text = text_of(err).map_or_else(|| unknown.as_c_str(), |row| row.message);
-    // SAFETY: the caller vouches for the buffer.
-    unsafe { copy_text(text, buf, buflen) };
-    buf
-}
-
-/// The error code for an error number of the system; a negative number is returned as it is.
-///
-/// <https://docs.libuv.org/en/v1.x/errors.html#c.uv_translate_sys_error>
-#[unsafe(no_mangle)]
-pub extern "C" fn uv_translate_sys_error(sys_errno: c_int) -> c_int {
-    if sys_errno <= 0 {
-        sys_errno
-    } else {
-        -sys_errno
     }
 }

@@ -12,21 +12,9 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
-use crate::fs_event::FsEvent;
-use crate::fs_poll::FsPoll;
 use crate::list::List;
-use crate::panic::keep_frame;
-use crate::poll::Poll;
-use crate::process::Process;
-use crate::signal::Signal;
-use crate::stream::Stream;
-use crate::stream::pipe::Pipe;
-use crate::stream::tcp::Tcp;
-use crate::stream::tty::Tty;
 use crate::sys::socket;
-use crate::udp::Udp;
 use crate::view::{addr, get, owner, set, view};
-use crate::{async_handle::Async, phases, timer::Timer};
 
 /// The bits of `uv_handle_t.flags`. Programs are known to touch some of them (uvloop sets
 /// [`flags::READABLE`]), so they have the values that they have in libuv.
@@ -177,13 +165,13 @@ impl Handle {
         }
     }
 
-    /// Begins to close. A second close of a handle has no effect.
-    pub(crate) fn close(self, callback: uv_close_cb) {
+    /// Begins to close; `undo` stops what the handle does. A second close of a handle has no effect.
+    pub(crate) fn close(self, callback: uv_close_cb, undo: impl FnOnce()) {
         if self.is_closing() {
             return;
         }
         set!(self.close_cb = callback);
-        self.undo();
+        undo();
         self.add(flags::CLOSING);
         // A watcher of paths is closed when its timer is, which it closes itself.
         if self.kind() != UV_FS_POLL {
@@ -198,53 +186,7 @@ impl Handle {
         on.set_closing_handles(self.raw());
     }
 
-    /// Stops what the handle does, by kind.
-    fn undo(self) {
-        let raw = self.raw();
-        // SAFETY: in each arm the type says what the memory is.
-        unsafe {
-            match self.kind() {
-                UV_NAMED_PIPE => Pipe::from_ptr(raw.cast()).close(),
-                UV_TTY => Tty::from_ptr(raw.cast()).close(),
-                UV_TCP => Tcp::from_ptr(raw.cast()).close(),
-                UV_UDP => Udp::from_ptr(raw.cast()).close(),
-                UV_PREPARE => phases::Prepare::from_ptr(raw.cast()).stop(),
-                UV_CHECK => phases::Check::from_ptr(raw.cast()).stop(),
-                UV_IDLE => phases::Idle::from_ptr(raw.cast()).stop(),
-                UV_ASYNC => Async::from_ptr(raw.cast()).close(),
-                UV_TIMER => Timer::from_ptr(raw.cast()).stop(),
-                UV_PROCESS => Process::from_ptr(raw.cast()).close(),
-                UV_FS_EVENT => FsEvent::from_ptr(raw.cast()).close(),
-                UV_POLL => Poll::from_ptr(raw.cast()).close(),
-                UV_FS_POLL => FsPoll::from_ptr(raw.cast()).close(),
-                UV_SIGNAL => Signal::from_ptr(raw.cast()).close(),
-                _ => crate::panic::misuse("not a handle, or not initialised"),
-            }
-        }
-    }
-
-    /// Ends a closing handle's life: its requests get their callbacks, then the close callback
-    /// runs, after which the memory is the caller's.
-    pub(crate) fn finish_close(self) {
-        let raw = self.raw();
-        self.add(flags::CLOSED);
-        match self.kind() {
-            UV_NAMED_PIPE | UV_TCP | UV_TTY => {
-                // SAFETY: the type says what the memory is.
-                unsafe { Stream::from_ptr(raw.cast()) }.finish_close();
-            }
-            UV_UDP => {
-                // SAFETY: the type says what the memory is.
-                unsafe { Udp::from_ptr(raw.cast()) }.finish_close();
-            }
-            _ => {}
-        }
-        self.unreference();
-        self.link().remove();
-        self.invoke_close(get!(self.close_cb));
-    }
-
-    fn invoke_close(self, callback: uv_close_cb) {
+    pub(crate) fn invoke_close(self, callback: uv_close_cb) {
         if let Some(callback) = callback {
             // SAFETY: the user's callback gets the handle it was registered for, and nothing
             // here touches the handle afterwards.
@@ -447,21 +389,6 @@ pub unsafe extern "C" fn uv_is_active(handle: *const uv_handle_t) -> c_int {
 pub unsafe extern "C" fn uv_is_closing(handle: *const uv_handle_t) -> c_int {
     // SAFETY: common pointer contract.
     unsafe { Handle::from_ptr(handle) }.is_closing().into()
-}
-
-/// Closes a handle. `close_cb`, which may be `NULL`, is called in a later phase of the loop; only
-/// then may the memory be released. Requests in progress get their callbacks with `UV_ECANCELED`
-/// before it. A second close of the same handle has no effect.
-///
-/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_close>
-///
-/// # Safety
-/// `handle` must be initialised and stay in place until `close_cb` has been called.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, close_cb: uv_close_cb) {
-    // SAFETY: common pointer contract.
-    unsafe { Handle::from_ptr(handle) }.close(close_cb);
-    keep_frame();
 }
 
 /// The descriptor under a TCP, pipe, TTY, UDP or poll handle.

@@ -4,10 +4,14 @@
 //!
 //! | functions | file |
 //! |---|---|
-//! | `uv_loop_…`, `uv_backend_…`, `uv_now`, `uv_walk`, `uv_print_…_handles`, `uv_default_loop` | `event_loop/mod.rs` |
-//! | `uv_run`, `uv_stop`, `uv_metrics_…` | `event_loop/run.rs` |
-//! | `uv_close`, `uv_ref`, `uv_is_active`, `uv_fileno`, `uv_handle_…` | `handle.rs` |
-//! | `uv_cancel`, `uv_req_…` | `request.rs` |
+//! | `uv_loop_…`, `uv_default_loop` | `driver/lifecycle.rs` |
+//! | `uv_run`, `uv_stop`, `uv_backend_timeout` | `driver/run.rs` |
+//! | `uv_walk`, `uv_print_…_handles` | `driver/walk.rs` |
+//! | `uv_close`, `uv_cancel` | `driver/close.rs`, `driver/cancel.rs` |
+//! | `uv_now`, `uv_update_time`, `uv_backend_fd`, `uv_loop_alive`, `uv_loop_size`, `uv_loop_…_data` | `event_loop/mod.rs` |
+//! | `uv_metrics_…` | `event_loop/metrics.rs` |
+//! | `uv_ref`, `uv_is_active`, `uv_fileno`, `uv_handle_…` | `handle.rs` |
+//! | `uv_req_…` | `request.rs` |
 //! | `uv_timer_…` | `timer/` |
 //! | `uv_prepare_…`, `uv_check_…`, `uv_idle_…` | `phases.rs` |
 //! | `uv_async_…` | `async_handle/` |
@@ -25,8 +29,11 @@
 //! | `uv_thread_…`, `uv_key_…` | `thread.rs` |
 //! | `uv_mutex_…`, `uv_rwlock_…`, `uv_sem_…`, `uv_cond_…`, `uv_barrier_…`, `uv_once` | `sync.rs` |
 //! | `uv_dl…` | `dl.rs` |
-//! | `uv_err_name`, `uv_strerror` | `errors.rs` |
+//! | `uv_err_name`, `uv_strerror`, `uv_translate_sys_error` | `error_names.rs` |
 //! | `uv_replace_allocator` | `alloc.rs` |
+//!
+//! Which of these files may know which is the table of layers in `ARCHITECTURE.md`; `tests/layers.rs`
+//! checks it.
 //!
 //! # The common pointer contract
 //!
@@ -57,6 +64,8 @@ mod alloc;
 mod async_handle;
 mod backend;
 mod dl;
+mod driver;
+mod error_names;
 mod errors;
 mod event_loop;
 mod fs;

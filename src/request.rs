@@ -5,15 +5,11 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/request.html>
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_void};
 
 use crate::abi::*;
-use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
-use crate::fs;
-use crate::stream::Write;
 use crate::view::{get, set, view};
-use crate::work::pool;
 
 view!(
     /// Any request.
@@ -39,25 +35,6 @@ impl Request {
 
     pub(crate) fn kind(self) -> uv_req_type {
         get!(self.r#type)
-    }
-
-    /// Takes a request back that no worker has begun with.
-    fn cancel(self) -> Result {
-        let raw = self.raw();
-        // SAFETY: in each arm the type says what the memory is.
-        unsafe {
-            let work = match self.kind() {
-                UV_FS => return fs::cancel(raw.cast()),
-                UV_GETADDRINFO => &raw mut (*raw.cast::<uv_getaddrinfo_t>()).work_req,
-                UV_GETNAMEINFO => &raw mut (*raw.cast::<uv_getnameinfo_t>()).work_req,
-                UV_RANDOM => &raw mut (*raw.cast::<uv_random_t>()).work_req,
-                UV_WORK => &raw mut (*raw.cast::<uv_work_t>()).work_req,
-                UV_WRITE => return Write::from_ptr(raw.cast()).cancel(),
-                _ => return Err(Errno::EINVAL),
-            };
-            // Nothing of these is done on the loop's thread.
-            pool::cancel(work, || Ok(()))
-        }
     }
 }
 
@@ -144,21 +121,4 @@ pub extern "C" fn uv_req_type_name(r#type: uv_req_type) -> *const c_char {
         .iter()
         .find(|row| row.0 == r#type)
         .map_or(core::ptr::null(), |row| row.1.as_ptr())
-}
-
-/// Cancels a pending file system, name, random, work or write request. Its callback runs in a later
-/// iteration of the loop with `UV_ECANCELED`. A write may have been done in part, which
-/// `uv_write_nwritten` tells; cancelling a write that is done has no effect.
-///
-/// Returns 0, `UV_EBUSY` when it is being worked on or done (a write: when its stream is closing),
-/// or `UV_EINVAL` for other requests.
-///
-/// <https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel>
-///
-/// # Safety
-/// `req` must have been started.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_cancel(req: *mut uv_req_t) -> c_int {
-    // SAFETY: common pointer contract.
-    unsafe { Request::from_ptr(req) }.cancel().into_code()
 }

@@ -13,6 +13,7 @@ pub mod errno;
 mod event_loop;
 mod handles;
 mod requests;
+mod streams;
 
 pub use base::*;
 pub use callbacks::*;
@@ -22,6 +23,7 @@ pub use errno::*;
 pub use event_loop::*;
 pub use handles::*;
 pub use requests::*;
+pub use streams::*;
 
 /// A file descriptor.
 pub type uv_file = core::ffi::c_int;

@@ -20,16 +20,13 @@
 //! <https://docs.libuv.org/en/v1.x/async.html>
 
 mod order;
-mod sent;
-mod walk;
+pub(crate) mod walk;
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, fence};
-
-pub(crate) use walk::{Walk, begin, tell};
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst, fence};
 
 use order::Place;
-use sent::Sent;
+use walk::Walk;
 
 use crate::abi::*;
 use crate::backend::ready;
@@ -46,91 +43,6 @@ use crate::view::{addr, get, owner, set, view};
 /// the senders that are putting it on the stack.
 const PENDING: c_int = 1;
 const SENDER: c_int = 2;
-
-/// The loop runs, and will look at its messages before it sleeps.
-const AWAKE: u32 = 0;
-/// The loop sleeps or does not run: whoever has a message for it has to call it.
-const ASLEEP: u32 = 1;
-/// The same, but somebody has called it.
-const CALLED: u32 = 2;
-
-/// What the senders of a loop share.
-pub(crate) struct AsyncState {
-    sent: Sent,
-    /// The descriptor to write to.
-    wakeup_fd: AtomicI32,
-    /// [`AWAKE`], [`ASLEEP`] or [`CALLED`].
-    sleep: AtomicU32,
-    /// Threads that use this at the moment for something else than a handle of the loop.
-    holders: AtomicU32,
-}
-
-impl AsyncState {
-    pub(crate) fn new() -> AsyncState {
-        AsyncState {
-            sent: Sent::new(),
-            wakeup_fd: AtomicI32::new(-1),
-            sleep: AtomicU32::new(ASLEEP),
-            holders: AtomicU32::new(0),
-        }
-    }
-
-    /// Whether a handle was sent and is not collected yet.
-    #[inline]
-    pub(crate) fn any_sent(&self) -> bool {
-        !self.sent.is_empty()
-    }
-
-    /// From here on a message needs a call. What was there before must be looked for afterwards.
-    #[inline]
-    pub(crate) fn fall_asleep(&self) {
-        self.sleep.swap(ASLEEP, SeqCst);
-    }
-
-    /// From here on messages are seen without a call. Who sees that late calls once too often, or,
-    /// seeing that somebody has called, not at all: there is a look at the messages before the next
-    /// sleep, after [`AsyncState::fall_asleep`]. So this need not be ordered with anything.
-    #[inline]
-    pub(crate) fn wake_up(&self) {
-        self.sleep.store(AWAKE, Relaxed);
-    }
-
-    /// On the loop's thread: whether the loop runs, and is not in its poller.
-    #[inline]
-    pub(crate) fn is_awake(&self) -> bool {
-        self.sleep.load(Relaxed) == AWAKE
-    }
-
-    /// Makes the loop look at its messages, unless it does so anyway. To be called after there is
-    /// one; from any thread, and from signal handlers.
-    #[inline]
-    pub(crate) fn call(&self) {
-        if self.sleep.load(SeqCst) == ASLEEP
-            && self
-                .sleep
-                .compare_exchange(ASLEEP, CALLED, SeqCst, SeqCst)
-                .is_ok()
-        {
-            fd::eventfd_signal(self.wakeup_fd.load(SeqCst));
-        }
-    }
-
-    /// Does something that the loop must not be closed meanwhile for, not even as a consequence.
-    #[inline]
-    pub(crate) fn hold(&self, work: impl FnOnce(&AsyncState)) {
-        self.holders.fetch_add(1, SeqCst);
-        work(self);
-        self.holders.fetch_sub(1, SeqCst);
-    }
-
-    /// Waits for those that are within [`AsyncState::hold`]; nobody may begin any more.
-    pub(crate) fn wait_for_holders(&self) {
-        while self.holders.load(SeqCst) > 0 {
-            // SAFETY: takes no arguments.
-            unsafe { libc::sched_yield() };
-        }
-    }
-}
 
 view!(
     /// An async handle.
@@ -203,7 +115,7 @@ impl Async {
         // The loop's part that senders use lives until the handle's close has seen no sender.
         let state = on.asyncs();
         // SAFETY: the handle is live, since closing it waits for this sender, and in no other list.
-        unsafe { state.sent.push(addr!(self.queue)) };
+        unsafe { state.push_sent(addr!(self.queue)) };
         state.call();
         self.pending().fetch_sub(SENDER, SeqCst);
     }
@@ -242,7 +154,7 @@ impl Async {
         }
         let on = self.handle().event_loop();
         if was_pending {
-            walk::collect_sent(on);
+            collect_sent(on);
         }
         on.async_walk(|walk| walk.remove(self.place()));
         self.handle().stop();
@@ -255,6 +167,48 @@ impl Async {
             unsafe { callback(self.raw()) }
         }
     }
+}
+
+/// Marks the handles that were sent.
+#[inline]
+fn collect_sent(on: Loop) {
+    if !on.asyncs().any_sent() {
+        return;
+    }
+    on.async_walk(|walk| {
+        // SAFETY: links on the stack are members of live handles, and this thread's once taken.
+        for link in unsafe { on.asyncs().take_sent() } {
+            // SAFETY: as above.
+            let handle = Async::from_link(unsafe { List::from_ptr(link) });
+            walk.mark(handle.place());
+        }
+    });
+}
+
+/// Begins a walk, which [`tell`] makes. Between the two, jobs that are done are told: what their
+/// callbacks do is done at the beginning of the walk.
+#[inline]
+pub(crate) fn begin(on: Loop) {
+    on.async_walk(|walk| walk.begin(on.async_handles()));
+}
+
+/// Calls the handles that were sent; how many.
+pub(crate) fn tell(on: Loop) -> u64 {
+    let mut count = 0;
+    loop {
+        // By other threads, or by the callback.
+        collect_sent(on);
+        let Some(place) = on.async_walk(|walk| walk.next(on.async_handles())) else {
+            break;
+        };
+        let handle = Async::from_place(place);
+        handle.pending().fetch_and(!PENDING, SeqCst);
+        fence(SeqCst);
+        handle.invoke();
+        count += 1;
+    }
+    on.async_walk(Walk::end);
+    count
 }
 
 fn watcher(on: Loop) -> Io {
@@ -270,7 +224,7 @@ pub(crate) fn loop_init(on: Loop) {
 /// Opens the loop's eventfd, unless it is open.
 fn start_listening(on: Loop) -> Result {
     if let Some(wakeup) = watcher(on).open_eventfd(on)? {
-        on.asyncs().wakeup_fd.store(wakeup, SeqCst);
+        on.asyncs().set_wakeup_fd(wakeup);
         watcher(on).start(on, ready::READABLE | ready::EDGE);
     }
     Ok(())
@@ -283,9 +237,7 @@ pub(crate) fn loop_cleanup(on: Loop) {
 /// In a forked child: sends of the parent are forgotten, and a new eventfd is opened, for the old
 /// one is shared.
 pub(crate) fn loop_fork(on: Loop) -> Result {
-    on.asyncs().sent.clear();
-    // Threads that were about to leave are not in the child.
-    on.asyncs().holders.store(0, SeqCst);
+    on.asyncs().reset_after_fork();
     let mut link = on.async_handles().front();
     while let Some(at) = link {
         link = on.async_handles().after(at);
@@ -295,13 +247,9 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
     }
     loop_cleanup(on);
     // Should there be no descriptor, nobody may write to what has the number next.
-    on.asyncs().wakeup_fd.store(-1, SeqCst);
+    on.asyncs().set_wakeup_fd(-1);
     start_listening(on)?;
-    // Who called the parent's loop wrote to the old eventfd.
-    let _ = on
-        .asyncs()
-        .sleep
-        .compare_exchange(CALLED, ASLEEP, SeqCst, SeqCst);
+    on.asyncs().forget_call();
     Ok(())
 }
 

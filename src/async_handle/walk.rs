@@ -8,12 +8,8 @@
 //! - a handle that is made meanwhile gets the place behind the one that is being called, and is not
 //!   called in this walk
 
-use core::sync::atomic::{Ordering::SeqCst, fence};
-
 use super::order::{Order, Place};
-use super::{Async, PENDING};
 use crate::errors::Result;
-use crate::event_loop::Loop;
 use crate::list::List;
 
 /// What a loop knows of its async handles, beside their list and the stack of those that were sent.
@@ -54,6 +50,20 @@ impl Walk {
         self.order.remove(place);
     }
 
+    /// Begins at the first handle.
+    pub(super) fn begin(&mut self, all: List) {
+        self.at = Some(all);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.at = None;
+    }
+
+    /// Marks a handle that was sent.
+    pub(super) fn mark(&mut self, place: Place) {
+        self.order.mark(place);
+    }
+
     /// Forgets that a handle was sent.
     pub(super) fn forget(&mut self, place: Place) {
         self.order.unmark(place);
@@ -61,53 +71,11 @@ impl Walk {
 
     /// The next handle of the walk.
     #[inline]
-    fn next(&mut self, all: List) -> Option<Place> {
+    pub(super) fn next(&mut self, all: List) -> Option<Place> {
         let at = self.at.filter(|&at| at != all).map(Place::from_link);
         let next = self.order.next_pending(at)?;
         self.order.unmark(next);
         self.at = Some(next.link());
         Some(next)
     }
-}
-
-/// Marks the handles that were sent.
-#[inline]
-pub(super) fn collect_sent(on: Loop) {
-    if !on.asyncs().any_sent() {
-        return;
-    }
-    on.async_walk(|walk| {
-        // SAFETY: links on the stack are members of live handles, and this thread's once taken.
-        for link in unsafe { on.asyncs().sent.take() } {
-            // SAFETY: as above.
-            let handle = Async::from_link(unsafe { List::from_ptr(link) });
-            walk.order.mark(handle.place());
-        }
-    });
-}
-
-/// Begins a walk, which [`tell`] makes. Between the two, jobs that are done are told: what their
-/// callbacks do is done at the beginning of the walk.
-#[inline]
-pub(crate) fn begin(on: Loop) {
-    on.async_walk(|walk| walk.at = Some(on.async_handles()));
-}
-
-/// Calls the handles that were sent; how many.
-pub(crate) fn tell(on: Loop) -> u64 {
-    let mut count = 0;
-    loop {
-        // By other threads, or by the callback.
-        collect_sent(on);
-        let Some(place) = on.async_walk(|walk| walk.next(on.async_handles())) else {
-            break;
-        };
-        let handle = Async::from_place(place);
-        handle.pending().fetch_and(!PENDING, SeqCst);
-        fence(SeqCst);
-        handle.invoke();
-        count += 1;
-    }
-    on.async_walk(|walk| walk.at = None);
-    count
 }

@@ -42,7 +42,7 @@ impl Backoff {
 
 impl Loop {
     /// Watchers that back off; whoever stops or is closed leaves the list.
-    pub(super) fn backed_off(self) -> List {
+    pub(crate) fn backed_off(self) -> List {
         // SAFETY: an initialised loop has its internals, which stay in place.
         unsafe { List::from_ptr(&raw mut (*self.internals()).backed_off) }
     }
@@ -54,7 +54,7 @@ impl Loop {
     }
 
     /// Has what changed of the watcher's interest applied when the backoff is over.
-    pub(super) fn apply_later(self, io: Io) {
+    pub(crate) fn apply_later(self, io: Io) {
         if self.backed_off().is_empty() {
             let now = self.now();
             self.backoff(|backoff| backoff.begin(now));
@@ -74,7 +74,7 @@ impl Loop {
     }
 
     /// How long the poller may wait that may wait for `timeout` milliseconds (−1: for ever).
-    pub(super) fn within_backoff(self, timeout: c_int) -> c_int {
+    pub(crate) fn within_backoff(self, timeout: c_int) -> c_int {
         match self.backoff_timeout() {
             None => timeout,
             Some(backoff) if timeout < 0 => backoff,
@@ -83,7 +83,7 @@ impl Loop {
     }
 
     /// Has the interest of those that backed off applied, if the backoff is over.
-    pub(super) fn end_backoff(self) {
+    pub(crate) fn end_backoff(self) {
         if self.backoff_timeout() != Some(0) {
             return;
         }

@@ -13,16 +13,10 @@ use core::ffi::c_int;
 use super::Loop;
 use crate::abi::*;
 use crate::alloc;
-use crate::async_handle;
-use crate::backend::{Poller, readiness, ready};
+use crate::backend::{Events, Poller, ready};
 use crate::errors::{Errno, Result};
-use crate::fs_event;
 use crate::list::List;
-use crate::poll::Poll;
-use crate::signal;
-use crate::stream::Stream;
 use crate::sys::fd;
-use crate::udp::Udp;
 use crate::view::{addr, get, owner, set, view};
 
 /// Readiness in the pending phase: the descriptor was not polled, but may be written to.
@@ -93,18 +87,32 @@ impl Slot {
 
 /// The slots of a loop, and its poller.
 pub(crate) struct Descriptors {
-    pub(super) poller: Poller,
+    poller: Poller,
     slots: alloc::Vec<Slot>,
     last_generation: u32,
 }
 
 impl Descriptors {
-    pub(super) fn new() -> Result<Descriptors> {
+    pub(crate) fn new() -> Result<Descriptors> {
         Ok(Descriptors {
             poller: Poller::new()?,
             slots: alloc::vec(),
             last_generation: 0,
         })
+    }
+
+    pub(crate) fn poller_fd(&self) -> c_int {
+        self.poller.fd()
+    }
+
+    /// Waits for events, as [`Poller::wait`].
+    pub(crate) fn wait(
+        &mut self,
+        events: &mut Events,
+        timeout: c_int,
+        block_sigprof: bool,
+    ) -> Result {
+        self.poller.wait(events, timeout, block_sigprof)
     }
 
     /// Makes room for a descriptor's slot.
@@ -182,7 +190,7 @@ impl Descriptors {
     }
 
     /// Tells the poller of a watcher's interest, unless it knows.
-    pub(super) fn apply(&mut self, io: Io) -> Result {
+    pub(crate) fn apply(&mut self, io: Io) -> Result {
         let (told, interest) = (get!(io.events), get!(io.pevents));
         if told == interest || !self.has(io) {
             return Ok(());
@@ -196,7 +204,7 @@ impl Descriptors {
     }
 
     /// Makes the poller forget a watcher, whose interest stays, and events under way be for nobody.
-    pub(super) fn withdraw(&mut self, io: Io) {
+    pub(crate) fn withdraw(&mut self, io: Io) {
         if get!(io.events) != 0 {
             self.poller.forget(io.fd());
             io.is_forgotten();
@@ -214,7 +222,7 @@ impl Descriptors {
 
     /// Who is to be told of an event, if anybody still is.
     #[inline]
-    pub(super) fn watcher_of(&mut self, token: u64) -> Option<Io> {
+    pub(crate) fn watcher_of(&mut self, token: u64) -> Option<Io> {
         let fd = token as u32 as c_int;
         let generation = (token >> 32) as u32;
         match self.known(fd) {
@@ -228,7 +236,7 @@ impl Descriptors {
 
     /// Starts afresh after a fork, when the poller is shared with the parent; the watchers that
     /// are to be told to the new poller are handed to `each`.
-    pub(super) fn fork(&mut self, mut each: impl FnMut(Io)) -> Result {
+    pub(crate) fn fork(&mut self, mut each: impl FnMut(Io)) -> Result {
         // First of all: whatever the child does if there is no other, it does not do to its parent's.
         self.poller.abandon();
         self.poller = Poller::new()?;
@@ -262,7 +270,7 @@ impl Io {
     }
 
     #[inline]
-    fn kind(self) -> usize {
+    pub(crate) fn kind(self) -> usize {
         get!(self.bits) & KIND_MASK
     }
 
@@ -281,7 +289,7 @@ impl Io {
     }
 
     /// The poller does not know its descriptor any more.
-    fn is_forgotten(self) {
+    pub(crate) fn is_forgotten(self) {
         self.set_generation(0);
         set!(self.events = 0);
     }
@@ -329,19 +337,19 @@ impl Io {
     }
 
     /// The link in the list of watchers whose interest changed, or of those that back off.
-    pub(super) fn changed_link(self) -> List {
+    pub(crate) fn changed_link(self) -> List {
         // SAFETY: the link is a member of a live watcher.
         unsafe { List::from_ptr(addr!(self.watcher_queue)) }
     }
 
     /// The watcher whose `pending_queue` member `link` is.
-    pub(super) fn from_pending_link(link: List) -> Io {
+    pub(crate) fn from_pending_link(link: List) -> Io {
         // SAFETY: the links of the pending list are members of live watchers.
         unsafe { Io::from_ptr(owner!(link.raw(), uv__io_t, pending_queue)) }
     }
 
     /// The watcher whose `watcher_queue` member `link` is.
-    pub(super) fn from_changed_link(link: List) -> Io {
+    pub(crate) fn from_changed_link(link: List) -> Io {
         // SAFETY: the links of the lists of changes are members of live watchers.
         unsafe { Io::from_ptr(owner!(link.raw(), uv__io_t, watcher_queue)) }
     }
@@ -404,7 +412,7 @@ impl Io {
     }
 
     /// Has the interest told to a new poller.
-    pub(super) fn requeue(self, on: Loop) {
+    pub(crate) fn requeue(self, on: Loop) {
         self.note_change(on);
     }
 
@@ -427,20 +435,20 @@ impl Io {
     }
 
     /// Whether the poller does not know of the interest yet.
-    pub(super) fn is_changed(self) -> bool {
+    pub(crate) fn is_changed(self) -> bool {
         !self.changed_link().is_empty()
     }
 
-    pub(super) fn is_signal(self) -> bool {
+    pub(crate) fn is_signal(self) -> bool {
         self.kind() == Watcher::Signal as usize
     }
 
     /// Whether the descriptor is one that the library has opened for itself.
-    fn is_the_loops_own(self) -> bool {
+    pub(crate) fn is_the_loops_own(self) -> bool {
         self.is_async() || self.is_signal() || self.kind() == Watcher::Inotify as usize
     }
 
-    pub(super) fn is_async(self) -> bool {
+    pub(crate) fn is_async(self) -> bool {
         self.kind() == Watcher::Async as usize
     }
 
@@ -449,62 +457,13 @@ impl Io {
         all(target_os = "linux", not(feature = "portable-poller")),
         allow(unused_variables)
     )]
-    pub(super) fn relevant(self, on: Loop, readiness: u32) -> u32 {
+    pub(crate) fn relevant(self, on: Loop, readiness: u32) -> u32 {
         #[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
         let readiness = on.descriptors(|all| {
             let poller = &mut all.poller;
             poller.refine(self.fd(), self.interest(), self.token(), readiness)
         });
         readiness & (get!(self.pevents) | ready::ERROR | ready::HANG_UP)
-    }
-
-    /// Tells the owner.
-    pub(super) fn dispatch(self, on: Loop, readiness: u32) {
-        let raw = self.raw();
-        match self.kind() {
-            kind if kind == Watcher::Async as usize => async_handle::on_readable(on),
-            kind if kind == Watcher::Signal as usize => signal::on_readable(on),
-            kind if kind == Watcher::Inotify as usize => fs_event::on_readable(on),
-            kind if kind == Watcher::Stream as usize => {
-                // SAFETY: the kind says whose member the watcher is.
-                unsafe { Stream::from_ptr(owner!(raw, uv_stream_t, io_watcher)) }.on_io(readiness);
-            }
-            kind if kind == Watcher::Udp as usize => {
-                // SAFETY: the kind says whose member the watcher is.
-                unsafe { Udp::from_ptr(owner!(raw, uv_udp_t, io_watcher)) }.on_io(readiness);
-            }
-            kind if kind == Watcher::Poll as usize => {
-                // SAFETY: the kind says whose member the watcher is.
-                unsafe { Poll::from_ptr(owner!(raw, uv_poll_t, io_watcher)) }.on_io(readiness);
-            }
-            _ => crate::panic::misuse("a watcher was overwritten"),
-        }
-    }
-
-    /// The poller refuses the descriptor for good: tells the owner of what is ready all the same.
-    /// The poller is asked again, since the number may come to stand for something else: at once
-    /// while there is something to do, and after a backoff else. Says whether anybody was told.
-    pub(super) fn refuse(self, on: Loop, error: Errno) -> bool {
-        if error == Errno::EBADF {
-            self.is_forgotten();
-        }
-        if self.kind() == Watcher::Poll as usize {
-            // SAFETY: the kind says whose member the watcher is.
-            unsafe { Poll::from_ptr(owner!(self.raw(), uv_poll_t, io_watcher)) }.fail(error);
-            return true;
-        }
-        let readiness = readiness(self.fd(), self.interest());
-        if readiness == 0 || self.is_the_loops_own() {
-            on.apply_later(self);
-        } else {
-            on.changed_watchers().push_back(self.changed_link());
-        }
-        // Whoever was sent a message looks for it anyway.
-        if readiness == 0 || self.is_async() {
-            return false;
-        }
-        self.dispatch(on, readiness);
-        true
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Metrics {
     events_waiting: AtomicU64,
     idle_ns: AtomicU64,
     /// Whether the events being told were there before anybody waited for them.
-    pub(super) were_waiting: AtomicBool,
+    pub(crate) were_waiting: AtomicBool,
     /// When the wait under way began, or 0.
     entered_poller: AtomicU64,
 }
@@ -35,15 +35,15 @@ impl Metrics {
         self.loop_count.load(Relaxed)
     }
 
-    pub(super) fn begin_iteration(&self) {
+    pub(crate) fn begin_iteration(&self) {
         add(&self.loop_count, 1);
     }
 
-    pub(super) fn enter_poller(&self) {
+    pub(crate) fn enter_poller(&self) {
         self.entered_poller.store(clock::monotonic_ns(), Relaxed);
     }
 
-    pub(super) fn leave_poller(&self) {
+    pub(crate) fn leave_poller(&self) {
         let entered = self.entered_poller.load(Relaxed);
         if entered != 0 {
             self.entered_poller.store(0, Relaxed);

@@ -4,17 +4,18 @@
 //! A `uv_dir_t` is the caller's from `uv_fs_opendir` until `uv_fs_closedir` has released it; a
 //! close that was cancelled leaves it open.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int};
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use super::dispatch::start;
+use super::listing::{Listing, append};
 use super::operation::Operation;
 use super::request::{FsRequest, into_block};
 use crate::abi::*;
-use crate::alloc::{self, Heap};
+use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
-use crate::sys::dir::{Directory, Entry};
+use crate::sys::dir::Directory;
 use crate::sys::path;
 use crate::view::{get, set, view};
 
@@ -49,66 +50,6 @@ impl Operation for Rmdir {
     }
 }
 
-/// What `uv_fs_scandir` found, in order; `req->ptr` points to it.
-pub(super) struct Listing {
-    /// The names, terminated, one after the other.
-    names: alloc::Vec<u8>,
-    /// Where each name begins, and what it names.
-    entries: alloc::Vec<(usize, uv_dirent_type_t)>,
-}
-
-impl Listing {
-    fn read(path: &CStr) -> Result<Listing> {
-        let mut listing = Listing {
-            names: alloc::vec(),
-            entries: alloc::vec(),
-        };
-        let mut directory = Directory::open(path)?;
-        while let Some(entry) = directory.next()? {
-            alloc::push(&mut listing.entries, (listing.names.len(), entry.kind))?;
-            append(&mut listing.names, &entry)?;
-        }
-        listing.sort();
-        Ok(listing)
-    }
-
-    /// By the bytes of the names, so that the order does not depend on the locale.
-    fn sort(&mut self) {
-        let names = &self.names;
-        self.entries
-            .sort_unstable_by(|a, b| name_at(names, a.0).cmp(name_at(names, b.0)));
-    }
-
-    fn entry(&self, index: usize) -> Option<uv_dirent_t> {
-        let (start, kind) = *self.entries.get(index)?;
-        Some(uv_dirent_t {
-            name: self.names[start..].as_ptr().cast(),
-            r#type: kind,
-        })
-    }
-
-    /// # Safety
-    /// `listing` must be null or what `scandir` left in `req->ptr`, not used afterwards.
-    pub(super) unsafe fn free(listing: *mut c_void) {
-        if !listing.is_null() {
-            // SAFETY: `scandir` made it of such a box.
-            drop(unsafe { alloc::Box::from_raw_in(listing.cast::<Listing>(), Heap) });
-        }
-    }
-}
-
-fn name_at(names: &[u8], start: usize) -> &[u8] {
-    let rest = &names[start..];
-    rest.split(|byte| *byte == 0).next().unwrap_or(rest)
-}
-
-fn append(names: &mut alloc::Vec<u8>, entry: &Entry<'_>) -> Result {
-    let name = entry.name.to_bytes_with_nul();
-    names.try_reserve(name.len()).map_err(|_| Errno::ENOMEM)?;
-    names.extend_from_slice(name);
-    Ok(())
-}
-
 pub(super) struct Scandir;
 
 impl Operation for Scandir {
@@ -120,7 +61,7 @@ impl Operation for Scandir {
 
     fn perform(request: FsRequest) -> Result<usize> {
         let listing = Listing::read(request.path())?;
-        let count = listing.entries.len();
+        let count = listing.count();
         if count > 0 {
             set!(request.ptr = alloc::Box::into_raw(alloc::boxed(listing)?).cast());
         }

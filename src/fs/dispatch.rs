@@ -3,16 +3,14 @@
 use core::ffi::c_int;
 
 use super::changes;
-use super::files::Open;
 use super::inline::{self, Outcome};
-use super::names::Readlink;
 use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::panic::keep_frame;
-use crate::view::{addr, owner, set};
+use crate::view::{addr, owner};
 use crate::work::pool::{self, Kind, Run};
 
 /// Starts an operation: `fill` gives the request its arguments.
@@ -120,32 +118,4 @@ unsafe extern "C" fn done<O: Operation>(job: *mut uv__work, status: c_int) {
         request.set_result(Err(Errno::from_code(status)));
     }
     request.finish();
-}
-
-/// Takes a request back that no worker has begun with, or that was done inline and whose callback
-/// is still to come.
-///
-/// # Safety
-/// `req` must be a request that was given to one of the `uv_fs_…` functions.
-pub(crate) unsafe fn cancel(req: *mut uv_fs_t) -> Result {
-    // SAFETY: the caller vouches for the pointer.
-    let request = unsafe { FsRequest::from_ptr(req) };
-    if request.is_synchronous() {
-        // Done before anybody could cancel it.
-        return Err(Errno::EBUSY);
-    }
-    // SAFETY: an asynchronous request was submitted as that member.
-    unsafe { pool::cancel(addr!(request.work_req), || undo(request)) }
-}
-
-/// Takes back what was done inline: a request knows its operation by its kind only. Others than
-/// these have left nothing but a status in the request.
-fn undo(request: FsRequest) -> Result {
-    match request.kind() {
-        Open::KIND => Open::undo(request),
-        Readlink::KIND => Readlink::undo(request),
-        _ => {}
-    }
-    set!(request.ptr = core::ptr::null_mut());
-    Ok(())
 }

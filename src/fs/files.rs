@@ -3,8 +3,7 @@
 use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use super::dispatch::start;
-use super::inline::LocalFile;
-use super::operation::Operation;
+use super::operation::{LocalFile, Operation};
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::Result;

@@ -35,10 +35,9 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::operation::Operation;
+use super::operation::{LocalFile, Operation};
 use super::request::FsRequest;
 use super::{changes, mounts};
-use crate::abi::uv_stat_t;
 use crate::errors::Result;
 use crate::event_loop::Loop;
 use crate::sys::cached::{self, Answer};
@@ -95,19 +94,6 @@ pub(super) enum Outcome {
     Pool,
     /// The same, which should also find out about the file system.
     PoolAndLearn,
-}
-
-/// A file of a local file system, with what the kernel has in memory of it.
-pub(super) struct LocalFile {
-    /// Closed by whoever made this.
-    pub(super) fd: c_int,
-    pub(super) stat: uv_stat_t,
-}
-
-impl LocalFile {
-    pub(super) fn is(&self, kind: libc::mode_t) -> bool {
-        self.stat.st_mode & u64::from(libc::S_IFMT) == u64::from(kind)
-    }
 }
 
 /// Tries to do an operation here and now, without waiting for anything.

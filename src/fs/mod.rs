@@ -19,14 +19,16 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/fs.html>
 
-mod allowance;
+pub(crate) mod allowance;
 mod attributes;
-mod changes;
+mod cancel;
+pub(crate) mod changes;
 mod copy;
 mod directories;
 mod dispatch;
 mod files;
 mod inline;
+mod listing;
 mod mounts;
 mod names;
 mod operation;
@@ -34,8 +36,6 @@ pub(crate) mod request;
 pub(crate) mod status;
 mod times;
 
-pub(crate) use allowance::Allowance;
-pub(crate) use changes::reset_after_fork;
-pub(crate) use dispatch::cancel;
+pub(crate) use cancel::cancel;
 pub(crate) use request::FsRequest;
 pub(crate) use status::start_stat as stat;

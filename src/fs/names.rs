@@ -3,8 +3,7 @@
 use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
-use super::inline::LocalFile;
-use super::operation::Operation;
+use super::operation::{LocalFile, Operation};
 use super::request::{FsRequest, into_block};
 use crate::abi::*;
 use crate::alloc;

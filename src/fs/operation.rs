@@ -1,6 +1,7 @@
 //! What an operation is: each theme's file has some.
 
-use super::inline::LocalFile;
+use core::ffi::c_int;
+
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::Result;
@@ -31,4 +32,17 @@ pub(super) trait Operation {
 
     /// Takes back what [`Operation::try_inline`] did, before the callback.
     fn undo(_request: FsRequest) {}
+}
+
+/// A file of a local file system, with what the kernel has in memory of it.
+pub(super) struct LocalFile {
+    /// Closed by whoever made this.
+    pub(super) fd: c_int,
+    pub(super) stat: uv_stat_t,
+}
+
+impl LocalFile {
+    pub(super) fn is(&self, kind: libc::mode_t) -> bool {
+        self.stat.st_mode & u64::from(libc::S_IFMT) == u64::from(kind)
+    }
 }

@@ -8,7 +8,7 @@
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use core::mem::ManuallyDrop;
 
-use super::directories::Listing;
+use super::listing::Listing;
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, Result};

@@ -14,7 +14,6 @@
 //! and its `status` is the loop's time, in milliseconds, when that was found out.
 
 use core::ffi::{c_int, c_uint};
-use core::mem::MaybeUninit;
 
 use super::Process;
 use crate::abi::*;
@@ -33,23 +32,6 @@ const GRACE_MS: c_uint = 500;
 const LOOK_MS: c_int = 100;
 /// Not how any process ends.
 pub(super) const UNKNOWN_STATUS: c_int = -1;
-
-/// What a loop has beside its list of processes.
-pub(crate) struct Lookout {
-    /// Has the processes looked at. In no list of handles: programs know nothing of it.
-    timer: MaybeUninit<uv_timer_t>,
-    /// When a loop that does not wait asks again whose `SIGCHLD` is, in milliseconds.
-    next_check: u64,
-}
-
-impl Lookout {
-    pub(crate) const fn new() -> Lookout {
-        Lookout {
-            timer: MaybeUninit::zeroed(),
-            next_check: 0,
-        }
-    }
-}
 
 fn child_watcher(on: Loop) -> Signal {
     // SAFETY: a member of the loop.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `mod.rs` | the handle, the entry points |
 //! | `exit.rs` | hearing how processes ended |
+//! | `lookout.rs` | what a loop remembers for that |
 //! | `program.rs` | where the program is looked for |
 //! | `stdio.rs` | what the child's descriptors are |
 //! | `launch.rs` | making the child without copying memory |
@@ -20,6 +21,7 @@ mod calls;
 mod child;
 mod exit;
 mod launch;
+pub(crate) mod lookout;
 mod program;
 mod stdio;
 
@@ -35,8 +37,8 @@ use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set, view};
 use calls::Calls;
 use child::{Plan, Report};
-pub(crate) use exit::{Lookout, longest_wait, loop_fork, loop_init};
 use exit::{UNKNOWN_STATUS, start_watching, stop_watching_if_idle};
+pub(crate) use exit::{longest_wait, loop_fork, loop_init};
 use program::Candidates;
 use stdio::Stdio;
 

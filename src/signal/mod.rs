@@ -11,6 +11,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/signal.html>
 
+pub(crate) mod caught;
 mod registry;
 
 use core::ffi::c_int;
@@ -24,8 +25,6 @@ use crate::handle::{Handle, flags};
 use crate::sys::fd;
 use crate::sys::signal::LAST;
 use crate::view::{addr, get, set, view};
-
-pub(crate) use registry::Caught;
 
 view!(
     /// A signal handle.

@@ -31,22 +31,6 @@ use crate::sys::signal::{self, AllBlocked, LAST, keeping_errno};
 use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set};
 
-/// A loop's handles for which something was caught that they have not been called for.
-pub(crate) struct Caught {
-    handles: uv__queue,
-    /// How many calls are due.
-    count: usize,
-}
-
-impl Caught {
-    pub(crate) fn new() -> Caught {
-        Caught {
-            handles: list::head(),
-            count: 0,
-        }
-    }
-}
-
 /// What the kernel was told to do with a signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {

@@ -215,7 +215,7 @@ impl Tcp {
             return Err(Errno::EINVAL);
         }
         socket::reset_on_close(self.fd())?;
-        self.handle().close(callback);
+        self.handle().close(callback, || self.close());
         Ok(())
     }
 

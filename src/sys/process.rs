@@ -2,7 +2,8 @@
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering::AcqRel, Ordering::Acquire,
+    Ordering::Relaxed,
 };
 
 use super::lock::Locked;
@@ -263,6 +264,18 @@ pub(crate) fn call_in_forks(registered: &AtomicBool, function: unsafe extern "C"
         number => return Err(Errno::from_system(number)),
     }
     Ok(())
+}
+
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// How many forks since the pool's first job lie between this process and the one that had it.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Relaxed)
+}
+
+/// In a forked child, before anything else runs there.
+pub(crate) fn count_fork() {
+    FORKS.fetch_add(1, Relaxed);
 }
 
 /// While this lives, a child may change its user and group though it shares memory.

@@ -6,22 +6,17 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/timer.html>
 
-mod queue;
+pub(crate) mod queue;
 
-use core::ffi::{c_int, c_void};
+use core::ffi::c_int;
 
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::list::{self, List};
-use crate::view::{addr, get, owner, set, view};
-pub(crate) use queue::Timers;
-
-view!(
-    /// A timer.
-    Timer => uv_timer_t
-);
+use crate::view::{get, set};
+pub(crate) use queue::Timer;
 
 impl Timer {
     pub(crate) fn handle(self) -> Handle {
@@ -33,53 +28,6 @@ impl Timer {
     #[inline]
     fn expected(self) -> Result<Timer> {
         self.handle().expect(UV_TIMER).map(|()| self)
-    }
-
-    /// The link in a group's ring, or in the list of the due.
-    #[inline]
-    fn link(self) -> List {
-        // SAFETY: the link is a member of a live timer.
-        unsafe { List::from_ptr(addr!(self.node.queue)) }
-    }
-
-    #[inline]
-    fn from_link(link: List) -> Timer {
-        // SAFETY: the links of groups and of the list of the due are members of live timers.
-        unsafe { Timer::from_ptr(owner!(link.raw(), uv_timer_t, node)) }
-    }
-
-    /// The timer after this one in the ring it is in, unless it is alone.
-    #[inline]
-    fn next_in_ring(self) -> Option<Timer> {
-        self.link().front().map(Timer::from_link)
-    }
-
-    /// Where the queue has it; beside the link.
-    #[inline]
-    fn place(self) -> usize {
-        get!(self.node.heap[2]) as usize
-    }
-
-    #[inline]
-    fn set_place(self, place: usize) {
-        let place = place as *mut c_void;
-        // SAFETY: a view stands for a live timer; this word of the union is no part of the link.
-        unsafe { (*self.raw()).node.heap[2] = place };
-    }
-
-    #[inline]
-    fn due(self) -> u64 {
-        get!(self.timeout)
-    }
-
-    #[inline]
-    fn start_id(self) -> u64 {
-        get!(self.start_id)
-    }
-
-    /// What decides which timer is called first.
-    fn order(self) -> (u64, u64) {
-        (self.due(), self.start_id())
     }
 
     pub(crate) fn init(self, on: Loop) {

@@ -15,9 +15,12 @@
 //! sorted ring of *stragglers*.
 
 use core::cmp::Ordering;
+use core::ffi::c_void;
 
-use super::Timer;
+use crate::abi::*;
 use crate::alloc;
+use crate::list::List;
+use crate::view::{addr, get, owner, view};
 
 /// Children of a place in the heap.
 const ARITY: usize = 4;
@@ -27,6 +30,60 @@ const FEW: usize = 64;
 /// What a timer has for a place if it has no entry in the heap.
 pub(super) const FOLLOWER: usize = usize::MAX;
 const STRAGGLER: usize = usize::MAX - 1;
+
+view!(
+    /// A timer.
+    Timer => uv_timer_t
+);
+
+impl Timer {
+    /// The link in a group's ring, or in the list of the due.
+    #[inline]
+    pub(super) fn link(self) -> List {
+        // SAFETY: the link is a member of a live timer.
+        unsafe { List::from_ptr(addr!(self.node.queue)) }
+    }
+
+    #[inline]
+    pub(super) fn from_link(link: List) -> Timer {
+        // SAFETY: the links of groups and of the list of the due are members of live timers.
+        unsafe { Timer::from_ptr(owner!(link.raw(), uv_timer_t, node)) }
+    }
+
+    /// The timer after this one in the ring it is in, unless it is alone.
+    #[inline]
+    fn next_in_ring(self) -> Option<Timer> {
+        self.link().front().map(Timer::from_link)
+    }
+
+    /// Where the queue has it; beside the link.
+    #[inline]
+    fn place(self) -> usize {
+        get!(self.node.heap[2]) as usize
+    }
+
+    #[inline]
+    fn set_place(self, place: usize) {
+        let place = place as *mut c_void;
+        // SAFETY: a view stands for a live timer; this word of the union is no part of the link.
+        unsafe { (*self.raw()).node.heap[2] = place };
+    }
+
+    #[inline]
+    pub(super) fn due(self) -> u64 {
+        get!(self.timeout)
+    }
+
+    #[inline]
+    fn start_id(self) -> u64 {
+        get!(self.start_id)
+    }
+
+    /// What decides which timer is called first.
+    fn order(self) -> (u64, u64) {
+        (self.due(), self.start_id())
+    }
+}
 
 /// A group's entry in the heap.
 #[derive(Clone, Copy)]
@@ -295,8 +352,8 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
-    use super::super::*;
     use super::*;
+    use crate::view::set;
 
     /// Timers in memory of their own, a queue of them, and what it should be.
     struct Model {

@@ -25,11 +25,11 @@ use crate::abi::*;
 use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
-use crate::fs;
+use crate::fs::changes;
 use crate::handle::Handle;
 use crate::spin::{self, Waiter};
 use crate::sys::clock;
-use crate::sys::process::Stack;
+use crate::sys::process::{self, Stack};
 use crate::system::settings::leading_number;
 use crate::system::title;
 use crate::view::{addr, owner};
@@ -394,8 +394,9 @@ unsafe extern "C" fn reset_after_fork() {
         POOL.lock.get().write(UNLOCKED);
         (*POOL.state.get()).reset();
     }
+    process::count_fork();
     spin::reset_after_fork();
-    fs::reset_after_fork();
+    changes::reset_after_fork();
     IS_FORKED.store(true, Relaxed);
     HINTS.store(0, SeqCst);
 }

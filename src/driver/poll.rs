@@ -10,12 +10,12 @@
 use core::ffi::c_int;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::Loop;
+use super::dispatch::dispatch;
 use crate::abi::*;
 use crate::async_handle;
 use crate::backend::{BATCH, Events, ready};
+use crate::event_loop::Loop;
 use crate::process;
-use crate::spin::Waiter;
 use crate::sys::clock;
 use crate::view::get;
 use crate::work::finished;
@@ -24,24 +24,6 @@ use crate::work::finished;
 const FULL_BATCHES: u32 = 48;
 /// How many iterations in a row may leave the poller out because there are messages.
 const SKIPS: u32 = 16;
-
-/// What the loop remembers from one wait to the next.
-pub(super) struct Waiting {
-    waiter: Waiter,
-    /// The loop's time when it last asked the poller, and how often it did not since.
-    polled_at: u64,
-    skipped: u32,
-}
-
-impl Waiting {
-    pub(super) fn new() -> Waiting {
-        Waiting {
-            waiter: Waiter::new(),
-            polled_at: 0,
-            skipped: 0,
-        }
-    }
-}
 
 /// What a look at the events brought.
 struct Dispatched {
@@ -197,7 +179,7 @@ impl Loop {
 
     fn ask_poller(self, events: &mut Events, timeout: c_int) {
         let block_sigprof = self.blocks_sigprof();
-        let result = self.descriptors(|all| all.poller.wait(events, timeout, block_sigprof));
+        let result = self.descriptors(|all| all.wait(events, timeout, block_sigprof));
         if result.is_err() {
             crate::panic::misuse("the poller's descriptor was closed");
         }
@@ -233,14 +215,14 @@ impl Loop {
             if io.is_signal() {
                 done.any_signal = true;
             } else {
-                io.dispatch(self, readiness);
+                dispatch(self, io, readiness);
             }
             done.seen += 1;
         }
         self.metrics().count_events(done.seen);
         done.seen += messages;
         if done.any_signal {
-            self.signal_watcher().dispatch(self, ready::READABLE);
+            dispatch(self, self.signal_watcher(), ready::READABLE);
         }
         done
     }

@@ -4,10 +4,12 @@
 
 use core::ffi::{c_int, c_uint};
 
-use super::Loop;
-use super::io::{FED, Io};
+use super::close::finish_close;
+use super::dispatch::dispatch;
 use crate::abi::*;
-use crate::fs::Allowance;
+use crate::event_loop::Loop;
+use crate::event_loop::io::{FED, Io};
+use crate::fs::allowance::Allowance;
 use crate::handle::Handle;
 use crate::list::{self, List};
 use crate::phases;
@@ -113,7 +115,7 @@ impl Loop {
         self.pending().take(todo);
         let mut count = 0;
         while let Some(link) = todo.pop_front() {
-            Io::from_pending_link(link).dispatch(self, FED);
+            dispatch(self, Io::from_pending_link(link), FED);
             count += 1;
         }
         count
@@ -126,7 +128,7 @@ impl Loop {
             // SAFETY: closing handles stay in place until their callback.
             let handle = unsafe { Handle::from_ptr(next) };
             next = get!(handle.next_closing);
-            handle.finish_close();
+            finish_close(handle);
         }
     }
 }
@@ -161,4 +163,22 @@ pub unsafe extern "C" fn uv_stop(r#loop: *mut uv_loop_t) {
     // SAFETY: common pointer contract.
     let on = unsafe { Loop::from_ptr(r#loop) };
     set!(on.stop_flag = 1 as c_uint);
+}
+
+/// How long polling may take until something else is due, in milliseconds; −1 is for ever.
+///
+/// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_backend_timeout>
+///
+/// # Safety
+/// `loop` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_backend_timeout(r#loop: *const uv_loop_t) -> c_int {
+    // SAFETY: common pointer contract.
+    let on = unsafe { Loop::from_ptr(r#loop) };
+    // Changes of interest reach the poller in `uv_run` only.
+    if on.changed_watchers().is_empty() {
+        on.within_backoff(on.timeout())
+    } else {
+        0
+    }
 }

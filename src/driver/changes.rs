@@ -9,9 +9,10 @@
 //! others there is poll(2), which knows what is ready whether the poller does or not: files always
 //! are, and a sandbox may forbid to watch what it does not forbid to use.
 
-use super::Loop;
-use super::io::Io;
+use super::dispatch::refuse;
 use crate::errors::Errno;
+use crate::event_loop::Loop;
+use crate::event_loop::io::Io;
 use crate::list::{self, List};
 
 impl Loop {
@@ -32,7 +33,7 @@ impl Loop {
             match self.descriptors(|all| all.apply(io)) {
                 Ok(()) => {}
                 Err(error) if is_lack(error) => self.apply_later(io),
-                Err(error) => any_told |= io.refuse(self, error),
+                Err(error) => any_told |= refuse(self, io, error),
             }
         }
         any_told

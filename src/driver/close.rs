@@ -1,0 +1,85 @@
+//! Closing handles, by kind.
+//!
+//! <https://docs.libuv.org/en/v1.x/handle.html#c.uv_close>
+
+use crate::abi::*;
+use crate::async_handle::Async;
+use crate::fs_event::FsEvent;
+use crate::fs_poll::FsPoll;
+use crate::handle::{Handle, flags};
+use crate::panic::keep_frame;
+use crate::phases;
+use crate::poll::Poll;
+use crate::process::Process;
+use crate::signal::Signal;
+use crate::stream::Stream;
+use crate::stream::pipe::Pipe;
+use crate::stream::tcp::Tcp;
+use crate::stream::tty::Tty;
+use crate::timer::Timer;
+use crate::udp::Udp;
+use crate::view::get;
+
+/// Stops what the handle does, by kind.
+fn undo(handle: Handle) {
+    let raw = handle.raw();
+    // SAFETY: in each arm the type says what the memory is.
+    unsafe {
+        match handle.kind() {
+            UV_NAMED_PIPE => Pipe::from_ptr(raw.cast()).close(),
+            UV_TTY => Tty::from_ptr(raw.cast()).close(),
+            UV_TCP => Tcp::from_ptr(raw.cast()).close(),
+            UV_UDP => Udp::from_ptr(raw.cast()).close(),
+            UV_PREPARE => phases::Prepare::from_ptr(raw.cast()).stop(),
+            UV_CHECK => phases::Check::from_ptr(raw.cast()).stop(),
+            UV_IDLE => phases::Idle::from_ptr(raw.cast()).stop(),
+            UV_ASYNC => Async::from_ptr(raw.cast()).close(),
+            UV_TIMER => Timer::from_ptr(raw.cast()).stop(),
+            UV_PROCESS => Process::from_ptr(raw.cast()).close(),
+            UV_FS_EVENT => FsEvent::from_ptr(raw.cast()).close(),
+            UV_POLL => Poll::from_ptr(raw.cast()).close(),
+            UV_FS_POLL => FsPoll::from_ptr(raw.cast()).close(),
+            UV_SIGNAL => Signal::from_ptr(raw.cast()).close(),
+            _ => crate::panic::misuse("not a handle, or not initialised"),
+        }
+    }
+}
+
+/// Ends a closing handle's life: its requests get their callbacks, then the close callback
+/// runs, after which the memory is the caller's.
+pub(super) fn finish_close(handle: Handle) {
+    let raw = handle.raw();
+    handle.add(flags::CLOSED);
+    match handle.kind() {
+        UV_NAMED_PIPE | UV_TCP | UV_TTY => {
+            // SAFETY: the type says what the memory is.
+            unsafe { Stream::from_ptr(raw.cast()) }.finish_close();
+        }
+        UV_UDP => {
+            // SAFETY: the type says what the memory is.
+            unsafe { Udp::from_ptr(raw.cast()) }.finish_close();
+        }
+        _ => {}
+    }
+    handle.unreference();
+    handle.link().remove();
+    handle.invoke_close(get!(handle.close_cb));
+}
+
+// C entry points
+
+/// Closes a handle. `close_cb`, which may be `NULL`, is called in a later phase of the loop; only
+/// then may the memory be released. Requests in progress get their callbacks with `UV_ECANCELED`
+/// before it. A second close of the same handle has no effect.
+///
+/// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_close>
+///
+/// # Safety
+/// `handle` must be initialised and stay in place until `close_cb` has been called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_close(handle: *mut uv_handle_t, close_cb: uv_close_cb) {
+    // SAFETY: common pointer contract.
+    let handle = unsafe { Handle::from_ptr(handle) };
+    handle.close(close_cb, || undo(handle));
+    keep_frame();
+}

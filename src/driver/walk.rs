@@ -1,0 +1,128 @@
+//! Looking at all handles of a loop.
+//!
+//! <https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk>
+
+use core::ffi::{c_int, c_void};
+
+use super::lifecycle::default_loop;
+use crate::abi::*;
+use crate::event_loop::Loop;
+use crate::handle::{self, Handle, flags};
+
+impl Loop {
+    /// Calls `each` for every handle that is not the library's own; handles may be closed, and
+    /// added, meanwhile. The list goes round once, with a mark for its end, and loses none of them
+    /// in between: a callback that forks has to find them there.
+    fn walk(self, each: impl Fn(Handle)) {
+        // SAFETY: plain data, valid when zeroed.
+        let mut mark: uv_handle_t = unsafe { core::mem::zeroed() };
+        mark.flags = flags::INTERNAL;
+        // SAFETY: outlives the walk, at the end of which it leaves the list.
+        let mark = unsafe { Handle::from_ptr(&raw mut mark) };
+        self.handles().push_back(mark.link());
+        while let Some(link) = self.handles().pop_front() {
+            if link == mark.link() {
+                return;
+            }
+            self.handles().push_back(link);
+            let handle = Handle::from_link(link);
+            if !handle.has(flags::INTERNAL) {
+                each(handle);
+            }
+        }
+    }
+
+    /// Prints the handles, a line each.
+    fn print(self, stream: *mut libc::FILE, only_active: bool) {
+        let mut link = self.handles().front();
+        while let Some(at) = link {
+            let handle = Handle::from_link(at);
+            link = self.handles().after(at);
+            let is_mark_of_walk = handle.kind() == UV_UNKNOWN_HANDLE;
+            if is_mark_of_walk || only_active && !handle.is_active() {
+                continue;
+            }
+            let mark = |bit, letter: u8| c_int::from(if handle.has(bit) { letter } else { b'-' });
+            let name = handle::type_name(handle.kind()).unwrap_or(c"<unknown>");
+            // SAFETY: the format takes three characters, a string and a pointer; the stream is
+            // the caller's.
+            unsafe {
+                libc::fprintf(
+                    stream,
+                    c"[%c%c%c] %-8s %p\n".as_ptr(),
+                    mark(flags::REF, b'R'),
+                    mark(flags::ACTIVE, b'A'),
+                    mark(flags::INTERNAL, b'I'),
+                    name.as_ptr(),
+                    handle.raw(),
+                )
+            };
+        }
+    }
+}
+
+unsafe extern "C" {
+    static stderr: *mut libc::FILE;
+}
+
+/// The loop, or the default loop for null.
+///
+/// # Safety
+/// `on` must be null or an initialised loop of this thread's.
+unsafe fn or_default(on: *mut uv_loop_t) -> Loop {
+    let on = if on.is_null() { default_loop() } else { on };
+    // SAFETY: the caller vouches for the pointer; the default loop is initialised.
+    unsafe { Loop::from_ptr(on) }
+}
+
+fn stream_or_stderr(stream: *mut libc::FILE) -> *mut libc::FILE {
+    if !stream.is_null() {
+        return stream;
+    }
+    // SAFETY: libc initialises `stderr` before any code runs.
+    unsafe { stderr }
+}
+
+// C entry points
+
+/// Calls `walk_cb` with `arg` for every handle of the loop, closing ones included.
+///
+/// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk>
+///
+/// # Safety
+/// `loop` must be initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_walk(r#loop: *mut uv_loop_t, walk_cb: uv_walk_cb, arg: *mut c_void) {
+    let Some(callback) = walk_cb else { return };
+    // SAFETY: common pointer contract.
+    let on = unsafe { Loop::from_ptr(r#loop) };
+    // SAFETY: the user's callback gets a live handle and the pointer it was registered with.
+    on.walk(|handle| unsafe { callback(handle.raw(), arg) });
+}
+
+/// Prints all handles of the loop (`NULL`: the default loop) to `stream` (`NULL`: the standard
+/// error), a line each, as `[RAI] type address`: referenced, active, internal.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles>
+///
+/// # Safety
+/// `loop` must be null or initialised, `stream` null or open for writing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_print_all_handles(r#loop: *mut uv_loop_t, stream: *mut libc::FILE) {
+    // SAFETY: common pointer contract.
+    unsafe { or_default(r#loop) }.print(stream_or_stderr(stream), false);
+    crate::panic::keep_frame();
+}
+
+/// Prints the active handles of the loop, as `uv_print_all_handles` does.
+///
+/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_active_handles>
+///
+/// # Safety
+/// `loop` must be null or initialised, `stream` null or open for writing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_print_active_handles(r#loop: *mut uv_loop_t, stream: *mut libc::FILE) {
+    // SAFETY: common pointer contract.
+    unsafe { or_default(r#loop) }.print(stream_or_stderr(stream), true);
+    crate::panic::keep_frame();
+}
