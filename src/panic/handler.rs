@@ -47,14 +47,14 @@ unsafe impl GlobalAlloc for Heap {
 
 // core is compiled for programs that unwind, and names this function in its tables. Nothing unwinds
 // here; where this is part of a Rust program that does, std's takes its place.
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
     ".weak rust_eh_personality",
     ".hidden rust_eh_personality",
     "rust_eh_personality:",
     "ud2"
 );
-#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(target_arch = "aarch64")]
 core::arch::global_asm!(
     ".weak rust_eh_personality",
     ".hidden rust_eh_personality",

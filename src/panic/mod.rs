@@ -4,9 +4,9 @@
 //! The name of the entry function is found on the stack, so that calls pay nothing for it.
 
 mod entry;
-#[cfg(not(any(panic = "unwind", feature = "std", not(target_env = "gnu"))))]
+#[cfg(not(any(panic = "unwind", feature = "std")))]
 mod handler;
-#[cfg(any(panic = "unwind", feature = "std", not(target_env = "gnu")))]
+#[cfg(any(panic = "unwind", feature = "std"))]
 #[cfg_attr(test, allow(dead_code, reason = "unit tests keep their own hook"))]
 mod hook;
 

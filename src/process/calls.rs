@@ -7,14 +7,6 @@ use core::ffi::{CStr, c_int, c_long};
 use crate::errors::Result;
 use crate::sys::{cvt, large};
 
-// The older calls take 16 bits there.
-#[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
-use libc::{SYS_setgid, SYS_setgroups, SYS_setuid};
-#[cfg(any(target_arch = "arm", target_arch = "x86"))]
-use libc::{
-    SYS_setgid32 as SYS_setgid, SYS_setgroups32 as SYS_setgroups, SYS_setuid32 as SYS_setuid,
-};
-
 /// Whose functions a child calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Calls {
@@ -79,7 +71,7 @@ impl Calls {
         // SAFETY: no groups are read.
         unsafe {
             match self {
-                Calls::Kernel => libc::syscall(SYS_setgroups, 0, none) as c_int,
+                Calls::Kernel => libc::syscall(libc::SYS_setgroups, 0, none) as c_int,
                 Calls::Library => libc::setgroups(0, none),
             }
         };
@@ -89,7 +81,7 @@ impl Calls {
         // SAFETY: takes a number.
         let result = unsafe {
             match self {
-                Calls::Kernel => number(libc::syscall(SYS_setgid, gid)),
+                Calls::Kernel => number(libc::syscall(libc::SYS_setgid, gid)),
                 Calls::Library => cvt(libc::setgid(gid)),
             }
         };
@@ -100,7 +92,7 @@ impl Calls {
         // SAFETY: takes a number.
         let result = unsafe {
             match self {
-                Calls::Kernel => number(libc::syscall(SYS_setuid, uid)),
+                Calls::Kernel => number(libc::syscall(libc::SYS_setuid, uid)),
                 Calls::Library => cvt(libc::setuid(uid)),
             }
         };
@@ -117,27 +109,17 @@ fn number(result: c_long) -> Result<c_int> {
 ///
 /// # Safety
 /// Whoever uses `target` must not mind.
-#[cfg(not(any(
-    target_arch = "aarch64",
-    target_arch = "loongarch64",
-    target_arch = "riscv32",
-    target_arch = "riscv64"
-)))]
+#[cfg(target_arch = "x86_64")]
 unsafe fn system_dup2(fd: c_int, target: c_int) -> c_long {
     // SAFETY: takes numbers.
     unsafe { libc::syscall(libc::SYS_dup2, fd, target) }
 }
 
-/// The same where the kernel has no such call.
+/// Makes `target` another number of `fd` by `dup3`: the kernel has no `dup2` for this processor.
 ///
 /// # Safety
-/// As above.
-#[cfg(any(
-    target_arch = "aarch64",
-    target_arch = "loongarch64",
-    target_arch = "riscv32",
-    target_arch = "riscv64"
-))]
+/// Whoever uses `target` must not mind.
+#[cfg(target_arch = "aarch64")]
 unsafe fn system_dup2(fd: c_int, target: c_int) -> c_long {
     // SAFETY: takes numbers.
     unsafe { libc::syscall(libc::SYS_dup3, fd, target, 0) }
