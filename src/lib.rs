@@ -65,6 +65,7 @@ pub mod abi;
 mod alloc;
 mod async_handle;
 mod backend;
+mod buffers;
 mod dl;
 mod errors;
 mod event_loop;
