@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::Result;
 use crate::build::{Library, Program, Programs, scratch};
-use crate::options::{Options, Regime};
-use crate::record::{Facts, Kind};
+use bench_results::Result;
+use bench_results::options::{Options, Regime};
+use bench_results::record::{Facts, Kind};
 
 /// What the exit code of a skipped benchmark is.
 const SKIPPED: i32 = 77;
