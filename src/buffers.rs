@@ -8,20 +8,20 @@ use crate::alloc;
 use crate::errors::{Errno, Result};
 use crate::sys;
 
-/// Copies a list of `count` buffers, not what they point to: to `inline`, if it fits into its `room`,
+/// Copies a list of `count` buffers, not what they point to: to `own`, if it fits into its `room`,
 /// or else to memory that [`release`] frees.
 ///
 /// # Safety
-/// `list` must be readable for `count` buffers, and `inline` writable for `room`.
+/// `list` must be readable for `count` buffers, and `own` writable for `room`.
 pub(crate) unsafe fn keep(
     list: *const uv_buf_t,
     count: c_uint,
-    inline: *mut uv_buf_t,
+    own: *mut uv_buf_t,
     room: usize,
 ) -> Result<*mut uv_buf_t> {
     let count = count as usize;
     let copy = if count <= room {
-        inline
+        own
     } else {
         alloc::calloc(count, size_of::<uv_buf_t>()).cast()
     };
@@ -33,12 +33,12 @@ pub(crate) unsafe fn keep(
     Ok(copy)
 }
 
-/// Frees a copy that [`keep`] made, unless it is the one at `inline`.
+/// Frees a copy that [`keep`] made, unless it is the one at `own`.
 ///
 /// # Safety
-/// `copy` must be null, or come from `keep` with the same `inline`; it is not used afterwards.
-pub(crate) unsafe fn release(copy: *mut uv_buf_t, inline: *mut uv_buf_t) {
-    if copy != inline {
+/// `copy` must be null, or come from `keep` with the same `own`; it is not used afterwards.
+pub(crate) unsafe fn release(copy: *mut uv_buf_t, own: *mut uv_buf_t) {
+    if copy != own {
         // SAFETY: `keep` has taken the memory, as the caller vouches.
         unsafe { alloc::free(copy.cast()) };
     }

@@ -50,7 +50,7 @@ impl Write {
     fn set_buffers(self, buffers: *const uv_buf_t, count: c_uint) -> Result {
         let room = get!(self.bufsml).len();
         // SAFETY: the user vouches for `count` buffers, and the request has that room.
-        let copy = unsafe { buffers::keep(buffers, count, self.inline_buffers(), room) }?;
+        let copy = unsafe { buffers::keep(buffers, count, self.own_buffers(), room) }?;
         set!(self.bufs = copy);
         set!(self.nbufs = count);
         set!(self.write_index = 0);
@@ -61,11 +61,11 @@ impl Write {
         let list = get!(self.bufs);
         set!(self.bufs = core::ptr::null_mut());
         // SAFETY: null or a copy made by `set_buffers`, which is forgotten above.
-        unsafe { buffers::release(list, self.inline_buffers()) };
+        unsafe { buffers::release(list, self.own_buffers()) };
     }
 
     /// The list within the request, with room for a few buffers.
-    fn inline_buffers(self) -> *mut uv_buf_t {
+    fn own_buffers(self) -> *mut uv_buf_t {
         addr!(self.bufsml).cast()
     }
 

@@ -50,7 +50,7 @@ impl SendRequest {
     unsafe fn keep_buffers(self, bufs: *const uv_buf_t, count: c_uint) -> Result {
         let room = get!(self.bufsml).len();
         // SAFETY: the caller vouches for `bufs`, and the request has that room.
-        let list = unsafe { buffers::keep(bufs, count, self.inline_buffers(), room) }?;
+        let list = unsafe { buffers::keep(bufs, count, self.own_buffers(), room) }?;
         set!(self.bufs = list);
         set!(self.nbufs = count);
         Ok(())
@@ -58,12 +58,12 @@ impl SendRequest {
 
     fn release_buffers(self) {
         // SAFETY: made by `keep_buffers`, and forgotten below.
-        unsafe { buffers::release(get!(self.bufs), self.inline_buffers()) };
+        unsafe { buffers::release(get!(self.bufs), self.own_buffers()) };
         set!(self.bufs = core::ptr::null_mut());
     }
 
     /// The list within the request, with room for a few buffers.
-    fn inline_buffers(self) -> *mut uv_buf_t {
+    fn own_buffers(self) -> *mut uv_buf_t {
         addr!(self.bufsml).cast()
     }
 
