@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use allocator_api2::alloc::{AllocError, Allocator};
 
 use crate::abi::*;
-use crate::errors::{Errno, Result};
+use crate::errors::{Errno, Result, keeping_errno};
 
 type Malloc = unsafe extern "C" fn(usize) -> *mut c_void;
 type Realloc = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
@@ -70,21 +70,17 @@ pub(crate) unsafe fn free(block: *mut c_void) {
     if block.is_null() {
         return;
     }
-    // SAFETY: the location is this thread's own.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let saved = unsafe { *errno };
     let replaced = FREE.load(Relaxed);
-    if replaced.is_null() {
-        // SAFETY: the caller vouches for the block.
-        unsafe { libc::free(block) };
-    } else {
-        // SAFETY: only `uv_replace_allocator` stores here, a function of this type; the caller
-        // vouches for the block.
-        unsafe { core::mem::transmute::<*mut c_void, Free>(replaced)(block) };
-    }
-    // SAFETY: as above.
-    unsafe { *errno = saved };
+    keeping_errno(|| {
+        if replaced.is_null() {
+            // SAFETY: the caller vouches for the block.
+            unsafe { libc::free(block) };
+        } else {
+            // SAFETY: only `uv_replace_allocator` stores here, a function of this type; the caller
+            // vouches for the block.
+            unsafe { core::mem::transmute::<*mut c_void, Free>(replaced)(block) };
+        }
+    });
 }
 
 /// A C string of its own memory, to be released with [`free`].

@@ -80,6 +80,19 @@ impl Errno {
     }
 }
 
+/// Runs `work` and leaves `errno` as it was.
+#[inline]
+pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: the location is this thread's own.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let saved = unsafe { *errno };
+    let result = work();
+    // SAFETY: as above.
+    unsafe { *errno = saved };
+    result
+}
+
 /// Turns a result into what an entry point returns: 0 or a value, or a negative code.
 pub(crate) trait IntoCode {
     fn into_code(self) -> c_int;

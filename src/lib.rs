@@ -56,13 +56,18 @@
 #![no_std]
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_macros))]
 
-#[cfg(any(panic = "unwind", feature = "std", not(target_env = "gnu")))]
+#[cfg(any(panic = "unwind", feature = "std"))]
 extern crate std;
+
+// Layouts, system calls and libc's names are those of these systems. The gate builds x86_64.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+compile_error!("this library is for Linux with glibc");
 
 pub mod abi;
 mod alloc;
 mod async_handle;
 mod backend;
+mod buffers;
 mod dl;
 mod driver;
 mod error_names;

@@ -8,16 +8,13 @@
 use core::ffi::{c_int, c_uint};
 
 use crate::abi::*;
-use crate::errors::Errno;
+use crate::errors::IntoCode;
 use crate::panic::{misuse, not_null};
+use crate::sys::{cvt, cvt_number};
 
 /// What a pthread function returned, as an error code.
 fn code(result: c_int) -> c_int {
-    if result == 0 {
-        0
-    } else {
-        Errno::from_system(result).code()
-    }
+    cvt_number(result).into_code()
 }
 
 /// Ends the process unless a pthread function succeeded.
@@ -40,7 +37,7 @@ fn tried(result: c_int, mistake: &'static str) -> c_int {
 
 /// What a function that returns −1 and sets `errno` returned, as an error code.
 fn posix_code(result: c_int) -> c_int {
-    if result == 0 { 0 } else { Errno::last().code() }
+    cvt(result).into_code()
 }
 
 // C entry points

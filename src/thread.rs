@@ -7,20 +7,12 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::{misuse, not_null};
-use crate::sys::large;
+use crate::sys::{cvt_number, large};
 
 /// What glibc gives a thread when the limit says "unlimited".
 const DEFAULT_STACK: usize = 2 << 20;
 /// Room for a thread's name with its terminator.
 const NAME_ROOM: usize = 16;
-
-fn check(result: c_int) -> Result {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(Errno::from_system(result))
-    }
-}
 
 fn page_size() -> usize {
     // SAFETY: takes no memory.
@@ -81,9 +73,9 @@ unsafe fn create(
     // SAFETY: the attributes are initialised before they are used, and destroyed after; the caller
     // vouches for the rest.
     unsafe {
-        check(libc::pthread_attr_init(attributes))?;
-        let result = check(libc::pthread_attr_setstacksize(attributes, stack))
-            .and_then(|()| check(libc::pthread_create(thread, attributes, entry, argument)));
+        cvt_number(libc::pthread_attr_init(attributes))?;
+        let result = cvt_number(libc::pthread_attr_setstacksize(attributes, stack))
+            .and_then(|()| cvt_number(libc::pthread_create(thread, attributes, entry, argument)));
         libc::pthread_attr_destroy(attributes);
         result
     }
@@ -106,7 +98,7 @@ fn scheduling(thread: uv_thread_t) -> Result<(c_int, libc::sched_param)> {
     // SAFETY: all zero is valid, and the call fills it.
     let mut parameters: libc::sched_param = unsafe { core::mem::zeroed() };
     // SAFETY: writes both; the thread is the caller's to vouch for.
-    check(unsafe { libc::pthread_getschedparam(thread, &mut policy, &mut parameters) })?;
+    cvt_number(unsafe { libc::pthread_getschedparam(thread, &mut policy, &mut parameters) })?;
     Ok((policy, parameters))
 }
 
@@ -156,7 +148,7 @@ fn set_priority(thread: uv_thread_t, priority: c_int) -> Result {
     // The five spread evenly over what the policy has.
     parameters.sched_priority = least + (most - least) * (priority - UV_THREAD_PRIORITY_LOWEST) / 4;
     // SAFETY: reads the parameters; the thread is the caller's to vouch for.
-    check(unsafe { libc::pthread_setschedparam(thread, policy, &parameters) })
+    cvt_number(unsafe { libc::pthread_setschedparam(thread, policy, &parameters) })
 }
 
 fn mask_size() -> usize {
@@ -169,7 +161,7 @@ unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
     // SAFETY: the set is within its size; the caller vouches for the rest.
     unsafe {
         let mut set: libc::cpu_set_t = core::mem::zeroed();
-        check(libc::pthread_getaffinity_np(
+        cvt_number(libc::pthread_getaffinity_np(
             thread,
             size_of::<libc::cpu_set_t>(),
             &mut set,
@@ -192,7 +184,7 @@ unsafe fn set_affinity(thread: uv_thread_t, mask: *const c_char) -> Result {
                 libc::CPU_SET(cpu, &mut set);
             }
         }
-        check(libc::pthread_setaffinity_np(
+        cvt_number(libc::pthread_setaffinity_np(
             thread,
             size_of::<libc::cpu_set_t>(),
             &set,
@@ -331,7 +323,7 @@ pub extern "C" fn uv_thread_self() -> uv_thread_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_thread_join(tid: *mut uv_thread_t) -> c_int {
     // SAFETY: common pointer contract.
-    check(unsafe { libc::pthread_join(*not_null(tid), core::ptr::null_mut()) }).into_code()
+    cvt_number(unsafe { libc::pthread_join(*not_null(tid), core::ptr::null_mut()) }).into_code()
 }
 
 /// Lets a thread go on without anybody joining it. Returns 0 or an error.
@@ -343,7 +335,7 @@ pub unsafe extern "C" fn uv_thread_join(tid: *mut uv_thread_t) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_thread_detach(tid: *mut uv_thread_t) -> c_int {
     // SAFETY: common pointer contract.
-    check(unsafe { libc::pthread_detach(*not_null(tid)) }).into_code()
+    cvt_number(unsafe { libc::pthread_detach(*not_null(tid)) }).into_code()
 }
 
 /// Non-zero when both are the same thread.
@@ -377,7 +369,7 @@ pub unsafe extern "C" fn uv_thread_setname(name: *const c_char) -> c_int {
     let length = fitting(name, NAME_ROOM - 1);
     cut[..length].copy_from_slice(&name[..length]);
     // SAFETY: the name is terminated.
-    check(unsafe { libc::pthread_setname_np(libc::pthread_self(), cut.as_ptr().cast()) })
+    cvt_number(unsafe { libc::pthread_setname_np(libc::pthread_self(), cut.as_ptr().cast()) })
         .into_code()
 }
 
@@ -402,8 +394,8 @@ pub unsafe extern "C" fn uv_thread_getname(
     // SAFETY: the buffer has the length that is passed; common pointer contract.
     let result =
         unsafe { libc::pthread_getname_np(*not_null(tid), full.as_mut_ptr().cast(), full.len()) };
-    if result != 0 {
-        return Errno::from_system(result).code();
+    if let Err(error) = cvt_number(result) {
+        return error.code();
     }
     let length = full
         .iter()
@@ -462,7 +454,7 @@ pub unsafe extern "C" fn uv_thread_getpriority(tid: uv_thread_t, priority: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_key_create(key: *mut uv_key_t) -> c_int {
     // SAFETY: common pointer contract.
-    check(unsafe { libc::pthread_key_create(not_null(key), None) }).into_code()
+    cvt_number(unsafe { libc::pthread_key_create(not_null(key), None) }).into_code()
 }
 
 /// Deletes a key.

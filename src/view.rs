@@ -15,7 +15,6 @@ macro_rules! view {
         #[derive(Clone, Copy, PartialEq, Eq)]
         pub(crate) struct $name(core::ptr::NonNull<$raw>);
 
-        #[allow(dead_code)]
         impl $name {
             /// Wraps the pointer that an entry point was given; null ends the process.
             ///

@@ -3,12 +3,10 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
-#[path = "abi/tables.rs"]
-mod tables;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{align_of, offset_of, size_of};
 
+use abi_tables::tables;
 use uv::abi::*;
 
 /// What Rust says of a type: size and alignment; name, offset and size of its fields.

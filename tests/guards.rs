@@ -3,12 +3,10 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
-#[path = "../xtask/src/headers/prototypes.rs"]
-#[allow(dead_code, reason = "xtask writes declarations with it")]
-mod prototypes;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+use abi_tables::prototypes;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -2,15 +2,12 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
-#[path = "../xtask/src/headers/prototypes.rs"]
-mod prototypes;
-#[path = "abi/tables.rs"]
-mod tables;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use abi_tables::{prototypes, tables};
 
 /// Compilers, the end of their files' names, and the languages they are tried with: with only
 /// what POSIX has, with everything, and as a compiler is used without any option.

@@ -2,17 +2,14 @@
 //!
 //! What is installed here is the build that cargo made for these tests, not the release build.
 
-#![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
-
-#[path = "../xtask/src/headers/prototypes.rs"]
-#[allow(dead_code, reason = "only the names are used here")]
-mod prototypes;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock};
+
+use abi_tables::prototypes;
 
 /// What libuv installs below its prefix, and this package, too.
 const FILES: &[&str] = &[

@@ -2,12 +2,10 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
-#[path = "../xtask/src/headers/prototypes.rs"]
-#[allow(dead_code, reason = "only the names are used here")]
-mod prototypes;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use abi_tables::prototypes;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

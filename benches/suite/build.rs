@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Result;
 use crate::compile::{compile, is_up_to_date};
+use bench_results::Result;
 
 /// Files of `benches/` that are part of every program.
 const COMMON: &str = "bench.c";

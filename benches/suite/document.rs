@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::Result;
-use crate::goals::GOALS;
-use crate::options::Regime;
-use crate::record::{Record, Recorded, Side};
-use crate::report;
-use crate::stats::{Summary, geometric_mean};
-use crate::svg::{self, Plot, What};
+use bench_results::Result;
+use bench_results::goals::GOALS;
+use bench_results::options::Regime;
+use bench_results::record::{Record, Recorded, Side};
+use bench_results::report;
+use bench_results::stats::{Summary, geometric_mean};
+use bench_results::svg::{self, Plot, What};
 
 const REGIMES: [Regime; 3] = Regime::ALL;
 

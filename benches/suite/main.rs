@@ -2,35 +2,25 @@
 //! what is measured and how.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
-// Cargo builds benchmarks with cfg(test), but runs their unit tests only under tests/bench_stats.rs.
-#![cfg_attr(test, allow(dead_code, unused_imports))]
 
 mod build;
 #[path = "../../tests/c_tests/compile.rs"]
 mod compile;
 mod document;
-mod goals;
 mod measure;
-mod options;
-mod parse;
-mod record;
-mod report;
 mod run;
-mod stats;
-mod svg;
 mod upstream;
 
 use std::process::ExitCode;
 
-use build::{Library, Programs};
-use goals::GOALS;
-use measure::{Libraries, Verdict};
-use options::Options;
-use record::{Record, Recorded};
-use run::Catalog;
+use bench_results::goals::GOALS;
+use bench_results::options::{self, Options};
+use bench_results::record::{Record, Recorded};
+use bench_results::{Result, report};
 
-/// A message for the person at the terminal when it fails.
-type Result<T> = std::result::Result<T, String>;
+use build::{Library, Programs};
+use measure::{Libraries, Verdict};
+use run::Catalog;
 
 fn main() -> ExitCode {
     match Options::parse(std::env::args().skip(1)).and_then(|options| start(&options)) {

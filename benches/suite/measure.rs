@@ -1,11 +1,11 @@
 //! Measures a benchmark on both libraries in alternation, and compares.
 
-use crate::Result;
 use crate::build::Library;
-use crate::options::{Options, Regime};
-use crate::record::{Facts, Kind, Record, Side};
 use crate::run::{Benchmark, Catalog, Outcome, Sample, Spinners};
-use crate::stats::{Summary, median, ratios};
+use bench_results::Result;
+use bench_results::options::{Options, Regime};
+use bench_results::record::{Facts, Kind, Record, Side};
+use bench_results::stats::{Summary, median, ratios};
 
 pub enum Verdict {
     Compared(Box<Record>),

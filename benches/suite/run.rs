@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::Result;
 use crate::build::{Library, Program, Programs, scratch};
-use crate::options::{Options, Regime};
-use crate::record::{Facts, Kind};
+use bench_results::Result;
+use bench_results::options::{Options, Regime};
+use bench_results::record::{Facts, Kind};
 
 /// What the exit code of a skipped benchmark is.
 const SKIPPED: i32 = 77;
@@ -255,7 +255,6 @@ fn spin_forever(regime: Regime, processor: usize) -> Option<libc::pid_t> {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn stay_on(regime: Regime, processor: usize) {
     // SAFETY: plain data, for which all zeroes are valid.
     let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
@@ -273,6 +272,3 @@ fn stay_on(regime: Regime, processor: usize) {
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
     }
 }
-
-#[cfg(not(target_os = "linux"))]
-fn stay_on(_regime: Regime, _processor: usize) {}

@@ -3,15 +3,15 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::Result;
 use crate::build::Library;
 use crate::measure::{Libraries, Samples};
-use crate::options::{Options, Regime};
-use crate::parse::score;
-use crate::record::{Facts, Kind, Record};
-use crate::report;
 use crate::run::{Sample, Spinners, output_within};
-use crate::stats::geometric_mean;
+use bench_results::Result;
+use bench_results::options::{Options, Regime};
+use bench_results::parse::score;
+use bench_results::record::{Facts, Kind, Record};
+use bench_results::report;
+use bench_results::stats::geometric_mean;
 
 /// The runner, linked to the shared library, in the build folder of libuv.
 const RUNNER: &str = "uv_run_benchmarks";

@@ -25,14 +25,14 @@
 //! An accelerator such as io_uring hangs off a backend (its ring's descriptor is one of those
 //! polled) and is a sibling file here.
 
-#[cfg(all(target_os = "linux", not(feature = "portable-poller")))]
+#[cfg(not(feature = "portable-poller"))]
 mod epoll;
-#[cfg(all(target_os = "linux", not(feature = "portable-poller")))]
+#[cfg(not(feature = "portable-poller"))]
 pub(crate) use epoll::{Events, Poller};
 
-#[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+#[cfg(feature = "portable-poller")]
 mod portable;
-#[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+#[cfg(feature = "portable-poller")]
 pub(crate) use portable::{Events, Poller};
 
 use core::ffi::c_int;
@@ -46,17 +46,13 @@ pub(crate) mod ready {
     pub(crate) const WRITABLE: u32 = libc::POLLOUT as u32;
     pub(crate) const ERROR: u32 = libc::POLLERR as u32;
     pub(crate) const HANG_UP: u32 = libc::POLLHUP as u32;
-    #[cfg(target_os = "linux")]
     pub(crate) const PEER_CLOSED: u32 = libc::POLLRDHUP as u32;
-    /// Never reported where the system does not know it.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) const PEER_CLOSED: u32 = 0x2000;
 
     /// Added to an interest: an event for each change to readiness, not as long as there is some.
     /// 0 where the poller cannot do that.
-    #[cfg(all(target_os = "linux", not(feature = "portable-poller")))]
+    #[cfg(not(feature = "portable-poller"))]
     pub(crate) const EDGE: u32 = libc::EPOLLET as u32;
-    #[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+    #[cfg(feature = "portable-poller")]
     pub(crate) const EDGE: u32 = 0;
 
     /// What a watcher can ask for.

@@ -1,4 +1,5 @@
-//! The portable backend, on the `polling` crate: kqueue, event ports, and epoll where forced.
+//! The second backend, on the `polling` crate (feature `portable-poller`): all tests pass on it, too,
+//! so that nothing relies on more than the contract of pollers.
 //!
 //! `polling` knows readable and writable only; what exactly is ready is asked of poll(2) with a
 //! zero timeout, one call per event. It takes memory from the process's global allocator.

@@ -273,10 +273,7 @@ pub unsafe extern "C" fn uv_loop_configure(
     argument: c_int,
 ) -> c_int {
     // C calls it as a variadic, with one `int` or none: these processors pass that alike.
-    #[cfg(not(any(
-        target_arch = "x86_64",
-        all(target_arch = "aarch64", not(target_vendor = "apple"))
-    )))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     compile_error!("uv_loop_configure: variadic arguments may be passed differently here");
     // SAFETY: common pointer contract.
     unsafe { Loop::from_ptr(r#loop) }

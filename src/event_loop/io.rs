@@ -453,12 +453,9 @@ impl Io {
     }
 
     /// What of an event concerns this watcher.
-    #[cfg_attr(
-        all(target_os = "linux", not(feature = "portable-poller")),
-        allow(unused_variables)
-    )]
+    #[cfg_attr(not(feature = "portable-poller"), allow(unused_variables))]
     pub(crate) fn relevant(self, on: Loop, readiness: u32) -> u32 {
-        #[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+        #[cfg(feature = "portable-poller")]
         let readiness = on.descriptors(|all| {
             let poller = &mut all.poller;
             poller.refine(self.fd(), self.interest(), self.token(), readiness)

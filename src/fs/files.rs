@@ -6,10 +6,11 @@ use super::dispatch::start;
 use super::operation::{LocalFile, Operation};
 use super::request::FsRequest;
 use crate::abi::*;
+use crate::buffers;
 use crate::errors::Result;
 use crate::sys::cached::{self, Answer};
 use crate::sys::stat::Target;
-use crate::sys::{self, fd, file};
+use crate::sys::{fd, file};
 use crate::view::get;
 
 pub(super) struct Open;
@@ -363,7 +364,7 @@ pub unsafe extern "C" fn uv_fs_write(
             request.set_file(file);
             request.set_offset(offset);
             request.keep_buffers(bufs, nbufs)?;
-            sys::check_total(bufs, nbufs).inspect_err(|_| request.release_buffers())
+            buffers::check_total(bufs, nbufs).inspect_err(|_| request.release_buffers())
         })
     }
 }

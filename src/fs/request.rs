@@ -11,6 +11,7 @@ use core::mem::ManuallyDrop;
 use super::listing::Listing;
 use crate::abi::*;
 use crate::alloc;
+use crate::buffers;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
@@ -189,22 +190,12 @@ impl FsRequest {
         if buffers.is_null() || count == 0 || c_int::try_from(count).is_err() {
             return Err(Errno::EINVAL);
         }
-        let length = count as usize;
         let kept = if self.is_synchronous() {
             buffers.cast_mut()
-        } else if length <= FEW {
-            self.own_buffers()
         } else {
-            let copy = alloc::calloc(length, size_of::<uv_buf_t>());
-            if copy.is_null() {
-                return Err(Errno::ENOMEM);
-            }
-            copy.cast()
+            // SAFETY: the caller vouches for `buffers`; the request has room for so many.
+            unsafe { buffers::keep(buffers, count, self.own_buffers(), FEW) }?
         };
-        if !self.is_synchronous() {
-            // SAFETY: `kept` is this request's memory with room for as many.
-            unsafe { core::ptr::copy_nonoverlapping(buffers, kept, length) };
-        }
         set!(self.bufs = kept);
         set!(self.nbufs = count);
         Ok(())
@@ -217,10 +208,9 @@ impl FsRequest {
 
     /// The buffers are needed no more.
     pub(super) fn release_buffers(self) {
-        let buffers = get!(self.bufs);
-        if !self.is_synchronous() && buffers != self.own_buffers() {
+        if !self.is_synchronous() {
             // SAFETY: null or a copy made by `keep_buffers`, which is forgotten below.
-            unsafe { alloc::free(buffers.cast()) };
+            unsafe { buffers::release(get!(self.bufs), self.own_buffers()) };
         }
         set!(self.bufs = core::ptr::null_mut());
         set!(self.nbufs = 0);

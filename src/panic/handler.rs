@@ -22,7 +22,7 @@ fn report(info: &PanicInfo<'_>) -> ! {
         false => entry::function(),
         true => None,
     };
-    super::end(entry, info.message(), info.location())
+    super::report::end(entry, info.message(), info.location())
 }
 
 /// Collections take their memory from [`Heap`] by name, since it can be refused there. Whatever does

@@ -18,7 +18,6 @@ extern "C" fn install() {
     std::panic::set_hook(std::boxed::Box::new(report));
 }
 
-#[cfg(not(test))]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static INSTALL: extern "C" fn() = install;
@@ -32,5 +31,5 @@ fn report(info: &PanicHookInfo<'_>) {
         return;
     };
     let message = info.payload_as_str().unwrap_or("panic");
-    super::end(Some(entry), message, info.location());
+    super::report::end(Some(entry), message, info.location());
 }

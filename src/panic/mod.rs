@@ -3,18 +3,15 @@
 //! Nothing unwinds into C: every profile aborts on panic, and `extern "C"` functions would too.
 //! The name of the entry function is found on the stack, so that calls pay nothing for it.
 
+// Unit tests keep the test runner's own hook.
+#[cfg(not(test))]
 mod entry;
-#[cfg(not(any(panic = "unwind", feature = "std", not(target_env = "gnu"))))]
+#[cfg(not(any(test, panic = "unwind", feature = "std")))]
 mod handler;
-#[cfg(any(panic = "unwind", feature = "std", not(target_env = "gnu")))]
-#[cfg_attr(test, allow(dead_code, reason = "unit tests keep their own hook"))]
+#[cfg(all(not(test), any(panic = "unwind", feature = "std")))]
 mod hook;
-
-use core::ffi::CStr;
-use core::fmt::{Display, Write};
-use core::panic::Location;
-
-use crate::text::Text;
+#[cfg(not(test))]
+mod report;
 
 /// Ends the process because of a mistake in the calling program that no error code can report.
 #[cold]
@@ -39,23 +36,4 @@ pub(crate) fn not_null<T>(pointer: *mut T) -> *mut T {
 pub(crate) fn keep_frame() {
     // SAFETY: does nothing, but not before what comes before it.
     unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
-}
-
-/// Says what went wrong, and ends the process. No memory is taken: the heap may be what is broken.
-/// (To tell `entry`, glibc may have taken some.)
-fn end(entry: Option<&CStr>, message: impl Display, location: Option<&Location<'_>>) -> ! {
-    let mut line = Text::<512>::new();
-    let _ = line.write_str("oxuv: ");
-    if let Some(entry) = entry {
-        let _ = write!(line, "{}: ", entry.to_str().unwrap_or("uv_?"));
-    }
-    let _ = match location {
-        Some(at) => writeln!(line, "{message} ({}:{})", at.file(), at.line()),
-        None => writeln!(line, "{message}"),
-    };
-    let bytes = line.as_bytes();
-    // SAFETY: reads the text.
-    let _ = unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
-    // SAFETY: takes no arguments.
-    unsafe { libc::abort() }
 }

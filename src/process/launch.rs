@@ -14,9 +14,9 @@ use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqC
 
 use super::calls::Calls;
 use super::child::{self, Plan};
-use crate::errors::{Errno, Result};
+use crate::errors::{Errno, Result, keeping_errno};
 use crate::sys::process::{self, ChangingIdentity, Stack};
-use crate::sys::signal::{AllBlocked, keeping_errno};
+use crate::sys::signal::AllBlocked;
 use crate::sys::{fd, retry_size};
 
 /// Whether children share memory: not known before the first.

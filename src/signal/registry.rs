@@ -23,11 +23,11 @@ use core::sync::atomic::AtomicBool;
 
 use super::Signal;
 use crate::abi::*;
-use crate::errors::{Errno, Result};
+use crate::errors::{Errno, Result, keeping_errno};
 use crate::event_loop::Loop;
 use crate::list::{self, List};
 use crate::sys::lock::Locked;
-use crate::sys::signal::{self, AllBlocked, LAST, keeping_errno};
+use crate::sys::signal::{self, AllBlocked, LAST};
 use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set};
 

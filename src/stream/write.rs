@@ -8,13 +8,13 @@ use core::ffi::{c_int, c_uint};
 
 use super::Stream;
 use crate::abi::*;
-use crate::alloc;
 use crate::backend::ready;
+use crate::buffers;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::{Handle, flags};
 use crate::list::{self, List};
 use crate::request::Request;
-use crate::sys::{self, socket};
+use crate::sys::socket;
 use crate::view::{addr, get, owner, set, view};
 
 /// Writes in a row before the others of the loop get their turn.
@@ -48,17 +48,9 @@ impl Write {
 
     /// Copies the list of buffers, whose memory stays the user's.
     fn set_buffers(self, buffers: *const uv_buf_t, count: c_uint) -> Result {
-        let inline = addr!(self.bufsml).cast::<uv_buf_t>();
-        let copy = if count as usize <= get!(self.bufsml).len() {
-            inline
-        } else {
-            alloc::calloc(count as usize, size_of::<uv_buf_t>()).cast()
-        };
-        if copy.is_null() {
-            return Err(Errno::ENOMEM);
-        }
-        // SAFETY: the user vouches for `count` buffers, and `copy` has room for as many.
-        unsafe { core::ptr::copy_nonoverlapping(buffers, copy, count as usize) };
+        let room = get!(self.bufsml).len();
+        // SAFETY: the user vouches for `count` buffers, and the request has that room.
+        let copy = unsafe { buffers::keep(buffers, count, self.own_buffers(), room) }?;
         set!(self.bufs = copy);
         set!(self.nbufs = count);
         set!(self.write_index = 0);
@@ -68,10 +60,13 @@ impl Write {
     fn free_buffers(self) {
         let list = get!(self.bufs);
         set!(self.bufs = core::ptr::null_mut());
-        if list != addr!(self.bufsml).cast() {
-            // SAFETY: allocated by `set_buffers`, and not used from here on.
-            unsafe { alloc::free(list.cast()) };
-        }
+        // SAFETY: null or a copy made by `set_buffers`, which is forgotten above.
+        unsafe { buffers::release(list, self.own_buffers()) };
+    }
+
+    /// The list within the request, with room for a few buffers.
+    fn own_buffers(self) -> *mut uv_buf_t {
+        addr!(self.bufsml).cast()
     }
 
     fn buffer(self, index: c_uint) -> *mut uv_buf_t {
@@ -80,10 +75,9 @@ impl Write {
 
     /// Bytes not yet written.
     fn remaining(self) -> usize {
-        (get!(self.write_index)..get!(self.nbufs))
-            // SAFETY: below the number of buffers.
-            .map(|index| unsafe { (*self.buffer(index)).len })
-            .sum()
+        let index = get!(self.write_index);
+        // SAFETY: the rest of the request's own list.
+        unsafe { buffers::total(self.buffer(index), get!(self.nbufs) - index) }
     }
 
     /// Takes `count` bytes off the buffers; says whether all are written.
@@ -171,7 +165,7 @@ impl Stream {
             return Err(Errno::EINVAL);
         }
         // SAFETY: the user vouches for `count` buffers.
-        unsafe { sys::check_total(buffers, count) }?;
+        unsafe { buffers::check_total(buffers, count) }?;
         if self.fd() == -1 {
             return Err(Errno::EBADF);
         }

@@ -61,7 +61,7 @@ pub(crate) fn duplicate(fd: c_int, lowest: c_int) -> Result<c_int> {
 }
 
 /// Does something while the standard descriptors are open, should they not be.
-#[cfg(any(not(target_os = "linux"), feature = "portable-poller"))]
+#[cfg(feature = "portable-poller")]
 pub(crate) fn with_standard_taken<R>(work: impl FnOnce() -> R) -> Result<R> {
     let first = open_null()?;
     if first > libc::STDERR_FILENO {

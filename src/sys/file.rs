@@ -3,12 +3,9 @@
 use core::ffi::{CStr, c_char, c_int};
 
 use super::socket::IOV_MAX;
-use super::{cvt, cvt_size, large, retry, retry_size};
+use super::{MOST_BYTES, cvt, cvt_size, large, retry, retry_size};
 use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
-
-/// The most bytes that one call moves; the kernel's own limit.
-const MOST_BYTES: usize = 0x7fff_f000;
 
 /// Opens a file; the descriptor is not inherited by programs that are started.
 pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<c_int> {

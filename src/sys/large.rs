@@ -1,12 +1,10 @@
 //! libc's functions for files, by the names that libuv imports: those that take offsets of 64 bits on
 //! every machine (`open64`, `stat64`, …).
 //!
-//! Shims that replace functions of libc's replace these names, and some no others. Where libc has
-//! one name only, offsets have 64 bits under that.
+//! Shims that replace functions of libc's replace these names, and some no others.
 
 use core::ffi::c_int;
 
-#[cfg(target_env = "gnu")]
 pub(crate) use libc::{
     fstat64 as fstat, fstatfs64 as fstatfs, ftruncate64 as ftruncate, getrlimit64 as getrlimit,
     lseek64 as lseek, lstat64 as lstat, mmap64 as mmap, open64 as open, openat64 as openat,
@@ -15,14 +13,8 @@ pub(crate) use libc::{
     statfs64 as statfs,
 };
 
-#[cfg(not(target_env = "gnu"))]
-pub(crate) use libc::{
-    fstat, fstatfs, ftruncate, getrlimit, lseek, lstat, mmap, open, openat, pread, preadv, pwrite,
-    pwritev, readdir, rlimit, sendfile, stat, statfs,
-};
-
 unsafe extern "C" {
     /// <https://man7.org/linux/man-pages/man2/fcntl.2.html>
-    #[cfg_attr(target_env = "gnu", link_name = "fcntl64")]
+    #[link_name = "fcntl64"]
     pub(crate) fn fcntl(fd: c_int, operation: c_int, ...) -> c_int;
 }

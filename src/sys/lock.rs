@@ -76,7 +76,6 @@ impl Lock {
         }
     }
 
-    #[cfg(target_os = "linux")]
     fn wait(&self) {
         let forever = core::ptr::null::<libc::timespec>();
         let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
@@ -92,21 +91,11 @@ impl Lock {
         };
     }
 
-    #[cfg(target_os = "linux")]
     fn wake_one(&self) {
         let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
         // SAFETY: the word is aligned and lives as long as the lock.
         unsafe { libc::syscall(libc::SYS_futex, self.0.as_ptr(), operation, 1) };
     }
-
-    #[cfg(not(target_os = "linux"))]
-    fn wait(&self) {
-        // SAFETY: takes no arguments.
-        unsafe { libc::sched_yield() };
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn wake_one(&self) {}
 }
 
 #[cfg(test)]

@@ -23,6 +23,4 @@ fn prefetch_line(address: *const i8) {
             "prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly)
         )
     };
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = address;
 }

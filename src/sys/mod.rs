@@ -30,9 +30,8 @@ pub(crate) mod stat;
 pub(crate) mod tty;
 pub(crate) mod udp;
 
-use core::ffi::{c_int, c_uint};
+use core::ffi::c_int;
 
-use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
 
 /// The value of a call that returns −1 and sets `errno` on failure.
@@ -77,22 +76,19 @@ pub(crate) fn retry_size(mut call: impl FnMut() -> isize) -> Result<usize> {
     }
 }
 
-/// The most that Linux transfers in one call.
-const MOST_BYTES: usize = 0x7fff_f000;
-
-/// Refuses more than one call transfers: `int` results could not tell of it.
-///
-/// # Safety
-/// `buffers` must point to `count` buffers.
-pub(crate) unsafe fn check_total(buffers: *const uv_buf_t, count: c_uint) -> Result {
-    let total = (0..count as usize)
-        // SAFETY: the caller vouches for `count` buffers.
-        .map(|index| unsafe { (*buffers.wrapping_add(index)).len })
-        .fold(0, usize::saturating_add);
-    check_length(total)
+/// The result of a call that returns its error number, as those of pthread do; 0 is success.
+#[inline]
+pub(crate) fn cvt_number(number: c_int) -> Result {
+    match number {
+        0 => Ok(()),
+        number => Err(Errno::from_system(number)),
+    }
 }
 
-/// The same for a length.
+/// The most bytes that Linux transfers in one call.
+const MOST_BYTES: usize = 0x7fff_f000;
+
+/// Refuses with `EINVAL` more bytes than one system call transfers.
 pub(crate) fn check_length(length: usize) -> Result {
     if length > MOST_BYTES {
         Err(Errno::EINVAL)

@@ -124,7 +124,7 @@ pub(crate) unsafe fn vfork(
 ///
 /// # Safety
 /// As [`vfork`]; `stack` must be the end of a stack.
-#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+#[cfg(target_arch = "x86_64")]
 unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
     let result: isize;
     // SAFETY: the child leaves the caller's stack before it writes anything, and does not come
@@ -155,17 +155,16 @@ unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> 
     }
 }
 
-/// By `clone`, which is also what libc's `vfork` comes down to on most of these.
+/// By `clone`, which is also what libc's `vfork` comes down to on aarch64.
 ///
 /// # Safety
 /// As [`vfork`]; `stack` must be the end of a stack.
-#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
+#[cfg(target_arch = "aarch64")]
 unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
     unsafe extern "C" {
         /// By the name that ThreadSanitizer leaves alone: it takes every child for one with memory
         /// of its own.
-        #[cfg_attr(target_env = "gnu", link_name = "__clone")]
-        #[cfg_attr(not(target_env = "gnu"), link_name = "clone")]
+        #[link_name = "__clone"]
         fn clone(
             entry: Main,
             stack: *mut c_void,

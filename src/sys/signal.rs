@@ -74,15 +74,3 @@ fn set_action(signum: c_int, handler: libc::sighandler_t, flags: c_int) -> Resul
     // SAFETY: `handler` is a function that takes a signal number, or SIG_DFL.
     cvt(unsafe { libc::sigaction(signum, &action, core::ptr::null_mut()) }).map(drop)
 }
-
-/// Runs `work` and leaves `errno` as it was.
-pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
-    // SAFETY: the location is this thread's own.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let saved = unsafe { *errno };
-    let result = work();
-    // SAFETY: as above.
-    unsafe { *errno = saved };
-    result
-}

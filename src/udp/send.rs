@@ -12,12 +12,11 @@ use core::mem::MaybeUninit;
 
 use super::Udp;
 use crate::abi::*;
-use crate::alloc;
 use crate::backend::ready;
+use crate::buffers;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::list::{self, List};
 use crate::request::Request;
-use crate::sys;
 use crate::sys::udp::{self as datagram, BATCH};
 use crate::view::{addr, get, owner, set, view};
 
@@ -49,35 +48,28 @@ impl SendRequest {
     /// # Safety
     /// `bufs` must be readable for `count` buffers.
     unsafe fn keep_buffers(self, bufs: *const uv_buf_t, count: c_uint) -> Result {
-        let own = addr!(self.bufsml).cast::<uv_buf_t>();
-        let count_here = count as usize;
-        let list = if count_here <= get!(self.bufsml).len() {
-            own
-        } else {
-            alloc::calloc(count_here, size_of::<uv_buf_t>()).cast()
-        };
-        if list.is_null() {
-            return Err(Errno::ENOMEM);
-        }
-        // SAFETY: the caller vouches for `bufs`, and `list` has room for as many.
-        unsafe { core::ptr::copy_nonoverlapping(bufs, list, count_here) };
+        let room = get!(self.bufsml).len();
+        // SAFETY: the caller vouches for `bufs`, and the request has that room.
+        let list = unsafe { buffers::keep(bufs, count, self.own_buffers(), room) }?;
         set!(self.bufs = list);
         set!(self.nbufs = count);
         Ok(())
     }
 
     fn release_buffers(self) {
-        let list = get!(self.bufs);
-        if list != addr!(self.bufsml).cast() {
-            // SAFETY: made by `keep_buffers`.
-            unsafe { alloc::free(list.cast()) };
-        }
+        // SAFETY: made by `keep_buffers`, and forgotten below.
+        unsafe { buffers::release(get!(self.bufs), self.own_buffers()) };
         set!(self.bufs = core::ptr::null_mut());
+    }
+
+    /// The list within the request, with room for a few buffers.
+    fn own_buffers(self) -> *mut uv_buf_t {
+        addr!(self.bufsml).cast()
     }
 
     fn size(self) -> usize {
         // SAFETY: the list made by `keep_buffers`.
-        unsafe { size_of_buffers(get!(self.bufs), get!(self.nbufs)) }
+        unsafe { buffers::total(get!(self.bufs), get!(self.nbufs)) }
     }
 
     /// # Safety
@@ -124,15 +116,6 @@ impl SendRequest {
 }
 
 /// # Safety
-/// `bufs` must be readable for `count` buffers.
-unsafe fn size_of_buffers(bufs: *const uv_buf_t, count: c_uint) -> usize {
-    (0..count as usize)
-        // SAFETY: the caller vouches for the list.
-        .map(|at| unsafe { (*bufs.add(at)).len })
-        .fold(0, usize::wrapping_add)
-}
-
-/// # Safety
 /// `bufs` must be readable for `nbufs` buffers.
 unsafe fn check_buffers(bufs: *const uv_buf_t, nbufs: c_uint) -> Result {
     // Negative numbers of careless callers arrive as large ones.
@@ -140,7 +123,7 @@ unsafe fn check_buffers(bufs: *const uv_buf_t, nbufs: c_uint) -> Result {
         return Err(Errno::EINVAL);
     }
     // SAFETY: the caller vouches for the list.
-    unsafe { sys::check_total(bufs, nbufs) }
+    unsafe { buffers::check_total(bufs, nbufs) }
 }
 
 /// A datagram to be sent at once, whose parts are the caller's.

@@ -74,12 +74,8 @@ struct Pool {
 // SAFETY: the state is reached through `Guard` only, which holds the lock.
 unsafe impl Sync for Pool {}
 
-/// The lock is held for less time than blocking takes: who wants it spins first, where the C
-/// library offers that.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+/// The lock is held for less time than blocking takes: who wants it spins first.
 const UNLOCKED: libc::pthread_mutex_t = libc::PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-const UNLOCKED: libc::pthread_mutex_t = libc::PTHREAD_MUTEX_INITIALIZER;
 
 static POOL: Pool = Pool {
     lock: UnsafeCell::new(UNLOCKED),

@@ -3,10 +3,11 @@
 //! Each worker sleeps on a semaphore of its own, so that exactly the one that is meant wakes up.
 
 use core::cell::UnsafeCell;
-use core::ffi::{c_int, c_void};
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use crate::errors::{Errno, Result};
+use crate::sys::cvt_number;
 
 /// The most workers that there can be.
 pub(super) const MOST: usize = 1024;
@@ -74,24 +75,16 @@ pub(super) fn join(thread: libc::pthread_t) {
 fn create(stack_size: usize, main: Main, argument: *mut c_void) -> Result<libc::pthread_t> {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: memory for the attributes.
-    check(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
+    cvt_number(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
     // SAFETY: initialised above.
     unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack_size) };
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
     // SAFETY: all pointers are valid for the call, and `main` takes any argument.
-    let result = check(unsafe {
+    let result = cvt_number(unsafe {
         libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), main, argument)
     });
     // SAFETY: initialised above.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
     // SAFETY: `pthread_create` has written it when it returns 0.
     result.map(|()| unsafe { thread.assume_init() })
-}
-
-/// The result of a call that returns its error number.
-fn check(number: c_int) -> Result {
-    match number {
-        0 => Ok(()),
-        number => Err(Errno::from_system(number)),
-    }
 }

@@ -9,12 +9,13 @@
 mod cdecl;
 mod comment;
 mod fields;
-mod prototypes;
 mod source;
 mod template;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use abi_tables::prototypes;
 
 /// The headers, relative to `include/`; the template of each is `header/<name>.in`.
 const HEADERS: &[&str] = &[

@@ -18,10 +18,11 @@
 
 use std::collections::BTreeSet;
 
+use abi_tables::prototypes::Prototype;
+
 use super::cdecl::{Item, Items};
 use super::comment::{WIDTH, comment};
 use super::fields::{FieldMacros, NAMELESS};
-use super::prototypes::Prototype;
 use super::source::{Abi, Constant, EntryPoints};
 
 /// Functions whose declaration is the table's, because Rust cannot write it: a variable number of

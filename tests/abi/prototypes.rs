@@ -1,4 +1,4 @@
-//! The table of the 319 exported functions, as C declarations. Also used by `tests/header.rs`.
+//! The table of the 319 exported functions, as C declarations.
 
 use std::path::Path;
 
