@@ -113,6 +113,55 @@ TEST_IMPL(local_names_of_pipes_stay_within_their_buffer) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+static uv_pipe_t named;
+
+static int get_pipe_name(char* memory, size_t* size) {
+  return uv_pipe_getsockname(&named, memory, size);
+}
+
+static int get_peer_name(char* memory, size_t* size) {
+  return uv_pipe_getpeername(&named, memory, size);
+}
+
+/* What a size is after an error: as much as is needed, or nothing where there is no text. */
+static void expect_size(get_text get, size_t room, int error, size_t length) {
+  size_t size = room;
+  ASSERT_EQ(get(whole, &size), error);
+  ASSERT_EQ(size, length);
+}
+
+TEST_IMPL(no_room_at_all_is_a_wrong_argument) {
+  const char* path = test_path("socket");
+  ASSERT_OK(uv_pipe_init(uv_default_loop(), &named, 0));
+  expect_size(get_pipe_name, 0, UV_EINVAL, 0);
+  ASSERT_OK(uv_pipe_bind(&named, path));
+  ASSERT_OK(uv_fs_event_init(uv_default_loop(), &event));
+  ASSERT_OK(uv_fs_event_start(&event, on_event, test_tmpdir(), 0));
+  ASSERT_OK(uv_fs_poll_init(uv_default_loop(), &fs_poll));
+  ASSERT_OK(uv_fs_poll_start(&fs_poll, on_fs_poll, test_tmpdir(), 10000));
+  expect_size(get_pipe_name, 0, UV_EINVAL, 0);
+  expect_size(get_peer_name, 0, UV_EINVAL, 0);
+  expect_size(get_event_path, 0, UV_EINVAL, 0);
+  expect_size(get_poll_path, 0, UV_EINVAL, 0);
+  expect_size(get_pipe_name, 1, UV_ENOBUFS, strlen(path) + 1);
+  expect_size(get_event_path, 1, UV_ENOBUFS, strlen(test_tmpdir()) + 1);
+  expect_size(get_poll_path, 1, UV_ENOBUFS, strlen(test_tmpdir()) + 1);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+TEST_IMPL(where_there_is_no_text_its_size_is_nothing) {
+  ASSERT_OK(uv_pipe_init(uv_default_loop(), &named, 0));
+  ASSERT_OK(uv_fs_event_init(uv_default_loop(), &event));
+  ASSERT_OK(uv_fs_poll_init(uv_default_loop(), &fs_poll));
+  expect_size(get_pipe_name, 9, UV_EBADF, 0);
+  expect_size(get_peer_name, 9, UV_EBADF, 0);
+  expect_size(get_event_path, 9, UV_EINVAL, 0);
+  expect_size(get_poll_path, 9, UV_EINVAL, 0);
+  ASSERT_OK(uv_pipe_bind(&named, test_path("socket")));
+  expect_size(get_peer_name, 9, UV_ENOTCONN, 0);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 /* --- Texts that are cut ----------------------------------------------------------------------- */
 
 static int get_title(char* memory, size_t size) {

@@ -1366,7 +1366,7 @@ UV_EXTERN int uv_pipe_connect2(uv_connect_t *req,
  * name's length.
  *
  * Returns 0 or an error: UV_ENOBUFS with the room needed in *size, UV_EBADF
- * without a descriptor.
+ * without a descriptor, UV_EINVAL without any room.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getsockname
  *

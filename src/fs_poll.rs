@@ -372,13 +372,18 @@ pub unsafe extern "C" fn uv_fs_poll_getpath(
     buffer: *mut c_char,
     size: *mut usize,
 ) -> c_int {
-    if buffer.is_null() || size.is_null() {
+    // SAFETY: common pointer contract.
+    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
     let poll = match unsafe { FsPoll::from_ptr(handle) }.expected() {
         Ok(poll) if poll.handle().is_active() => poll,
-        _ => return UV_EINVAL,
+        _ => {
+            // SAFETY: common pointer contract.
+            unsafe { *size = 0 };
+            return UV_EINVAL;
+        }
     };
     // SAFETY: an active handle has a watch, whose path is terminated; common pointer contract.
     unsafe {

@@ -519,13 +519,16 @@ pub unsafe extern "C" fn uv_fs_event_getpath(
     buffer: *mut c_char,
     size: *mut usize,
 ) -> c_int {
-    if buffer.is_null() || size.is_null() {
+    // SAFETY: common pointer contract.
+    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
     let event = unsafe { FsEvent::from_ptr(handle) }.expected();
     event
         .and_then(|event| event.path().ok_or(Errno::EINVAL))
+        // SAFETY: common pointer contract.
+        .inspect_err(|_| unsafe { *size = 0 })
         // SAFETY: common pointer contract.
         .and_then(|path| unsafe { copy_path(path, buffer, size) })
         .into_code()

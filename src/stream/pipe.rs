@@ -145,10 +145,11 @@ impl Pipe {
         }
     }
 
-    /// Writes a socket's name to a buffer of `*size` bytes.
+    /// Writes a socket's name to a buffer of `*size` bytes, which becomes 0 where there is none.
     fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
-        let fd = self.handle().fileno()?;
-        let (address, length) = unix_name(fd, end)?;
+        let found = self.handle().fileno().and_then(|fd| unix_name(fd, end));
+        // SAFETY: common pointer contract.
+        let (address, length) = found.inspect_err(|_| unsafe { *size = 0 })?;
         let text = text_of(&address, length);
         let is_abstract = text.first() == Some(&0);
         // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
@@ -364,7 +365,7 @@ pub unsafe extern "C" fn uv_pipe_connect2(
 /// Writes the name of the pipe to `buffer`; `*size` is its room and becomes the name's length.
 ///
 /// Returns 0 or an error: `UV_ENOBUFS` with the room needed in `*size`, `UV_EBADF` without a
-/// descriptor.
+/// descriptor, `UV_EINVAL` without any room.
 ///
 /// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getsockname>
 ///
@@ -376,7 +377,8 @@ pub unsafe extern "C" fn uv_pipe_getsockname(
     buffer: *mut c_char,
     size: *mut usize,
 ) -> c_int {
-    if buffer.is_null() || size.is_null() {
+    // SAFETY: common pointer contract.
+    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
@@ -397,7 +399,8 @@ pub unsafe extern "C" fn uv_pipe_getpeername(
     buffer: *mut c_char,
     size: *mut usize,
 ) -> c_int {
-    if buffer.is_null() || size.is_null() {
+    // SAFETY: common pointer contract.
+    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
