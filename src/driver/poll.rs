@@ -2,7 +2,7 @@
 //!
 //! *Messages* are what does not come through a descriptor: sent async handles, and jobs that are
 //! done. They are looked for whenever the loop polls. While it sleeps in the poller, whoever has a
-//! message for it calls it (`async_handle/`). Before it sleeps it may look for a while, where that
+//! message for it calls it (`event_loop/wakeup.rs`). Before it sleeps it may look for a while, where that
 //! costs less (`spin/`).
 //!
 //! <https://docs.libuv.org/en/v1.x/design.html#the-i-o-loop>

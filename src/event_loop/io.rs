@@ -1,6 +1,6 @@
 //! Watchers of descriptors: what handles are interested in, and who is told.
 //!
-//! The poller comes to know a change of interest right before the loop polls (`changes.rs`). What
+//! The poller comes to know a change of interest right before the loop polls (`driver/changes.rs`). What
 //! it was told is in the watcher, beside the *generation* of its registration, which every event
 //! carries. Closing a descriptor ends its registration, so that events of one batch that were meant
 //! for the old descriptor are not taken for its successor's.
