@@ -16,6 +16,7 @@ use crate::async_handle;
 use crate::backend::{BATCH, Events, ready};
 use crate::event_loop::Loop;
 use crate::process;
+use crate::spin::{self, Spun};
 use crate::sys::clock;
 use crate::view::get;
 use crate::work::finished;
@@ -122,7 +123,8 @@ impl Loop {
         if any {
             let were_waiting = self.measures_idle_time();
             self.metrics().were_waiting.store(were_waiting, Relaxed);
-            self.tell_messages();
+            let count = self.tell_messages();
+            self.waiting(|waiting| waiting.waiter.did(count));
         }
     }
 
@@ -148,13 +150,16 @@ impl Loop {
         // Looking may find messages only, and then has not asked for events.
         events.clear();
         let spins = self.waiting(|waiting| waiting.waiter.should_spin());
-        let is_found = spins && self.waiting(|waiting| waiting.waiter.spin(|| self.look(events)));
-        if !is_found {
+        let spun = match spins {
+            true => spin::spin(|| self.look(events)),
+            false => Spun::Not,
+        };
+        if !matches!(spun, Spun::Enough { .. }) {
             self.sleep(events, timeout);
         }
         let now_ns = clock::monotonic_ns();
         self.set_time(now_ns);
-        self.waiting(|waiting| waiting.waiter.waited(now_ns));
+        self.waiting(|waiting| waiting.waiter.waited(now_ns, spun));
     }
 
     /// Whether there is anything, without waiting for it.
@@ -221,6 +226,7 @@ impl Loop {
         }
         self.metrics().count_events(done.seen);
         done.seen += messages;
+        self.waiting(|waiting| waiting.waiter.did(done.seen));
         if done.any_signal {
             dispatch(self, self.signal_watcher(), ready::READABLE);
         }

@@ -101,7 +101,7 @@ pub(super) fn attempt<O: Operation>(request: FsRequest, on: Loop) -> Outcome {
     let Some(target) = O::inline_target(request) else {
         return Outcome::Pool;
     };
-    if changes::any() || pool::keeps_order() && pool::has_jobs() || !is_allowed(on) {
+    if changes::any() || pool::has_jobs_in_order() || !is_allowed(on) {
         return Outcome::Pool;
     }
     let iteration = on.metrics().iteration();

@@ -1,7 +1,7 @@
 //! Spinning for a while before blocking.
 //!
 //! To block and be woken takes tens of microseconds, more where the processor itself goes idle. A
-//! loop or a worker whose next event is closer than that waits quicker, and cheaper, by spinning.
+//! loop or a pool whose next event is closer than that waits quicker, and cheaper, by spinning.
 //! [`Waiter`] is what each of them has; `policy.rs` decides. Fewer threads spin at once than there
 //! are processors, so that whoever they wait for can run.
 //!
@@ -51,14 +51,23 @@ pub(crate) fn reset_after_fork() {
     SPINNERS.store(0, Relaxed);
 }
 
-/// A thread that waits for one thing after the other.
+/// Who waits for one thing after the other: a loop, or the workers of the pool together.
 pub(crate) struct Waiter {
     policy: Policy,
-    /// When the last wait ended, by the monotonic clock.
+    /// When the last wait ended, by the monotonic clock, and how much was done since.
     ended_ns: u64,
-    /// When this one began to spin, if that was enough; else for how long it spun. 0 if it did not.
-    found_since_ns: u64,
-    missed_ns: u64,
+    done: u64,
+}
+
+/// What came of spinning.
+#[derive(Clone, Copy)]
+pub(crate) enum Spun {
+    /// It was not tried, or others do already.
+    Not,
+    /// It was enough, since then by the monotonic clock.
+    Enough { since_ns: u64 },
+    /// It was not, for so long.
+    InVain { ns: u64 },
 }
 
 impl Waiter {
@@ -66,8 +75,7 @@ impl Waiter {
         Waiter {
             policy: Policy::new(&PROBES),
             ended_ns: 0,
-            found_since_ns: 0,
-            missed_ns: 0,
+            done: 0,
         }
     }
 
@@ -77,46 +85,66 @@ impl Waiter {
         window_ns() > 0 && self.policy.should_spin()
     }
 
-    /// Spins until `is_there` or the window is over; whether it is there. Does nothing where as
-    /// many threads spin as may.
-    pub(crate) fn spin(&mut self, mut is_there: impl FnMut() -> bool) -> bool {
-        if SPINNERS.fetch_add(1, Relaxed) + 1 < cpu::processors() {
-            let began_ns = clock::monotonic_ns();
-            match spin_until(began_ns.saturating_add(window_ns()), &mut is_there) {
-                None => self.found_since_ns = began_ns,
-                Some(now_ns) => self.missed_ns = now_ns.saturating_sub(began_ns),
-            }
-        }
-        SPINNERS.fetch_sub(1, Relaxed);
-        self.found_since_ns > 0
+    /// So many jobs were done, or events delivered.
+    #[inline]
+    pub(crate) fn did(&mut self, count: u64) {
+        self.done += count;
     }
 
     /// The wait ended at `now_ns`, by the monotonic clock.
-    pub(crate) fn waited(&mut self, now_ns: u64) {
-        let wait = match (self.found_since_ns, self.missed_ns) {
-            (0, 0) => Wait::Blocked,
-            (0, missed_ns) => Wait::Missed(missed_ns),
-            (since_ns, _) => Wait::Spun(now_ns.saturating_sub(since_ns)),
+    pub(crate) fn waited(&mut self, now_ns: u64, spun: Spun) {
+        let wait = match spun {
+            Spun::Not => Wait::Blocked,
+            Spun::InVain { ns } => Wait::Missed(ns),
+            Spun::Enough { since_ns } => Wait::Spun(now_ns.saturating_sub(since_ns)),
         };
         let cycle_ns = now_ns.saturating_sub(self.ended_ns);
-        (self.ended_ns, self.found_since_ns, self.missed_ns) = (now_ns, 0, 0);
-        self.policy.waited(cycle_ns, wait);
+        self.policy.waited(cycle_ns, self.done, wait);
+        (self.ended_ns, self.done) = (now_ns, 0);
     }
 }
 
-/// Spins until `is_there`; or until the clock has reached `end_ns`, and says what it shows then.
-fn spin_until(end_ns: u64, is_there: &mut impl FnMut() -> bool) -> Option<u64> {
+/// Spins until `is_there`, or the window is over, or others spin, as many as may. The first looks are
+/// free: the others may have just got what they wait for.
+pub(crate) fn spin(is_there: impl FnMut() -> bool) -> Spun {
+    let mut is_counted = false;
+    let spun = spin_for(window_ns(), is_there, || {
+        is_counted = is_counted || may_spin();
+        is_counted
+    });
+    if is_counted {
+        SPINNERS.fetch_sub(1, Relaxed);
+    }
+    spun
+}
+
+/// Counts this thread among those that spin, if it may.
+fn may_spin() -> bool {
+    let most = cpu::processors() - 1;
+    let more = |count| (count < most).then_some(count + 1);
+    SPINNERS.fetch_update(Relaxed, Relaxed, more).is_ok()
+}
+
+fn spin_for(
+    window_ns: u64,
+    mut is_there: impl FnMut() -> bool,
+    mut may_go_on: impl FnMut() -> bool,
+) -> Spun {
+    let since_ns = clock::monotonic_ns();
     loop {
         // The clock takes as long as some looks: it is asked after several.
-        for _ in 0..16 {
+        for _ in 0..8 {
             if is_there() {
-                return None;
+                return Spun::Enough { since_ns };
             }
             core::hint::spin_loop();
         }
-        let now_ns = clock::monotonic_ns();
-        if now_ns >= end_ns {
-            return Some(now_ns);
+        let ns = clock::monotonic_ns().saturating_sub(since_ns);
+        if ns >= window_ns {
+            return Spun::InVain { ns };
+        }
+        if !may_go_on() {
+            return Spun::Not;
         }
     }
 }
@@ -128,11 +156,27 @@ mod tests {
     #[test]
     fn spinning_ends_when_it_is_there_or_the_window_is_over() {
         let mut count = 0;
-        let found = spin_until(u64::MAX, &mut || {
+        let mut hundredth = || {
             count += 1;
             count == 100
-        });
-        assert_eq!(found, None);
-        assert!(spin_until(0, &mut || false).is_some());
+        };
+        let spun = spin_for(u64::MAX, &mut hundredth, || true);
+        assert!(matches!(spun, Spun::Enough { .. }));
+        assert!(matches!(
+            spin_for(0, || false, || true),
+            Spun::InVain { .. }
+        ));
+    }
+
+    #[test]
+    fn the_first_looks_are_free() {
+        let mut count = 0;
+        let mut third = || {
+            count += 1;
+            count == 3
+        };
+        let spun = spin_for(u64::MAX, &mut third, || false);
+        assert!(matches!(spun, Spun::Enough { .. }));
+        assert!(matches!(spin_for(u64::MAX, || false, || false), Spun::Not));
     }
 }

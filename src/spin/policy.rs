@@ -1,9 +1,9 @@
 //! Whether a waiter spins before it blocks: decided by the times of its waits alone.
 //!
 //! A *cycle* reaches from the end of one wait to the end of the next, work included. After a row of
-//! short cycles the waiter *probes*: it spins for some waits. It goes on only while its cycles are
-//! clearly shorter than those in which it blocked, and spinning keeps a processor busy for no longer
-//! than blocking and waking up. So a waiter that something else paces blocks: a timer's, another
+//! short cycles the waiter *probes*: it spins for some waits. It goes on only while a cycle takes
+//! clearly less time for what is done in it than where it blocked, and spinning keeps a processor busy
+//! for no longer than blocking and waking up. So a waiter that something else paces blocks: a timer's, another
 //! machine's. Each time it was in vain, the row before the next probe becomes twice as long.
 //!
 //! Both sides of a hand-over must spin to gain from it: so a waiter with a few short cycles joins
@@ -43,7 +43,7 @@ enum State {
     /// Blocks; so many short cycles in a row.
     Blocking { short_cycles: u32 },
     /// Spins, since so many waits and nanoseconds; so many waits were too long for that.
-    Spinning { waits: u32, misses: u32, ns: u64 },
+    Spinning { waits: u32, long: u32, ns: u64 },
 }
 
 /// What one waiter has learnt.
@@ -54,9 +54,9 @@ pub(super) struct Policy {
     seen_probes: u32,
     /// Short cycles before the next probe.
     rest_waits: u32,
-    /// The mean of recent short cycles that blocked.
+    /// The mean of recent short cycles that blocked, for each thing done in them.
     blocked_cycle_ns: u64,
-    /// The means of recent waits that spun: of their cycles, and of spinning in them.
+    /// The means of recent waits that spun: the same of their cycles, and of spinning in them.
     spun_cycle_ns: u64,
     spun_ns: u64,
 }
@@ -93,25 +93,27 @@ impl Policy {
         joins
     }
 
-    /// A wait is over, and with it a cycle.
-    pub(super) fn waited(&mut self, cycle_ns: u64, wait: Wait) {
+    /// A wait is over, and with it a cycle in which so much was done.
+    pub(super) fn waited(&mut self, cycle_ns: u64, done: u64, wait: Wait) {
+        let done = done.max(1);
         match (&self.state, wait) {
             (State::Blocking { short_cycles }, Wait::Blocked) => {
-                self.blocked(cycle_ns, *short_cycles);
+                self.blocked(cycle_ns, done, *short_cycles);
             }
-            (State::Spinning { .. }, Wait::Spun(ns)) => self.spun(cycle_ns, ns, false),
-            (State::Spinning { .. }, Wait::Missed(ns)) => self.spun(cycle_ns, ns, true),
+            (State::Spinning { .. }, Wait::Spun(ns) | Wait::Missed(ns)) => {
+                self.spun(cycle_ns, done, ns);
+            }
             // As many others were spinning as may. That says nothing.
             _ => {}
         }
     }
 
-    fn blocked(&mut self, cycle_ns: u64, short_cycles: u32) {
+    fn blocked(&mut self, cycle_ns: u64, done: u64, short_cycles: u32) {
         let is_short = cycle_ns < SHORT_CYCLE_NS;
         let short_cycles = if is_short { short_cycles + 1 } else { 0 };
         self.blocked_cycle_ns = match short_cycles {
-            0 | 1 => cycle_ns,
-            _ => mean(self.blocked_cycle_ns, cycle_ns, 3),
+            0 | 1 => cycle_ns / done,
+            _ => mean(self.blocked_cycle_ns, cycle_ns / done, 3),
         };
         self.state = State::Blocking { short_cycles };
         if short_cycles >= self.rest_waits {
@@ -121,28 +123,28 @@ impl Policy {
     }
 
     fn start_spinning(&mut self) {
-        let (waits, misses, ns) = (0, 0, 0);
-        self.state = State::Spinning { waits, misses, ns };
+        let (waits, long, ns) = (0, 0, 0);
+        self.state = State::Spinning { waits, long, ns };
     }
 
-    fn spun(&mut self, cycle_ns: u64, spun_ns: u64, is_miss: bool) {
-        let State::Spinning { waits, misses, ns } = &mut self.state else {
+    fn spun(&mut self, cycle_ns: u64, done: u64, spun_ns: u64) {
+        let State::Spinning { waits, long, ns } = &mut self.state else {
             return;
         };
         // A pause of the program's is no slow cycle.
         let cycle_ns = cycle_ns.min(SHORT_CYCLE_NS);
         *waits = waits.saturating_add(1);
-        *misses = misses.saturating_add(is_miss.into());
+        *long = long.saturating_add((spun_ns > BLOCKING_COST_NS).into());
         *ns += cycle_ns;
         if *ns > PROVEN_NS {
             self.rest_waits = ROUND_WAITS;
         }
         let is_probe = *waits < ROUND_WAITS * 3 / 2;
         let weight = if *waits <= ROUND_WAITS { 0 } else { 4 };
-        self.spun_cycle_ns = mean(self.spun_cycle_ns, cycle_ns, weight);
+        self.spun_cycle_ns = mean(self.spun_cycle_ns, cycle_ns / done, weight);
         self.spun_ns = mean(self.spun_ns, spun_ns, weight);
         let is_in_vain = match is_probe {
-            true => *misses > ROUND_WAITS / 3,
+            true => *long > ROUND_WAITS / 4,
             false => !self.pays(),
         };
         // After so long, the processor was taken away meanwhile.
@@ -152,9 +154,11 @@ impl Policy {
         }
     }
 
-    /// Whether spinning makes cycles clearly shorter, and is cheap.
+    /// Whether spinning is much cheaper than blocking; or no dearer, and makes cycles clearly shorter.
     fn pays(&self) -> bool {
-        self.spun_cycle_ns * 5 <= self.blocked_cycle_ns * 3 && self.spun_ns <= BLOCKING_COST_NS
+        self.spun_ns <= BLOCKING_COST_NS / 4
+            || self.spun_ns <= BLOCKING_COST_NS
+                && self.spun_cycle_ns * 5 <= self.blocked_cycle_ns * 3
     }
 }
 
@@ -172,9 +176,9 @@ mod tests {
     fn wait(policy: &mut Policy, waits: u32, cycle_ns: u64, spun: Wait) {
         for _ in 0..waits {
             if policy.should_spin() {
-                policy.waited(cycle_ns, spun);
+                policy.waited(cycle_ns, 1, spun);
             } else {
-                policy.waited(BLOCKED_NS, Wait::Blocked);
+                policy.waited(BLOCKED_NS, 1, Wait::Blocked);
             }
         }
     }
@@ -196,7 +200,7 @@ mod tests {
             } else {
                 1000
             };
-            policy.waited(ns, Wait::Blocked);
+            policy.waited(ns, 1, Wait::Blocked);
             assert!(!policy.should_spin());
         }
     }
@@ -222,6 +226,19 @@ mod tests {
         assert_eq!(policy.rest_waits, LONGEST_REST_WAITS);
     }
 
+    /// Who spins finds the first of many, and does one at a time what could be done together.
+    #[test]
+    fn shorter_cycles_in_which_less_is_done_are_in_vain() {
+        let mut policy = policy();
+        for _ in 0..100_000 {
+            match policy.should_spin() {
+                true => policy.waited(5_000, 1, Wait::Spun(4_000)),
+                false => policy.waited(BLOCKED_NS, 60, Wait::Blocked),
+            }
+        }
+        assert!(policy.rest_waits > ROUND_WAITS);
+    }
+
     #[test]
     fn spinning_that_costs_more_than_blocking_ends() {
         let mut policy = spinning();
@@ -236,13 +253,15 @@ mod tests {
 
     #[test]
     fn a_probe_in_vain_ends_soon() {
-        let mut policy = policy();
-        let mut misses = 0;
-        for _ in 0..ROUND_WAITS + 20 {
-            misses += u32::from(policy.should_spin());
-            wait(&mut policy, 1, 40_000, Wait::Missed(50_000));
+        for spun in [Wait::Missed(50_000), Wait::Spun(BLOCKING_COST_NS + 1)] {
+            let mut policy = policy();
+            let mut spins = 0;
+            for _ in 0..ROUND_WAITS + 20 {
+                spins += u32::from(policy.should_spin());
+                wait(&mut policy, 1, 40_000, spun);
+            }
+            assert_eq!(spins, ROUND_WAITS / 4 + 1);
         }
-        assert_eq!(misses, ROUND_WAITS / 3 + 1);
     }
 
     #[test]
@@ -264,7 +283,7 @@ mod tests {
             wait(&mut policy, 1, 4_000_000, Wait::Spun(4_000_000));
             assert!(!policy.should_spin());
             while !policy.should_spin() {
-                policy.waited(2_500, Wait::Blocked);
+                policy.waited(2_500, 1, Wait::Blocked);
             }
             // A time slice.
             wait(&mut policy, 1_500, 1_200, Wait::Spun(600));

@@ -7,7 +7,7 @@
 //! until the process exits, or unloads the library.
 //!
 //! A submission wakes an idle worker unless one is on its way for each job that could start: never
-//! more workers than jobs. One worker at a time may spin before it blocks (`spin.rs`); a submission
+//! more workers than jobs. On its way is who was woken, and who is about to be done with another job. One worker at a time may spin before it blocks (`spin.rs`); a submission
 //! then wakes nobody.
 //!
 //! A forked child starts with no pool: nothing here may be in the hands of a thread that the
@@ -27,7 +27,7 @@ use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::fs::changes;
 use crate::handle::Handle;
-use crate::spin::{self, Waiter};
+use crate::spin::{self, Spun, Waiter};
 use crate::sys::clock;
 use crate::sys::process::{self, Stack};
 use crate::system::settings::leading_number;
@@ -52,22 +52,32 @@ struct State {
     jobs: Jobs,
     /// Threads that were made.
     threads: usize,
-    handles: [libc::pthread_t; worker::MOST],
-    /// The workers that block, as a ring: the one that has done so longest is at `longest_asleep`.
-    asleep: [u16; worker::MOST],
+    /// The workers that block are a ring: the one that has done so longest is at `longest_asleep`.
     longest_asleep: usize,
     asleep_count: usize,
     /// Workers that were made or woken and have not asked for a job yet.
     waking: usize,
+    /// What [`HINTS`] shows.
+    hints_shown: usize,
     /// A worker spins, waiting for a job.
     has_spinner: bool,
+    waiter: Waiter,
     /// Jobs to be taken before the system is asked for a thread again.
     patience_jobs: u32,
     stopping: bool,
+    /// What each job needs is above, close together: a submission moves that from processor to
+    /// processor.
+    asleep: [u16; worker::MOST],
+    handles: [libc::pthread_t; worker::MOST],
 }
 
+/// Aligned as processors move memory.
+#[repr(C, align(64))]
 struct Pool {
     lock: UnsafeCell<libc::pthread_mutex_t>,
+    /// Workers that are delivering a job, and will ask for the next one: a loop that spins submits
+    /// that one before the worker is back. Subtracted from with the lock held only.
+    returning: AtomicUsize,
     state: UnsafeCell<State>,
 }
 
@@ -79,6 +89,7 @@ const UNLOCKED: libc::pthread_mutex_t = libc::PTHREAD_ADAPTIVE_MUTEX_INITIALIZER
 
 static POOL: Pool = Pool {
     lock: UnsafeCell::new(UNLOCKED),
+    returning: AtomicUsize::new(0),
     state: UnsafeCell::new(State::new()),
 };
 
@@ -87,24 +98,26 @@ static HAS_STARTED: AtomicBool = AtomicBool::new(false);
 /// Whether this process is a forked child, and may have jobs that its parent's pool had.
 static IS_FORKED: AtomicBool = AtomicBool::new(false);
 
-/// What threads without the lock may know of the pool: [`hints`], and above them the number of
-/// jobs that could start now. Written by whoever releases the lock.
-static HINTS: AtomicUsize = AtomicUsize::new(0);
+/// What threads without the lock may know of the pool: [`hints`]. Written by whoever releases the
+/// lock, where anything has changed.
+static HINTS: Hints = Hints(AtomicUsize::new(0));
+
+/// Where nothing else is written to: who spins reads it all the time.
+#[repr(align(64))]
+struct Hints(AtomicUsize);
 
 /// The bits of [`HINTS`].
 mod hints {
     /// Jobs are queued while there is no thread: loops have to do them.
     pub(super) const HAS_NO_THREAD: usize = 1;
-    /// One thread does everything, so that jobs are done in the order of their submission.
-    pub(super) const IS_ORDERED: usize = 2;
-    /// A job is queued or runs.
-    pub(super) const HAS_JOBS: usize = 4;
-    /// The number of jobs that could start is above these bits.
-    pub(super) const BITS: u32 = 3;
+    /// A job could start.
+    pub(super) const CAN_START: usize = 2;
+    /// One thread does all jobs in the order of their submission, and there are some.
+    pub(super) const HAS_ORDERED_JOBS: usize = 4;
 }
 
 fn has_hint(bit: usize) -> bool {
-    HINTS.load(SeqCst) & bit != 0
+    HINTS.0.load(SeqCst) & bit != 0
 }
 
 /// Access to the state, as long as it lives. Nothing calls into C meanwhile.
@@ -137,7 +150,11 @@ impl DerefMut for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        HINTS.store(self.hints(), SeqCst);
+        let hints = self.hints();
+        if self.hints_shown != hints {
+            self.hints_shown = hints;
+            HINTS.0.store(hints, SeqCst);
+        }
         // SAFETY: this thread holds the lock.
         unsafe { libc::pthread_mutex_unlock(POOL.lock.get()) };
     }
@@ -157,14 +174,16 @@ impl State {
             size: 0,
             jobs: Jobs::new(),
             threads: 0,
-            handles: [0; worker::MOST],
-            asleep: [0; worker::MOST],
             longest_asleep: 0,
             asleep_count: 0,
             waking: 0,
+            hints_shown: 0,
             has_spinner: false,
+            waiter: Waiter::new(),
             patience_jobs: 0,
             stopping: false,
+            asleep: [0; worker::MOST],
+            handles: [0; worker::MOST],
         }
     }
 
@@ -175,7 +194,9 @@ impl State {
         self.threads = 0;
         self.asleep_count = 0;
         self.waking = 0;
+        self.hints_shown = 0;
         self.has_spinner = false;
+        self.waiter = Waiter::new();
         self.patience_jobs = 0;
         self.stopping = false;
     }
@@ -189,23 +210,18 @@ impl State {
     }
 
     fn hints(&self) -> usize {
-        let has_jobs = self.jobs.running() > 0 || !self.jobs.is_empty();
-        let has_no_thread = self.threads == 0 && !self.jobs.is_empty();
-        let bits = [
-            (has_no_thread, hints::HAS_NO_THREAD),
-            (self.size == 1, hints::IS_ORDERED),
-            (has_jobs, hints::HAS_JOBS),
-        ];
-        bits.into_iter()
-            .filter(|(is_set, _)| *is_set)
-            .fold(self.jobs.runnable() << hints::BITS, |all, (_, bit)| {
-                all | bit
-            })
+        let is_empty = self.jobs.is_empty();
+        let has_jobs = self.jobs.running() > 0 || !is_empty;
+        let bit = |bit: usize, is_set: bool| if is_set { bit } else { 0 };
+        bit(hints::HAS_NO_THREAD, self.threads == 0 && !is_empty)
+            | bit(hints::CAN_START, self.jobs.runnable() > 0)
+            | bit(hints::HAS_ORDERED_JOBS, self.size == 1 && has_jobs)
     }
 
     /// Has a worker on its way for each job that could start, as far as there are idle ones.
     fn call_worker(&mut self) -> Next {
-        if self.waking + usize::from(self.has_spinner) >= self.jobs.runnable() {
+        let coming = self.waking + usize::from(self.has_spinner) + POOL.returning.load(SeqCst);
+        if coming >= self.jobs.runnable() {
             return Next::Nothing;
         }
         if self.asleep_count > 0 {
@@ -276,43 +292,49 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     worker::name_self();
     let mut pool = Guard::lock();
     pool.has_woken();
-    let mut waiter = Waiter::new();
     loop {
         pool.make_threads();
         if let Some(job) = pool.jobs.take() {
             let was_slow = job.is_slow();
             let run = job.take_work();
             drop(pool);
-            perform(job, run);
+            run_it(job, run);
+            // Where more jobs wait, nobody needs to know.
+            let returning = usize::from(!has_hint(hints::CAN_START));
+            POOL.returning.fetch_add(returning, SeqCst);
+            finished::deliver(job);
             pool = Guard::lock();
+            pool.waiter.did(1);
+            POOL.returning.fetch_sub(returning, SeqCst);
             pool.jobs.finished(was_slow);
         } else if pool.stopping {
             return core::ptr::null_mut();
         } else {
-            pool = wait_for_job(pool, worker, &mut waiter);
+            pool = wait_for_job(pool, worker);
         }
     }
 }
 
 /// Waits for a job: spins first where that has proved worth it, and blocks until woken.
-fn wait_for_job(mut pool: Guard, worker: usize, waiter: &mut Waiter) -> Guard {
-    if !pool.has_spinner && waiter.should_spin() {
+fn wait_for_job(mut pool: Guard, worker: usize) -> Guard {
+    let mut spun = Spun::Not;
+    if !pool.has_spinner && pool.waiter.should_spin() {
         pool.has_spinner = true;
         drop(pool);
-        waiter.spin(|| HINTS.load(Relaxed) >> hints::BITS > 0);
+        spun = spin::spin(|| HINTS.0.load(Relaxed) & hints::CAN_START != 0);
         pool = Guard::lock();
         pool.has_spinner = false;
         if pool.jobs.runnable() > 0 || pool.stopping {
-            waiter.waited(clock::monotonic_ns());
+            pool.waiter.waited(clock::monotonic_ns(), spun);
             return pool;
         }
     }
     pool.begin_blocking(worker);
     drop(pool);
     worker::sleep(worker);
-    waiter.waited(clock::monotonic_ns());
     pool = Guard::lock();
     pool.has_woken();
+    pool.waiter.waited(clock::monotonic_ns(), spun);
     pool
 }
 
@@ -394,7 +416,8 @@ unsafe extern "C" fn reset_after_fork() {
     spin::reset_after_fork();
     changes::reset_after_fork();
     IS_FORKED.store(true, Relaxed);
-    HINTS.store(0, SeqCst);
+    HINTS.0.store(0, SeqCst);
+    POOL.returning.store(0, SeqCst);
 }
 
 // What the rest of the library calls.
@@ -452,15 +475,9 @@ pub(crate) unsafe fn done_at_once(on: Loop, work: *mut uv__work, done: Done) {
     finished::keep_here(job);
 }
 
-/// Whether any job is queued or runs.
-pub(crate) fn has_jobs() -> bool {
-    has_hint(hints::HAS_JOBS)
-}
-
-/// Whether jobs are done in the order of their submission, since one thread does all. Before the
-/// pool has started that is not known: there is no order to be kept either.
-pub(crate) fn keeps_order() -> bool {
-    has_hint(hints::IS_ORDERED)
+/// Whether there are jobs, which are done in the order of their submission, since one thread does all.
+pub(crate) fn has_jobs_in_order() -> bool {
+    has_hint(hints::HAS_ORDERED_JOBS)
 }
 
 /// Takes a job back that no worker has begun with, or that was given to [`done_at_once`] and is
