@@ -3,6 +3,7 @@
 #include "task.h"
 
 #include <netinet/in.h>
+#include <sys/un.h>
 
 static uv_loop_t loop;
 
@@ -186,6 +187,61 @@ TEST_IMPL(a_pipe_that_is_being_closed_connects_no_more) {
   uv_close((uv_handle_t*) &pipe_handle, on_close);
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_NOTES("connect0:ECANCELED close");
+  end();
+}
+
+/* --- Connecting a pipe that is being connected ---------------------------------------------- */
+
+static void begin_twice(void) {
+  OXUV_ONLY(); /* libuv forgets the first one, and its loop never ends. */
+  ASSERT_OK(uv_loop_init(&loop));
+  ASSERT_OK(uv_pipe_init(&loop, &pipe_handle, 0));
+  uv_pipe_connect(&connect_reqs[0], &pipe_handle, test_path("server"), on_connect);
+  connect_in_vain(&connect_reqs[1]);
+}
+
+TEST_IMPL(a_second_attempt_is_refused_after_the_first_has_failed) {
+  begin_twice();
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_NOTES("connect0:ENOENT connect1:EALREADY");
+  end();
+}
+
+TEST_IMPL(a_second_attempt_is_refused_and_the_first_is_made) {
+  int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  struct sockaddr_un name = {.sun_family = AF_UNIX};
+  snprintf(name.sun_path, sizeof(name.sun_path), "%s", test_path("server"));
+  ASSERT_OK(bind(listener, (struct sockaddr*) &name, sizeof(name)));
+  ASSERT_OK(listen(listener, 8));
+  begin_twice();
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_NOTES("connect1:EALREADY connect0:0");
+  ASSERT_EQ(uv_is_writable((uv_stream_t*) &pipe_handle), 1);
+  ASSERT_OK(close(listener));
+  end();
+}
+
+TEST_IMPL(closing_cancels_all_attempts) {
+  begin_twice();
+  uv_close((uv_handle_t*) &pipe_handle, on_close);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_NOTES("connect0:ECANCELED connect1:ECANCELED close");
+  end();
+}
+
+static void close_pipe(uv_connect_t* req, int status) {
+  on_connect(req, status);
+  uv_close((uv_handle_t*) &pipe_handle, on_close);
+}
+
+TEST_IMPL(the_first_callback_may_close_before_the_second_is_told) {
+  OXUV_ONLY();
+  ASSERT_OK(uv_loop_init(&loop));
+  ASSERT_OK(uv_pipe_init(&loop, &pipe_handle, 0));
+  uv_pipe_connect(&connect_reqs[0], &pipe_handle, test_path("nobody"), close_pipe);
+  connect_in_vain(&connect_reqs[1]);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_NOTES("connect0:ENOENT connect1:EALREADY close");
   end();
 }
 

@@ -197,3 +197,87 @@ TEST_IMPL(a_pipe_without_a_name_does_not_listen) {
   ASSERT_EQ(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection), UV_EINVAL);
   MAKE_SURE_NOTHING_LEAKED();
 }
+
+/* --- Again, while a connection waits to be accepted ----------------------------------------- */
+
+static uv_stream_t* waiting_server;
+static int listens_when_told;
+
+static void leave_it_waiting(uv_stream_t* server, int status) {
+  on_connection(server, status);
+  if (listens_when_told) ASSERT_OK(uv_listen(server, 16, leave_it_waiting));
+}
+
+static void connect_and_send(const struct sockaddr_storage* address, socklen_t length, char text) {
+  int fd = socket(address->ss_family, SOCK_STREAM, 0);
+  ASSERT_OK(connect(fd, plain(address), length));
+  ASSERT_EQ(write(fd, &text, 1), 1);
+  /* What was sent arrives all the same. */
+  ASSERT_OK(close(fd));
+}
+
+static void expect_from_next(char text) {
+  static union uv_any_handle peers[2];
+  static int count;
+  uv_stream_t* peer = &peers[count++ % 2].stream;
+  uv_os_fd_t fd;
+  char got;
+  if (waiting_server->type == UV_TCP)
+    ASSERT_OK(uv_tcp_init(uv_default_loop(), (uv_tcp_t*) peer));
+  else
+    ASSERT_OK(uv_pipe_init(uv_default_loop(), (uv_pipe_t*) peer, 0));
+  ASSERT_OK(uv_accept(waiting_server, peer));
+  ASSERT_OK(uv_fileno((uv_handle_t*) peer, &fd));
+  ASSERT_EQ(read(fd, &got, 1), 1);
+  ASSERT_EQ(got, text);
+}
+
+static void listen_while_one_waits(uv_stream_t* server, int when_told) {
+  struct sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  uv_os_fd_t fd;
+  int i;
+  OXUV_ONLY(); /* libuv loses the connection. */
+  waiting_server = server;
+  listens_when_told = when_told;
+  ASSERT_OK(uv_fileno((uv_handle_t*) server, &fd));
+  ASSERT_OK(getsockname(fd, (struct sockaddr*) &address, &length));
+  ASSERT_OK(uv_listen(server, 8, leave_it_waiting));
+  connect_and_send(&address, length, 'a');
+  connect_and_send(&address, length, 'b');
+  run_until(uv_default_loop(), &connections, 1);
+  for (i = 0; i < 3; i++) {
+    ASSERT_OK(uv_listen(server, 8, leave_it_waiting));
+    uv_run(uv_default_loop(), UV_RUN_NOWAIT);
+  }
+  ASSERT_EQ(connections, 1);
+  expect_from_next('a');
+  run_until(uv_default_loop(), &connections, 2);
+  expect_from_next('b');
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+static void listen_while_a_tcp_connection_waits(int family, int when_told) {
+  struct sockaddr_storage address = any_port(family);
+  ASSERT_OK(uv_tcp_init(uv_default_loop(), &tcp));
+  if (uv_tcp_bind(&tcp, plain(&address), 0) != 0) SKIP("no IPv6 here");
+  ASSERT_OK(uv_listen((uv_stream_t*) &tcp, 8, on_connection));
+  listen_while_one_waits((uv_stream_t*) &tcp, when_told);
+}
+
+TEST_IMPL(listening_again_loses_no_connection_that_waits) {
+  listen_while_a_tcp_connection_waits(AF_INET, 0);
+}
+
+TEST_IMPL(listening_again_loses_no_connection6_that_waits) {
+  listen_while_a_tcp_connection_waits(AF_INET6, 0);
+}
+
+TEST_IMPL(listening_again_when_told_loses_no_connection) {
+  listen_while_a_tcp_connection_waits(AF_INET, 1);
+}
+
+TEST_IMPL(listening_again_loses_no_connection_of_a_pipe_that_waits) {
+  bind_pipe();
+  listen_while_one_waits((uv_stream_t*) &pipe_handle, 0);
+}

@@ -30,10 +30,10 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{FED, Io, Watcher};
 use crate::handle::{Handle, flags};
-use crate::list::List;
+use crate::list::{self, List};
 use crate::request::Request;
 use crate::sys::{fd, socket};
-use crate::view::{addr, get, set, view};
+use crate::view::{addr, get, owner, set, view};
 pub(crate) use write::Write;
 
 view!(
@@ -155,8 +155,9 @@ impl Stream {
 // Connecting.
 impl Stream {
     /// Registers a connection attempt whose outcome comes with the descriptor's writability, or
-    /// is `error` already. A stream that is being closed has it cancelled with all else; one that
-    /// is closed calls nobody back any more.
+    /// is `error` already: for one that comes while another is being made, `UV_EALREADY`. A stream
+    /// that is being closed has it cancelled with all else; one that is closed calls nobody back any
+    /// more.
     pub(crate) fn begin_connect(self, request: Connect, error: Option<Errno>, cb: uv_connect_cb) {
         if self.handle().has(flags::CLOSED) {
             return;
@@ -164,9 +165,15 @@ impl Stream {
         let on = self.event_loop();
         set!(request.cb = cb);
         set!(request.handle = self.raw());
-        // SAFETY: a member of the request.
-        unsafe { List::from_ptr(addr!(request.queue)) }.init();
+        request.others().init();
         request.base().start(on, UV_CONNECT);
+        if let Some(first) = self.connect_request() {
+            first.others().push_back(request.others());
+            if !self.handle().is_closing() {
+                self.io().feed(on);
+            }
+            return;
+        }
         set!(self.connect_req = request.raw());
         match error {
             Some(_) if self.handle().is_closing() => {}
@@ -194,7 +201,7 @@ impl Stream {
         if outcome.is_err() || self.write_queue().is_empty() {
             self.io().stop(on, ready::WRITABLE);
         }
-        request.complete(on, outcome.into_code());
+        request.complete_all(on, outcome.into_code());
         if self.fd() == -1 {
             return;
         }
@@ -227,12 +234,37 @@ impl Connect {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
+    /// Those that came while this one was being made; in one of these, its link.
+    fn others(self) -> List {
+        // SAFETY: a member of a live request.
+        unsafe { List::from_ptr(addr!(self.queue)) }
+    }
+
     fn complete(self, on: Loop, status: c_int) {
         Request::finish(on);
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was registered with, which nothing
             // touches afterwards.
             unsafe { callback(self.raw(), status) }
+        }
+    }
+
+    /// Completes this one, and then the others, which are refused, or cancelled as this one is.
+    fn complete_all(self, on: Loop, status: c_int) {
+        let mut local = list::head();
+        // SAFETY: `local` outlives the walk, which leaves it empty.
+        let others = unsafe { List::from_ptr(&raw mut local) };
+        self.others().take(others);
+        self.complete(on, status);
+        let is_cancelled = status == UV_ECANCELED;
+        Connect::complete_each(on, others, if is_cancelled { status } else { UV_EALREADY });
+    }
+
+    fn complete_each(on: Loop, others: List, status: c_int) {
+        while let Some(link) = others.pop_front() {
+            // SAFETY: the links of the list are members of live requests.
+            let other = unsafe { Connect::from_ptr(owner!(link.raw(), uv_connect_t, queue)) };
+            other.complete(on, status);
         }
     }
 }
@@ -319,7 +351,13 @@ impl Stream {
         // A server's may have failed only, before it listened or since.
         if let Some(request) = self.connect_request() {
             if is_fed && get!(self.delayed_error) == 0 {
-                // Only writes that were cancelled meanwhile; the connection is still being made.
+                // The connection is still being made: others that came, and writes that were
+                // cancelled meanwhile.
+                let mut local = list::head();
+                // SAFETY: `local` outlives the walk, which leaves it empty.
+                let others = unsafe { List::from_ptr(&raw mut local) };
+                request.others().take(others);
+                Connect::complete_each(self.event_loop(), others, UV_EALREADY);
                 self.run_write_callbacks();
             } else {
                 self.finish_connect(request);
@@ -367,7 +405,7 @@ impl Stream {
     pub(crate) fn finish_close(self) {
         if let Some(request) = self.connect_request() {
             set!(self.connect_req = core::ptr::null_mut());
-            request.complete(self.event_loop(), UV_ECANCELED);
+            request.complete_all(self.event_loop(), UV_ECANCELED);
         }
         self.cancel_writes();
         self.run_write_callbacks();

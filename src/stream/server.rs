@@ -40,7 +40,10 @@ impl Stream {
         open_spare_fd(on);
         set!(self.connection_cb = callback);
         self.handle().add(flags::LISTENING | flags::BOUND);
-        self.io().start(on, ready::READABLE);
+        // Listening anew, with a connection that waits: the next one is taken after that.
+        if get!(self.accepted_fd) == -1 {
+            self.io().start(on, ready::READABLE);
+        }
         self.handle().start();
         Ok(())
     }
