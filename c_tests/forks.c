@@ -503,3 +503,58 @@ TEST_IMPL(forking_in_a_file_event_callback) {
   ASSERT_EQ(told[0], 1);
   ASSERT_EQ(told[1], 1);
 }
+
+/* --- A loop that the child has no use for -------------------------------------------------- */
+
+static uv_signal_t signal_handle;
+static uv_fs_event_t file_events;
+static uv_work_t work_req;
+static int calls;
+
+static void on_signal(uv_signal_t* handle, int signum) {
+  calls++;
+  uv_close((uv_handle_t*) handle, NULL);
+}
+
+static void on_file_event(uv_fs_event_t* handle, const char* name, int events, int status) {
+  calls++;
+  uv_close((uv_handle_t*) handle, NULL);
+}
+
+static void count_call(uv_work_t* req, int status) {
+  calls++;
+}
+
+/* With all that a loop keeps for itself. */
+static void see_signal_file_and_work(void) {
+  calls = 0;
+  ASSERT_OK(uv_signal_init(&loop, &signal_handle));
+  ASSERT_OK(uv_signal_start(&signal_handle, on_signal, SIGUSR1));
+  ASSERT_OK(raise(SIGUSR1));
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(calls, 1);
+  ASSERT_OK(uv_fs_event_init(&loop, &file_events));
+  ASSERT_OK(uv_fs_event_start(&file_events, on_file_event, test_tmpdir(), 0));
+  write_file(test_path("seen"), "", 0);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(calls, 2);
+  ASSERT_OK(uv_queue_work(&loop, &work_req, do_nothing, count_call));
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_EQ(calls, 3);
+}
+
+TEST_IMPL(closing_the_loop_in_a_child_leaves_the_parents_alone) {
+  pid_t pid;
+  ASSERT_OK(uv_loop_init(&loop));
+  see_signal_file_and_work();
+  pid = fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    ASSERT_OK(uv_loop_close(&loop));
+    _exit(0);
+  }
+  wait_for_child(pid);
+  see_signal_file_and_work();
+  ASSERT_OK(uv_loop_close(&loop));
+  MAKE_SURE_NOTHING_LEAKED();
+}

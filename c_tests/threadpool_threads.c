@@ -448,6 +448,47 @@ TEST_IMPL(held_back_lookups_can_be_cancelled) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+static int is_first_lookup;
+
+static void begin_work(uv_work_t* req) {
+  (void) req;
+  sem_post(&begun);
+}
+
+/* The worker that comes from the first lookup goes on with the one that was held back. */
+static void work_after_first_lookup(uv_getaddrinfo_t* req, int status, struct addrinfo* list) {
+  static uv_work_t work;
+  lookup_cb(req, status, list);
+  if (!is_first_lookup) return;
+  is_first_lookup = 0;
+  ASSERT_OK(uv_queue_work(uv_default_loop(), &work, begin_work, count_after));
+  wait_for(&begun);
+  sem_post(&lookup_may_end);
+  sem_post(&lookup_may_end);
+}
+
+TEST_IMPL(work_does_not_wait_for_a_lookup_that_goes_first) {
+  uv_loop_t* loop = uv_default_loop();
+  int round, i;
+  set_size("4");
+  init_gate();
+  start_lookups(0);
+  for (round = 1; round <= 200; round++) {
+    is_first_lookup = 1;
+    for (i = 0; i < 3; i++)
+      ASSERT_OK(
+          uv_getaddrinfo(loop, &lookup_reqs[i], work_after_first_lookup, "host", NULL, NULL));
+    wait_for(&lookup_begun);
+    wait_for(&lookup_begun);
+    sem_post(&lookup_may_end);
+    ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
+    wait_for(&lookup_begun);
+    ASSERT_EQ(lookups, 3 * round);
+    ASSERT_EQ(callbacks, round);
+  }
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 /* --- Where no thread can be had ------------------------------------------------------------ */
 
 static void with_four_of_eight_threads(void) {
@@ -650,6 +691,28 @@ TEST_IMPL(forking_again_and_again_works) {
   if (pid != 0) wait_for_child(pid);
   if (depth > 1) _exit(0);
   run_one(uv_default_loop());
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
+/* A worker may still be about to leave the loop when that has called back. */
+TEST_IMPL(a_forked_child_may_close_a_loop_whose_work_is_done) {
+  uv_loop_t loop;
+  pid_t pid;
+  int round;
+  ASSERT_OK(uv_loop_init(&loop));
+  for (round = 0; round < 200; round++) {
+    run_one(&loop);
+    pid = fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+      alarm(10);
+      if (round % 2 == 0) ASSERT_OK(uv_loop_fork(&loop));
+      ASSERT_OK(uv_loop_close(&loop));
+      _exit(0);
+    }
+    wait_for_child(pid);
+  }
+  ASSERT_OK(uv_loop_close(&loop));
   MAKE_SURE_NOTHING_LEAKED();
 }
 

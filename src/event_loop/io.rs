@@ -234,6 +234,12 @@ impl Descriptors {
         None
     }
 
+    /// The loop ends, and its poller is closed. A process that was forked may share the poller and
+    /// go on with it: so it is told nothing any more.
+    pub(crate) fn end(&mut self) {
+        self.slots.clear();
+    }
+
     /// Starts afresh after a fork, when the poller is shared with the parent; the watchers that
     /// are to be told to the new poller are handed to `each`.
     pub(crate) fn fork(&mut self, mut each: impl FnMut(Io)) -> Result {

@@ -89,8 +89,20 @@ impl AsyncState {
         self.holders.fetch_sub(1, SeqCst);
     }
 
+    /// In a forked child, on the loop's thread: the parent's threads that were within
+    /// [`AsyncState::hold`] are not in the child. To be called before one of the child's may begin.
+    #[inline]
+    pub(crate) fn forget_lost_holders(&self) {
+        let forks = process::forks();
+        if self.forks.load(Relaxed) != forks {
+            self.forks.store(forks, Relaxed);
+            self.holders.store(0, SeqCst);
+        }
+    }
+
     /// Waits for those that are within [`AsyncState::hold`]; nobody may begin any more.
     pub(crate) fn wait_for_holders(&self) {
+        self.forget_lost_holders();
         while self.holders.load(SeqCst) > 0 {
             // SAFETY: takes no arguments.
             unsafe { libc::sched_yield() };
@@ -122,13 +134,9 @@ impl AsyncState {
         unsafe { self.sent.take() }
     }
 
-    /// In a forked child, or a process that takes itself for one: what was sent was for the parent,
-    /// and the parent's threads, which were about to leave, are not in the child.
+    /// In a forked child: what was sent was for the parent.
     pub(crate) fn reset_after_fork(&self) {
         self.sent.clear();
-        if self.forks.swap(process::forks(), Relaxed) != process::forks() {
-            self.holders.store(0, SeqCst);
-        }
     }
 
     /// In a forked child, once it has an eventfd of its own: who called the parent's loop wrote to

@@ -299,8 +299,9 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
             let run = job.take_work();
             drop(pool);
             run_it(job, run);
-            // Where more jobs wait, nobody needs to know.
-            let returning = usize::from(!has_hint(hints::CAN_START));
+            // Where more jobs wait, nobody needs to know. After a slow job, one that was held back
+            // may come first.
+            let returning = usize::from(!was_slow && !has_hint(hints::CAN_START));
             POOL.returning.fetch_add(returning, SeqCst);
             finished::deliver(job);
             pool = Guard::lock();
@@ -431,6 +432,7 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
     let job = unsafe { Job::from_ptr(work) };
     job.init(on, kind, run, done);
     watch_forks();
+    on.asyncs().forget_lost_holders();
     let next = {
         let mut pool = Guard::lock();
         pool.start();
