@@ -194,7 +194,6 @@ impl State {
         self.threads = 0;
         self.asleep_count = 0;
         self.waking = 0;
-        self.hints_shown = 0;
         self.has_spinner = false;
         self.waiter = Waiter::new();
         self.patience_jobs = 0;
@@ -411,7 +410,9 @@ unsafe extern "C" fn reset_after_fork() {
     // SAFETY: the child has one thread, this one, which is not within a `Guard`'s life.
     unsafe {
         POOL.lock.get().write(UNLOCKED);
-        (*POOL.state.get()).reset();
+        let state = &mut *POOL.state.get();
+        state.reset();
+        state.hints_shown = 0;
     }
     process::count_fork();
     spin::reset_after_fork();
