@@ -9,7 +9,6 @@ use crate::abi::*;
 use crate::alloc;
 use crate::async_handle;
 use crate::errors::{Errno, IntoCode, Result};
-use crate::event_loop::io::Descriptors;
 use crate::event_loop::{BLOCK_SIGPROF, Internals, Loop, MEASURE_IDLE_TIME};
 use crate::fs::allowance::Allowance;
 use crate::fs_event;
@@ -112,7 +111,8 @@ impl Loop {
     }
 
     fn tear_down(self) {
-        self.descriptors(Descriptors::end);
+        let is_inherited = self.asyncs().is_inherited();
+        self.descriptors(|all| all.end(is_inherited));
         signal::loop_cleanup(self);
         fs_event::loop_cleanup(self);
         pool::loop_cleanup(self);

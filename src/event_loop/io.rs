@@ -234,10 +234,13 @@ impl Descriptors {
         None
     }
 
-    /// The loop ends, and its poller is closed. A process that was forked may share the poller and
-    /// go on with it: so it is told nothing any more.
-    pub(crate) fn end(&mut self) {
+    /// The loop ends, and its poller is closed. Another process may share it and go on with it: so
+    /// the poller is told nothing any more, and where it `is_inherited`, nor is it by its end.
+    pub(crate) fn end(&mut self, is_inherited: bool) {
         self.slots.clear();
+        if is_inherited {
+            self.poller.abandon();
+        }
     }
 
     /// Starts afresh after a fork, when the poller is shared with the parent; the watchers that

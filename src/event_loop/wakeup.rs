@@ -89,13 +89,17 @@ impl AsyncState {
         self.holders.fetch_sub(1, SeqCst);
     }
 
+    /// Whether the loop is a parent's, and `uv_loop_fork` was not called.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.forks.load(Relaxed) != process::forks()
+    }
+
     /// In a forked child, on the loop's thread: the parent's threads that were within
     /// [`AsyncState::hold`] are not in the child. To be called before one of the child's may begin.
     #[inline]
     pub(crate) fn forget_lost_holders(&self) {
-        let forks = process::forks();
-        if self.forks.load(Relaxed) != forks {
-            self.forks.store(forks, Relaxed);
+        if self.is_inherited() {
+            self.forks.store(process::forks(), Relaxed);
             self.holders.store(0, SeqCst);
         }
     }
@@ -137,6 +141,7 @@ impl AsyncState {
     /// In a forked child: what was sent was for the parent.
     pub(crate) fn reset_after_fork(&self) {
         self.sent.clear();
+        self.forget_lost_holders();
     }
 
     /// In a forked child, once it has an eventfd of its own: who called the parent's loop wrote to

@@ -267,7 +267,7 @@ pub(crate) fn call_in_forks(registered: &AtomicBool, function: unsafe extern "C"
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// How many forks since the pool's first job lie between this process and the one that had it.
+/// How many forks since the first loop lie between this process and the one that had it.
 pub(crate) fn forks() -> u32 {
     FORKS.load(Relaxed)
 }

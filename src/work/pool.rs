@@ -432,7 +432,6 @@ pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run,
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
     job.init(on, kind, run, done);
-    watch_forks();
     on.asyncs().forget_lost_holders();
     let next = {
         let mut pool = Guard::lock();
@@ -518,6 +517,7 @@ pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) 
 }
 
 pub(crate) fn loop_init(on: Loop) -> Result {
+    watch_forks();
     finished::loop_init(on);
     wakeup(on).init_internal(on, Some(on_wakeup))
 }
