@@ -2,8 +2,8 @@
 //!
 //! *Messages* are what does not come through a descriptor: sent async handles, and jobs that are
 //! done. They are looked for whenever the loop polls. While it sleeps in the poller, whoever has a
-//! message for it calls it (`event_loop/wakeup.rs`). Before it sleeps it may look for a while, where that
-//! costs less (`spin/`).
+//! message for it calls it (`event_loop/wakeup.rs`). Before it sleeps it may spin for a while, where
+//! that costs less (`spin/`).
 //!
 //! <https://docs.libuv.org/en/v1.x/design.html#the-i-o-loop>
 
@@ -147,7 +147,7 @@ impl Loop {
         if self.measures_idle_time() {
             self.metrics().enter_poller();
         }
-        // Looking may find messages only, and then has not asked for events.
+        // Spinning may find messages only, and then has not asked for events.
         events.clear();
         let spins = self.waiting(|waiting| waiting.waiter.should_spin());
         let spun = match spins {

@@ -125,6 +125,8 @@ fn may_spin() -> bool {
     SPINNERS.fetch_update(Relaxed, Relaxed, more).is_ok()
 }
 
+/// Looks until `is_there`, for `window_ns` nanoseconds at most; after the first few looks, and again
+/// after every few, only while it `may_go_on`.
 fn spin_for(
     window_ns: u64,
     mut is_there: impl FnMut() -> bool,
