@@ -74,8 +74,8 @@ impl FsPoll {
         get!(self.poll_ctx).cast()
     }
 
-    fn init(self, on: Loop) {
-        self.handle().init(on, UV_FS_POLL);
+    fn init(self, event_loop: Loop) {
+        self.handle().init(event_loop, UV_FS_POLL);
         set!(self.poll_ctx = core::ptr::null_mut());
     }
 
@@ -112,7 +112,7 @@ impl FsPoll {
         let watch = unsafe { Watch::from_ptr(alloc::Box::into_raw(watched)) };
         set!(self.poll_ctx = watch.raw().cast());
         watch.init_timer();
-        watch.look().inspect_err(|_| watch.end())?;
+        watch.query().inspect_err(|_| watch.end())?;
         handle.start();
         Ok(())
     }
@@ -178,13 +178,20 @@ impl Watch {
     }
 
     /// Begins to look at the path.
-    fn look(self) -> Result {
-        let on = self.event_loop();
-        set!(self.began = on.now());
+    fn query(self) -> Result {
+        let event_loop = self.event_loop();
+        set!(self.began = event_loop.now());
         // SAFETY: the watch is live and no reference to it is held meanwhile.
         let path = unsafe { (*self.raw()).path.as_ptr() };
         // SAFETY: path and request live until the request is done.
-        let code = unsafe { fs::stat(on.raw(), addr!(self.request), path.cast(), Some(on_look)) };
+        let code = unsafe {
+            fs::stat(
+                event_loop.raw(),
+                addr!(self.request),
+                path.cast(),
+                Some(on_query),
+            )
+        };
         if code < 0 {
             return Err(Errno::from_code(code));
         }
@@ -192,8 +199,8 @@ impl Watch {
         Ok(())
     }
 
-    fn look_or_report(self) {
-        if let Err(error) = self.look() {
+    fn query_or_report(self) {
+        if let Err(error) = self.query() {
             set!(self.is_busy = true);
             self.on_failure(error.code());
             self.go_on();
@@ -283,14 +290,14 @@ impl Watch {
     }
 }
 
-unsafe extern "C" fn on_look(request: *mut uv_fs_t) {
+unsafe extern "C" fn on_query(request: *mut uv_fs_t) {
     // SAFETY: the request is a member of a watch, which lives until it is done.
     unsafe { Watch::from_ptr(owner!(request, Watched, request)) }.on_result();
 }
 
 unsafe extern "C" fn on_timer(timer: *mut uv_timer_t) {
     // SAFETY: the timer is a member of a watch, which stops it before it dies.
-    unsafe { Watch::from_ptr(owner!(timer, Watched, timer)) }.look_or_report();
+    unsafe { Watch::from_ptr(owner!(timer, Watched, timer)) }.query_or_report();
 }
 
 // C entry points

@@ -64,12 +64,12 @@ impl Handle {
     }
 
     /// Makes caller's memory a referenced, inactive handle on the loop. `data` is left alone.
-    pub(crate) fn init(self, on: Loop, kind: uv_handle_type) {
-        set!(self.r#loop = on.raw());
+    pub(crate) fn init(self, event_loop: Loop, kind: uv_handle_type) {
+        set!(self.r#loop = event_loop.raw());
         set!(self.r#type = kind);
         set!(self.flags = flags::REF);
         set!(self.next_closing = core::ptr::null_mut());
-        on.handles().push_back(self.link());
+        event_loop.handles().push_back(self.link());
     }
 
     /// Takes a handle whose initialisation failed out of the loop again.
@@ -181,9 +181,9 @@ impl Handle {
 
     /// Puts a closing handle among those that the next closing phase finishes.
     pub(crate) fn close_soon(self) {
-        let on = self.event_loop();
-        set!(self.next_closing = on.closing_handles());
-        on.set_closing_handles(self.raw());
+        let event_loop = self.event_loop();
+        set!(self.next_closing = event_loop.closing_handles());
+        event_loop.set_closing_handles(self.raw());
     }
 
     pub(crate) fn invoke_close(self, callback: uv_close_cb) {

@@ -13,7 +13,7 @@
 //! | `uv_ref`, `uv_is_active`, `uv_fileno`, `uv_handle_…` | `handle.rs` |
 //! | `uv_req_…` | `request.rs` |
 //! | `uv_timer_…` | `timer/` |
-//! | `uv_prepare_…`, `uv_check_…`, `uv_idle_…` | `phases.rs` |
+//! | `uv_prepare_…`, `uv_check_…`, `uv_idle_…` | `prepare_check_idle.rs` |
 //! | `uv_async_…` | `async_handle/` |
 //! | `uv_poll_…` | `poll.rs` |
 //! | `uv_listen`, `uv_accept`, `uv_shutdown`, `uv_read_…`, `uv_write…`, `uv_try_write…` | `stream/` |
@@ -80,8 +80,8 @@ mod handle;
 mod list;
 mod net;
 mod panic;
-mod phases;
 mod poll;
+mod prepare_check_idle;
 mod process;
 mod request;
 mod signal;

@@ -61,12 +61,12 @@ impl Poll {
     }
 
     /// Takes a descriptor that [`adopt`] let through.
-    fn init(self, on: Loop, fd: c_int) -> Result {
-        self.handle().init(on, UV_POLL);
+    fn init(self, event_loop: Loop, fd: c_int) -> Result {
+        self.handle().init(event_loop, UV_POLL);
         self.io().init(Watcher::Poll, -1);
         set!(self.poll_cb = None);
         self.io()
-            .set_fd(on, fd)
+            .set_fd(event_loop, fd)
             .inspect_err(|_| self.handle().uninit())
     }
 
@@ -75,8 +75,8 @@ impl Poll {
         if handle.is_closing() {
             return Err(Errno::EINVAL);
         }
-        let (on, io) = (handle.event_loop(), self.io());
-        if !handle.is_active() && is_watched(on, io.fd()) {
+        let (event_loop, io) = (handle.event_loop(), self.io());
+        if !handle.is_active() && is_watched(event_loop, io.fd()) {
             return Err(Errno::EEXIST);
         }
         let interest = to_interest(events);
@@ -84,16 +84,16 @@ impl Poll {
             self.stop();
             return Ok(());
         }
-        io.stop(on, ready::REQUESTABLE & !interest);
-        io.start(on, interest);
+        io.stop(event_loop, ready::REQUESTABLE & !interest);
+        io.start(event_loop, interest);
         set!(self.poll_cb = callback);
         handle.start();
         Ok(())
     }
 
     fn stop(self) {
-        let on = self.handle().event_loop();
-        self.io().close(on);
+        let event_loop = self.handle().event_loop();
+        self.io().close(event_loop);
         self.handle().stop();
     }
 
@@ -132,11 +132,11 @@ impl Poll {
 }
 
 /// Makes a descriptor non-blocking, if it can be polled and nothing on the loop watches it.
-fn adopt(on: Loop, fd: c_int) -> Result {
-    if is_watched(on, fd) {
+fn adopt(event_loop: Loop, fd: c_int) -> Result {
+    if is_watched(event_loop, fd) {
         return Err(Errno::EEXIST);
     }
-    on.descriptors(|all| all.probe(fd))?;
+    event_loop.descriptors(|all| all.probe(fd))?;
     descriptor::set_nonblocking(fd, true).or_else(|error| match error {
         Errno::ENOTTY => descriptor::set_nonblocking_by_flags(fd),
         _ => Err(error),
@@ -161,10 +161,10 @@ pub unsafe extern "C" fn uv_poll_init(
     fd: c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
-    adopt(on, fd)
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
+    adopt(event_loop, fd)
         // SAFETY: common pointer contract.
-        .and_then(|()| unsafe { Poll::from_ptr(handle) }.init(on, fd))
+        .and_then(|()| unsafe { Poll::from_ptr(handle) }.init(event_loop, fd))
         .into_code()
 }
 
@@ -181,10 +181,10 @@ pub unsafe extern "C" fn uv_poll_init_socket(
     socket: uv_os_sock_t,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
-    adopt(on, socket)
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
+    adopt(event_loop, socket)
         // SAFETY: common pointer contract.
-        .and_then(|()| unsafe { Poll::from_ptr(handle) }.init(on, socket))
+        .and_then(|()| unsafe { Poll::from_ptr(handle) }.init(event_loop, socket))
         .into_code()
 }
 

@@ -18,9 +18,9 @@ view!(
 
 impl Request {
     /// Makes caller's memory an active request. `data` is left alone.
-    pub(crate) fn start(self, on: Loop, kind: uv_req_type) {
+    pub(crate) fn start(self, event_loop: Loop, kind: uv_req_type) {
         self.init(kind);
-        on.add_active_request();
+        event_loop.add_active_request();
     }
 
     /// Gives caller's memory its type, for requests that are not (yet) active.
@@ -29,8 +29,8 @@ impl Request {
     }
 
     /// Called before the request's callback, never after.
-    pub(crate) fn finish(on: Loop) {
-        on.remove_active_request();
+    pub(crate) fn finish(event_loop: Loop) {
+        event_loop.remove_active_request();
     }
 
     pub(crate) fn kind(self) -> uv_req_type {

@@ -81,10 +81,10 @@ impl Async {
         unsafe { Place::from_ptr(addr!(self.u.reserved).cast()) }
     }
 
-    pub(crate) fn init(self, on: Loop, callback: uv_async_cb) -> Result {
-        start_listening(on)?;
-        on.async_walk(|walk| walk.insert(on.async_handles(), self.place()))?;
-        self.handle().init(on, UV_ASYNC);
+    pub(crate) fn init(self, event_loop: Loop, callback: uv_async_cb) -> Result {
+        start_listening(event_loop)?;
+        event_loop.async_walk(|walk| walk.insert(event_loop.async_handles(), self.place()))?;
+        self.handle().init(event_loop, UV_ASYNC);
         set!(self.async_cb = callback);
         set!(self.pending = 0);
         self.handle().start();
@@ -92,8 +92,8 @@ impl Async {
     }
 
     /// For the library's own handles: not shown, not keeping the loop alive.
-    pub(crate) fn init_internal(self, on: Loop, callback: uv_async_cb) -> Result {
-        self.init(on, callback)?;
+    pub(crate) fn init_internal(self, event_loop: Loop, callback: uv_async_cb) -> Result {
+        self.init(event_loop, callback)?;
         self.handle().unreference();
         self.handle().add(flags::INTERNAL);
         Ok(())
@@ -103,20 +103,20 @@ impl Async {
     pub(crate) fn send(self) {
         // Before the mark, not after it: all of it is fetched at the same time.
         prefetch(addr!(self.queue));
-        let on = self.handle().event_loop();
+        let event_loop = self.handle().event_loop();
         if self.begin_send() {
-            self.finish_send(on);
+            self.finish_send(event_loop);
         }
     }
 
     /// Puts the handle, which this thread marked pending, on the stack; it may be closed from then
     /// on.
-    fn finish_send(self, on: Loop) {
+    fn finish_send(self, event_loop: Loop) {
         // The loop's part that senders use lives until the handle's close has seen no sender.
-        let state = on.asyncs();
+        let state = event_loop.asyncs();
         // SAFETY: the handle is live, since closing it waits for this sender, and in no other list.
         unsafe { state.push_sent(addr!(self.queue)) };
-        state.call();
+        state.wake();
         self.pending().fetch_sub(SENDER, SeqCst);
     }
 
@@ -152,11 +152,11 @@ impl Async {
             // SAFETY: takes no arguments.
             unsafe { libc::sched_yield() };
         }
-        let on = self.handle().event_loop();
+        let event_loop = self.handle().event_loop();
         if was_pending {
-            collect_sent(on);
+            collect_sent(event_loop);
         }
-        on.async_walk(|walk| walk.remove(self.place()));
+        event_loop.async_walk(|walk| walk.remove(self.place()));
         self.handle().stop();
     }
 
@@ -171,13 +171,13 @@ impl Async {
 
 /// Marks the handles that were sent.
 #[inline]
-fn collect_sent(on: Loop) {
-    if !on.asyncs().any_sent() {
+fn collect_sent(event_loop: Loop) {
+    if !event_loop.asyncs().any_sent() {
         return;
     }
-    on.async_walk(|walk| {
+    event_loop.async_walk(|walk| {
         // SAFETY: links on the stack are members of live handles, and this thread's once taken.
-        for link in unsafe { on.asyncs().take_sent() } {
+        for link in unsafe { event_loop.asyncs().take_sent() } {
             // SAFETY: as above.
             let handle = Async::from_link(unsafe { List::from_ptr(link) });
             walk.mark(handle.place());
@@ -185,20 +185,21 @@ fn collect_sent(on: Loop) {
     });
 }
 
-/// Begins a walk, which [`tell`] makes. Between the two, jobs that are done are told: what their
+/// Begins a walk, which [`deliver`] makes. Between the two, jobs that are done are told: what their
 /// callbacks do is done at the beginning of the walk.
 #[inline]
-pub(crate) fn begin(on: Loop) {
-    on.async_walk(|walk| walk.begin(on.async_handles()));
+pub(crate) fn begin(event_loop: Loop) {
+    event_loop.async_walk(|walk| walk.begin(event_loop.async_handles()));
 }
 
 /// Calls the handles that were sent; how many.
-pub(crate) fn tell(on: Loop) -> u64 {
+pub(crate) fn deliver(event_loop: Loop) -> u64 {
     let mut count = 0;
     loop {
         // By other threads, or by the callback.
-        collect_sent(on);
-        let Some(place) = on.async_walk(|walk| walk.next(on.async_handles())) else {
+        collect_sent(event_loop);
+        let Some(place) = event_loop.async_walk(|walk| walk.next(event_loop.async_handles()))
+        else {
             break;
         };
         let handle = Async::from_place(place);
@@ -207,56 +208,56 @@ pub(crate) fn tell(on: Loop) -> u64 {
         handle.invoke();
         count += 1;
     }
-    on.async_walk(Walk::end);
+    event_loop.async_walk(Walk::end);
     count
 }
 
-fn watcher(on: Loop) -> Io {
+fn watcher(event_loop: Loop) -> Io {
     // SAFETY: a member of the loop.
-    unsafe { Io::from_ptr(addr!(on.async_io_watcher)) }
+    unsafe { Io::from_ptr(addr!(event_loop.async_io_watcher)) }
 }
 
 /// Before the loop has any async handle.
-pub(crate) fn loop_init(on: Loop) {
-    watcher(on).init(Watcher::Async, -1);
+pub(crate) fn loop_init(event_loop: Loop) {
+    watcher(event_loop).init(Watcher::Async, -1);
 }
 
 /// Opens the loop's eventfd, unless it is open.
-fn start_listening(on: Loop) -> Result {
-    if let Some(wakeup) = watcher(on).open_eventfd(on)? {
-        on.asyncs().set_wakeup_fd(wakeup);
-        watcher(on).start(on, ready::READABLE | ready::EDGE);
+fn start_listening(event_loop: Loop) -> Result {
+    if let Some(wakeup) = watcher(event_loop).open_eventfd(event_loop)? {
+        event_loop.asyncs().set_wakeup_fd(wakeup);
+        watcher(event_loop).start(event_loop, ready::READABLE | ready::EDGE);
     }
     Ok(())
 }
 
-pub(crate) fn loop_cleanup(on: Loop) {
-    watcher(on).close_eventfd(on, Watcher::Async);
+pub(crate) fn loop_cleanup(event_loop: Loop) {
+    watcher(event_loop).close_eventfd(event_loop, Watcher::Async);
 }
 
 /// In a forked child: sends of the parent are forgotten, and a new eventfd is opened, for the old
 /// one is shared.
-pub(crate) fn loop_fork(on: Loop) -> Result {
-    on.asyncs().reset_after_fork();
-    let mut link = on.async_handles().front();
+pub(crate) fn loop_fork(event_loop: Loop) -> Result {
+    event_loop.asyncs().reset_after_fork();
+    let mut link = event_loop.async_handles().front();
     while let Some(at) = link {
-        link = on.async_handles().after(at);
+        link = event_loop.async_handles().after(at);
         let handle = Async::from_place(Place::from_link(at));
-        on.async_walk(|walk| walk.forget(handle.place()));
+        event_loop.async_walk(|walk| walk.forget(handle.place()));
         handle.pending().store(0, SeqCst);
     }
-    loop_cleanup(on);
+    loop_cleanup(event_loop);
     // Should there be no descriptor, nobody may write to what has the number next.
-    on.asyncs().set_wakeup_fd(-1);
-    start_listening(on)?;
-    on.asyncs().forget_call();
+    event_loop.asyncs().set_wakeup_fd(-1);
+    start_listening(event_loop)?;
+    event_loop.asyncs().forget_wake();
     Ok(())
 }
 
-/// The loop was called: what for is for [`tell`] to find out.
-pub(crate) fn on_readable(on: Loop) {
+/// The loop was called: what for is for [`deliver`] to find out.
+pub(crate) fn on_readable(event_loop: Loop) {
     if ready::EDGE == 0 {
-        fd::eventfd_drain(watcher(on).fd());
+        fd::eventfd_drain(watcher(event_loop).fd());
     }
 }
 

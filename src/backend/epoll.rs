@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-use super::{BATCH, pause};
+use super::{EVENT_BATCH, pause};
 use crate::errors::{Errno, Result};
 use crate::sys::{cvt, fd};
 
@@ -14,7 +14,7 @@ pub(crate) struct Poller {
 
 /// Room for one batch of events, on the stack of the loop's iteration.
 pub(crate) struct Events {
-    list: MaybeUninit<[libc::epoll_event; BATCH]>,
+    list: MaybeUninit<[libc::epoll_event; EVENT_BATCH]>,
     count: usize,
 }
 
@@ -133,7 +133,8 @@ impl Poller {
         };
         // The call that libuv makes: a sandbox may allow no other.
         // SAFETY: `list` has room for BATCH events, and the mask is null or lives as long.
-        let count = unsafe { libc::epoll_pwait(self.fd, list, BATCH as c_int, timeout, mask) };
+        let count =
+            unsafe { libc::epoll_pwait(self.fd, list, EVENT_BATCH as c_int, timeout, mask) };
         match cvt(count) {
             Ok(count) => {
                 events.count = count as usize;

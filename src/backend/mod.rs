@@ -60,7 +60,7 @@ pub(crate) mod ready {
 }
 
 /// How many events one wait takes.
-pub(crate) const BATCH: usize = 1024;
+pub(crate) const EVENT_BATCH: usize = 1024;
 
 /// What of `interest` is ready on `fd` right now, asked of poll(2); `ERROR` where it is closed.
 pub(crate) fn readiness(fd: c_int, interest: u32) -> u32 {

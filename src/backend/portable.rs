@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use polling::{Event, PollMode};
 
-use super::{BATCH, pause, readiness, ready};
+use super::{EVENT_BATCH, pause, readiness, ready};
 use crate::errors::{Errno, Result};
 use crate::sys::fd;
 
@@ -23,16 +23,16 @@ pub(crate) struct Poller {
 /// One batch of events.
 pub(crate) struct Events {
     raw: polling::Events,
-    list: [(u64, u32); BATCH],
+    list: [(u64, u32); EVENT_BATCH],
     count: usize,
 }
 
 impl Events {
     pub(crate) fn new() -> Events {
-        let capacity = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
+        let capacity = NonZeroUsize::new(EVENT_BATCH).unwrap_or(NonZeroUsize::MIN);
         Events {
             raw: polling::Events::with_capacity(capacity),
-            list: [(0, 0); BATCH],
+            list: [(0, 0); EVENT_BATCH],
             count: 0,
         }
     }

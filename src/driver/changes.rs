@@ -32,7 +32,7 @@ impl Loop {
             let io = Io::from_changed_link(link);
             match self.descriptors(|all| all.apply(io)) {
                 Ok(()) => {}
-                Err(error) if is_lack(error) => self.apply_later(io),
+                Err(error) if is_shortage(error) => self.apply_later(io),
                 Err(error) => any_told |= refuse(self, io, error),
             }
         }
@@ -48,6 +48,6 @@ impl Loop {
     }
 }
 
-fn is_lack(error: Errno) -> bool {
+fn is_shortage(error: Errno) -> bool {
     error == Errno::ENOMEM || error == Errno::from_system(libc::ENOSPC)
 }

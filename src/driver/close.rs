@@ -8,8 +8,8 @@ use crate::fs_event::FsEvent;
 use crate::fs_poll::FsPoll;
 use crate::handle::{Handle, flags};
 use crate::panic::keep_frame;
-use crate::phases;
 use crate::poll::Poll;
+use crate::prepare_check_idle;
 use crate::process::Process;
 use crate::signal::Signal;
 use crate::stream::Stream;
@@ -30,9 +30,9 @@ fn undo(handle: Handle) {
             UV_TTY => Tty::from_ptr(raw.cast()).close(),
             UV_TCP => Tcp::from_ptr(raw.cast()).close(),
             UV_UDP => Udp::from_ptr(raw.cast()).close(),
-            UV_PREPARE => phases::Prepare::from_ptr(raw.cast()).stop(),
-            UV_CHECK => phases::Check::from_ptr(raw.cast()).stop(),
-            UV_IDLE => phases::Idle::from_ptr(raw.cast()).stop(),
+            UV_PREPARE => prepare_check_idle::Prepare::from_ptr(raw.cast()).stop(),
+            UV_CHECK => prepare_check_idle::Check::from_ptr(raw.cast()).stop(),
+            UV_IDLE => prepare_check_idle::Idle::from_ptr(raw.cast()).stop(),
             UV_ASYNC => Async::from_ptr(raw.cast()).close(),
             UV_TIMER => Timer::from_ptr(raw.cast()).stop(),
             UV_PROCESS => Process::from_ptr(raw.cast()).close(),

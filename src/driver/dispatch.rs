@@ -14,12 +14,12 @@ use crate::udp::Udp;
 use crate::view::owner;
 
 /// Tells the owner.
-pub(super) fn dispatch(on: Loop, io: Io, readiness: u32) {
+pub(super) fn dispatch(event_loop: Loop, io: Io, readiness: u32) {
     let raw = io.raw();
     match io.kind() {
-        kind if kind == Watcher::Async as usize => async_handle::on_readable(on),
-        kind if kind == Watcher::Signal as usize => signal::on_readable(on),
-        kind if kind == Watcher::Inotify as usize => fs_event::on_readable(on),
+        kind if kind == Watcher::Async as usize => async_handle::on_readable(event_loop),
+        kind if kind == Watcher::Signal as usize => signal::on_readable(event_loop),
+        kind if kind == Watcher::Inotify as usize => fs_event::on_readable(event_loop),
         kind if kind == Watcher::Stream as usize => {
             // SAFETY: the kind says whose member the watcher is.
             unsafe { Stream::from_ptr(owner!(raw, uv_stream_t, io_watcher)) }.on_io(readiness);
@@ -39,7 +39,7 @@ pub(super) fn dispatch(on: Loop, io: Io, readiness: u32) {
 /// The poller refuses the descriptor for good: tells the owner of what is ready all the same. The
 /// poller is asked again, since the number may come to stand for something else: at once while there
 /// is something to do, and after a backoff else. Says whether anybody was told.
-pub(super) fn refuse(on: Loop, io: Io, error: Errno) -> bool {
+pub(super) fn refuse(event_loop: Loop, io: Io, error: Errno) -> bool {
     if error == Errno::EBADF {
         io.is_forgotten();
     }
@@ -50,14 +50,14 @@ pub(super) fn refuse(on: Loop, io: Io, error: Errno) -> bool {
     }
     let readiness = readiness(io.fd(), io.interest());
     if readiness == 0 || io.is_the_loops_own() {
-        on.apply_later(io);
+        event_loop.apply_later(io);
     } else {
-        on.changed_watchers().push_back(io.changed_link());
+        event_loop.changed_watchers().push_back(io.changed_link());
     }
     // Whoever was sent a message looks for it anyway.
     if readiness == 0 || io.is_async() {
         return false;
     }
-    dispatch(on, io, readiness);
+    dispatch(event_loop, io, readiness);
     true
 }

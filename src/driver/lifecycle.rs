@@ -26,7 +26,7 @@ impl Loop {
         self.init_fields();
         set!(self.backend_fd = internals.poller_fd());
         set!(self.internal_fields = alloc::Box::into_raw(internals).cast());
-        self.done_here().init();
+        self.inline_completions().init();
         self.backed_off().init();
         self.update_time();
         // Asks for the number of processors, which a sandbox may not allow any more later.

@@ -13,13 +13,13 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::dispatch::dispatch;
 use crate::abi::*;
 use crate::async_handle;
-use crate::backend::{BATCH, Events, ready};
+use crate::backend::{EVENT_BATCH, Events, ready};
 use crate::event_loop::Loop;
 use crate::process;
 use crate::spin::{self, Spun};
 use crate::sys::clock;
 use crate::view::get;
-use crate::work::finished;
+use crate::work::completions;
 
 /// How often full batches are taken in a row before the other phases get their turn.
 const FULL_BATCHES: u32 = 48;
@@ -36,7 +36,9 @@ impl Loop {
     /// Whether there is a message for the loop.
     #[inline]
     pub(super) fn has_messages(self) -> bool {
-        self.asyncs().any_sent() || self.async_walk(|all| all.any_pending()) || finished::any(self)
+        self.asyncs().any_sent()
+            || self.async_walk(|all| all.any_pending())
+            || completions::any(self)
     }
 
     /// Waits for readiness and messages, and tells those concerned.
@@ -46,7 +48,7 @@ impl Loop {
         let timeout = if is_urgent { 0 } else { timeout };
         let mut timeout = process::longest_wait(self, timeout);
         if timeout == 0 && mode == UV_RUN_DEFAULT && self.may_skip_poller() {
-            self.tell_without_polling();
+            self.deliver_without_polling();
             return;
         }
         let mut deadline = (timeout > 0).then(|| self.now().saturating_add(timeout as u64));
@@ -68,7 +70,7 @@ impl Loop {
             }
             if count.seen > 0 {
                 batches -= 1;
-                if events.len() == BATCH && batches > 0 {
+                if events.len() == EVENT_BATCH && batches > 0 {
                     // What the callbacks have started is for the next iteration: no sleep any more.
                     timeout = 0;
                     deadline = None;
@@ -114,7 +116,7 @@ impl Loop {
         get!(self.nfds) > 1
     }
 
-    fn tell_without_polling(self) {
+    fn deliver_without_polling(self) {
         let any = self.has_messages();
         // Whoever asks for the time now gets what it is after polling.
         if any || !self.check_handles().is_empty() {
@@ -123,7 +125,7 @@ impl Loop {
         if any {
             let were_waiting = self.measures_idle_time();
             self.metrics().were_waiting.store(were_waiting, Relaxed);
-            let count = self.tell_messages();
+            let count = self.deliver_messages();
             self.waiting(|waiting| waiting.waiter.did(count));
         }
     }
@@ -151,11 +153,11 @@ impl Loop {
         events.clear();
         let spins = self.waiting(|waiting| waiting.waiter.should_spin());
         let spun = match spins {
-            true => spin::spin(|| self.look(events)),
+            true => spin::spin(|| self.poll_once(events)),
             false => Spun::Not,
         };
         if !matches!(spun, Spun::Enough { .. }) {
-            self.sleep(events, timeout);
+            self.block(events, timeout);
         }
         let now_ns = clock::monotonic_ns();
         self.set_time(now_ns);
@@ -163,7 +165,7 @@ impl Loop {
     }
 
     /// Whether there is anything, without waiting for it.
-    fn look(self, events: &mut Events) -> bool {
+    fn poll_once(self, events: &mut Events) -> bool {
         if self.has_messages() {
             return true;
         }
@@ -174,12 +176,12 @@ impl Loop {
         events.len() > 0
     }
 
-    fn sleep(self, events: &mut Events, timeout: c_int) {
-        self.asyncs().fall_asleep();
+    fn block(self, events: &mut Events, timeout: c_int) {
+        self.asyncs().begin_blocking();
         // What came before that was not announced.
         let timeout = if self.has_messages() { 0 } else { timeout };
         self.ask_poller(events, timeout);
-        self.asyncs().wake_up();
+        self.asyncs().end_blocking();
     }
 
     fn ask_poller(self, events: &mut Events, timeout: c_int) {
@@ -202,7 +204,7 @@ impl Loop {
             self.metrics().leave_poller();
         }
         self.metrics().were_waiting.store(were_waiting, Relaxed);
-        let messages = self.tell_messages();
+        let messages = self.deliver_messages();
         for index in 0..events.len() {
             let (token, readiness) = events.get(index);
             let Some(io) = self.descriptors(|all| all.watcher_of(token)) else {
@@ -234,10 +236,10 @@ impl Loop {
     }
 
     /// Calls those whose jobs are done and the async handles that were sent; how many.
-    fn tell_messages(self) -> u64 {
+    fn deliver_messages(self) -> u64 {
         async_handle::begin(self);
-        let done = finished::tell(self);
-        let sent = async_handle::tell(self);
+        let done = completions::deliver_all(self);
+        let sent = async_handle::deliver(self);
         self.metrics().count_events(sent);
         done + sent
     }

@@ -12,7 +12,7 @@ use crate::event_loop::io::{FED, Io};
 use crate::fs::allowance::Allowance;
 use crate::handle::Handle;
 use crate::list::{self, List};
-use crate::phases;
+use crate::prepare_check_idle;
 use crate::timer;
 use crate::view::{get, set};
 
@@ -34,7 +34,7 @@ impl Loop {
             self.update_time();
             timer::run_due(self);
         }
-        self.asyncs().wake_up();
+        self.asyncs().end_blocking();
         while alive && !self.is_stopped() {
             self.iterate(mode);
             alive = self.is_alive();
@@ -53,17 +53,17 @@ impl Loop {
     /// Messages need a call from here on, those that are there already too: who has the loop in a
     /// poller of his own looks at its descriptor.
     fn leave(self) {
-        self.asyncs().fall_asleep();
+        self.asyncs().begin_blocking();
         if self.has_messages() {
-            self.asyncs().call();
+            self.asyncs().wake();
         }
     }
 
     fn iterate(self, mode: uv_run_mode) {
         let can_sleep = self.pending().is_empty() && self.idle_handles().is_empty();
         self.run_pending();
-        phases::run_idle(self);
-        phases::run_prepare(self);
+        prepare_check_idle::run_idle(self);
+        prepare_check_idle::run_prepare(self);
 
         let timeout = match mode {
             UV_RUN_DEFAULT => self.timeout(),
@@ -83,7 +83,7 @@ impl Loop {
         // Idle time ends here at the latest, should polling have had no event to end it.
         self.metrics().leave_poller();
 
-        phases::run_check(self);
+        prepare_check_idle::run_check(self);
         self.run_closing();
         self.update_time();
         timer::run_due(self);
@@ -161,8 +161,8 @@ pub unsafe extern "C" fn uv_run(r#loop: *mut uv_loop_t, mode: uv_run_mode) -> c_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_stop(r#loop: *mut uv_loop_t) {
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
-    set!(on.stop_flag = 1 as c_uint);
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
+    set!(event_loop.stop_flag = 1 as c_uint);
 }
 
 /// How long polling may take until something else is due, in milliseconds; −1 is for ever.
@@ -174,10 +174,10 @@ pub unsafe extern "C" fn uv_stop(r#loop: *mut uv_loop_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_backend_timeout(r#loop: *const uv_loop_t) -> c_int {
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
     // Changes of interest reach the poller in `uv_run` only.
-    if on.changed_watchers().is_empty() {
-        on.within_backoff(on.timeout())
+    if event_loop.changed_watchers().is_empty() {
+        event_loop.within_backoff(event_loop.timeout())
     } else {
         0
     }

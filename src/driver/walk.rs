@@ -68,11 +68,15 @@ unsafe extern "C" {
 /// The loop, or the default loop for null.
 ///
 /// # Safety
-/// `on` must be null or an initialised loop of this thread's.
-unsafe fn or_default(on: *mut uv_loop_t) -> Loop {
-    let on = if on.is_null() { default_loop() } else { on };
+/// `event_loop` must be null or an initialised loop of this thread's.
+unsafe fn or_default(event_loop: *mut uv_loop_t) -> Loop {
+    let event_loop = if event_loop.is_null() {
+        default_loop()
+    } else {
+        event_loop
+    };
     // SAFETY: the caller vouches for the pointer; the default loop is initialised.
-    unsafe { Loop::from_ptr(on) }
+    unsafe { Loop::from_ptr(event_loop) }
 }
 
 fn stream_or_stderr(stream: *mut libc::FILE) -> *mut libc::FILE {
@@ -95,9 +99,9 @@ fn stream_or_stderr(stream: *mut libc::FILE) -> *mut libc::FILE {
 pub unsafe extern "C" fn uv_walk(r#loop: *mut uv_loop_t, walk_cb: uv_walk_cb, arg: *mut c_void) {
     let Some(callback) = walk_cb else { return };
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
     // SAFETY: the user's callback gets a live handle and the pointer it was registered with.
-    on.walk(|handle| unsafe { callback(handle.raw(), arg) });
+    event_loop.walk(|handle| unsafe { callback(handle.raw(), arg) });
 }
 
 /// Prints all handles of the loop (`NULL`: the default loop) to `stream` (`NULL`: the standard

@@ -309,19 +309,19 @@ impl Io {
     }
 
     /// Gives the watcher its descriptor, with room for it in the loop.
-    pub(crate) fn set_fd(self, on: Loop, fd: c_int) -> Result {
-        on.descriptors(|all| all.reserve(fd))?;
+    pub(crate) fn set_fd(self, event_loop: Loop, fd: c_int) -> Result {
+        event_loop.descriptors(|all| all.reserve(fd))?;
         set!(self.fd = fd);
         Ok(())
     }
 
     /// Opens an eventfd to be the watcher's descriptor, unless it has one; the new one.
-    pub(crate) fn open_eventfd(self, on: Loop) -> Result<Option<c_int>> {
+    pub(crate) fn open_eventfd(self, event_loop: Loop) -> Result<Option<c_int>> {
         if self.fd() != -1 {
             return Ok(None);
         }
         let eventfd = fd::eventfd()?;
-        match self.set_fd(on, eventfd) {
+        match self.set_fd(event_loop, eventfd) {
             Ok(()) => Ok(Some(eventfd)),
             Err(error) => {
                 fd::close_quietly(eventfd);
@@ -331,10 +331,10 @@ impl Io {
     }
 
     /// Takes that back; the watcher is as new then.
-    pub(crate) fn close_eventfd(self, on: Loop, kind: Watcher) {
+    pub(crate) fn close_eventfd(self, event_loop: Loop, kind: Watcher) {
         let eventfd = self.fd();
         if eventfd != -1 {
-            self.close(on);
+            self.close(event_loop);
             self.init(kind, -1);
             fd::close_quietly(eventfd);
         }
@@ -364,71 +364,71 @@ impl Io {
     }
 
     /// Adds to the interest.
-    pub(crate) fn start(self, on: Loop, interest: u32) {
+    pub(crate) fn start(self, event_loop: Loop, interest: u32) {
         set!(self.pevents = get!(self.pevents) | interest);
-        let Some(is_new) = on.descriptors(|all| all.claim(self)) else {
+        let Some(is_new) = event_loop.descriptors(|all| all.claim(self)) else {
             return;
         };
         if is_new {
-            on.add_watched(1);
+            event_loop.add_watched(1);
         }
-        self.note_change(on);
+        self.note_change(event_loop);
     }
 
     /// Takes from the interest.
-    pub(crate) fn stop(self, on: Loop, interest: u32) {
+    pub(crate) fn stop(self, event_loop: Loop, interest: u32) {
         if self.fd() == -1 {
             return;
         }
         set!(self.pevents = get!(self.pevents) & !interest);
         if get!(self.pevents) != 0 {
-            self.note_change(on);
+            self.note_change(event_loop);
             return;
         }
         self.changed_link().remove();
-        if on.descriptors(|all| all.leave(self)) {
-            on.remove_watched(1);
+        if event_loop.descriptors(|all| all.leave(self)) {
+            event_loop.remove_watched(1);
         }
         set!(self.events = 0);
     }
 
-    fn note_change(self, on: Loop) {
+    fn note_change(self, event_loop: Loop) {
         if get!(self.pevents) == get!(self.events) {
             self.changed_link().remove();
         } else if self.changed_link().is_empty() {
-            on.changed_watchers().push_back(self.changed_link());
+            event_loop.changed_watchers().push_back(self.changed_link());
         }
     }
 
     /// Watches on after a backoff (`backoff.rs`): for a descriptor that is ready, but cannot be
     /// worked on at the moment. A watcher that was stopped stays stopped.
-    pub(crate) fn back_off(self, on: Loop) {
+    pub(crate) fn back_off(self, event_loop: Loop) {
         if self.wants(!0) {
-            on.descriptors(|all| all.withdraw(self));
-            on.apply_later(self);
+            event_loop.descriptors(|all| all.withdraw(self));
+            event_loop.apply_later(self);
         }
     }
 
     /// Stops watching, for good: the descriptor is about to be closed or given back, and its owner
     /// may close it unasked.
-    pub(crate) fn close(self, on: Loop) {
-        self.stop(on, !0);
+    pub(crate) fn close(self, event_loop: Loop) {
+        self.stop(event_loop, !0);
         self.pending_link().remove();
         let fd = self.fd();
         if fd != -1 {
-            on.descriptors(|all| all.forget(fd));
+            event_loop.descriptors(|all| all.forget(fd));
         }
     }
 
     /// Has the interest told to a new poller.
-    pub(crate) fn requeue(self, on: Loop) {
-        self.note_change(on);
+    pub(crate) fn requeue(self, event_loop: Loop) {
+        self.note_change(event_loop);
     }
 
     /// Has the watcher told, in the loop's next pending phase, with [`FED`].
-    pub(crate) fn feed(self, on: Loop) {
+    pub(crate) fn feed(self, event_loop: Loop) {
         if self.pending_link().is_empty() {
-            on.pending().push_back(self.pending_link());
+            event_loop.pending().push_back(self.pending_link());
         }
     }
 
@@ -463,9 +463,9 @@ impl Io {
 
     /// What of an event concerns this watcher.
     #[cfg_attr(not(feature = "portable-poller"), allow(unused_variables))]
-    pub(crate) fn relevant(self, on: Loop, readiness: u32) -> u32 {
+    pub(crate) fn relevant(self, event_loop: Loop, readiness: u32) -> u32 {
         #[cfg(feature = "portable-poller")]
-        let readiness = on.descriptors(|all| {
+        let readiness = event_loop.descriptors(|all| {
             let poller = &mut all.poller;
             poller.refine(self.fd(), self.interest(), self.token(), readiness)
         });
@@ -474,8 +474,8 @@ impl Io {
 }
 
 /// Whether some watcher has this descriptor.
-pub(crate) fn is_watched(on: Loop, fd: c_int) -> bool {
-    on.descriptors(|all| matches!(all.known(fd), Known::Watched(_)))
+pub(crate) fn is_watched(event_loop: Loop, fd: c_int) -> bool {
+    event_loop.descriptors(|all| matches!(all.known(fd), Known::Watched(_)))
 }
 
 #[cfg(test)]

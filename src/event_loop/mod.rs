@@ -19,7 +19,7 @@ use crate::async_handle::walk::Walk;
 use crate::errors::Result;
 use crate::fs::allowance::Allowance;
 use crate::list::{self, List};
-use crate::process::lookout::Lookout;
+use crate::process::exit_check::ExitCheck;
 use crate::signal::caught::Caught;
 use crate::sys::clock;
 use crate::timer::queue::Timers;
@@ -43,11 +43,11 @@ pub(crate) struct Internals {
     backed_off: uv__queue,
     async_walk: Walk,
     /// Jobs of this loop's that were done in its own thread and are still to be told.
-    done_here: uv__queue,
+    inline_completions: uv__queue,
     /// What file operations may be done in the loop's own thread.
     allowance: Allowance,
     /// How the ends of processes are heard of where `SIGCHLD` does not tell.
-    lookout: Lookout,
+    exit_check: ExitCheck,
     options: c_uint,
 }
 
@@ -63,9 +63,9 @@ impl Internals {
             backoff: Backoff::new(),
             backed_off: list::head(),
             async_walk: Walk::new(),
-            done_here: list::head(),
+            inline_completions: list::head(),
             allowance: Allowance::new(),
-            lookout: Lookout::new(),
+            exit_check: ExitCheck::new(),
             options: 0,
         })
     }
@@ -128,9 +128,9 @@ impl Loop {
     }
 
     /// Jobs that were done in this thread and are still to be told.
-    pub(crate) fn done_here(self) -> List {
+    pub(crate) fn inline_completions(self) -> List {
         // SAFETY: an initialised loop has its internals, which stay in place.
-        unsafe { List::from_ptr(&raw mut (*self.internals()).done_here) }
+        unsafe { List::from_ptr(&raw mut (*self.internals()).inline_completions) }
     }
 
     /// Works on what the loop knows of its waits; `work` must not call back into C.
@@ -145,9 +145,9 @@ impl Loop {
         work(unsafe { &mut (*self.internals()).allowance })
     }
 
-    pub(crate) fn lookout(self) -> *mut Lookout {
+    pub(crate) fn exit_check(self) -> *mut ExitCheck {
         // SAFETY: an initialised loop has its internals; no reference is made.
-        unsafe { &raw mut (*self.internals()).lookout }
+        unsafe { &raw mut (*self.internals()).exit_check }
     }
 
     pub(crate) fn set_option(self, option: c_uint) {
@@ -316,8 +316,8 @@ pub unsafe extern "C" fn uv_loop_alive(r#loop: *const uv_loop_t) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_backend_fd(r#loop: *const uv_loop_t) -> c_int {
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
-    get!(on.backend_fd)
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
+    get!(event_loop.backend_fd)
 }
 
 /// The loop's time in milliseconds since some moment in the past, as of the last update.
@@ -342,10 +342,10 @@ pub unsafe extern "C" fn uv_now(r#loop: *const uv_loop_t) -> u64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_update_time(r#loop: *mut uv_loop_t) {
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
     // Harmless for a loop that is closed, as in libuv.
-    if !on.internals().is_null() {
-        on.update_time();
+    if !event_loop.internals().is_null() {
+        event_loop.update_time();
     }
 }
 
@@ -358,8 +358,8 @@ pub unsafe extern "C" fn uv_update_time(r#loop: *mut uv_loop_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_loop_get_data(r#loop: *const uv_loop_t) -> *mut c_void {
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
-    get!(on.data)
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
+    get!(event_loop.data)
 }
 
 /// Sets the user's own pointer, `loop->data`.
@@ -371,6 +371,6 @@ pub unsafe extern "C" fn uv_loop_get_data(r#loop: *const uv_loop_t) -> *mut c_vo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_loop_set_data(r#loop: *mut uv_loop_t, data: *mut c_void) {
     // SAFETY: common pointer contract.
-    let on = unsafe { Loop::from_ptr(r#loop) };
-    set!(on.data = data);
+    let event_loop = unsafe { Loop::from_ptr(r#loop) };
+    set!(event_loop.data = data);
 }

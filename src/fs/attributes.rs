@@ -8,7 +8,7 @@ use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 use crate::sys::stat::Target;
-use crate::sys::{cached, file, path};
+use crate::sys::{file, nonblocking_fs, path};
 use crate::view::get;
 
 pub(super) struct Access;
@@ -33,10 +33,10 @@ impl Operation for Access {
 
     /// The path was looked up for the effective user, while the question is for the real one.
     fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
-        if !cached::is_real_user() {
+        if !nonblocking_fs::is_real_user() {
             return None;
         }
-        match cached::access(file.fd, get!(request.flags)) {
+        match nonblocking_fs::access(file.fd, get!(request.flags)) {
             Ok(()) => Some(Ok(0)),
             Err(error @ Errno::EACCES) => Some(Err(error)),
             Err(_) => None,

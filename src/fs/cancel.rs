@@ -1,7 +1,7 @@
 //! Taking back an operation.
 
 use super::files::Open;
-use super::names::Readlink;
+use super::links::Readlink;
 use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;

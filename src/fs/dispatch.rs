@@ -19,10 +19,10 @@ use crate::work::pool::{self, Kind, Run};
 /// that kept it from starting, such as `UV_EINVAL` for a null pointer.
 ///
 /// # Safety
-/// `on` must be null or an initialised loop of this thread's, `req` null or memory for a request
+/// `event_loop` must be null or an initialised loop of this thread's, `req` null or memory for a request
 /// that stays in place until the callback.
 pub(super) unsafe fn start<O: Operation>(
-    on: *mut uv_loop_t,
+    event_loop: *mut uv_loop_t,
     req: *mut uv_fs_t,
     callback: uv_fs_cb,
     fill: impl FnOnce(FsRequest) -> Result,
@@ -32,8 +32,8 @@ pub(super) unsafe fn start<O: Operation>(
     }
     // SAFETY: the caller vouches for the pointer.
     let request = unsafe { FsRequest::from_ptr(req) };
-    request.init(on, O::KIND, callback);
-    if callback.is_some() && on.is_null() {
+    request.init(event_loop, O::KIND, callback);
+    if callback.is_some() && event_loop.is_null() {
         request.set_result(Err(Errno::EINVAL));
         return UV_EINVAL;
     }
@@ -58,25 +58,33 @@ fn dispatch<O: Operation>(request: FsRequest) -> c_int {
         request.release_buffers();
         return request.result_code();
     }
-    let on = request.activate();
-    match inline::attempt::<O>(request, on) {
+    let event_loop = request.activate();
+    match inline::attempt::<O>(request, event_loop) {
         Outcome::Done(outcome) => {
             request.set_result(outcome);
             // SAFETY: the request stays in place until its callback, and so does its member.
-            unsafe { pool::done_at_once(on, addr!(request.work_req), done::<O>) };
+            unsafe { pool::done_at_once(event_loop, addr!(request.work_req), done::<O>) };
         }
-        Outcome::Pool => submit::<O>(request, on, run::<O>),
-        Outcome::PoolAndLearn => submit::<O>(request, on, run_and_learn::<O>),
+        Outcome::Pool => submit::<O>(request, event_loop, run::<O>),
+        Outcome::PoolAndLearn => submit::<O>(request, event_loop, run_and_learn::<O>),
     }
     0
 }
 
-fn submit<O: Operation>(request: FsRequest, on: Loop, run: Run) {
+fn submit<O: Operation>(request: FsRequest, event_loop: Loop, run: Run) {
     if O::changes(request) {
         changes::begin();
     }
     // SAFETY: the request stays in place until its callback, and so does its member.
-    unsafe { pool::submit(on, addr!(request.work_req), Kind::Usual, run, done::<O>) };
+    unsafe {
+        pool::submit(
+            event_loop,
+            addr!(request.work_req),
+            Kind::Usual,
+            run,
+            done::<O>,
+        )
+    };
 }
 
 /// The request that a job is part of.

@@ -8,7 +8,7 @@ use super::request::FsRequest;
 use crate::abi::*;
 use crate::buffers;
 use crate::errors::Result;
-use crate::sys::cached::{self, Answer};
+use crate::sys::nonblocking_fs::{self, Answer};
 use crate::sys::stat::Target;
 use crate::sys::{fd, file};
 use crate::view::get;
@@ -58,11 +58,11 @@ impl Operation for Open {
 /// Not blocking, so that neither a lease is a reason to wait, nor what may be there instead of a
 /// regular file by now.
 fn open_cached(path: &CStr, flags: c_int) -> Option<Result<usize>> {
-    match cached::open(path, flags | libc::O_NONBLOCK) {
+    match nonblocking_fs::open(path, flags | libc::O_NONBLOCK) {
         Answer::Known(Ok(file)) => {
             // Pipes and the like have no position; those would have had to be waited for.
-            let is_as_asked = cached::position(file.fd()).is_some()
-                && cached::make_blocking(file.fd(), flags).is_ok();
+            let is_as_asked = nonblocking_fs::position(file.fd()).is_some()
+                && nonblocking_fs::make_blocking(file.fd(), flags).is_ok();
             is_as_asked.then(|| Ok(file.keep() as usize))
         }
         Answer::Known(Err(error)) => Some(Err(error)),

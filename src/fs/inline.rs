@@ -2,7 +2,7 @@
 //!
 //! To hand an operation to a worker and to be called back takes ten times as long as a question
 //! about a file. So the loop's thread itself asks such questions (stat, lstat, fstat, access,
-//! readlink) and opens files for reading, in ways that cannot block (`sys/cached.rs`). The callback
+//! readlink) and opens files for reading, in ways that cannot block (`sys/nonblocking_fs.rs`). The callback
 //! comes from the loop, as if a worker had been quick, and until then `uv_cancel` takes the
 //! operation back. Everything else goes to the pool, reading as well: of a read nothing tells
 //! beforehand whether it blocks.
@@ -40,7 +40,7 @@ use super::request::FsRequest;
 use super::{changes, mounts};
 use crate::errors::Result;
 use crate::event_loop::Loop;
-use crate::sys::cached::{self, Answer};
+use crate::sys::nonblocking_fs::{self, Answer};
 use crate::sys::stat::Target;
 use crate::system::settings::Setting;
 use crate::system::supervision;
@@ -63,26 +63,26 @@ fn mode() -> u32 {
     let mode = match SETTING.value() {
         Some(0) => NEVER,
         Some(_) => ALWAYS,
-        None if cached::is_libc_itself() => UNLESS_SUPERVISED,
+        None if nonblocking_fs::is_libc_itself() => UNLESS_SUPERVISED,
         None => NEVER,
     };
     MODE.store(mode, Relaxed);
     mode
 }
 
-fn is_allowed(on: Loop) -> bool {
+fn is_allowed(event_loop: Loop) -> bool {
     match mode() {
         NEVER => false,
         ALWAYS => true,
         _ => {
-            let now_ms = on.now();
-            if on.allowance(|allowance| allowance.should_ask(now_ms)) {
+            let now_ms = event_loop.now();
+            if event_loop.allowance(|allowance| allowance.should_ask(now_ms)) {
                 let answer = supervision::is_supervised();
                 // While the loop does not run, its time stands still.
-                let asked_at = on.asyncs().is_awake().then_some(now_ms);
-                on.allowance(|allowance| allowance.answered(answer, asked_at));
+                let asked_at = event_loop.asyncs().is_running().then_some(now_ms);
+                event_loop.allowance(|allowance| allowance.answered(answer, asked_at));
             }
-            on.allowance(|allowance| allowance.is_unsupervised())
+            event_loop.allowance(|allowance| allowance.is_unsupervised())
         }
     }
 }
@@ -97,29 +97,32 @@ pub(super) enum Outcome {
 }
 
 /// Tries to do an operation here and now, without waiting for anything.
-pub(super) fn attempt<O: Operation>(request: FsRequest, on: Loop) -> Outcome {
+pub(super) fn attempt<O: Operation>(request: FsRequest, event_loop: Loop) -> Outcome {
     let Some(target) = O::inline_target(request) else {
         return Outcome::Pool;
     };
-    if changes::any() || pool::has_jobs_in_order() || !is_allowed(on) {
+    if changes::any() || pool::has_jobs_in_order() || !is_allowed(event_loop) {
         return Outcome::Pool;
     }
-    let iteration = on.metrics().iteration();
-    if !on.allowance(|allowance| allowance.take(iteration)) {
+    let iteration = event_loop.metrics().iteration();
+    if !event_loop.allowance(|allowance| allowance.take(iteration)) {
         return Outcome::Pool;
     }
-    look_at(target, |file| O::try_inline(request, file))
+    with_target(target, |file| O::try_inline(request, file))
 }
 
 /// Goes on with a target's file, if its names are in memory.
-fn look_at(target: Target<'_>, work: impl FnOnce(&LocalFile) -> Option<Result<usize>>) -> Outcome {
+fn with_target(
+    target: Target<'_>,
+    work: impl FnOnce(&LocalFile) -> Option<Result<usize>>,
+) -> Outcome {
     let (path, flags) = match target {
         Target::Path(path) => (path, 0),
         Target::Link(path) => (path, libc::O_NOFOLLOW),
-        Target::Descriptor(fd) => return look_at_open(fd, work),
+        Target::Descriptor(fd) => return with_descriptor(fd, work),
     };
-    match cached::open(path, libc::O_PATH | flags) {
-        Answer::Known(Ok(file)) => look_at_open(file.fd(), work),
+    match nonblocking_fs::open(path, libc::O_PATH | flags) {
+        Answer::Known(Ok(file)) => with_descriptor(file.fd(), work),
         Answer::Known(Err(error)) => Outcome::Done(Err(error)),
         Answer::Unknown => Outcome::Pool,
     }
@@ -127,8 +130,8 @@ fn look_at(target: Target<'_>, work: impl FnOnce(&LocalFile) -> Option<Result<us
 
 /// Goes on with an open file, if it is of a local file system. Which mount it is in comes first:
 /// every other question may go to a server.
-fn look_at_open(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usize>>) -> Outcome {
-    let Some(mount) = cached::mount(fd) else {
+fn with_descriptor(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usize>>) -> Outcome {
+    let Some(mount) = nonblocking_fs::mount(fd) else {
         return Outcome::Pool;
     };
     match mounts::is_local(mount) {
@@ -136,7 +139,7 @@ fn look_at_open(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usize>
         Some(false) => return Outcome::Pool,
         None => return Outcome::PoolAndLearn,
     }
-    match cached::status(fd) {
+    match nonblocking_fs::status(fd) {
         Ok(stat) if mounts::is_stale(mount, stat.st_dev) => Outcome::PoolAndLearn,
         Ok(stat) => work(&LocalFile { fd, stat }).map_or(Outcome::Pool, Outcome::Done),
         Err(_) => Outcome::Pool,
@@ -151,7 +154,7 @@ pub(super) fn learn<O: Operation>(request: FsRequest) {
         Some(Target::Descriptor(fd)) => return mounts::learn(fd),
         None => return,
     };
-    if let Ok(file) = cached::locate(path, follow) {
+    if let Ok(file) = nonblocking_fs::locate(path, follow) {
         mounts::learn(file.fd());
     }
 }

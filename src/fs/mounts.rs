@@ -7,7 +7,7 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::sys::cached::{self, FIRST_UNIQUE_MOUNT};
+use crate::sys::nonblocking_fs::{self, FIRST_UNIQUE_MOUNT};
 
 /// Mounts that are remembered, in half a kilobyte: more than programs work in as a rule. Others
 /// take their places.
@@ -45,7 +45,7 @@ fn slot(mount: u64) -> &'static AtomicU64 {
     &MOUNTS[(mount % SLOTS as u64) as usize]
 }
 
-/// Whether a mount ([`cached::mount`]) is of a local file system, if that is known.
+/// Whether a mount ([`nonblocking_fs::mount`]) is of a local file system, if that is known.
 pub(super) fn is_local(mount: u64) -> Option<bool> {
     let entry = slot(mount).load(Relaxed);
     let known = match mount >= FIRST_UNIQUE_MOUNT {
@@ -67,10 +67,10 @@ pub(super) fn is_stale(mount: u64, device: u64) -> bool {
 
 /// Finds out about the mount that an open file is in. May wait.
 pub(super) fn learn(fd: c_int) {
-    let Some(mount) = cached::mount(fd) else {
+    let Some(mount) = nonblocking_fs::mount(fd) else {
         return;
     };
-    if let (Ok(status), Ok(kind)) = (cached::status(fd), cached::file_system(fd)) {
+    if let (Ok(status), Ok(kind)) = (nonblocking_fs::status(fd), nonblocking_fs::file_system(fd)) {
         let entry = entry(mount, status.st_dev, LOCAL.contains(&kind));
         slot(mount).store(entry, Relaxed);
     }
@@ -82,15 +82,15 @@ mod tests {
 
     #[test]
     fn what_was_learned_is_known() {
-        let root = cached::locate(c"/", true).unwrap();
-        let Some(mount) = cached::mount(root.fd()) else {
+        let root = nonblocking_fs::locate(c"/", true).unwrap();
+        let Some(mount) = nonblocking_fs::mount(root.fd()) else {
             return;
         };
         learn(root.fd());
-        let kind = cached::file_system(root.fd()).unwrap();
+        let kind = nonblocking_fs::file_system(root.fd()).unwrap();
         assert_eq!(is_local(mount), Some(LOCAL.contains(&kind)));
         assert_eq!(is_local(mount + SLOTS as u64), None);
-        let device = cached::status(root.fd()).unwrap().st_dev;
+        let device = nonblocking_fs::status(root.fd()).unwrap().st_dev;
         if is_local(mount) == Some(true) {
             assert!(!is_stale(mount, device));
         }

@@ -23,7 +23,7 @@ view!(
 );
 
 /// How many buffers a request has room for.
-const FEW: usize = 4;
+const INLINE_BUFFERS: usize = 4;
 
 impl FsRequest {
     fn request(self) -> Request {
@@ -32,10 +32,10 @@ impl FsRequest {
     }
 
     /// Makes caller's memory, whatever it holds, a request without arguments. `data` stays.
-    pub(super) fn init(self, on: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {
+    pub(super) fn init(self, event_loop: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {
         self.request().init(UV_FS);
         set!(self.fs_type = kind);
-        set!(self.r#loop = on);
+        set!(self.r#loop = event_loop);
         set!(self.cb = callback);
         set!(self.result = 0);
         set!(self.ptr = core::ptr::null_mut());
@@ -56,9 +56,9 @@ impl FsRequest {
     /// From here on it keeps its loop alive; only for requests with a callback.
     pub(super) fn activate(self) -> Loop {
         // SAFETY: an asynchronous request has a loop, which outlives it.
-        let on = unsafe { Loop::from_ptr(get!(self.r#loop)) };
-        self.request().start(on, UV_FS);
-        on
+        let event_loop = unsafe { Loop::from_ptr(get!(self.r#loop)) };
+        self.request().start(event_loop, UV_FS);
+        event_loop
     }
 
     /// The end of an asynchronous request.
@@ -124,7 +124,7 @@ impl FsRequest {
     /// How much to copy, for which the request has no member: an operation without buffers.
     pub(super) fn set_length(self, length: usize) {
         let base = core::ptr::null_mut();
-        set!(self.bufsml = [uv_buf_t { base, len: length }; FEW]);
+        set!(self.bufsml = [uv_buf_t { base, len: length }; INLINE_BUFFERS]);
     }
 
     pub(super) fn length(self) -> usize {
@@ -194,14 +194,14 @@ impl FsRequest {
             buffers.cast_mut()
         } else {
             // SAFETY: the caller vouches for `buffers`; the request has room for so many.
-            unsafe { buffers::keep(buffers, count, self.own_buffers(), FEW) }?
+            unsafe { buffers::keep(buffers, count, self.own_buffers(), INLINE_BUFFERS) }?
         };
         set!(self.bufs = kept);
         set!(self.nbufs = count);
         Ok(())
     }
 
-    /// The array within the request, with room for [`FEW`] buffers.
+    /// The array within the request, with room for [`INLINE_BUFFERS`] buffers.
     fn own_buffers(self) -> *mut uv_buf_t {
         addr!(self.bufsml).cast()
     }

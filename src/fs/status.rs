@@ -22,7 +22,7 @@ impl Operation for Stat {
     }
 
     fn perform(request: FsRequest) -> Result<usize> {
-        look_at(request, Target::Path(request.path()))
+        status_inline(request, Target::Path(request.path()))
     }
 
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
@@ -44,7 +44,7 @@ impl Operation for Lstat {
     }
 
     fn perform(request: FsRequest) -> Result<usize> {
-        look_at(request, Target::Link(request.path()))
+        status_inline(request, Target::Link(request.path()))
     }
 
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
@@ -66,7 +66,7 @@ impl Operation for Fstat {
     }
 
     fn perform(request: FsRequest) -> Result<usize> {
-        look_at(request, Target::Descriptor(get!(request.file)))
+        status_inline(request, Target::Descriptor(get!(request.file)))
     }
 
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
@@ -78,7 +78,7 @@ impl Operation for Fstat {
     }
 }
 
-fn look_at(request: FsRequest, target: Target<'_>) -> Result<usize> {
+fn status_inline(request: FsRequest, target: Target<'_>) -> Result<usize> {
     set_status(request, &stat::status(target)?)
 }
 
@@ -127,13 +127,13 @@ impl Operation for Statfs {
 /// # Safety
 /// As [`start`]; `path` must be null or a terminated string.
 pub(crate) unsafe fn start_stat(
-    on: *mut uv_loop_t,
+    event_loop: *mut uv_loop_t,
     req: *mut uv_fs_t,
     path: *const c_char,
     callback: uv_fs_cb,
 ) -> c_int {
     // SAFETY: the caller vouches for the pointers.
-    unsafe { start::<Stat>(on, req, callback, |request| request.keep_path(path)) }
+    unsafe { start::<Stat>(event_loop, req, callback, |request| request.keep_path(path)) }
 }
 
 // C entry points

@@ -100,8 +100,8 @@ impl FsEvent {
         unsafe { Some(work(tree.as_mut()?, registry.as_mut()?)) }
     }
 
-    fn init(self, on: Loop) {
-        self.handle().init(on, UV_FS_EVENT);
+    fn init(self, event_loop: Loop) {
+        self.handle().init(event_loop, UV_FS_EVENT);
         self.keep(core::ptr::null_mut(), 0);
         set!(self.path = core::ptr::null_mut());
         set!(self.cb = None);
@@ -128,16 +128,18 @@ impl FsEvent {
     }
 
     fn watch(self, path: &CStr, recursive: bool) -> Result {
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         if recursive {
-            match with_registry(on, |registry| registry.watch(path, Target::Directory)) {
+            match with_registry(event_loop, |registry| {
+                registry.watch(path, Target::Directory)
+            }) {
                 Ok(wd) => return self.watch_tree(path, wd),
                 // A file has nothing below it.
                 Err(Errno::ENOTDIR) => {}
                 Err(error) => return Err(error),
             }
         }
-        with_registry(on, |registry| {
+        with_registry(event_loop, |registry| {
             let wd = registry.watch(path, Target::Anything)?;
             let id = registry.subscribe(wd, self, NO_NODE)?;
             self.keep(core::ptr::null_mut(), id);
@@ -151,7 +153,7 @@ impl FsEvent {
             let mut tree = Tree::new(path, basename(path))
                 .and_then(alloc::boxed)
                 .inspect_err(|_| registry.release(wd))?;
-            tree.plant(registry, self, wd)?;
+            tree.build(registry, self, wd)?;
             self.keep(alloc::Box::into_raw(tree), 0);
             set!(self.wd = wd);
             Ok(())
@@ -194,7 +196,7 @@ impl FsEvent {
     }
 
     /// Tells of an event without a tree.
-    fn tell(self, event: &Event<'_>) {
+    fn report(self, event: &Event<'_>) {
         if let Some(name) = event.name {
             self.invoke(name.as_ptr(), events_of(event), 0);
             return;
@@ -215,16 +217,16 @@ impl FsEvent {
     }
 
     /// Looks again into what is incomplete.
-    fn look_again(self) {
+    fn rescan(self) {
         self.with_tree(|tree, registry| tree.retry(registry, self));
     }
 
     /// Has reports of the start delivered by the loop, not within the call.
     fn deliver_later(self) {
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         if self.with_tree(|tree, _| tree.has_reports()) == Some(true) {
-            with_registry(on, |registry| registry.has_reports = true);
-            watcher_of(on).feed(on);
+            with_registry(event_loop, |registry| registry.has_reports = true);
+            watcher_of(event_loop).feed(event_loop);
         }
     }
 
@@ -239,13 +241,13 @@ impl FsEvent {
 
 // What a loop has of inotify.
 
-fn registry_of(on: Loop) -> *mut Registry {
-    get!(on.inotify_watchers).cast()
+fn registry_of(event_loop: Loop) -> *mut Registry {
+    get!(event_loop.inotify_watchers).cast()
 }
 
 /// Works on a registry that exists; `work` must not call back into C.
-fn with_registry<R>(on: Loop, work: impl FnOnce(&mut Registry) -> R) -> R {
-    let registry = registry_of(on);
+fn with_registry<R>(event_loop: Loop, work: impl FnOnce(&mut Registry) -> R) -> R {
+    let registry = registry_of(event_loop);
     if registry.is_null() {
         crate::panic::misuse("the loop was closed, or overwritten");
     }
@@ -254,48 +256,48 @@ fn with_registry<R>(on: Loop, work: impl FnOnce(&mut Registry) -> R) -> R {
     work(unsafe { &mut *registry })
 }
 
-fn watcher_of(on: Loop) -> Io {
+fn watcher_of(event_loop: Loop) -> Io {
     // SAFETY: a member of the loop.
-    unsafe { Io::from_ptr(addr!(on.inotify_read_watcher)) }
+    unsafe { Io::from_ptr(addr!(event_loop.inotify_read_watcher)) }
 }
 
-fn ensure_registry(on: Loop) -> Result {
-    if registry_of(on).is_null() {
+fn ensure_registry(event_loop: Loop) -> Result {
+    if registry_of(event_loop).is_null() {
         let registry = alloc::boxed(Registry::new())?;
-        set!(on.inotify_watchers = alloc::Box::into_raw(registry).cast());
+        set!(event_loop.inotify_watchers = alloc::Box::into_raw(registry).cast());
     }
-    if with_registry(on, |registry| registry.fd) != -1 {
+    if with_registry(event_loop, |registry| registry.fd) != -1 {
         return Ok(());
     }
-    open_instance(on)
+    open_instance(event_loop)
 }
 
-fn open_instance(on: Loop) -> Result {
+fn open_instance(event_loop: Loop) -> Result {
     let fd = inotify::open()?;
-    with_registry(on, |registry| {
+    with_registry(event_loop, |registry| {
         registry.fd = fd;
         registry.instance += 1;
     });
-    let io = watcher_of(on);
+    let io = watcher_of(event_loop);
     io.init(Watcher::Inotify, -1);
-    io.set_fd(on, fd)
-        .inspect_err(|_| with_registry(on, Registry::close))?;
-    io.start(on, ready::READABLE);
-    set!(on.inotify_fd = fd);
+    io.set_fd(event_loop, fd)
+        .inspect_err(|_| with_registry(event_loop, Registry::close))?;
+    io.start(event_loop, ready::READABLE);
+    set!(event_loop.inotify_fd = fd);
     Ok(())
 }
 
-fn close_instance(on: Loop) {
-    if with_registry(on, |registry| registry.fd) != -1 {
-        watcher_of(on).close(on);
-        with_registry(on, Registry::close);
-        set!(on.inotify_fd = -1);
+fn close_instance(event_loop: Loop) {
+    if with_registry(event_loop, |registry| registry.fd) != -1 {
+        watcher_of(event_loop).close(event_loop);
+        with_registry(event_loop, Registry::close);
+        set!(event_loop.inotify_fd = -1);
     }
 }
 
 /// Calls `each` for every started handle of the loop.
-fn for_each_started(on: Loop, each: impl Fn(FsEvent)) {
-    let mut next = on.handles().front();
+fn for_each_started(event_loop: Loop, each: impl Fn(FsEvent)) {
+    let mut next = event_loop.handles().front();
     while let Some(link) = next {
         let handle = Handle::from_link(link);
         if handle.kind() == UV_FS_EVENT && handle.is_active() {
@@ -303,22 +305,22 @@ fn for_each_started(on: Loop, each: impl Fn(FsEvent)) {
             each(unsafe { FsEvent::from_ptr(handle.raw().cast()) });
         }
         // Handles leave the list in the closing phase only.
-        next = on.handles().after(link);
+        next = event_loop.handles().after(link);
     }
 }
 
 /// Tells everybody who subscribed to the event's watch before it was read.
-fn dispatch(on: Loop, event: &Event<'_>) {
-    let newest = with_registry(on, |registry| registry.subscriptions.last_id());
+fn dispatch(event_loop: Loop, event: &Event<'_>) {
+    let newest = with_registry(event_loop, |registry| registry.subscriptions.last_id());
     let mut id = 0;
-    while let Some(one) = with_registry(on, |all| all.subscriptions.next(event.wd, id)) {
+    while let Some(one) = with_registry(event_loop, |all| all.subscriptions.next(event.wd, id)) {
         if one.id > newest {
             return;
         }
         id = one.id;
         let handle = one.handle;
         if one.node == NO_NODE {
-            handle.tell(event);
+            handle.report(event);
         } else {
             handle.with_tree(|tree, all| tree.on_event(all, handle, one.node, event));
             handle.deliver();
@@ -327,8 +329,8 @@ fn dispatch(on: Loop, event: &Event<'_>) {
 }
 
 /// Events were lost.
-fn on_overflow(on: Loop) {
-    for_each_started(on, |handle| {
+fn on_overflow(event_loop: Loop) {
+    for_each_started(event_loop, |handle| {
         handle.with_tree(|tree, registry| tree.review(registry, handle));
         handle.invoke(core::ptr::null(), UV_CHANGE as c_int, 0);
         handle.deliver();
@@ -336,32 +338,34 @@ fn on_overflow(on: Loop) {
 }
 
 /// The inotify descriptor is readable, or a start has something to report.
-pub(crate) fn on_readable(on: Loop) {
-    if with_registry(on, |registry| core::mem::take(&mut registry.has_reports)) {
-        for_each_started(on, FsEvent::deliver);
+pub(crate) fn on_readable(event_loop: Loop) {
+    if with_registry(event_loop, |registry| {
+        core::mem::take(&mut registry.has_reports)
+    }) {
+        for_each_started(event_loop, FsEvent::deliver);
     }
-    if let Err(error) = read_events(on)
+    if let Err(error) = read_events(event_loop)
         && error != Errno::EAGAIN
     {
-        on_failure(on, error);
+        on_failure(event_loop, error);
     }
-    retry::schedule(on, false);
+    retry::schedule(event_loop, false);
 }
 
-fn read_events(on: Loop) -> Result {
+fn read_events(event_loop: Loop) -> Result {
     for _ in 0..READ_BUDGET {
         let mut buffer = Buffer::new();
-        let (fd, instance) = with_registry(on, |registry| (registry.fd, registry.instance));
+        let (fd, instance) = with_registry(event_loop, |registry| (registry.fd, registry.instance));
         let events = buffer.read(fd)?;
-        with_registry(on, |registry| registry.is_failing = false);
+        with_registry(event_loop, |registry| registry.is_failing = false);
         for event in events {
             if event.is_overflow() {
-                on_overflow(on);
+                on_overflow(event_loop);
             } else {
-                dispatch(on, &event);
+                dispatch(event_loop, &event);
             }
             // A callback may fork: what is left is the parent's.
-            if with_registry(on, |registry| registry.instance) != instance {
+            if with_registry(event_loop, |registry| registry.instance) != instance {
                 return Ok(());
             }
         }
@@ -370,41 +374,41 @@ fn read_events(on: Loop) -> Result {
 }
 
 /// Events cannot be read at the moment.
-fn on_failure(on: Loop, error: Errno) {
-    watcher_of(on).back_off(on);
-    if !with_registry(on, |registry| {
+fn on_failure(event_loop: Loop, error: Errno) {
+    watcher_of(event_loop).back_off(event_loop);
+    if !with_registry(event_loop, |registry| {
         core::mem::replace(&mut registry.is_failing, true)
     }) {
-        for_each_started(on, |handle| {
+        for_each_started(event_loop, |handle| {
             handle.invoke(core::ptr::null(), 0, error.code())
         });
     }
 }
 
-pub(crate) fn loop_cleanup(on: Loop) {
-    let registry = registry_of(on);
+pub(crate) fn loop_cleanup(event_loop: Loop) {
+    let registry = registry_of(event_loop);
     if registry.is_null() {
         return;
     }
-    retry::end(on);
-    close_instance(on);
-    set!(on.inotify_watchers = core::ptr::null_mut());
+    retry::end(event_loop);
+    close_instance(event_loop);
+    set!(event_loop.inotify_watchers = core::ptr::null_mut());
     // SAFETY: made by `ensure_registry`, and not used from here on.
     drop(unsafe { alloc::Box::from_raw_in(registry, alloc::Heap) });
 }
 
 /// Watches everything anew after a fork: the inotify instance is shared with the parent. Returns
 /// the first error, of a path that is gone, say; the handles after it are watched nevertheless.
-pub(crate) fn loop_fork(on: Loop) -> Result {
-    if registry_of(on).is_null() {
+pub(crate) fn loop_fork(event_loop: Loop) -> Result {
+    if registry_of(event_loop).is_null() {
         return Ok(());
     }
-    close_instance(on);
-    open_instance(on)?;
+    close_instance(event_loop);
+    open_instance(event_loop)?;
     let first_error = core::cell::Cell::new(Ok(()));
-    for_each_started(on, |handle| {
+    for_each_started(event_loop, |handle| {
         let renewed = handle
-            .with_tree(|tree, registry| tree.renew(registry, handle))
+            .with_tree(|tree, registry| tree.rebuild(registry, handle))
             .unwrap_or_else(|| {
                 handle
                     .path()
@@ -413,7 +417,7 @@ pub(crate) fn loop_fork(on: Loop) -> Result {
         handle.deliver_later();
         first_error.set(first_error.get().and(renewed));
     });
-    retry::schedule(on, false);
+    retry::schedule(event_loop, false);
     first_error.get()
 }
 

@@ -50,51 +50,55 @@ impl Retry {
 }
 
 /// The timer, once it is made.
-fn timer(on: Loop) -> Timer {
-    let timer = with_registry(on, |registry| registry.retry.timer.as_mut_ptr());
+fn timer(event_loop: Loop) -> Timer {
+    let timer = with_registry(event_loop, |registry| registry.retry.timer.as_mut_ptr());
     // SAFETY: lives as long as the registry; the loop's thread alone uses it.
     unsafe { Timer::from_ptr(timer) }
 }
 
 /// Has the trees look again, if any failed; `again` after a look that was one already.
-pub(super) fn schedule(on: Loop, again: bool) {
-    if !with_registry(on, |registry| core::mem::take(&mut registry.wants_look)) {
+pub(super) fn schedule(event_loop: Loop, again: bool) {
+    if !with_registry(event_loop, |registry| {
+        core::mem::take(&mut registry.wants_look)
+    }) {
         return;
     }
-    let timer = timer(on);
-    if !with_registry(on, |registry| {
+    let timer = timer(event_loop);
+    if !with_registry(event_loop, |registry| {
         core::mem::replace(&mut registry.retry.is_made, true)
     }) {
-        timer.init(on);
+        timer.init(event_loop);
         timer.handle().unreference();
         timer.handle().add(flags::INTERNAL);
     }
-    let now = on.now();
-    let delay = with_registry(on, |registry| registry.retry.next_delay(now, again));
+    let now = event_loop.now();
+    let delay = with_registry(event_loop, |registry| registry.retry.next_delay(now, again));
     // Fails for closing timers only.
     let _ = timer.start(Some(on_timer), delay, 0);
 }
 
 /// Takes the timer out of the loop.
-pub(super) fn end(on: Loop) {
-    if with_registry(on, |registry| core::mem::take(&mut registry.retry.is_made)) {
-        timer(on).stop();
-        timer(on).handle().uninit();
+pub(super) fn end(event_loop: Loop) {
+    if with_registry(event_loop, |registry| {
+        core::mem::take(&mut registry.retry.is_made)
+    }) {
+        timer(event_loop).stop();
+        timer(event_loop).handle().uninit();
     }
 }
 
 unsafe extern "C" fn on_timer(timer: *mut uv_timer_t) {
     // SAFETY: a timer that was started is live, and so is its loop.
-    let on = unsafe { Timer::from_ptr(timer) }.handle().event_loop();
+    let event_loop = unsafe { Timer::from_ptr(timer) }.handle().event_loop();
     let began = clock::monotonic_ns();
-    for_each_started(on, FsEvent::look_again);
+    for_each_started(event_loop, FsEvent::rescan);
     let ended = clock::monotonic_ns();
     let pause = (ended - began) * SHARE;
-    with_registry(on, |registry| {
+    with_registry(event_loop, |registry| {
         registry.retry.earliest = (ended + pause) / 1_000_000;
     });
-    schedule(on, true);
-    for_each_started(on, FsEvent::deliver);
+    schedule(event_loop, true);
+    for_each_started(event_loop, FsEvent::deliver);
 }
 
 #[cfg(test)]

@@ -59,13 +59,13 @@ pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
         Ok(()) => plan.execute(),
         Err(error) => error,
     };
-    plan.report.tell(error);
+    plan.report.send(error);
     // SAFETY: nothing of the parent's runs at exit.
     unsafe { libc::_exit(127) }
 }
 
 impl Report {
-    fn tell(&self, error: Errno) {
+    fn send(&self, error: Errno) {
         let code = error.code();
         self.error.store(code, SeqCst);
         if self.pipe != -1 {

@@ -29,95 +29,95 @@ use crate::view::{addr, get, set};
 /// So long a program that watches for `SIGCHLD` itself may take to close a process's handle.
 const GRACE_MS: c_uint = 500;
 /// So often the loop looks while `SIGCHLD` is somebody else's.
-const LOOK_MS: c_int = 100;
+const CHECK_INTERVAL_MS: c_int = 100;
 /// Not how any process ends.
 pub(super) const UNKNOWN_STATUS: c_int = -1;
 
-fn child_watcher(on: Loop) -> Signal {
+fn child_watcher(event_loop: Loop) -> Signal {
     // SAFETY: a member of the loop.
-    unsafe { Signal::from_ptr(addr!(on.child_watcher)) }
+    unsafe { Signal::from_ptr(addr!(event_loop.child_watcher)) }
 }
 
-fn timer(on: Loop) -> Timer {
+fn timer(event_loop: Loop) -> Timer {
     // SAFETY: lives as long as the loop; no reference is made.
-    unsafe { Timer::from_ptr((&raw const (*on.lookout()).timer).cast()) }
+    unsafe { Timer::from_ptr((&raw const (*event_loop.exit_check()).timer).cast()) }
 }
 
-pub(crate) fn loop_init(on: Loop) -> Result {
-    child_watcher(on).init_internal(on);
-    timer(on).init(on);
-    timer(on).handle().unreference();
-    timer(on).handle().uninit();
+pub(crate) fn loop_init(event_loop: Loop) -> Result {
+    child_watcher(event_loop).init_internal(event_loop);
+    timer(event_loop).init(event_loop);
+    timer(event_loop).handle().unreference();
+    timer(event_loop).handle().uninit();
     Ok(())
 }
 
 /// In a forked child: the processes are not its children, and have not ended for all it knows.
-pub(crate) fn loop_fork(on: Loop) {
-    while let Some(link) = on.process_handles().pop_front() {
+pub(crate) fn loop_fork(event_loop: Loop) {
+    while let Some(link) = event_loop.process_handles().pop_front() {
         link.init();
     }
-    stop_watching_if_idle(on);
+    stop_watching_if_idle(event_loop);
 }
 
-pub(super) fn start_watching(on: Loop) -> Result {
-    child_watcher(on).start(Some(on_child_signal), libc::SIGCHLD, false)
+pub(super) fn start_watching(event_loop: Loop) -> Result {
+    child_watcher(event_loop).start(Some(on_child_signal), libc::SIGCHLD, false)
 }
 
-pub(super) fn stop_watching_if_idle(on: Loop) {
-    if on.process_handles().is_empty() {
-        child_watcher(on).stop();
-        timer(on).stop();
+pub(super) fn stop_watching_if_idle(event_loop: Loop) {
+    if event_loop.process_handles().is_empty() {
+        child_watcher(event_loop).stop();
+        timer(event_loop).stop();
     }
 }
 
 /// A process was started that has this number. Another one that has it as well was waited for by
 /// somebody else, and the one that has it now is not to be taken for it.
-pub(super) fn number_is_used_again(on: Loop, pid: libc::pid_t) {
-    let mut next = on.process_handles().front();
+pub(super) fn number_is_used_again(event_loop: Loop, pid: libc::pid_t) {
+    let mut next = event_loop.process_handles().front();
     while let Some(link) = next {
-        next = on.process_handles().after(link);
+        next = event_loop.process_handles().after(link);
         let process = Process::from_link(link);
         if get!(process.pid) == pid && !process.is_lost() {
-            process.is_found_lost(on);
-            look_in(on, 0);
+            process.is_found_lost(event_loop);
+            check_in(event_loop, 0);
         }
     }
 }
 
 /// How long the loop may wait, instead of `timeout` milliseconds. Called whenever it polls.
 #[inline]
-pub(crate) fn longest_wait(on: Loop, timeout: c_int) -> c_int {
-    if on.process_handles().is_empty() {
+pub(crate) fn longest_wait(event_loop: Loop, timeout: c_int) -> c_int {
+    if event_loop.process_handles().is_empty() {
         timeout
     } else {
-        longest_wait_with_processes(on, timeout)
+        longest_wait_with_processes(event_loop, timeout)
     }
 }
 
 #[cold]
-fn longest_wait_with_processes(on: Loop, timeout: c_int) -> c_int {
+fn longest_wait_with_processes(event_loop: Loop, timeout: c_int) -> c_int {
     // SAFETY: lives as long as the loop, and only its thread uses it.
-    let next_check = unsafe { &raw mut (*on.lookout()).next_check };
+    let next_check = unsafe { &raw mut (*event_loop.exit_check()).next_check };
     // SAFETY: as above.
-    if timeout == 0 && on.now() < unsafe { *next_check } {
+    if timeout == 0 && event_loop.now() < unsafe { *next_check } {
         return 0;
     }
     // SAFETY: as above.
-    unsafe { *next_check = on.now() + LOOK_MS as u64 };
-    if signal::is_heard(libc::SIGCHLD) {
+    unsafe { *next_check = event_loop.now() + CHECK_INTERVAL_MS as u64 };
+    if signal::is_installed(libc::SIGCHLD) {
         return timeout;
     }
-    look_in(on, LOOK_MS as u64);
+    check_in(event_loop, CHECK_INTERVAL_MS as u64);
     match timeout {
-        -1 => LOOK_MS,
-        timeout => timeout.min(LOOK_MS),
+        -1 => CHECK_INTERVAL_MS,
+        timeout => timeout.min(CHECK_INTERVAL_MS),
     }
 }
 
 /// Has the processes looked at in so many milliseconds, or sooner.
-fn look_in(on: Loop, milliseconds: u64) {
-    let timer = timer(on);
-    let is_sooner = get!(timer.timeout) <= on.now() + milliseconds;
+fn check_in(event_loop: Loop, milliseconds: u64) {
+    let timer = timer(event_loop);
+    let is_sooner = get!(timer.timeout) <= event_loop.now() + milliseconds;
     if !(timer.handle().is_active() && is_sooner) {
         // A timer that is not closing, with a callback, can be started.
         let _ = timer.start(Some(on_timer), milliseconds, 0);
@@ -137,12 +137,12 @@ unsafe extern "C" fn on_child_signal(watcher: *mut uv_signal_t, _signum: c_int) 
     call_back_ended(watcher.event_loop());
 }
 
-fn call_back_ended(on: Loop) {
+fn call_back_ended(event_loop: Loop) {
     let mut local = list::head();
     // SAFETY: `local` outlives the walk, which leaves it empty.
     let ended = unsafe { List::from_ptr(&raw mut local) };
     ended.init();
-    collect_ended(on, ended);
+    collect_ended(event_loop, ended);
     while let Some(link) = ended.pop_front() {
         let process = Process::from_link(link);
         process.invoke_exit(get!(process.status));
@@ -150,12 +150,12 @@ fn call_back_ended(on: Loop) {
 }
 
 /// Moves the processes that have ended to a list.
-fn collect_ended(on: Loop, ended: List) {
-    let mut next = on.process_handles().front();
+fn collect_ended(event_loop: Loop, ended: List) {
+    let mut next = event_loop.process_handles().front();
     while let Some(link) = next {
-        next = on.process_handles().after(link);
+        next = event_loop.process_handles().after(link);
         let process = Process::from_link(link);
-        if let Some(status) = process.status_if_ended(on) {
+        if let Some(status) = process.status_if_ended(event_loop) {
             process.has_ended(status);
             link.remove();
             ended.push_back(link);
@@ -169,22 +169,22 @@ impl Process {
         self.handle().has(flags::PROCESS_REAP)
     }
 
-    fn is_found_lost(self, on: Loop) {
+    fn is_found_lost(self, event_loop: Loop) {
         self.handle().add(flags::PROCESS_REAP);
-        set!(self.status = on.now() as c_int);
+        set!(self.status = event_loop.now() as c_int);
     }
 
     /// How it has ended, once that is to be told.
-    fn status_if_ended(self, on: Loop) -> Option<c_int> {
+    fn status_if_ended(self, event_loop: Loop) -> Option<c_int> {
         if !self.is_lost() {
             match process::try_wait(get!(self.pid)) {
                 Ok(status) => return status,
-                Err(_) => self.is_found_lost(on),
+                Err(_) => self.is_found_lost(event_loop),
             }
         }
-        let waits = (on.now() as c_uint).wrapping_sub(get!(self.status) as c_uint);
-        if waits < GRACE_MS && signal::is_watched(on, libc::SIGCHLD) {
-            look_in(on, (GRACE_MS - waits).into());
+        let waits = (event_loop.now() as c_uint).wrapping_sub(get!(self.status) as c_uint);
+        if waits < GRACE_MS && signal::is_watched(event_loop, libc::SIGCHLD) {
+            check_in(event_loop, (GRACE_MS - waits).into());
             return None;
         }
         Some(UNKNOWN_STATUS)

@@ -29,7 +29,7 @@ const DOES_NOT_WORK: u8 = 2;
 /// it from that, and the child is gone.
 pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
-    process::call_in_forks(&REGISTERED, forget_parent)?;
+    process::call_in_forks(&REGISTERED, reset_after_fork)?;
     let known = SHARING.load(Relaxed);
     if known == DOES_NOT_WORK
         || plan.changes_identity() && process::are_identity_functions_replaced()
@@ -40,7 +40,7 @@ pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
         .then(|| Pipe::open(&mut plan))
         .transpose()?;
     match vfork(&plan) {
-        Ok(pid) => started(pid, hear(&plan, pipe)),
+        Ok(pid) => started(pid, read_report(&plan, pipe)),
         // A sandbox refuses that, or what it takes to change the user.
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => launch_forked(plan),
         Err(error) => Err(error),
@@ -48,7 +48,7 @@ pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
 }
 
 /// The code that a child made by [`vfork`] has reported, or 0.
-fn hear(plan: &Plan, pipe: Option<Pipe>) -> c_int {
+fn read_report(plan: &Plan, pipe: Option<Pipe>) -> c_int {
     if plan.report.has_begun.load(SeqCst) {
         SHARING.store(WORKS, Relaxed);
         return plan.report.error.load(SeqCst);
@@ -100,9 +100,9 @@ fn vfork(plan: &Plan) -> Result<libc::pid_t> {
     })
 }
 
-unsafe extern "C" fn forget_parent() {
+unsafe extern "C" fn reset_after_fork() {
     let _blocked = AllBlocked::new();
-    ChangingIdentity::forget_parent();
+    ChangingIdentity::reset_after_fork();
 }
 
 /// Brings the child's report where memory is not shared. When the child executes its program, the

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `mod.rs` | the handle, the entry points |
 //! | `exit.rs` | hearing how processes ended |
-//! | `lookout.rs` | what a loop remembers for that |
+//! | `exit_check.rs` | what a loop remembers for that |
 //! | `program.rs` | where the program is looked for |
 //! | `stdio.rs` | what the child's descriptors are |
 //! | `launch.rs` | making the child without copying memory |
@@ -20,8 +20,8 @@
 mod calls;
 mod child;
 mod exit;
+pub(crate) mod exit_check;
 mod launch;
-pub(crate) mod lookout;
 mod program;
 mod stdio;
 
@@ -89,8 +89,8 @@ impl Process {
     }
 
     /// Makes the handle one that can be closed, whether or not a process is started.
-    fn init(self, on: Loop, exit_cb: uv_exit_cb) {
-        self.handle().init(on, UV_PROCESS);
+    fn init(self, event_loop: Loop, exit_cb: uv_exit_cb) {
+        self.handle().init(event_loop, UV_PROCESS);
         set!(self.exit_cb = exit_cb);
         set!(self.pid = 0);
         set!(self.status = 0);
@@ -99,31 +99,31 @@ impl Process {
 
     /// # Safety
     /// The options must be valid, as `uv_spawn` demands.
-    unsafe fn spawn(self, on: Loop, options: &uv_process_options_t) -> Result {
-        self.init(on, options.exit_cb);
+    unsafe fn spawn(self, event_loop: Loop, options: &uv_process_options_t) -> Result {
+        self.init(event_loop, options.exit_cb);
         // SAFETY: the caller vouches for the options.
-        match unsafe { start_process(on, options) } {
+        match unsafe { start_process(event_loop, options) } {
             Ok(pid) => {
-                exit::number_is_used_again(on, pid);
+                exit::number_is_used_again(event_loop, pid);
                 set!(self.pid = pid);
-                on.process_handles().push_back(self.link());
+                event_loop.process_handles().push_back(self.link());
                 self.handle().start();
                 Ok(())
             }
             Err(error) => {
                 // Closing it works all the same; not closing it is forgiven.
                 self.handle().uninit();
-                stop_watching_if_idle(on);
+                stop_watching_if_idle(event_loop);
                 Err(error)
             }
         }
     }
 
     pub(crate) fn close(self) {
-        let on = self.handle().event_loop();
+        let event_loop = self.handle().event_loop();
         self.link().remove();
         self.handle().stop();
-        stop_watching_if_idle(on);
+        stop_watching_if_idle(event_loop);
     }
 
     /// Its number may be somebody else's once the process has been waited for.
@@ -163,7 +163,7 @@ impl Process {
 ///
 /// # Safety
 /// As [`Process::spawn`].
-unsafe fn start_process(on: Loop, options: &uv_process_options_t) -> Result<libc::pid_t> {
+unsafe fn start_process(event_loop: Loop, options: &uv_process_options_t) -> Result<libc::pid_t> {
     if options.file.is_null() || options.args.is_null() || options.flags & !KNOWN_FLAGS != 0 {
         return Err(Errno::EINVAL);
     }
@@ -183,7 +183,7 @@ unsafe fn start_process(on: Loop, options: &uv_process_options_t) -> Result<libc
     // SAFETY: the caller vouches for the string and the array.
     let candidates = unsafe { Candidates::new(CStr::from_ptr(options.file), searched) }?;
     let mut stdio = Stdio::new(containers)?;
-    start_watching(on)?;
+    start_watching(event_loop)?;
     let (descriptors, descriptor_count) = stdio.descriptors();
     let started = launch::launch(Plan {
         paths: candidates.as_ptr(),

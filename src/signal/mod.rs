@@ -47,16 +47,16 @@ impl Signal {
         self.handle().event_loop()
     }
 
-    fn init(self, on: Loop) {
-        self.handle().init(on, UV_SIGNAL);
+    fn init(self, event_loop: Loop) {
+        self.handle().init(event_loop, UV_SIGNAL);
         set!(self.signum = 0);
         set!(self.signal_cb = None);
         registry::init(self);
     }
 
     /// For the library's own handle: not shown, and not keeping the loop alive.
-    pub(crate) fn init_internal(self, on: Loop) {
-        self.init(on);
+    pub(crate) fn init_internal(self, event_loop: Loop) {
+        self.init(event_loop);
         self.handle().unreference();
         self.handle().add(flags::INTERNAL);
     }
@@ -124,16 +124,16 @@ impl Signal {
     }
 }
 
-fn watcher(on: Loop) -> Io {
+fn watcher(event_loop: Loop) -> Io {
     // SAFETY: a member of the loop.
-    unsafe { Io::from_ptr(addr!(on.signal_io_watcher)) }
+    unsafe { Io::from_ptr(addr!(event_loop.signal_io_watcher)) }
 }
 
 /// The loop's signal handles.
-fn for_each(on: Loop, mut work: impl FnMut(Signal)) {
-    let mut link = on.handles().front();
+fn for_each(event_loop: Loop, mut work: impl FnMut(Signal)) {
+    let mut link = event_loop.handles().front();
     while let Some(at) = link {
-        link = on.handles().after(at);
+        link = event_loop.handles().after(at);
         let handle = Handle::from_link(at);
         if handle.kind() == UV_SIGNAL {
             // SAFETY: the type says what the memory is.
@@ -143,82 +143,82 @@ fn for_each(on: Loop, mut work: impl FnMut(Signal)) {
 }
 
 /// Whether this library's handler catches the signal: anybody may put another one in its place.
-pub(crate) fn is_heard(signum: c_int) -> bool {
-    registry::is_heard(signum)
+pub(crate) fn is_installed(signum: c_int) -> bool {
+    registry::is_installed(signum)
 }
 
 /// Whether the program watches for the signal in this loop.
-pub(crate) fn is_watched(on: Loop, signum: c_int) -> bool {
+pub(crate) fn is_watched(event_loop: Loop, signum: c_int) -> bool {
     let mut is_watched = false;
-    for_each(on, |signal| {
+    for_each(event_loop, |signal| {
         is_watched |= get!(signal.signum) == signum && !signal.handle().has(flags::INTERNAL);
     });
     is_watched
 }
 
 /// Before the loop has any signal handle.
-pub(crate) fn loop_init(on: Loop) -> Result {
-    registry::loop_init(on);
-    set!(on.signal_pipefd = [-1, -1]);
-    watcher(on).init(Watcher::Signal, -1);
-    open_wakeup(on)
+pub(crate) fn loop_init(event_loop: Loop) -> Result {
+    registry::loop_init(event_loop);
+    set!(event_loop.signal_pipefd = [-1, -1]);
+    watcher(event_loop).init(Watcher::Signal, -1);
+    open_wakeup(event_loop)
 }
 
 /// Opens the loop's eventfd, unless it is open.
-fn open_wakeup(on: Loop) -> Result {
-    if let Some(wakeup) = watcher(on).open_eventfd(on)? {
-        set!(on.signal_pipefd = [wakeup, wakeup]);
+fn open_wakeup(event_loop: Loop) -> Result {
+    if let Some(wakeup) = watcher(event_loop).open_eventfd(event_loop)? {
+        set!(event_loop.signal_pipefd = [wakeup, wakeup]);
     }
     Ok(())
 }
 
 /// Has the poller watch the eventfd, which it need not before there is a signal to be told of.
-fn listen(on: Loop) -> Result {
+fn listen(event_loop: Loop) -> Result {
     // A fork may have found no descriptor for it.
-    open_wakeup(on)?;
-    watcher(on).start(on, ready::READABLE);
+    open_wakeup(event_loop)?;
+    watcher(event_loop).start(event_loop, ready::READABLE);
     Ok(())
 }
 
-fn close_wakeup(on: Loop) {
-    set!(on.signal_pipefd = [-1, -1]);
-    watcher(on).close_eventfd(on, Watcher::Signal);
+fn close_wakeup(event_loop: Loop) {
+    set!(event_loop.signal_pipefd = [-1, -1]);
+    watcher(event_loop).close_eventfd(event_loop, Watcher::Signal);
 }
 
 /// The loop is about to end; only handles of the library's own can be left.
-pub(crate) fn loop_cleanup(on: Loop) {
-    for_each(on, Signal::stop);
-    close_wakeup(on);
+pub(crate) fn loop_cleanup(event_loop: Loop) {
+    for_each(event_loop, Signal::stop);
+    close_wakeup(event_loop);
 }
 
 /// In a forked child: signals that the parent caught are the parent's, and the eventfd is shared
 /// with it.
-pub(crate) fn loop_fork(on: Loop) -> Result {
-    close_wakeup(on);
-    registry::forget_all_caught(on);
-    open_wakeup(on)?;
+pub(crate) fn loop_fork(event_loop: Loop) -> Result {
+    close_wakeup(event_loop);
+    registry::forget_all_caught(event_loop);
+    open_wakeup(event_loop)?;
     let mut result = Ok(());
-    for_each(on, |signal| {
+    for_each(event_loop, |signal| {
         if signal.handle().is_active() {
             let added = registry::add_again(signal, get!(signal.signum), signal.is_one_shot());
-            result = result.and(listen(on)).and(added);
+            result = result.and(listen(event_loop)).and(added);
         }
     });
     result
 }
 
 /// The loop's eventfd is readable: calls the handles for what was caught until now.
-pub(crate) fn on_readable(on: Loop) {
-    fd::eventfd_drain(watcher(on).fd());
-    for _ in 0..registry::calls_due(on) {
-        let Some(signal) = registry::next(on) else {
+pub(crate) fn on_readable(event_loop: Loop) {
+    fd::eventfd_drain(watcher(event_loop).fd());
+    for _ in 0..registry::calls_due(event_loop) {
+        let Some(signal) = registry::next(event_loop) else {
             return;
         };
         signal.deliver();
     }
     // Caught meanwhile, perhaps with no need to wake the loop: it was awake.
-    if registry::calls_due(on) > 0 {
-        fd::eventfd_signal(watcher(on).fd());
+    if registry::calls_due(event_loop) > 0 {
+        fd::eventfd_signal(watcher(event_loop).fd());
     }
 }
 

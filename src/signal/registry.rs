@@ -221,8 +221,8 @@ impl Signal {
     }
 
     fn order(self) -> (bool, usize, usize) {
-        let on = self.event_loop().raw().addr();
-        (self.leaves_when_caught(), on, self.raw().addr())
+        let event_loop = self.event_loop().raw().addr();
+        (self.leaves_when_caught(), event_loop, self.raw().addr())
     }
 
     /// The link in the loop's list of handles to be called.
@@ -241,15 +241,15 @@ impl Signal {
     }
 
     fn note_caught(self) {
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         set!(self.caught_signals = get!(self.caught_signals).wrapping_add(1));
-        let handles = on.caught_handles();
-        on.add_due(1);
+        let handles = event_loop.caught_handles();
+        event_loop.add_due(1);
         if !self.caught_link().is_empty() {
             return;
         }
         if handles.is_empty() {
-            fd::eventfd_signal(get!(on.signal_pipefd[1]));
+            fd::eventfd_signal(get!(event_loop.signal_pipefd[1]));
         }
         handles.push_back(self.caught_link());
     }
@@ -295,14 +295,14 @@ pub(super) fn init(signal: Signal) {
     signal.caught_link().init();
 }
 
-pub(super) fn loop_init(on: Loop) {
-    on.caught_handles().init();
+pub(super) fn loop_init(event_loop: Loop) {
+    event_loop.caught_handles().init();
 }
 
 /// Has the handle told of a signal; the first time only, if it `is_one_shot`.
 pub(super) fn add(signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
-    process::call_in_forks(&REGISTERED, forget_parent)?;
+    process::call_in_forks(&REGISTERED, reset_after_fork)?;
     locked(|table| table.add(signal, signum, is_one_shot))
 }
 
@@ -315,7 +315,7 @@ pub(super) fn remove(signal: Signal, signum: c_int) {
 }
 
 /// Whether the kernel calls [`on_signal`] for a signal.
-pub(super) fn is_heard(signum: c_int) -> bool {
+pub(super) fn is_installed(signum: c_int) -> bool {
     signal::is_caught_by(signum, on_signal)
 }
 
@@ -325,29 +325,29 @@ pub(super) fn forget(signal: Signal) {
 }
 
 /// How many calls are due for handles of the loop.
-pub(super) fn calls_due(on: Loop) -> usize {
-    locked(|_| on.due())
+pub(super) fn calls_due(event_loop: Loop) -> usize {
+    locked(|_| event_loop.due())
 }
 
 /// Takes the handle that is to be called next.
-pub(super) fn next(on: Loop) -> Option<Signal> {
+pub(super) fn next(event_loop: Loop) -> Option<Signal> {
     locked(|_| {
-        let link = on.caught_handles().pop_front()?;
+        let link = event_loop.caught_handles().pop_front()?;
         let signal = Signal::from_caught_link(link);
         set!(signal.dispatched_signals = get!(signal.dispatched_signals).wrapping_add(1));
-        on.remove_due(1);
+        event_loop.remove_due(1);
         if signal.due() != 0 {
-            on.caught_handles().push_back(link);
+            event_loop.caught_handles().push_back(link);
         }
         Some(signal)
     })
 }
 
 /// In a forked child: what was caught in the parent is for the parent.
-pub(super) fn forget_all_caught(on: Loop) {
+pub(super) fn forget_all_caught(event_loop: Loop) {
     locked(|_| {
-        on.caught_handles().init();
-        on.remove_due(on.due());
+        event_loop.caught_handles().init();
+        event_loop.remove_due(event_loop.due());
     });
 }
 
@@ -362,7 +362,7 @@ pub(super) fn add_again(signal: Signal, signum: c_int, is_one_shot: bool) -> Res
 }
 
 /// In a child that was forked, by whatever thread.
-unsafe extern "C" fn forget_parent() {
+unsafe extern "C" fn reset_after_fork() {
     REGISTRY.reset();
     locked(Table::forget_handles);
 }

@@ -11,14 +11,14 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/stream.html>
 
-mod original_mode;
-pub(crate) mod passing;
+pub(crate) mod fd_passing;
 pub(crate) mod pipe;
 mod read;
 mod server;
 mod socket_file;
 pub(crate) mod tcp;
 pub(crate) mod tty;
+mod tty_reset;
 mod unix_name;
 mod write;
 
@@ -102,8 +102,8 @@ impl Stream {
     }
 
     /// Makes caller's memory a stream without a descriptor.
-    pub(crate) fn init(self, on: Loop, kind: uv_handle_type) {
-        self.handle().init(on, kind);
+    pub(crate) fn init(self, event_loop: Loop, kind: uv_handle_type) {
+        self.handle().init(event_loop, kind);
         set!(self.close_cb = None);
         set!(self.alloc_cb = None);
         set!(self.read_cb = None);
@@ -162,15 +162,15 @@ impl Stream {
         if self.handle().has(flags::CLOSED) {
             return;
         }
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         set!(request.cb = cb);
         set!(request.handle = self.raw());
         request.others().init();
-        request.base().start(on, UV_CONNECT);
+        request.base().start(event_loop, UV_CONNECT);
         if let Some(first) = self.connect_request() {
             first.others().push_back(request.others());
             if !self.handle().is_closing() {
-                self.io().feed(on);
+                self.io().feed(event_loop);
             }
             return;
         }
@@ -179,9 +179,9 @@ impl Stream {
             Some(_) if self.handle().is_closing() => {}
             Some(error) => {
                 set!(self.delayed_error = error.code());
-                self.io().feed(on);
+                self.io().feed(event_loop);
             }
-            None => self.io().start(on, ready::WRITABLE),
+            None => self.io().start(event_loop, ready::WRITABLE),
         }
     }
 
@@ -193,15 +193,15 @@ impl Stream {
         if outcome == Err(Errno::EINPROGRESS) {
             return;
         }
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         set!(self.connect_req = core::ptr::null_mut());
         if outcome.is_err() {
             self.give_writes_up();
         }
         if outcome.is_err() || self.write_queue().is_empty() {
-            self.io().stop(on, ready::WRITABLE);
+            self.io().stop(event_loop, ready::WRITABLE);
         }
-        request.complete_all(on, outcome.into_code());
+        request.complete_all(event_loop, outcome.into_code());
         if self.fd() == -1 {
             return;
         }
@@ -240,8 +240,8 @@ impl Connect {
         unsafe { List::from_ptr(addr!(self.queue)) }
     }
 
-    fn complete(self, on: Loop, status: c_int) {
-        Request::finish(on);
+    fn complete(self, event_loop: Loop, status: c_int) {
+        Request::finish(event_loop);
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was registered with, which nothing
             // touches afterwards.
@@ -250,21 +250,25 @@ impl Connect {
     }
 
     /// Completes this one, and then the others, which are refused, or cancelled as this one is.
-    fn complete_all(self, on: Loop, status: c_int) {
+    fn complete_all(self, event_loop: Loop, status: c_int) {
         let mut local = list::head();
         // SAFETY: `local` outlives the walk, which leaves it empty.
         let others = unsafe { List::from_ptr(&raw mut local) };
         self.others().take(others);
-        self.complete(on, status);
+        self.complete(event_loop, status);
         let is_cancelled = status == UV_ECANCELED;
-        Connect::complete_each(on, others, if is_cancelled { status } else { UV_EALREADY });
+        Connect::complete_each(
+            event_loop,
+            others,
+            if is_cancelled { status } else { UV_EALREADY },
+        );
     }
 
-    fn complete_each(on: Loop, others: List, status: c_int) {
+    fn complete_each(event_loop: Loop, others: List, status: c_int) {
         while let Some(link) = others.pop_front() {
             // SAFETY: the links of the list are members of live requests.
             let other = unsafe { Connect::from_ptr(owner!(link.raw(), uv_connect_t, queue)) };
-            other.complete(on, status);
+            other.complete(event_loop, status);
         }
     }
 }
@@ -282,29 +286,29 @@ impl Stream {
         }
         // SAFETY: common pointer contract.
         let request = unsafe { Shutdown::from_ptr(request) };
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         set!(request.handle = self.raw());
         set!(request.cb = callback);
-        request.base().start(on, UV_SHUTDOWN);
+        request.base().start(event_loop, UV_SHUTDOWN);
         set!(self.shutdown_req = request.raw());
         handle.clear(flags::WRITABLE);
         if self.write_queue().is_empty() {
-            self.io().feed(on);
+            self.io().feed(event_loop);
         }
         Ok(())
     }
 
     /// Everything is written: carries out the shutdown that waits for this.
     fn drain(self) {
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         let closing = self.handle().is_closing();
         if !closing && !self.completed_writes().is_empty() {
             // Made by the callback that just ran; theirs come before that of the shutdown.
-            self.io().feed(on);
+            self.io().feed(event_loop);
             return;
         }
         if !closing {
-            self.io().stop(on, ready::WRITABLE);
+            self.io().stop(event_loop, ready::WRITABLE);
         }
         let Some(request) = self.shutdown_request() else {
             return;
@@ -318,7 +322,7 @@ impl Stream {
         if outcome.is_ok() {
             self.handle().add(flags::SHUT);
         }
-        request.complete(on, outcome.into_code());
+        request.complete(event_loop, outcome.into_code());
     }
 }
 
@@ -328,8 +332,8 @@ impl Shutdown {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    fn complete(self, on: Loop, status: c_int) {
-        Request::finish(on);
+    fn complete(self, event_loop: Loop, status: c_int) {
+        Request::finish(event_loop);
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was registered with, which nothing
             // touches afterwards.
@@ -367,7 +371,7 @@ impl Stream {
         if is_server {
             return;
         }
-        self.tell_lost_handles();
+        self.report_lost_handles();
         if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {
             self.read_available();
         }
@@ -385,8 +389,8 @@ impl Stream {
 
     /// The first half of closing: everything that holds a descriptor goes.
     pub(crate) fn close(self) {
-        let on = self.event_loop();
-        self.io().close(on);
+        let event_loop = self.event_loop();
+        self.io().close(event_loop);
         self.stop_reading();
         self.handle().stop();
         self.handle().clear(flags::READABLE | flags::WRITABLE);

@@ -43,8 +43,8 @@ impl Pipe {
         get!(self.ipc) != 0
     }
 
-    fn init(self, on: Loop, ipc: c_int) {
-        self.stream().init(on, UV_NAMED_PIPE);
+    fn init(self, event_loop: Loop, ipc: c_int) {
+        self.stream().init(event_loop, UV_NAMED_PIPE);
         set!(self.ipc = ipc);
         set!(self.pipe_fname = core::ptr::null());
     }

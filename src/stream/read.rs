@@ -101,7 +101,7 @@ impl Stream {
             Ok(count) => {
                 let partial = count < buffer.len;
                 self.invoke_read(count as isize, &buffer);
-                self.tell_lost_handles();
+                self.report_lost_handles();
                 !partial
             }
             Err(Errno::EAGAIN) => {
@@ -123,7 +123,7 @@ impl Stream {
 
     /// Tells a reader that handles came along with what it was told before, and are lost. One that
     /// has stopped is told when it starts again.
-    pub(super) fn tell_lost_handles(self) {
+    pub(super) fn report_lost_handles(self) {
         if self.is_reading()
             && let Some(error) = self.take_lost_handles()
         {

@@ -36,13 +36,13 @@ impl Stream {
             _ => return Err(Errno::EINVAL),
         }
         socket::listen(self.fd(), backlog)?;
-        let on = self.event_loop();
-        open_spare_fd(on);
+        let event_loop = self.event_loop();
+        open_spare_fd(event_loop);
         set!(self.connection_cb = callback);
         self.handle().add(flags::LISTENING | flags::BOUND);
         // Listening anew, with a connection that waits: the next one is taken after that.
         if get!(self.accepted_fd) == -1 {
-            self.io().start(on, ready::READABLE);
+            self.io().start(event_loop, ready::READABLE);
         }
         self.handle().start();
         Ok(())
@@ -120,26 +120,26 @@ impl Stream {
 }
 
 /// Opens the descriptor to give up when there is no other left, unless it is open.
-fn open_spare_fd(on: Loop) {
-    if on.spare_fd() == -1 {
-        on.set_spare_fd(fd::open_dummy().unwrap_or(-1));
+fn open_spare_fd(event_loop: Loop) {
+    if event_loop.spare_fd() == -1 {
+        event_loop.set_spare_fd(fd::open_dummy().unwrap_or(-1));
     }
 }
 
 /// Out of descriptors: gives the spare one up to take and drop the connections that wait, which
 /// would keep the socket readable for ever and leave the peers without an answer.
-fn shed_load(on: Loop, server: c_int, error: Errno) -> Result<c_int> {
-    if on.spare_fd() == -1 {
+fn shed_load(event_loop: Loop, server: c_int, error: Errno) -> Result<c_int> {
+    if event_loop.spare_fd() == -1 {
         return Err(error);
     }
-    fd::close_quietly(on.spare_fd());
-    on.set_spare_fd(-1);
+    fd::close_quietly(event_loop.spare_fd());
+    event_loop.set_spare_fd(-1);
     let result = loop {
         match socket::accept(server) {
             Ok(dropped) => fd::close_quietly(dropped),
             Err(error) => break Err(error),
         }
     };
-    open_spare_fd(on);
+    open_spare_fd(event_loop);
     result
 }

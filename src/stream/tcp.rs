@@ -50,8 +50,8 @@ impl Tcp {
         }
     }
 
-    fn init(self, on: Loop, family: c_int) -> Result {
-        self.stream().init(on, UV_TCP);
+    fn init(self, event_loop: Loop, family: c_int) -> Result {
+        self.stream().init(event_loop, UV_TCP);
         if family == libc::AF_UNSPEC {
             return Ok(());
         }

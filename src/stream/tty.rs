@@ -6,13 +6,13 @@
 //! descriptor itself and writes to it block.
 //!
 //! The mode that the terminal had before the first change is kept for `uv_tty_reset_mode`, in
-//! `original_mode`.
+//! `tty_reset`.
 //!
 //! <https://docs.libuv.org/en/v1.x/tty.html>
 
 use core::ffi::{c_int, c_uint};
 
-use super::{Stream, original_mode};
+use super::{Stream, tty_reset};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
@@ -74,7 +74,7 @@ impl Tty {
     }
 
     /// Takes a descriptor of that kind, which is not a file.
-    fn init(self, on: Loop, fd: c_int, kind: uv_handle_type) -> Result {
+    fn init(self, event_loop: Loop, fd: c_int, kind: uv_handle_type) -> Result {
         let access = descriptor::status_flags(fd)? & libc::O_ACCMODE;
         let reopened = if kind == UV_TTY && !tty::is_master(fd) {
             tty::reopen(fd, access).ok()
@@ -84,7 +84,7 @@ impl Tty {
         let own = reopened.unwrap_or(fd);
         // What is shared with others stays blocking if it is written to.
         let blocks = kind == UV_TTY && reopened.is_none() && access != libc::O_RDONLY;
-        self.stream().init(on, UV_TTY);
+        self.stream().init(event_loop, UV_TTY);
         set!(self.mode = UV_TTY_MODE_NORMAL as c_int);
         let ready = if blocks {
             self.stream().handle().add(flags::BLOCKING_WRITES);
@@ -122,7 +122,7 @@ impl Tty {
             let settings = tty::settings(fd)?;
             set!(self.orig_termios = settings);
             self.stream().handle().add(flags::TTY_HAS_NORMAL);
-            original_mode::remember(fd, &settings);
+            tty_reset::remember(fd, &settings);
         }
         tty::set_settings(fd, &self.settings_of(mode)?)?;
         set!(self.mode = mode as c_int);
@@ -157,7 +157,7 @@ impl Tty {
 
     pub(crate) fn close(self) {
         if self.fd() != -1 {
-            original_mode::forget(self.fd());
+            tty_reset::forget(self.fd());
         }
         self.stream().close();
     }
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn uv_tty_set_mode(handle: *mut uv_tty_t, mode: uv_tty_mod
 /// <https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_reset_mode>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_tty_reset_mode() -> c_int {
-    original_mode::reset().into_code()
+    tty_reset::reset().into_code()
 }
 
 /// Writes columns and rows of the terminal's window to `width` and `height`.

@@ -195,14 +195,14 @@ impl Stream {
         // SAFETY: common pointer contract.
         let request = unsafe { Write::from_ptr(request) };
         request.set_buffers(buffers, count)?;
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         let was_empty = self.write_queue().is_empty();
         set!(request.cb = callback);
         set!(request.handle = self.raw());
         set!(request.send_handle = passed);
         set!(request.error = 0);
         set!(request.write_extra.nwritten = 0);
-        request.base().start(on, UV_WRITE);
+        request.base().start(event_loop, UV_WRITE);
         set!(self.write_queue_size = get!(self.write_queue_size) + request.remaining());
         self.write_queue().push_back(request.link());
         if self.connect_request().is_some() {
@@ -210,7 +210,7 @@ impl Stream {
         } else if was_empty {
             self.write_queued();
         } else {
-            self.io().start(on, ready::WRITABLE);
+            self.io().start(event_loop, ready::WRITABLE);
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl Stream {
 
     /// Writes of the queue what the descriptor takes.
     pub(super) fn write_queued(self) {
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         let mut turns = MOST_WRITES;
         while let Some(link) = self.write_queue().front() {
             let request = Write::from_link(link);
@@ -271,7 +271,7 @@ impl Stream {
                     set!(self.write_queue_size = get!(self.write_queue_size) - count);
                     if request.advance(count) {
                         request.finish(0);
-                        self.io().feed(on);
+                        self.io().feed(event_loop);
                         turns -= 1;
                         if turns > 0 {
                             continue;
@@ -282,8 +282,8 @@ impl Stream {
                 Err(Errno::EAGAIN) => {}
                 Err(error) => {
                     request.finish(error.code());
-                    self.io().stop(on, ready::WRITABLE);
-                    self.io().feed(on);
+                    self.io().stop(event_loop, ready::WRITABLE);
+                    self.io().feed(event_loop);
                     return;
                 }
             }
@@ -292,7 +292,7 @@ impl Stream {
             }
         }
         if !self.write_queue().is_empty() {
-            self.io().start(on, ready::WRITABLE);
+            self.io().start(event_loop, ready::WRITABLE);
         }
     }
 

@@ -9,7 +9,6 @@
 //! (`large.rs`): fakeroot, torsocks and sanitizers interpose those, and a drop-in must stay
 //! interposable. libc's `syscall` makes those calls that it has no function for.
 
-pub(crate) mod cached;
 pub(crate) mod clock;
 pub(crate) mod dir;
 pub(crate) mod fd;
@@ -19,6 +18,7 @@ pub(crate) mod interface;
 pub(crate) mod large;
 pub(crate) mod lock;
 pub(crate) mod memory;
+pub(crate) mod nonblocking_fs;
 pub(crate) mod path;
 pub(crate) mod process;
 pub(crate) mod random;

@@ -301,7 +301,7 @@ impl ChangingIdentity {
     }
 
     /// In a forked child, which does not have the threads that have begun.
-    pub(crate) fn forget_parent() {
+    pub(crate) fn reset_after_fork() {
         DUMPABLE.reset();
         DUMPABLE.with(|(count, _)| *count = 0);
     }

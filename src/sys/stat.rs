@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_tell_the_same() {
+    fn both_ways_give_the_same() {
         for target in [
             Target::Path(c"/proc/self/exe"),
             Target::Link(c"/proc/self/exe"),

@@ -8,7 +8,7 @@ use super::{retry, retry_size};
 use crate::errors::{Errno, Result};
 
 /// How many datagrams one call of the kernel takes at most.
-pub(crate) const BATCH: usize = 20;
+pub(crate) const DATAGRAM_BATCH: usize = 20;
 
 /// How long the address is, by its family.
 ///
@@ -260,7 +260,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
 
 /// Throws away the errors that the kernel keeps for a socket.
 pub(crate) fn discard_errors(fd: c_int) {
-    for _ in 0..BATCH {
+    for _ in 0..DATAGRAM_BATCH {
         let mut header = header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0);
         // SAFETY: the header points to nothing.
         if unsafe { receive(fd, &mut header, libc::MSG_ERRQUEUE) }.is_err() {

@@ -14,7 +14,7 @@ const PLACES: [&CStr; 2] = [c"/proc/self/status", c"/proc/thread-self/status"];
 pub(crate) fn is_supervised() -> Option<bool> {
     let mut memory = [0; 4096];
     for place in PLACES {
-        let is_supervised = said_by(read_small(place, &mut memory)?)?;
+        let is_supervised = supervision_in(read_small(place, &mut memory)?)?;
         if is_supervised {
             return Some(true);
         }
@@ -22,7 +22,7 @@ pub(crate) fn is_supervised() -> Option<bool> {
     Some(false)
 }
 
-fn said_by(status: &[u8]) -> Option<bool> {
+fn supervision_in(status: &[u8]) -> Option<bool> {
     for name in ["TracerPid:", "NoNewPrivs:", "Seccomp:"] {
         let field = field_of(status, name.as_bytes())?;
         if number(field)? != 0 {
@@ -45,8 +45,9 @@ mod tests {
 
     #[test]
     fn any_of_the_three_counts() {
-        let said =
-            |tracer, privileges, filter| said_by(status(tracer, privileges, filter).as_bytes());
+        let said = |tracer, privileges, filter| {
+            supervision_in(status(tracer, privileges, filter).as_bytes())
+        };
         assert_eq!(said(0, 0, 0), Some(false));
         assert_eq!(said(17, 0, 0), Some(true));
         assert_eq!(said(0, 1, 0), Some(true));
@@ -57,7 +58,7 @@ mod tests {
     fn what_is_missing_is_not_taken_for_a_no() {
         let whole = status(0, 0, 0);
         for end in 0..whole.find("Seccomp:\t0").unwrap() + "Seccomp:\t".len() {
-            assert_eq!(said_by(&whole.as_bytes()[..end]), None);
+            assert_eq!(supervision_in(&whole.as_bytes()[..end]), None);
         }
     }
 }

@@ -30,8 +30,8 @@ impl Timer {
         self.handle().expect(UV_TIMER).map(|()| self)
     }
 
-    pub(crate) fn init(self, on: Loop) {
-        self.handle().init(on, UV_TIMER);
+    pub(crate) fn init(self, event_loop: Loop) {
+        self.handle().init(event_loop, UV_TIMER);
         set!(self.timer_cb = None);
         set!(self.timeout = 0);
         set!(self.repeat = 0);
@@ -42,15 +42,15 @@ impl Timer {
         if self.handle().is_closing() || callback.is_none() {
             return Err(Errno::EINVAL);
         }
-        let on = self.handle().event_loop();
-        self.leave_queue(on);
-        let start_id = get!(on.timer_counter);
-        set!(on.timer_counter = start_id + 1);
+        let event_loop = self.handle().event_loop();
+        self.leave_queue(event_loop);
+        let start_id = get!(event_loop.timer_counter);
+        set!(event_loop.timer_counter = start_id + 1);
         set!(self.timer_cb = callback);
-        set!(self.timeout = on.now().saturating_add(timeout));
+        set!(self.timeout = event_loop.now().saturating_add(timeout));
         set!(self.repeat = repeat);
         set!(self.start_id = start_id);
-        on.timers(|timers| timers.insert(self));
+        event_loop.timers(|timers| timers.insert(self));
         self.handle().start();
         Ok(())
     }
@@ -62,9 +62,9 @@ impl Timer {
 
     /// Leaves the queue, or the list of the due.
     #[inline]
-    fn leave_queue(self, on: Loop) {
+    fn leave_queue(self, event_loop: Loop) {
         if self.handle().is_active() {
-            on.timers(|timers| timers.remove(self));
+            event_loop.timers(|timers| timers.remove(self));
         } else {
             self.link().remove();
         }
@@ -91,21 +91,21 @@ impl Timer {
 }
 
 /// Milliseconds until the next timer is due; −1 without timers.
-pub(crate) fn next_timeout(on: Loop) -> c_int {
-    match on.timers(|timers| timers.next_due()) {
+pub(crate) fn next_timeout(event_loop: Loop) -> c_int {
+    match event_loop.timers(|timers| timers.next_due()) {
         None => -1,
-        Some(due) => due.saturating_sub(on.now()).min(c_int::MAX as u64) as c_int,
+        Some(due) => due.saturating_sub(event_loop.now()).min(c_int::MAX as u64) as c_int,
     }
 }
 
 /// Calls the timers that are due.
-pub(crate) fn run_due(on: Loop) {
+pub(crate) fn run_due(event_loop: Loop) {
     let mut local = list::head();
     // SAFETY: `local` outlives the walk, which leaves it empty.
     let due = unsafe { List::from_ptr(&raw mut local) };
     due.init();
-    let now = on.now();
-    while let Some(timer) = on.timers(|timers| timers.pop_due(now)) {
+    let now = event_loop.now();
+    while let Some(timer) = event_loop.timers(|timers| timers.pop_due(now)) {
         timer.handle().stop();
         due.push_back(timer.link());
     }

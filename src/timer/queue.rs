@@ -25,7 +25,7 @@ use crate::view::{addr, get, owner, view};
 /// Children of a place in the heap.
 const ARITY: usize = 4;
 /// With fewer groups, there is no table; and less memory than this is not given back.
-const FEW: usize = 64;
+const SMALL_QUEUE_GROUPS: usize = 64;
 
 /// What a timer has for a place if it has no entry in the heap.
 pub(super) const FOLLOWER: usize = usize::MAX;
@@ -218,7 +218,7 @@ impl Timers {
     /// Gives the table about as many slots as there are groups; without memory, there is none.
     fn fit_table(&mut self) {
         let groups = self.heap.len();
-        if groups < FEW {
+        if groups < SMALL_QUEUE_GROUPS {
             self.table = alloc::vec();
             return;
         }
@@ -239,13 +239,13 @@ impl Timers {
         if groups < self.heap.capacity() {
             return true;
         }
-        let more = (groups / 2).max(FEW / 4);
+        let more = (groups / 2).max(SMALL_QUEUE_GROUPS / 4);
         self.heap.try_reserve_exact(more).is_ok()
     }
 
     fn add_group(&mut self, leader: Timer) {
         let groups = self.heap.len();
-        if groups >= FEW && groups / ARITY >= self.table.len() {
+        if groups >= SMALL_QUEUE_GROUPS && groups / ARITY >= self.table.len() {
             self.fit_table();
         }
         let due = leader.due();
@@ -263,7 +263,7 @@ impl Timers {
             self.sink(place);
         }
         let groups = self.heap.len();
-        if self.heap.capacity() > FEW && groups < self.heap.capacity() / 4 {
+        if self.heap.capacity() > SMALL_QUEUE_GROUPS && groups < self.heap.capacity() / 4 {
             self.give_back();
         }
     }
@@ -522,8 +522,8 @@ mod tests {
         for index in 0..49_990 {
             model.stop(index);
         }
-        assert!(model.queue.heap.capacity() <= 4 * FEW);
-        assert!(model.queue.table.len() <= 4 * FEW);
+        assert!(model.queue.heap.capacity() <= 4 * SMALL_QUEUE_GROUPS);
+        assert!(model.queue.table.len() <= 4 * SMALL_QUEUE_GROUPS);
         model.expire(u64::MAX);
     }
 

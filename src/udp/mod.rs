@@ -136,10 +136,10 @@ impl Udp {
 // Making, binding and connecting.
 impl Udp {
     /// As `uv_udp_init_ex`, with options that [`check_init`] let through.
-    fn init(self, on: Loop, options: c_uint) -> Result {
+    fn init(self, event_loop: Loop, options: c_uint) -> Result {
         let family = (options & 0xff) as c_int;
         let handle = self.handle();
-        handle.init(on, UV_UDP);
+        handle.init(event_loop, UV_UDP);
         set!(self.send_queue_size = 0);
         set!(self.send_queue_count = 0);
         set!(self.alloc_cb = None);
@@ -223,8 +223,8 @@ impl Udp {
             return Err(Errno::EBUSY);
         }
         self.expected()?;
-        let on = self.event_loop();
-        if is_watched(on, fd) {
+        let event_loop = self.event_loop();
+        if is_watched(event_loop, fd) {
             return Err(Errno::EEXIST);
         }
         descriptor::set_nonblocking(fd, true)?;

@@ -16,7 +16,7 @@ use crate::abi::*;
 use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::flags;
-use crate::sys::udp::{self as datagram, BATCH};
+use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
 use crate::view::{get, set};
 
 /// The largest datagram there is, and so the size of a chunk.
@@ -150,17 +150,17 @@ impl Udp {
 
     /// Receives datagrams into the chunks of one buffer; how many that were.
     fn receive_chunks(self, lent: &Lent, budget: usize) -> Result<usize> {
-        let chunks = (lent.buffer.len / CHUNK).min(BATCH).min(budget);
+        let chunks = (lent.buffer.len / CHUNK).min(DATAGRAM_BATCH).min(budget);
         if chunks == 0 {
             self.hand_back(lent, UV_EINVAL as isize, 0);
             return Ok(0);
         }
-        let mut peers = [NO_PEER; BATCH];
-        let mut parts = [to_iovec(&lent.buffer); BATCH];
+        let mut peers = [NO_PEER; DATAGRAM_BATCH];
+        let mut parts = [to_iovec(&lent.buffer); DATAGRAM_BATCH];
         let mut headers = [libc::mmsghdr {
             msg_hdr: datagram::header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0),
             msg_len: 0,
-        }; BATCH];
+        }; DATAGRAM_BATCH];
         for at in 0..chunks {
             parts[at] = to_iovec(&chunk(&lent.buffer, at));
             headers[at].msg_hdr = header_for(&mut peers[at], &mut parts[at]);
@@ -177,13 +177,13 @@ impl Udp {
             if !self.is_receiving() {
                 break;
             }
-            self.tell_chunk(&chunk(&lent.buffer, at), message);
+            self.report_chunk(&chunk(&lent.buffer, at), message);
         }
         self.hand_back(lent, 0, UV_UDP_MMSG_FREE);
         Ok(count)
     }
 
-    fn tell_chunk(self, chunk: &uv_buf_t, message: &libc::mmsghdr) {
+    fn report_chunk(self, chunk: &uv_buf_t, message: &libc::mmsghdr) {
         let (header, size) = (&message.msg_hdr, message.msg_len as isize);
         let about = UV_UDP_MMSG_CHUNK | partial(header);
         self.invoke(get!(self.recv_cb), size, chunk, sender(header), about);

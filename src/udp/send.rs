@@ -17,7 +17,7 @@ use crate::buffers;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::list::{self, List};
 use crate::request::Request;
-use crate::sys::udp::{self as datagram, BATCH};
+use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
 use crate::view::{addr, get, owner, set, view};
 
 // Buffers are handed to the kernel as they are.
@@ -145,19 +145,19 @@ impl Outgoing {
     }
 }
 
-fn empty_headers() -> [MaybeUninit<libc::mmsghdr>; BATCH] {
-    [MaybeUninit::uninit(); BATCH]
+fn empty_headers() -> [MaybeUninit<libc::mmsghdr>; DATAGRAM_BATCH] {
+    [MaybeUninit::uninit(); DATAGRAM_BATCH]
 }
 
 /// # Safety
 /// The first `count` headers must be written.
 unsafe fn written(
-    headers: &mut [MaybeUninit<libc::mmsghdr>; BATCH],
+    headers: &mut [MaybeUninit<libc::mmsghdr>; DATAGRAM_BATCH],
     count: usize,
 ) -> &mut [libc::mmsghdr] {
     let first = headers.as_mut_ptr().cast::<libc::mmsghdr>();
     // SAFETY: the caller vouches for the first `count`, which are no more than there are.
-    unsafe { core::slice::from_raw_parts_mut(first, count.min(BATCH)) }
+    unsafe { core::slice::from_raw_parts_mut(first, count.min(DATAGRAM_BATCH)) }
 }
 
 fn message(header: libc::msghdr) -> MaybeUninit<libc::mmsghdr> {
@@ -261,7 +261,7 @@ impl Udp {
         let mut headers = empty_headers();
         let mut count = 0;
         let mut next = self.unsent().front();
-        while let Some(link) = next.filter(|_| count < BATCH) {
+        while let Some(link) = next.filter(|_| count < DATAGRAM_BATCH) {
             headers[count] = message(SendRequest::from_link(link).header());
             count += 1;
             next = self.unsent().after(link);
@@ -287,7 +287,7 @@ impl Udp {
     /// Calls back the requests that are completed. Those that callbacks add wait for the next
     /// pending phase: nobody keeps the loop to himself by sending from the callback.
     pub(super) fn call_back(self) {
-        let on = self.event_loop();
+        let event_loop = self.event_loop();
         let mut local = list::head();
         // SAFETY: `local` outlives the walk, which leaves it empty.
         let due = unsafe { List::from_ptr(&raw mut local) };
@@ -297,7 +297,7 @@ impl Udp {
             set!(self.send_queue_size = get!(self.send_queue_size).wrapping_sub(request.size()));
             set!(self.send_queue_count = get!(self.send_queue_count) - 1);
             request.release_buffers();
-            Request::finish(on);
+            Request::finish(event_loop);
             request.invoke(get!(request.status) as c_int);
         }
         self.settle();
@@ -346,7 +346,7 @@ impl Udp {
         }
         let mut sent = 0;
         while sent < all.count {
-            let batch = (all.count - sent).min(BATCH);
+            let batch = (all.count - sent).min(DATAGRAM_BATCH);
             let mut headers = empty_headers();
             for (at, header) in headers.iter_mut().take(batch).enumerate() {
                 // SAFETY: the caller vouches for the arrays.

@@ -76,7 +76,7 @@ impl AddressLookup {
     }
 
     /// Sets the request up with copies of what to look up.
-    fn init(self, on: *mut uv_loop_t, query: Query) -> Result {
+    fn init(self, event_loop: *mut uv_loop_t, query: Query) -> Result {
         if query.node.is_none() && query.service.is_none() {
             return Err(Errno::EINVAL);
         }
@@ -87,7 +87,7 @@ impl AddressLookup {
         };
         let service = query.service.map_or(&[][..], CStr::to_bytes_with_nul);
         self.copy(query.hints, node, service)?;
-        set!(self.r#loop = on);
+        set!(self.r#loop = event_loop);
         set!(self.addrinfo = ptr::null_mut());
         set!(self.retcode = 0);
         Ok(())
@@ -140,16 +140,16 @@ impl AddressLookup {
         }
     }
 
-    fn start(self, on: Loop, callback: uv_getaddrinfo_cb) {
-        self.request().start(on, UV_GETADDRINFO);
+    fn start(self, event_loop: Loop, callback: uv_getaddrinfo_cb) {
+        self.request().start(event_loop, UV_GETADDRINFO);
         set!(self.cb = callback);
         let job = addr!(self.work_req);
         // SAFETY: the request stays in place until its callback, and so does its member.
         unsafe {
             if self.is_numeric() {
-                pool::run_at_once(on, job, run_addresses, done_addresses);
+                pool::run_at_once(event_loop, job, run_addresses, done_addresses);
             } else {
-                pool::submit(on, job, Kind::Slow, run_addresses, done_addresses);
+                pool::submit(event_loop, job, Kind::Slow, run_addresses, done_addresses);
             }
         }
     }
@@ -200,7 +200,7 @@ impl NameLookup {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    fn init(self, on: *mut uv_loop_t, address: Address, flags: c_int) {
+    fn init(self, event_loop: *mut uv_loop_t, address: Address, flags: c_int) {
         // SAFETY: an address of a known family fits the storage, which is writable.
         unsafe {
             ptr::copy_nonoverlapping(
@@ -209,7 +209,7 @@ impl NameLookup {
                 address.length() as usize,
             );
         }
-        set!(self.r#loop = on);
+        set!(self.r#loop = event_loop);
         set!(self.flags = flags);
         set!(self.retcode = 0);
     }
@@ -228,17 +228,17 @@ impl NameLookup {
         set!(self.retcode = result.into_code());
     }
 
-    fn start(self, on: Loop, callback: uv_getnameinfo_cb) {
-        self.request().start(on, UV_GETNAMEINFO);
+    fn start(self, event_loop: Loop, callback: uv_getnameinfo_cb) {
+        self.request().start(event_loop, UV_GETNAMEINFO);
         set!(self.getnameinfo_cb = callback);
         const NUMBERS: c_int = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
         let job = addr!(self.work_req);
         // SAFETY: the request stays in place until its callback, and so does its member.
         unsafe {
             if get!(self.flags) & NUMBERS == NUMBERS {
-                pool::run_at_once(on, job, run_names, done_names);
+                pool::run_at_once(event_loop, job, run_names, done_names);
             } else {
-                pool::submit(on, job, Kind::Slow, run_names, done_names);
+                pool::submit(event_loop, job, Kind::Slow, run_names, done_names);
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Work that would block the loop: the thread pool, and what runs on it alone.
 
+pub(crate) mod completions;
 mod dns;
-pub(crate) mod finished;
-mod jobs;
 pub(crate) mod pool;
 mod queue;
 mod random;
+mod user_work;
 mod worker;

@@ -34,10 +34,10 @@ use crate::system::settings::leading_number;
 use crate::system::title;
 use crate::view::{addr, owner};
 
-use super::jobs::{Job, Jobs};
-use super::{finished, worker};
+use super::queue::{Job, Queue};
+use super::{completions, worker};
 
-pub(crate) use super::jobs::{Done, Kind, Run};
+pub(crate) use super::queue::{Done, Kind, Run};
 
 /// Jobs that the pool does with the threads it has after the system refused one: to ask for a
 /// thread costs as much as a hundred short jobs.
@@ -49,12 +49,12 @@ const DEFAULT_SIZE: usize = 4;
 struct State {
     /// The most threads there may be; 0 before the pool has started.
     size: usize,
-    jobs: Jobs,
+    queue: Queue,
     /// Threads that were made.
     threads: usize,
-    /// The workers that block are a ring: the one that has done so longest is at `longest_asleep`.
-    longest_asleep: usize,
-    asleep_count: usize,
+    /// The workers that block are a ring: the one that has done so longest is at `longest_blocked`.
+    longest_blocked: usize,
+    blocked_count: usize,
     /// Workers that were made or woken and have not asked for a job yet.
     waking: usize,
     /// What [`HINTS`] shows.
@@ -67,7 +67,7 @@ struct State {
     stopping: bool,
     /// What each job needs is above, close together: a submission moves that from processor to
     /// processor.
-    asleep: [u16; worker::MOST],
+    blocked: [u16; worker::MOST],
     handles: [libc::pthread_t; worker::MOST],
 }
 
@@ -165,24 +165,24 @@ enum Next {
     Nothing,
     Wake(usize),
     /// There is no thread, and none can be made.
-    LetTheLoopDoIt,
+    RunOnLoop,
 }
 
 impl State {
     const fn new() -> State {
         State {
             size: 0,
-            jobs: Jobs::new(),
+            queue: Queue::new(),
             threads: 0,
-            longest_asleep: 0,
-            asleep_count: 0,
+            longest_blocked: 0,
+            blocked_count: 0,
             waking: 0,
             hints_shown: 0,
             has_spinner: false,
             waiter: Waiter::new(),
             patience_jobs: 0,
             stopping: false,
-            asleep: [0; worker::MOST],
+            blocked: [0; worker::MOST],
             handles: [0; worker::MOST],
         }
     }
@@ -190,9 +190,9 @@ impl State {
     /// Back to before the first job, without touching memory that was never used.
     fn reset(&mut self) {
         self.size = 0;
-        self.jobs.start(0);
+        self.queue.start(0);
         self.threads = 0;
-        self.asleep_count = 0;
+        self.blocked_count = 0;
         self.waking = 0;
         self.has_spinner = false;
         self.waiter = Waiter::new();
@@ -204,31 +204,31 @@ impl State {
         if self.size == 0 {
             self.size = size_from_environment();
             HAS_STARTED.store(true, SeqCst);
-            self.jobs.start(self.size);
+            self.queue.start(self.size);
         }
     }
 
     fn hints(&self) -> usize {
-        let is_empty = self.jobs.is_empty();
-        let has_jobs = self.jobs.running() > 0 || !is_empty;
+        let is_empty = self.queue.is_empty();
+        let has_jobs = self.queue.running() > 0 || !is_empty;
         let bit = |bit: usize, is_set: bool| if is_set { bit } else { 0 };
         bit(hints::HAS_NO_THREAD, self.threads == 0 && !is_empty)
-            | bit(hints::CAN_START, self.jobs.runnable() > 0)
+            | bit(hints::CAN_START, self.queue.runnable() > 0)
             | bit(hints::HAS_ORDERED_JOBS, self.size == 1 && has_jobs)
     }
 
     /// Has a worker on its way for each job that could start, as far as there are idle ones.
-    fn call_worker(&mut self) -> Next {
-        let coming = self.waking + usize::from(self.has_spinner) + POOL.returning.load(SeqCst);
-        if coming >= self.jobs.runnable() {
+    fn wake_worker(&mut self) -> Next {
+        let waking = self.waking + usize::from(self.has_spinner) + POOL.returning.load(SeqCst);
+        if waking >= self.queue.runnable() {
             return Next::Nothing;
         }
-        if self.asleep_count > 0 {
+        if self.blocked_count > 0 {
             self.waking += 1;
-            return Next::Wake(self.pick_sleeper());
+            return Next::Wake(self.pick_blocked());
         }
         if self.threads == 0 && (self.stopping || !self.make_thread()) {
-            return Next::LetTheLoopDoIt;
+            return Next::RunOnLoop;
         }
         Next::Nothing
     }
@@ -246,7 +246,7 @@ impl State {
 
     fn wants_thread(&self) -> bool {
         let is_first = self.threads < DEFAULT_SIZE;
-        let busy = self.jobs.running() + self.jobs.runnable();
+        let busy = self.queue.running() + self.queue.runnable();
         // `uv_library_shutdown` has counted those that it waits for.
         self.threads < self.size
             && (is_first || busy >= self.threads)
@@ -256,10 +256,10 @@ impl State {
 
     /// The worker that has blocked longest. Always the same one would often be on another
     /// processor than the loop, and each of the two have to wake the other's.
-    fn pick_sleeper(&mut self) -> usize {
-        let worker = self.asleep[self.longest_asleep];
-        self.longest_asleep = (self.longest_asleep + 1) % worker::MOST;
-        self.asleep_count -= 1;
+    fn pick_blocked(&mut self) -> usize {
+        let worker = self.blocked[self.longest_blocked];
+        self.longest_blocked = (self.longest_blocked + 1) % worker::MOST;
+        self.blocked_count -= 1;
         worker.into()
     }
 
@@ -275,9 +275,9 @@ impl State {
     }
 
     fn begin_blocking(&mut self, worker: usize) {
-        let free = (self.longest_asleep + self.asleep_count) % worker::MOST;
-        self.asleep[free] = worker as u16;
-        self.asleep_count += 1;
+        let free = (self.longest_blocked + self.blocked_count) % worker::MOST;
+        self.blocked[free] = worker as u16;
+        self.blocked_count += 1;
     }
 
     fn has_woken(&mut self) {
@@ -293,7 +293,7 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     pool.has_woken();
     loop {
         pool.make_threads();
-        if let Some(job) = pool.jobs.take() {
+        if let Some(job) = pool.queue.take() {
             let was_slow = job.is_slow();
             let run = job.take_work();
             drop(pool);
@@ -302,11 +302,11 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
             // may come first.
             let returning = usize::from(!was_slow && !has_hint(hints::CAN_START));
             POOL.returning.fetch_add(returning, SeqCst);
-            finished::deliver(job);
+            completions::deliver(job);
             pool = Guard::lock();
             pool.waiter.did(1);
             POOL.returning.fetch_sub(returning, SeqCst);
-            pool.jobs.finished(was_slow);
+            pool.queue.finished(was_slow);
         } else if pool.stopping {
             return core::ptr::null_mut();
         } else {
@@ -324,7 +324,7 @@ fn wait_for_job(mut pool: Guard, worker: usize) -> Guard {
         spun = spin::spin(|| HINTS.0.load(Relaxed) & hints::CAN_START != 0);
         pool = Guard::lock();
         pool.has_spinner = false;
-        if pool.jobs.runnable() > 0 || pool.stopping {
+        if pool.queue.runnable() > 0 || pool.stopping {
             pool.waiter.waited(clock::monotonic_ns(), spun);
             return pool;
         }
@@ -341,7 +341,7 @@ fn wait_for_job(mut pool: Guard, worker: usize) -> Guard {
 /// Runs a job that was taken from the queue. Its memory is the loop's again afterwards.
 fn perform(job: Job, run: Option<Run>) {
     run_it(job, run);
-    finished::deliver(job);
+    completions::deliver(job);
 }
 
 fn run_it(job: Job, run: Option<Run>) {
@@ -351,36 +351,36 @@ fn run_it(job: Job, run: Option<Run>) {
     }
 }
 
-fn wakeup(on: Loop) -> Async {
+fn wakeup(event_loop: Loop) -> Async {
     // SAFETY: a member of the loop.
-    unsafe { Async::from_ptr(addr!(on.wq_async)) }
+    unsafe { Async::from_ptr(addr!(event_loop.wq_async)) }
 }
 
 /// The loop's `wq_async` was sent: there may be jobs and no thread.
 unsafe extern "C" fn on_wakeup(handle: *mut uv_async_t) {
     // SAFETY: the handle is that member of a live loop.
-    let on = unsafe { Loop::from_ptr(owner!(handle, uv_loop_t, wq_async)) };
+    let event_loop = unsafe { Loop::from_ptr(owner!(handle, uv_loop_t, wq_async)) };
     if has_hint(hints::HAS_NO_THREAD) {
-        do_one_here(on);
+        run_one_on_loop(event_loop);
     }
 }
 
 /// Does a job on the loop's thread, for want of others. One a time: the loop has more to do.
-fn do_one_here(on: Loop) {
+fn run_one_on_loop(event_loop: Loop) {
     let mut pool = Guard::lock();
-    if pool.jobs.is_empty() || pool.threads > 0 || pool.make_thread() {
+    if pool.queue.is_empty() || pool.threads > 0 || pool.make_thread() {
         return;
     }
-    let Some(job) = pool.jobs.take() else { return };
+    let Some(job) = pool.queue.take() else { return };
     let was_slow = job.is_slow();
     let run = job.take_work();
     drop(pool);
     perform(job, run);
     let mut pool = Guard::lock();
-    pool.jobs.finished(was_slow);
-    if !pool.jobs.is_empty() {
+    pool.queue.finished(was_slow);
+    if !pool.queue.is_empty() {
         drop(pool);
-        wakeup(on).send();
+        wakeup(event_loop).send();
     }
 }
 
@@ -428,26 +428,32 @@ unsafe extern "C" fn reset_after_fork() {
 ///
 /// # Safety
 /// `work` must stay in place until `done` is called, and both functions take it from any thread.
-pub(crate) unsafe fn submit(on: Loop, work: *mut uv__work, kind: Kind, run: Run, done: Done) {
+pub(crate) unsafe fn submit(
+    event_loop: Loop,
+    work: *mut uv__work,
+    kind: Kind,
+    run: Run,
+    done: Done,
+) {
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
-    job.init(on, kind, run, done);
-    on.asyncs().forget_lost_holders();
+    job.init(event_loop, kind, run, done);
+    event_loop.asyncs().forget_inherited_pins();
     let next = {
         let mut pool = Guard::lock();
         pool.start();
-        pool.jobs.push(job);
-        pool.call_worker()
+        pool.queue.push(job);
+        pool.wake_worker()
     };
-    follow(next, on);
+    apply(next, event_loop);
 }
 
-fn follow(next: Next, on: Loop) {
+fn apply(next: Next, event_loop: Loop) {
     match next {
         Next::Nothing => {}
         Next::Wake(worker) => worker::wake(worker),
-        Next::LetTheLoopDoIt => {
-            wakeup(on).send();
+        Next::RunOnLoop => {
+            wakeup(event_loop).send();
         }
     }
 }
@@ -456,25 +462,25 @@ fn follow(next: Next, on: Loop) {
 ///
 /// # Safety
 /// As `submit`.
-pub(crate) unsafe fn run_at_once(on: Loop, work: *mut uv__work, run: Run, done: Done) {
+pub(crate) unsafe fn run_at_once(event_loop: Loop, work: *mut uv__work, run: Run, done: Done) {
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
-    job.init(on, Kind::Usual, run, done);
+    job.init(event_loop, Kind::Usual, run, done);
     let run = job.take_work();
     run_it(job, run);
-    finished::keep_here(job);
+    completions::deliver_inline(job);
 }
 
 /// Has `done` called from the loop for what this thread, the loop's, has done already.
 ///
 /// # Safety
 /// As `submit`.
-pub(crate) unsafe fn done_at_once(on: Loop, work: *mut uv__work, done: Done) {
+pub(crate) unsafe fn done_at_once(event_loop: Loop, work: *mut uv__work, done: Done) {
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
-    job.init_done(on, done);
-    job.mark_done_here();
-    finished::keep_here(job);
+    job.init_done(event_loop, done);
+    job.mark_done_inline();
+    completions::deliver_inline(job);
 }
 
 /// Whether there are jobs, which are done in the order of their submission, since one thread does all.
@@ -496,7 +502,7 @@ pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) 
         if job.is_cancelled() {
             return Ok(());
         }
-        if job.is_done_here() {
+        if job.is_done_inline() {
             drop(pool);
             undo()?;
             job.mark_cancelled();
@@ -506,28 +512,28 @@ pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) 
             return Err(Errno::EBUSY);
         }
         // What a forked child's parent had queued is in no list of the child's.
-        if !IS_FORKED.load(Relaxed) || pool.jobs.contains(job) {
-            pool.jobs.remove(job);
+        if !IS_FORKED.load(Relaxed) || pool.queue.contains(job) {
+            pool.queue.remove(job);
         }
         job.take_work();
         job.mark_cancelled();
     }
-    finished::deliver(job);
+    completions::deliver(job);
     Ok(())
 }
 
-pub(crate) fn loop_init(on: Loop) -> Result {
+pub(crate) fn loop_init(event_loop: Loop) -> Result {
     watch_forks();
-    finished::loop_init(on);
-    wakeup(on).init_internal(on, Some(on_wakeup))
+    completions::loop_init(event_loop);
+    wakeup(event_loop).init_internal(event_loop, Some(on_wakeup))
 }
 
 /// The loop has no requests, but workers may still be about to leave it.
-pub(crate) fn loop_cleanup(on: Loop) {
-    on.asyncs().wait_for_holders();
-    wakeup(on).close();
+pub(crate) fn loop_cleanup(event_loop: Loop) {
+    event_loop.asyncs().wait_for_pins();
+    wakeup(event_loop).close();
     // SAFETY: begins with the fields of a handle.
-    unsafe { Handle::from_ptr(wakeup(on).raw().cast()) }.uninit();
+    unsafe { Handle::from_ptr(wakeup(event_loop).raw().cast()) }.uninit();
 }
 
 /// Ends the threads, after the jobs that are queued.
@@ -541,9 +547,9 @@ fn shut_down() {
     }
     pool.stopping = true;
     let threads = pool.threads;
-    while pool.asleep_count > 0 {
+    while pool.blocked_count > 0 {
         pool.waking += 1;
-        worker::wake(pool.pick_sleeper());
+        worker::wake(pool.pick_blocked());
     }
     drop(pool);
     for index in 0..threads {

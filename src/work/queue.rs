@@ -1,99 +1,414 @@
-//! The program's own work on the thread pool.
+//! Which job is next: the pool's queue, without its threads and locks.
 //!
-//! A request is the pool's from `uv_queue_work` until `after_work_cb` is about to run, which
-//! happens on the loop's thread, for cancelled work too.
-//!
-//! <https://docs.libuv.org/en/v1.x/threadpool.html>
+//! Jobs start in the order of their submission, but slow ones (name lookups, which wait for other
+//! machines) may occupy only so many threads. Those that would exceed this are held back while
+//! others pass, and go first as soon as they may.
 
 use core::ffi::c_int;
 
 use crate::abi::*;
 use crate::event_loop::Loop;
-use crate::request::Request;
+use crate::list::List;
 use crate::view::{addr, get, owner, set, view};
 
-use super::pool::{self, Kind};
+/// What runs on a worker.
+pub(crate) type Run = unsafe extern "C" fn(*mut uv__work);
+/// What is called on the loop's thread afterwards, with 0 or `UV_ECANCELED`.
+pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
+
+/// What a job mostly does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Computes, or does I/O on this machine.
+    Usual,
+    /// Waits for other machines.
+    Slow,
+}
 
 view!(
-    /// A request for work.
-    Work => uv_work_t
+    /// A job: the member of a request that the pool uses.
+    ///
+    /// `work` is set while the job is queued and only then. `wq` links it in the queue, and once
+    /// it is finished, in the loop's stack of finished jobs. The three low bits of `loop`, zero
+    /// in any address of a loop, are marks of the pool.
+    Job => uv__work
 );
 
-impl Work {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
+/// The job counts as slow.
+const SLOW_MARK: usize = 1;
+/// The job was cancelled.
+const CANCELLED_MARK: usize = 2;
+/// The loop's own thread has done the job, and it is still to be told.
+const DONE_INLINE_MARK: usize = 4;
+const MARKS: usize = SLOW_MARK | CANCELLED_MARK | DONE_INLINE_MARK;
+
+impl Job {
+    pub(super) fn init(self, event_loop: Loop, kind: Kind, run: Run, done: Done) {
+        let marks = match kind {
+            Kind::Slow => SLOW_MARK,
+            Kind::Usual => 0,
+        };
+        set!(self.work = Some(run));
+        set!(self.done = Some(done));
+        set!(self.r#loop = event_loop.raw().map_addr(|address| address | marks));
     }
 
-    fn start(self, on: Loop, work: uv_work_cb, after: uv_after_work_cb) {
-        self.request().start(on, UV_WORK);
-        set!(self.r#loop = on.raw());
-        set!(self.work_cb = work);
-        set!(self.after_work_cb = after);
-        // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe { pool::submit(on, addr!(self.work_req), Kind::Usual, run, done) };
+    /// Makes it a job that was never queued, and needs no running.
+    pub(super) fn init_done(self, event_loop: Loop, done: Done) {
+        set!(self.work = None);
+        set!(self.done = Some(done));
+        set!(self.r#loop = event_loop.raw());
     }
 
-    fn finish(self, status: c_int) {
-        // SAFETY: a loop outlives its requests.
-        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
-        self.invoke_after(status);
+    fn marks(self) -> usize {
+        get!(self.r#loop).addr() & MARKS
     }
 
-    fn invoke_work(self) {
-        if let Some(callback) = get!(self.work_cb) {
-            // SAFETY: the user's callback gets the request it was given for.
-            unsafe { callback(self.raw()) }
+    pub(super) fn is_slow(self) -> bool {
+        self.marks() & SLOW_MARK != 0
+    }
+
+    fn mark(self, mark: usize) {
+        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address | mark));
+    }
+
+    pub(super) fn is_cancelled(self) -> bool {
+        self.marks() & CANCELLED_MARK != 0
+    }
+
+    pub(super) fn mark_cancelled(self) {
+        self.mark(CANCELLED_MARK);
+    }
+
+    pub(super) fn is_done_inline(self) -> bool {
+        self.marks() & DONE_INLINE_MARK != 0
+    }
+
+    pub(super) fn mark_done_inline(self) {
+        self.mark(DONE_INLINE_MARK);
+    }
+
+    /// The job is about to be told: whether it was cancelled. Nothing is said of it any more.
+    pub(super) fn end(self) -> bool {
+        let was_cancelled = self.is_cancelled();
+        set!(self.r#loop = get!(self.r#loop).map_addr(|address| address & !MARKS));
+        was_cancelled
+    }
+
+    pub(super) fn event_loop(self) -> Loop {
+        let event_loop = get!(self.r#loop).map_addr(|address| address & !MARKS);
+        // SAFETY: a loop outlives its jobs.
+        unsafe { Loop::from_ptr(event_loop) }
+    }
+
+    pub(super) fn is_queued(self) -> bool {
+        get!(self.work).is_some()
+    }
+
+    /// What to run, once: from here on the job is not queued any more.
+    pub(super) fn take_work(self) -> Option<Run> {
+        let work = get!(self.work);
+        set!(self.work = None);
+        work
+    }
+
+    pub(super) fn link(self) -> List {
+        // SAFETY: the link is a member of a live job.
+        unsafe { List::from_ptr(addr!(self.wq)) }
+    }
+
+    pub(super) fn from_link(link: List) -> Job {
+        // SAFETY: the links of the pool's lists are members of live jobs.
+        unsafe { Job::from_ptr(owner!(link.raw(), uv__work, wq)) }
+    }
+}
+
+/// The queue. It must stay in place from [`Queue::start`] on, since jobs link to it.
+pub(super) struct Queue {
+    waiting: uv__queue,
+    /// Slow jobs, each older than whatever is waiting.
+    held_back: uv__queue,
+    /// How many jobs are queued that are not slow.
+    others: usize,
+    /// How many slow jobs are queued, held back or not.
+    slow: usize,
+    slow_running: usize,
+    /// How many jobs were taken and are not finished.
+    running: usize,
+    slow_limit: usize,
+    /// One thread has to do everything: slow jobs and others take turns.
+    takes_turns: bool,
+    last_was_slow: bool,
+}
+
+impl Queue {
+    pub(super) const fn new() -> Queue {
+        const NOWHERE: uv__queue = uv__queue {
+            next: core::ptr::null_mut(),
+            prev: core::ptr::null_mut(),
+        };
+        Queue {
+            waiting: NOWHERE,
+            held_back: NOWHERE,
+            others: 0,
+            slow: 0,
+            slow_running: 0,
+            running: 0,
+            slow_limit: 0,
+            takes_turns: false,
+            last_was_slow: false,
         }
     }
 
-    fn invoke_after(self, status: c_int) {
-        if let Some(callback) = get!(self.after_work_cb) {
-            // SAFETY: the user's callback gets the request it was given for, which nothing here
-            // touches afterwards.
-            unsafe { callback(self.raw(), status) }
+    /// Makes it an empty queue for this many threads.
+    pub(super) fn start(&mut self, threads: usize) {
+        *self = Queue::new();
+        self.slow_limit = threads.div_ceil(2);
+        self.takes_turns = threads == 1;
+        self.waiting().init();
+        self.held_back().init();
+    }
+
+    fn waiting(&mut self) -> List {
+        // SAFETY: the head stays in place, and outlives the view, which no caller keeps.
+        unsafe { List::from_ptr(&raw mut self.waiting) }
+    }
+
+    fn held_back(&mut self) -> List {
+        // SAFETY: as `waiting`.
+        unsafe { List::from_ptr(&raw mut self.held_back) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.others + self.slow == 0
+    }
+
+    /// How many of the queued jobs could start now, had they threads.
+    pub(super) fn runnable(&self) -> usize {
+        let room = self.slow_limit.saturating_sub(self.slow_running);
+        self.others + self.slow.min(room)
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
+    pub(super) fn push(&mut self, job: Job) {
+        self.waiting().push_back(job.link());
+        *self.count(job) += 1;
+    }
+
+    /// Takes a queued job back.
+    pub(super) fn remove(&mut self, job: Job) {
+        job.link().remove();
+        *self.count(job) -= 1;
+    }
+
+    /// Whether a job is queued here.
+    pub(super) fn contains(&mut self, job: Job) -> bool {
+        [self.waiting(), self.held_back()].into_iter().any(|list| {
+            let mut next = list.front();
+            while let Some(link) = next {
+                if link == job.link() {
+                    return true;
+                }
+                next = list.after(link);
+            }
+            false
+        })
+    }
+
+    /// The next job that may start. The one who gets it calls [`Queue::finished`] afterwards.
+    pub(super) fn take(&mut self) -> Option<Job> {
+        if self.may_start_slow()
+            && let Some(link) = self.held_back().pop_front()
+        {
+            return Some(self.taken(Job::from_link(link)));
+        }
+        while let Some(link) = self.waiting().pop_front() {
+            let job = Job::from_link(link);
+            if !job.is_slow() || self.may_start_slow() {
+                return Some(self.taken(job));
+            }
+            self.held_back().push_back(link);
+        }
+        None
+    }
+
+    pub(super) fn finished(&mut self, was_slow: bool) {
+        // A forked child may come back from a job that began before the queue was emptied.
+        self.running = self.running.saturating_sub(1);
+        if was_slow {
+            self.slow_running = self.slow_running.saturating_sub(1);
+        }
+    }
+
+    fn taken(&mut self, job: Job) -> Job {
+        *self.count(job) -= 1;
+        self.last_was_slow = job.is_slow();
+        self.running += 1;
+        if job.is_slow() {
+            self.slow_running += 1;
+        }
+        job
+    }
+
+    fn may_start_slow(&self) -> bool {
+        let is_others_turn = self.takes_turns && self.last_was_slow && self.others > 0;
+        self.slow_running < self.slow_limit && !is_others_turn
+    }
+
+    fn count(&mut self, job: Job) -> &mut usize {
+        if job.is_slow() {
+            &mut self.slow
+        } else {
+            &mut self.others
         }
     }
 }
 
-/// On a worker.
-unsafe extern "C" fn run(job: *mut uv__work) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.invoke_work();
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// On the loop's thread.
-unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.finish(status);
-}
+    unsafe extern "C" fn run(_: *mut uv__work) {}
+    unsafe extern "C" fn done(_: *mut uv__work, _: c_int) {}
 
-// C entry points
-
-/// Has `work_cb` called on a thread of the pool, and `after_work_cb`, which may be `NULL`, on the
-/// loop's thread afterwards: with status 0, or `UV_ECANCELED` when `uv_cancel` took the request
-/// back before a thread began with it.
-///
-/// The pool has four threads unless the environment variable `UV_THREADPOOL_SIZE` says otherwise
-/// (1 to 1024) when it is first used.
-///
-/// Returns 0, or `UV_EINVAL` when `work_cb` is `NULL`.
-///
-/// <https://docs.libuv.org/en/v1.x/threadpool.html#c.uv_queue_work>
-///
-/// # Safety
-/// `loop` must be initialised; `req` must stay in place until `after_work_cb` is called.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn uv_queue_work(
-    r#loop: *mut uv_loop_t,
-    req: *mut uv_work_t,
-    work_cb: uv_work_cb,
-    after_work_cb: uv_after_work_cb,
-) -> c_int {
-    if work_cb.is_none() {
-        return UV_EINVAL;
+    /// Jobs of the kinds that the text names: `s` slow, anything else not.
+    fn jobs(kinds: &str) -> std::vec::Vec<uv__work> {
+        let event_loop = core::ptr::NonNull::<uv_loop_t>::dangling().as_ptr();
+        let unused = uv__work {
+            work: None,
+            done: None,
+            r#loop: core::ptr::null_mut(),
+            wq: crate::list::head(),
+        };
+        let mut all = std::vec![unused; kinds.len()];
+        for (memory, kind) in all.iter_mut().zip(kinds.chars()) {
+            let kind = match kind {
+                's' => Kind::Slow,
+                _ => Kind::Usual,
+            };
+            // SAFETY: live for the call; the loop's address is never followed.
+            unsafe {
+                Job::from_ptr(&raw mut *memory).init(Loop::from_ptr(event_loop), kind, run, done)
+            };
+        }
+        all
     }
-    // SAFETY: common pointer contract.
-    unsafe { Work::from_ptr(req).start(Loop::from_ptr(r#loop), work_cb, after_work_cb) };
-    0
+
+    struct Fixture {
+        queue: std::boxed::Box<Queue>,
+        memory: std::vec::Vec<uv__work>,
+    }
+
+    impl Fixture {
+        fn new(threads: usize, kinds: &str) -> Fixture {
+            let mut fixture = Fixture {
+                queue: std::boxed::Box::new(Queue::new()),
+                memory: jobs(kinds),
+            };
+            fixture.queue.start(threads);
+            for index in 0..fixture.memory.len() {
+                let job = fixture.job(index);
+                fixture.queue.push(job);
+            }
+            fixture
+        }
+
+        fn job(&mut self, index: usize) -> Job {
+            // SAFETY: the fixture keeps the memory in place.
+            unsafe { Job::from_ptr(&raw mut self.memory[index]) }
+        }
+
+        fn take(&mut self) -> Option<usize> {
+            let job = self.queue.take()?;
+            let base = self.memory.as_ptr();
+            // SAFETY: every job is an element of the vector.
+            Some(unsafe { job.raw().cast_const().offset_from(base) } as usize)
+        }
+
+        fn take_all(&mut self) -> std::vec::Vec<usize> {
+            core::iter::from_fn(|| self.take()).collect()
+        }
+    }
+
+    #[test]
+    fn jobs_start_in_order() {
+        let mut fixture = Fixture::new(8, "csccsc");
+        assert_eq!(fixture.queue.runnable(), 6);
+        assert_eq!(fixture.take_all(), [0, 1, 2, 3, 4, 5]);
+        assert!(fixture.queue.is_empty());
+    }
+
+    #[test]
+    fn slow_jobs_are_held_back_and_then_go_first() {
+        let mut fixture = Fixture::new(4, "ssssccs");
+        assert_eq!(fixture.queue.runnable(), 4);
+        assert_eq!(fixture.take_all(), [0, 1, 4, 5]);
+        assert_eq!(fixture.queue.runnable(), 0);
+        fixture.queue.finished(false);
+        assert_eq!(fixture.take(), None);
+        fixture.queue.finished(true);
+        assert_eq!(fixture.queue.runnable(), 1);
+        assert_eq!(fixture.take_all(), [2]);
+        fixture.queue.finished(true);
+        fixture.queue.finished(true);
+        assert_eq!(fixture.take_all(), [3, 6]);
+        assert!(fixture.queue.is_empty());
+    }
+
+    #[test]
+    fn a_single_thread_takes_turns() {
+        let mut fixture = Fixture::new(1, "ssscc");
+        let mut order = std::vec::Vec::new();
+        while let Some(index) = fixture.take() {
+            order.push(index);
+            let was_slow = fixture.job(index).is_slow();
+            fixture.queue.finished(was_slow);
+        }
+        assert_eq!(order, [0, 3, 1, 4, 2]);
+    }
+
+    #[test]
+    fn removal_works_wherever_the_job_is() {
+        let mut fixture = Fixture::new(2, "ssscsc");
+        assert_eq!(fixture.take_all(), [0, 3, 5]);
+        for index in [1, 4, 2] {
+            let job = fixture.job(index);
+            fixture.queue.remove(job);
+        }
+        assert!(fixture.queue.is_empty());
+        fixture.queue.finished(true);
+        assert_eq!(fixture.take(), None);
+    }
+
+    #[test]
+    fn each_kind_has_its_marks() {
+        let mut memory = jobs("sc");
+        let of = |memory: &mut uv__work| {
+            // SAFETY: the vector keeps the memory in place.
+            let job = unsafe { Job::from_ptr(memory) };
+            let before = (job.is_slow(), job.is_done_inline());
+            job.mark_cancelled();
+            assert_eq!(before, (job.is_slow(), job.is_done_inline()));
+            assert!(job.is_cancelled());
+            before
+        };
+        assert_eq!(of(&mut memory[0]), (true, false));
+        assert_eq!(of(&mut memory[1]), (false, false));
+    }
+
+    #[test]
+    fn marks_do_not_disturb_the_loop() {
+        let mut memory = jobs("s");
+        // SAFETY: the vector keeps the memory in place.
+        let job = unsafe { Job::from_ptr(&raw mut memory[0]) };
+        let event_loop = job.event_loop();
+        assert!(job.is_slow() && !job.is_cancelled());
+        job.mark_cancelled();
+        assert!(job.is_slow() && job.is_cancelled() && job.event_loop() == event_loop);
+        assert!(job.end() && !job.is_cancelled() && !job.is_slow());
+        assert!(job.is_queued() && job.take_work().is_some() && !job.is_queued());
+    }
 }

@@ -28,15 +28,15 @@ impl Random {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    fn start(self, on: Loop, buffer: *mut c_void, length: usize, callback: uv_random_cb) {
-        self.request().start(on, UV_RANDOM);
-        set!(self.r#loop = on.raw());
+    fn start(self, event_loop: Loop, buffer: *mut c_void, length: usize, callback: uv_random_cb) {
+        self.request().start(event_loop, UV_RANDOM);
+        set!(self.r#loop = event_loop.raw());
         set!(self.status = 0);
         set!(self.buf = buffer);
         set!(self.buflen = length);
         set!(self.cb = callback);
         // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe { pool::submit(on, addr!(self.work_req), Kind::Usual, run, done) };
+        unsafe { pool::submit(event_loop, addr!(self.work_req), Kind::Usual, run, done) };
     }
 
     fn finish(self, status: c_int) {
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn uv_random(
         return unsafe { fill(buf, buflen) }.into_code();
     }
     // SAFETY: common pointer contract.
-    let (on, request) = unsafe { (Loop::from_ptr(r#loop), Random::from_ptr(req)) };
-    request.start(on, buf, buflen, cb);
+    let (event_loop, request) = unsafe { (Loop::from_ptr(r#loop), Random::from_ptr(req)) };
+    request.start(event_loop, buf, buflen, cb);
     0
 }

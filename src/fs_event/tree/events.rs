@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::super::FsEvent;
 use super::super::registry::Registry;
-use super::look::is_gone;
+use super::scan::is_gone;
 use super::{ROOT, Tree, append, as_path, copy};
 use crate::abi::*;
 use crate::alloc;
@@ -30,7 +30,7 @@ impl Tree {
         } else if event.is_changed_directory() {
             // One that could not be read may be readable now.
             match self.child_named(node, name) {
-                Some(child) => self.look_again(registry, handle, child),
+                Some(child) => self.rescan(registry, handle, child),
                 None => self.on_appeared(registry, handle, node, name),
             }
         }
@@ -63,11 +63,11 @@ impl Tree {
     }
 
     fn on_root_moved(&mut self, registry: &mut Registry, handle: FsEvent) {
-        self.begin_look();
+        self.begin_scan();
         match self.open_known(registry, ROOT) {
             Ok(_) => {
                 self.is_displaced = false;
-                self.look_again(registry, handle, ROOT);
+                self.rescan(registry, handle, ROOT);
             }
             Err(error) if is_gone(error) => self.is_displaced = true,
             Err(error) => self.fail(registry, ROOT, c"", error),
@@ -77,7 +77,7 @@ impl Tree {
     /// A directory below the root was moved, somewhere.
     fn on_moved(&mut self, registry: &mut Registry, node: u32) {
         let parent = self.node(node).parent;
-        self.begin_look();
+        self.begin_scan();
         let found = match self.open_known(registry, node) {
             Err(error) if is_gone(error) && !self.is_displaced => {
                 self.open_known(registry, parent).map(|_| false)
@@ -113,7 +113,7 @@ impl Tree {
 
     /// A directory has come to be, or turned up, in another.
     fn on_appeared(&mut self, registry: &mut Registry, handle: FsEvent, parent: u32, name: &CStr) {
-        self.begin_look();
+        self.begin_scan();
         let directory = match self.open_known(registry, parent) {
             Ok(directory) => directory,
             Err(error) if !is_gone(error) => return self.fail_new(registry, parent, name, error),
@@ -126,9 +126,9 @@ impl Tree {
         match self.attach(registry, handle, parent, directory.fd(), name) {
             Ok(Some((node, directory, true))) => {
                 self.node(node).is_new = true;
-                self.look_into(registry, handle, node, directory, true);
+                self.scan(registry, handle, node, directory, true);
             }
-            Ok(Some((node, _, false))) => self.look_again(registry, handle, node),
+            Ok(Some((node, _, false))) => self.rescan(registry, handle, node),
             Ok(None) => {}
             Err(error) => self.fail_new(registry, parent, name, error),
         }

@@ -16,13 +16,13 @@
 //! Symbolic links are not followed, and directories that may not be read are left out until that
 //! changes. Any other failure says nothing about a directory: what is watched stays watched, the
 //! failure is reported with the directory's name, once for everything that appeared at a time, and the
-//! directory stays incomplete and is looked into again (`look.rs`, `retry.rs`).
+//! directory stays incomplete and is looked into again (`scan.rs`, `retry.rs`).
 //!
 //! Nothing in this module calls back into C: reports are queued, and the handle delivers them.
 
 mod events;
-mod look;
 mod nodes;
+mod scan;
 
 use core::ffi::{CStr, c_char, c_int};
 
@@ -96,7 +96,7 @@ pub(super) struct Tree {
     /// How many nodes are incomplete.
     incomplete: u32,
     /// The number of the last look into directories, and whether it has reported a failure.
-    look: u32,
+    scan_number: u32,
     has_told: bool,
     /// That look is not the answer to an event.
     is_late: bool,
@@ -148,30 +148,30 @@ impl Tree {
             lost_report: false,
             is_displaced: false,
             incomplete: 0,
-            look: 0,
+            scan_number: 0,
             has_told: false,
             is_late: false,
         })
     }
 
     /// Makes the root's node, whose watch exists, and watches what is below.
-    pub(super) fn plant(&mut self, registry: &mut Registry, handle: FsEvent, wd: c_int) -> Result {
-        self.begin_look();
+    pub(super) fn build(&mut self, registry: &mut Registry, handle: FsEvent, wd: c_int) -> Result {
+        self.begin_scan();
         self.insert(registry, handle, NONE, &[], wd)?;
         match Directory::open_at(libc::AT_FDCWD, as_path(&self.path), 0) {
-            Ok(root) => self.look_into(registry, handle, ROOT, root, false),
+            Ok(root) => self.scan(registry, handle, ROOT, root, false),
             Err(error) => self.fail(registry, ROOT, c"", error),
         }
         Ok(())
     }
 
     /// Starts afresh on a new inotify instance.
-    pub(super) fn renew(&mut self, registry: &mut Registry, handle: FsEvent) -> Result {
+    pub(super) fn rebuild(&mut self, registry: &mut Registry, handle: FsEvent) -> Result {
         self.nodes.clear();
         self.free.clear();
         self.incomplete = 0;
         let wd = registry.watch(as_path(&self.path), Target::Directory)?;
-        self.plant(registry, handle, wd)
+        self.build(registry, handle, wd)
     }
 
     /// Ends all watches.

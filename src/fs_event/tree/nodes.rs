@@ -39,8 +39,8 @@ impl Tree {
             first_child: NONE,
             prev: NONE,
             next: NONE,
-            seen: self.look,
-            visited: self.look.wrapping_sub(1),
+            seen: self.scan_number,
+            visited: self.scan_number.wrapping_sub(1),
             is_incomplete: false,
             is_new: false,
             is_told: false,
@@ -122,7 +122,7 @@ impl Tree {
     }
 
     /// Takes a directory, with all below it, for one that has just appeared.
-    pub(super) fn renew_from(&mut self, top: u32) {
+    pub(super) fn mark_new_from(&mut self, top: u32) {
         for index in 0..self.nodes.len() as u32 {
             if self.node(index).wd != -1 && self.is_within(index, top) {
                 self.set_incomplete(index, true);

@@ -4,8 +4,8 @@
 mod known;
 mod options;
 mod report;
-mod room;
-mod sides;
+mod sandbox;
+mod swaps;
 mod tap;
 mod verdict;
 
@@ -16,8 +16,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use options::{Options, User};
-use room::{Extra, Room, Visit};
-use sides::Side;
+use sandbox::{Extra, Room, Visit};
+use swaps::Side;
 use tap::Outcome as TestOutcome;
 use verdict::{Tally, Verdict};
 
@@ -76,7 +76,7 @@ fn lock(folder: &Path) -> Result<File, String> {
 /// The users that tests can run as: an ordinary user cannot become root.
 fn users(options: &Options) -> Result<Vec<User>, String> {
     let mut users = options.users.clone();
-    if room::own_uid() != 0 && users.contains(&User::Root) {
+    if sandbox::own_uid() != 0 && users.contains(&User::Root) {
         println!("not root: the runs as root are left out");
         users.retain(|user| *user != User::Root);
     }
@@ -110,7 +110,7 @@ pub struct Finding {
 struct Bench {
     folder: PathBuf,
     fixtures: PathBuf,
-    sides: Vec<Side>,
+    swaps: Vec<Side>,
     tests: Vec<String>,
     failures: Mutex<File>,
 }
@@ -130,7 +130,7 @@ impl Bench {
         let mut bench = Bench {
             fixtures: upstream.source.join("test/fixtures"),
             folder,
-            sides: sides::prepare(root, &upstream, &library, &options.swaps)?,
+            swaps: swaps::prepare(root, &upstream, &library, &options.swaps)?,
             tests: Vec::new(),
             failures: Mutex::new(file),
         };
@@ -139,22 +139,22 @@ impl Bench {
         Ok(bench)
     }
 
-    fn room(&self, number: usize) -> Result<Room, String> {
+    fn sandbox(&self, number: usize) -> Result<Room, String> {
         Room::new(&self.folder.join(format!("room-{number}")))
     }
 
     fn prove_maps(&self) -> Outcome {
-        let room = self.room(0)?;
-        for side in &self.sides {
-            let maps = room.maps(side, User::Ordinary, &self.fixtures)?;
-            sides::check_map(side, &maps)?;
+        let sandbox = self.sandbox(0)?;
+        for side in &self.swaps {
+            let maps = sandbox.maps(side, User::Ordinary, &self.fixtures)?;
+            swaps::check_map(side, &maps)?;
         }
         println!("each side has its own libuv mapped, as /proc/PID/maps says");
         Ok(())
     }
 
     fn list_tests(&mut self, options: &Options) -> Outcome {
-        let mut program = std::process::Command::new(self.sides[0].folder.join("uv_run_tests"));
+        let mut program = std::process::Command::new(self.swaps[0].folder.join("uv_run_tests"));
         let output = tools::run(program.arg("--list").env("UV_RUN_AS_ROOT", "1"))?;
         self.tests = tap::list(&String::from_utf8_lossy(&output.stdout));
         self.tests.retain(|test| options.wants(test));
@@ -204,8 +204,8 @@ impl Bench {
         Finding {
             test: test.into(),
             user,
-            first: vec![Tally::default(); self.sides.len()],
-            again: vec![Tally::default(); self.sides.len()],
+            first: vec![Tally::default(); self.swaps.len()],
+            again: vec![Tally::default(); self.swaps.len()],
             verdicts: Vec::new(),
             message: String::new(),
         }
@@ -213,11 +213,11 @@ impl Bench {
 
     /// One of the workers: takes the next test until there is none.
     fn work(&self, number: usize, user: User, progress: &Progress) -> Outcome {
-        let room = self.room(number)?;
+        let sandbox = self.sandbox(number)?;
         while let Some(index) = progress.take() {
             let test = &self.tests[index % self.tests.len()];
-            for (side, tally) in self.sides.iter().enumerate() {
-                let outcome = self.run_one(&room, tally, user, test)?;
+            for (side, tally) in self.swaps.iter().enumerate() {
+                let outcome = self.run_one(&sandbox, tally, user, test)?;
                 progress.note(index % self.tests.len(), side, tally, &outcome);
             }
         }
@@ -226,7 +226,7 @@ impl Bench {
 
     fn run_one(
         &self,
-        room: &Room,
+        sandbox: &Room,
         side: &Side,
         user: User,
         test: &str,
@@ -238,13 +238,13 @@ impl Bench {
             extra: Extra::Nothing,
             limit: LIMIT,
         };
-        let mut ended = room.test(&visit, &self.fixtures)?;
+        let mut ended = sandbox.test(&visit, &self.fixtures)?;
         let mut outcome = tap::outcome(test, &ended);
         if let TestOutcome::Skipped(why) = &outcome
             && let Some(extra) = Extra::for_reason(why)
         {
             visit.extra = extra;
-            ended = room.test(&visit, &self.fixtures)?;
+            ended = sandbox.test(&visit, &self.fixtures)?;
             outcome = tap::outcome(test, &ended);
         }
         if let TestOutcome::Failed(how) = &outcome {
@@ -259,19 +259,19 @@ impl Bench {
 
     /// Finds the verdicts; what is not clear is run again, alone, on libuv and on the side.
     fn judge(&self, result: &mut Finding) -> Outcome {
-        for side in 1..self.sides.len() {
+        for side in 1..self.swaps.len() {
             let verdict = if verdict::is_clear(result.first[0], result.first[side]) {
                 verdict::of_clear(result.first[0], result.first[side])
             } else {
                 self.run_again(result, side)?
             };
-            result.verdicts.push((self.sides[side].name(), verdict));
+            result.verdicts.push((self.swaps[side].name(), verdict));
         }
         Ok(())
     }
 
     fn run_again(&self, result: &mut Finding, side: usize) -> Result<Verdict, String> {
-        let room = self.room(0)?;
+        let sandbox = self.sandbox(0)?;
         let mut tallies = [Tally::default(); 2];
         println!("  again, alone: {} as {}", result.test, result.user.name());
         loop {
@@ -281,8 +281,8 @@ impl Bench {
             }
             for _ in 0..more {
                 for (tally, number) in tallies.iter_mut().zip([0, side]) {
-                    let side = &self.sides[number];
-                    let outcome = self.run_one(&room, side, result.user, &result.test)?;
+                    let side = &self.swaps[number];
+                    let outcome = self.run_one(&sandbox, side, result.user, &result.test)?;
                     tally.add(&outcome);
                     result.remember(number, &outcome);
                 }

@@ -1,7 +1,7 @@
 //! What libuv's test runner prints for one test: a line of the Test Anything Protocol, then
 //! comments with the output of the test.
 
-use super::room::Ended;
+use super::sandbox::Ended;
 
 /// How one run of a test ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,9 +62,9 @@ impl Verdict {
 }
 
 /// How often a test is run again on both sides before it counts.
-pub const FEW: usize = 5;
+pub const FIRST_RUNS: usize = 5;
 /// And when those runs disagree with each other.
-pub const MANY: usize = 20;
+pub const MOST_RUNS: usize = 20;
 
 /// Whether the first runs are enough to tell.
 pub fn is_clear(libuv: Tally, ours: Tally) -> bool {
@@ -85,8 +85,8 @@ pub fn of_clear(libuv: Tally, ours: Tally) -> Verdict {
 pub fn more_runs(libuv: Tally, ours: Tally) -> usize {
     let always = |tally: Tally| tally.failed == tally.runs() || tally.failed == 0;
     match ours.runs() {
-        0 => FEW,
-        FEW if !(always(ours) && always(libuv)) => MANY - FEW,
+        0 => FIRST_RUNS,
+        FIRST_RUNS if !(always(ours) && always(libuv)) => MOST_RUNS - FIRST_RUNS,
         _ => 0,
     }
 }
@@ -149,10 +149,13 @@ mod tests {
 
     #[test]
     fn disagreeing_runs_ask_for_more() {
-        assert_eq!(more_runs(Tally::default(), Tally::default()), FEW);
+        assert_eq!(more_runs(Tally::default(), Tally::default()), FIRST_RUNS);
         assert_eq!(more_runs(tally(5, 0, 0), tally(0, 0, 5)), 0);
         assert_eq!(more_runs(tally(5, 0, 0), tally(5, 0, 0)), 0);
-        assert_eq!(more_runs(tally(5, 0, 0), tally(4, 0, 1)), MANY - FEW);
+        assert_eq!(
+            more_runs(tally(5, 0, 0), tally(4, 0, 1)),
+            MOST_RUNS - FIRST_RUNS
+        );
         assert_eq!(more_runs(tally(20, 0, 0), tally(19, 0, 1)), 0);
     }
 

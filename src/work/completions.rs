@@ -8,81 +8,81 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 
-use super::jobs::Job;
+use super::queue::Job;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::list::{self, List};
 use crate::view::{addr, get};
 
-fn stack<'a>(on: Loop) -> &'a AtomicPtr<uv__queue> {
+fn stack<'a>(event_loop: Loop) -> &'a AtomicPtr<uv__queue> {
     // SAFETY: aligned, live, and accessed atomically only once the loop is initialised.
-    unsafe { AtomicPtr::from_ptr(addr!(on.wq.next)) }
+    unsafe { AtomicPtr::from_ptr(addr!(event_loop.wq.next)) }
 }
 
-pub(super) fn loop_init(on: Loop) {
-    stack(on).store(core::ptr::null_mut(), SeqCst);
+pub(super) fn loop_init(event_loop: Loop) {
+    stack(event_loop).store(core::ptr::null_mut(), SeqCst);
 }
 
 /// Whether any job is to be told.
 #[inline]
-pub(crate) fn any(on: Loop) -> bool {
-    !on.done_here().is_empty() || !stack(on).load(SeqCst).is_null()
+pub(crate) fn any(event_loop: Loop) -> bool {
+    !event_loop.inline_completions().is_empty() || !stack(event_loop).load(SeqCst).is_null()
 }
 
 /// Gives a job back to its loop, from any thread. The loop may be gone when this returns, for it is
 /// kept only until the call is made.
 pub(super) fn deliver(job: Job) {
-    let on = job.event_loop();
-    on.asyncs().hold(|asyncs| {
+    let event_loop = job.event_loop();
+    event_loop.asyncs().pin(|asyncs| {
         let link = job.link().raw();
-        let mut top = stack(on).load(SeqCst);
+        let mut top = stack(event_loop).load(SeqCst);
         loop {
             // SAFETY: the job is this thread's until it is on the stack.
             unsafe { (*link).next = top };
-            match stack(on).compare_exchange_weak(top, link, SeqCst, SeqCst) {
+            match stack(event_loop).compare_exchange_weak(top, link, SeqCst, SeqCst) {
                 Ok(_) => break,
                 Err(other) => top = other,
             }
         }
-        asyncs.call();
+        asyncs.wake();
     });
 }
 
 /// Keeps a job that this thread, the loop's, has done, until the loop polls. What workers have
 /// finished by now goes before it.
-pub(super) fn keep_here(job: Job) {
-    let on = job.event_loop();
-    take_finished(on, on.done_here());
-    on.done_here().push_back(job.link());
+pub(super) fn deliver_inline(job: Job) {
+    let event_loop = job.event_loop();
+    take_completions(event_loop, event_loop.inline_completions());
+    event_loop.inline_completions().push_back(job.link());
     // Who does not run the loop but waits for its descriptor.
-    on.asyncs().call();
+    event_loop.asyncs().wake();
 }
 
 /// Tells all that are done by now; how many.
-pub(crate) fn tell(on: Loop) -> u64 {
+pub(crate) fn deliver_all(event_loop: Loop) -> u64 {
     let mut local = list::head();
     // SAFETY: `local` outlives the walk, which leaves it empty.
     let todo = unsafe { List::from_ptr(&raw mut local) };
-    on.done_here().take(todo);
-    take_finished(on, todo);
+    event_loop.inline_completions().take(todo);
+    take_completions(event_loop, todo);
     let mut count = 0;
     while let Some(link) = todo.pop_front() {
         let job = Job::from_link(link);
         let status = if job.end() { UV_ECANCELED } else { 0 };
         count += 1;
         // Each is an event, counted before it is told, so that its callback sees it.
-        on.metrics().count_events(1);
+        event_loop.metrics().count_events(1);
         invoke_done(job, status);
     }
     count
 }
 
 /// Moves what workers finished to the end of `into`, the first one first.
-fn take_finished(on: Loop, into: List) {
-    if stack(on).load(SeqCst).is_null() {
+fn take_completions(event_loop: Loop, into: List) {
+    if stack(event_loop).load(SeqCst).is_null() {
         return;
     }
-    let mut link = stack(on).swap(core::ptr::null_mut(), SeqCst);
+    let mut link = stack(event_loop).swap(core::ptr::null_mut(), SeqCst);
     let mut newest = into;
     while !link.is_null() {
         // SAFETY: links on the stack are members of live jobs, and this thread's since the swap.

@@ -8,7 +8,7 @@ use super::request::{FsRequest, into_block};
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, Result};
-use crate::sys::cached::{self, Answer};
+use crate::sys::nonblocking_fs::{self, Answer};
 use crate::sys::path;
 use crate::sys::stat::Target;
 use crate::view::{get, set};
@@ -77,7 +77,10 @@ impl Operation for Readlink {
             return Some(Err(Errno::EINVAL));
         }
         // Not even the text of a link need be in memory; it is when the link can be followed.
-        if matches!(cached::open(request.path(), libc::O_PATH), Answer::Unknown) {
+        if matches!(
+            nonblocking_fs::open(request.path(), libc::O_PATH),
+            Answer::Unknown
+        ) {
             return None;
         }
         let text = cached_text(file)?;
@@ -98,7 +101,7 @@ fn cached_text(file: &LocalFile) -> Option<alloc::Vec<u8>> {
     // Room for the terminator, by which too long a text shows as well.
     text.try_reserve_exact(length + 1).ok()?;
     text.resize(length + 1, 0);
-    let count = cached::readlink(file.fd, &mut text).ok()?;
+    let count = nonblocking_fs::readlink(file.fd, &mut text).ok()?;
     if count != length {
         return None;
     }

@@ -27,13 +27,13 @@ fn is_denied(error: Errno) -> bool {
 }
 
 /// The process or the system has used something up, and so fails for other directories as well.
-fn is_lack(error: Errno) -> bool {
+fn is_shortage(error: Errno) -> bool {
     matches!(error, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
 }
 
 impl Tree {
-    pub(super) fn begin_look(&mut self) {
-        self.look = self.look.wrapping_add(1);
+    pub(super) fn begin_scan(&mut self) {
+        self.scan_number = self.scan_number.wrapping_add(1);
         self.has_told = false;
     }
 
@@ -87,7 +87,7 @@ impl Tree {
             Err(error) if is_denied(error) => {
                 // One that was watched before stays so.
                 if let Some(known) = self.child_named(parent, name) {
-                    self.node(known).seen = self.look;
+                    self.node(known).seen = self.scan_number;
                 }
                 Ok(None)
             }
@@ -108,7 +108,7 @@ impl Tree {
         let wd = self.watch(registry, &directory, &path)?;
         if let Some(known) = registry.subscriptions.node_of(wd, handle) {
             if self.move_to(known, parent, name)? && self.is_late {
-                self.renew_from(known);
+                self.mark_new_from(known);
             }
             return Ok((known, directory, false));
         }
@@ -118,7 +118,7 @@ impl Tree {
 
     /// Looks into a directory and, however deep, into those below it that are incomplete.
     /// `appeared` says that what has no node yet has appeared with all that is in it.
-    pub(super) fn look_into(
+    pub(super) fn scan(
         &mut self,
         registry: &mut Registry,
         handle: FsEvent,
@@ -151,11 +151,11 @@ impl Tree {
             }
             match self.attach(registry, handle, node, fd, entry.name) {
                 Ok(Some((child, directory, is_made))) => {
-                    let look = self.look;
+                    let scan_number = self.scan_number;
                     let child_node = self.node(child);
-                    child_node.seen = look;
+                    child_node.seen = scan_number;
                     child_node.is_new |= is_made && appeared;
-                    if child_node.is_incomplete && child_node.visited != look {
+                    if child_node.is_incomplete && child_node.visited != scan_number {
                         self.visit(registry, &mut open, child, directory);
                     }
                 }
@@ -173,7 +173,7 @@ impl Tree {
         node: u32,
         directory: Directory,
     ) {
-        self.node(node).visited = self.look;
+        self.node(node).visited = self.scan_number;
         self.set_incomplete(node, false);
         if let Err(error) = alloc::push(open, (node, directory)) {
             self.fail(registry, node, c"", error);
@@ -189,10 +189,10 @@ impl Tree {
     }
 
     /// Looks again into what is incomplete in a directory.
-    pub(super) fn look_again(&mut self, registry: &mut Registry, handle: FsEvent, top: u32) {
+    pub(super) fn rescan(&mut self, registry: &mut Registry, handle: FsEvent, top: u32) {
         if self.incomplete > 0 {
-            self.begin_look();
-            self.look_at_incomplete(registry, handle, top, true);
+            self.begin_scan();
+            self.scan_incomplete(registry, handle, top, true);
         }
     }
 
@@ -200,7 +200,7 @@ impl Tree {
     /// was told of by its old name since.
     pub(in super::super) fn retry(&mut self, registry: &mut Registry, handle: FsEvent) {
         self.is_late = true;
-        self.look_again(registry, handle, ROOT);
+        self.rescan(registry, handle, ROOT);
         self.is_late = false;
     }
 
@@ -212,11 +212,11 @@ impl Tree {
                 self.node(index).is_told = false;
             }
         }
-        self.begin_look();
-        self.look_at_incomplete(registry, handle, ROOT, false);
+        self.begin_scan();
+        self.scan_incomplete(registry, handle, ROOT, false);
     }
 
-    fn look_at_incomplete(
+    fn scan_incomplete(
         &mut self,
         registry: &mut Registry,
         handle: FsEvent,
@@ -229,7 +229,7 @@ impl Tree {
                 continue;
             }
             match self.open_known(registry, index) {
-                Ok(directory) => self.look_into(registry, handle, index, directory, appeared),
+                Ok(directory) => self.scan(registry, handle, index, directory, appeared),
                 Err(error) => {
                     if is_gone(error) {
                         self.is_displaced |= index == ROOT;
@@ -237,7 +237,7 @@ impl Tree {
                         self.fail(registry, index, c"", error);
                     }
                     // Nothing is reached without the root.
-                    if index == ROOT || is_lack(error) {
+                    if index == ROOT || is_shortage(error) {
                         is_cut_short = true;
                         break;
                     }
@@ -251,7 +251,7 @@ impl Tree {
     /// a look which was cut short has not come to: all is looked at again then.
     fn settle(&mut self, registry: &mut Registry, is_cut_short: bool) {
         for index in 0..self.nodes.len() as u32 {
-            if self.node(index).wd == -1 || self.nodes[index as usize].visited != self.look {
+            if self.node(index).wd == -1 || self.nodes[index as usize].visited != self.scan_number {
                 continue;
             }
             if is_cut_short {
@@ -264,18 +264,18 @@ impl Tree {
 
     /// Whether a directory is incomplete, and this look has not been into it.
     fn is_due(&mut self, index: u32) -> bool {
-        let look = self.look;
+        let scan_number = self.scan_number;
         let node = self.node(index);
-        node.is_incomplete && node.visited != look
+        node.is_incomplete && node.visited != scan_number
     }
 
     /// Drops the directories in `parent` that this look has not seen.
     fn drop_unseen(&mut self, registry: &mut Registry, parent: u32) {
-        let look = self.look;
+        let scan_number = self.scan_number;
         let mut at = self.node(parent).first_child;
         while at != NONE {
             let &mut Node { next, seen, .. } = self.node(at);
-            if seen != look {
+            if seen != scan_number {
                 self.drop_from(registry, at);
             }
             at = next;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::options::User;
-use super::sides::Side;
+use super::swaps::Side;
 
 /// The ids of Debian's `nobody` and `nogroup`.
 const NOBODY: u32 = 65534;

@@ -30,7 +30,7 @@ view!(
 trait Phase: Copy {
     const KIND: uv_handle_type;
     /// The started handles of the kind.
-    fn started(on: Loop) -> List;
+    fn started(event_loop: Loop) -> List;
     fn handle(self) -> Handle;
     fn link(self) -> List;
     fn from_link(link: List) -> Self;
@@ -38,11 +38,11 @@ trait Phase: Copy {
     fn invoke(self);
 }
 
-fn init(phase: impl Phase, on: Loop) {
+fn init(phase: impl Phase, event_loop: Loop) {
     fn kind<P: Phase>(_: P) -> uv_handle_type {
         P::KIND
     }
-    phase.handle().init(on, kind(phase));
+    phase.handle().init(event_loop, kind(phase));
     phase.link().init();
 }
 
@@ -70,32 +70,32 @@ fn stop<P: Phase>(phase: P) {
     }
 }
 
-fn run<P: Phase>(on: Loop) {
-    if P::started(on).is_empty() {
+fn run<P: Phase>(event_loop: Loop) {
+    if P::started(event_loop).is_empty() {
         return;
     }
     let mut local = list::head();
     // SAFETY: `local` outlives the walk, which leaves it empty.
     let todo = unsafe { List::from_ptr(&raw mut local) };
-    P::started(on).take(todo);
+    P::started(event_loop).take(todo);
     while let Some(link) = todo.pop_front() {
-        P::started(on).push_back(link);
+        P::started(event_loop).push_back(link);
         let phase = P::from_link(link);
         debug_assert!(phase.has_callback());
         phase.invoke();
     }
 }
 
-pub(crate) fn run_idle(on: Loop) {
-    run::<Idle>(on);
+pub(crate) fn run_idle(event_loop: Loop) {
+    run::<Idle>(event_loop);
 }
 
-pub(crate) fn run_prepare(on: Loop) {
-    run::<Prepare>(on);
+pub(crate) fn run_prepare(event_loop: Loop) {
+    run::<Prepare>(event_loop);
 }
 
-pub(crate) fn run_check(on: Loop) {
-    run::<Check>(on);
+pub(crate) fn run_check(event_loop: Loop) {
+    run::<Check>(event_loop);
 }
 
 /// The same code for the three views, which differ in names only.
@@ -104,8 +104,8 @@ macro_rules! phase {
         impl Phase for $view {
             const KIND: uv_handle_type = $kind;
 
-            fn started(on: Loop) -> List {
-                on.$list()
+            fn started(event_loop: Loop) -> List {
+                event_loop.$list()
             }
 
             fn handle(self) -> Handle {

@@ -1,0 +1,99 @@
+//! The program's own work on the thread pool.
+//!
+//! A request is the pool's from `uv_queue_work` until `after_work_cb` is about to run, which
+//! happens on the loop's thread, for cancelled work too.
+//!
+//! <https://docs.libuv.org/en/v1.x/threadpool.html>
+
+use core::ffi::c_int;
+
+use crate::abi::*;
+use crate::event_loop::Loop;
+use crate::request::Request;
+use crate::view::{addr, get, owner, set, view};
+
+use super::pool::{self, Kind};
+
+view!(
+    /// A request for work.
+    Work => uv_work_t
+);
+
+impl Work {
+    fn request(self) -> Request {
+        // SAFETY: begins with the fields of a request.
+        unsafe { Request::from_ptr(self.raw().cast()) }
+    }
+
+    fn start(self, event_loop: Loop, work: uv_work_cb, after: uv_after_work_cb) {
+        self.request().start(event_loop, UV_WORK);
+        set!(self.r#loop = event_loop.raw());
+        set!(self.work_cb = work);
+        set!(self.after_work_cb = after);
+        // SAFETY: the request stays in place until its callback, and so does its member.
+        unsafe { pool::submit(event_loop, addr!(self.work_req), Kind::Usual, run, done) };
+    }
+
+    fn finish(self, status: c_int) {
+        // SAFETY: a loop outlives its requests.
+        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
+        self.invoke_after(status);
+    }
+
+    fn invoke_work(self) {
+        if let Some(callback) = get!(self.work_cb) {
+            // SAFETY: the user's callback gets the request it was given for.
+            unsafe { callback(self.raw()) }
+        }
+    }
+
+    fn invoke_after(self, status: c_int) {
+        if let Some(callback) = get!(self.after_work_cb) {
+            // SAFETY: the user's callback gets the request it was given for, which nothing here
+            // touches afterwards.
+            unsafe { callback(self.raw(), status) }
+        }
+    }
+}
+
+/// On a worker.
+unsafe extern "C" fn run(job: *mut uv__work) {
+    // SAFETY: submitted as that member of a live request.
+    unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.invoke_work();
+}
+
+/// On the loop's thread.
+unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
+    // SAFETY: submitted as that member of a live request.
+    unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.finish(status);
+}
+
+// C entry points
+
+/// Has `work_cb` called on a thread of the pool, and `after_work_cb`, which may be `NULL`, on the
+/// loop's thread afterwards: with status 0, or `UV_ECANCELED` when `uv_cancel` took the request
+/// back before a thread began with it.
+///
+/// The pool has four threads unless the environment variable `UV_THREADPOOL_SIZE` says otherwise
+/// (1 to 1024) when it is first used.
+///
+/// Returns 0, or `UV_EINVAL` when `work_cb` is `NULL`.
+///
+/// <https://docs.libuv.org/en/v1.x/threadpool.html#c.uv_queue_work>
+///
+/// # Safety
+/// `loop` must be initialised; `req` must stay in place until `after_work_cb` is called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uv_queue_work(
+    r#loop: *mut uv_loop_t,
+    req: *mut uv_work_t,
+    work_cb: uv_work_cb,
+    after_work_cb: uv_after_work_cb,
+) -> c_int {
+    if work_cb.is_none() {
+        return UV_EINVAL;
+    }
+    // SAFETY: common pointer contract.
+    unsafe { Work::from_ptr(req).start(Loop::from_ptr(r#loop), work_cb, after_work_cb) };
+    0
+}
