@@ -126,7 +126,7 @@ impl Loop {
             let were_waiting = self.measures_idle_time();
             self.metrics().were_waiting.store(were_waiting, Relaxed);
             let count = self.deliver_messages();
-            self.waiting(|waiting| waiting.waiter.did(count));
+            self.waiting(|waiting| waiting.waiter.count(count));
         }
     }
 
@@ -228,7 +228,7 @@ impl Loop {
         }
         self.metrics().count_events(done.seen);
         done.seen += messages;
-        self.waiting(|waiting| waiting.waiter.did(done.seen));
+        self.waiting(|waiting| waiting.waiter.count(done.seen));
         if done.any_signal {
             dispatch(self, self.signal_watcher(), ready::READABLE);
         }

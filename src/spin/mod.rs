@@ -1,11 +1,11 @@
 //! Spinning for a while before blocking.
 //!
-//! To block and be woken takes tens of microseconds, more where the processor itself goes idle. A
+//! To block and be woken takes tens of microseconds, and more where the processor itself goes idle. A
 //! loop or a pool whose next event is closer than that waits quicker, and cheaper, by spinning.
-//! [`Waiter`] is what each of them has; `policy.rs` decides. Fewer threads spin at once than there
-//! are processors, so that whoever they wait for can run.
+//! Each of them has a [`Waiter`]; `policy.rs` decides. Fewer threads spin at once than there are
+//! processors, so that the thread that they wait for can run.
 //!
-//! `OXUV_SPIN_US` is how long a wait spins at most, in microseconds; 0 is never.
+//! `OXUV_SPIN_US` is how long a wait spins at most, in microseconds; 0 turns spinning off.
 
 mod policy;
 
@@ -19,16 +19,16 @@ use policy::{Policy, Wait};
 /// How long a wait spins unless the environment says otherwise: as long as a blocked partner may
 /// take to wake up.
 const DEFAULT_WINDOW_US: usize = 50;
-/// The longest window that the environment may ask for. Beyond 200 µs the policy takes a wait for
-/// one that lost the processor.
+/// The longest window that the environment may ask for. The policy assumes of a wait beyond 200 µs
+/// that its thread lost the processor.
 const MAX_WINDOW_US: usize = 1000;
 
-/// The probes that waiters of this process have begun.
+/// How many probes waiters of this process have begun.
 static PROBES: AtomicU32 = AtomicU32::new(0);
 /// How many threads of this process spin right now.
 static SPINNERS: AtomicUsize = AtomicUsize::new(0);
 
-/// How long a wait spins at most, in nanoseconds; 0 for not at all, as on a single processor.
+/// How long a wait spins at most, in nanoseconds. It is 0 on a single processor.
 pub(crate) fn window_ns() -> u64 {
     const UNKNOWN: u64 = u64::MAX;
     static SETTING: Setting = Setting::new(c"OXUV_SPIN_US", MAX_WINDOW_US, "50");
@@ -51,22 +51,23 @@ pub(crate) fn reset_after_fork() {
     SPINNERS.store(0, Relaxed);
 }
 
-/// Who waits for one thing after the other: a loop, or the workers of the pool together.
+/// What a loop, or the pool's workers together, know of their waits.
 pub(crate) struct Waiter {
     policy: Policy,
-    /// When the last wait ended, by the monotonic clock, and how much was done since.
+    /// When the last wait ended, by the monotonic clock.
     ended_ns: u64,
-    done: u64,
+    /// The events and jobs since then.
+    events: u64,
 }
 
 /// What came of spinning.
 #[derive(Clone, Copy)]
 pub(crate) enum Spun {
-    /// It was not tried, or others do already.
+    /// It was not tried, or too many others were spinning.
     Not,
-    /// It was enough, since then by the monotonic clock.
+    /// What the thread waits for came. It has spun since `since_ns` of the monotonic clock.
     Enough { since_ns: u64 },
-    /// It was not, for so long.
+    /// The window is over, after `ns` nanoseconds.
     InVain { ns: u64 },
 }
 
@@ -75,7 +76,7 @@ impl Waiter {
         Waiter {
             policy: Policy::new(&PROBES),
             ended_ns: 0,
-            done: 0,
+            events: 0,
         }
     }
 
@@ -85,27 +86,27 @@ impl Waiter {
         window_ns() > 0 && self.policy.should_spin()
     }
 
-    /// So many jobs were done, or events delivered.
+    /// Counts jobs that were done, or events that were delivered.
     #[inline]
-    pub(crate) fn did(&mut self, count: u64) {
-        self.done += count;
+    pub(crate) fn count(&mut self, events: u64) {
+        self.events += events;
     }
 
     /// The wait ended at `now_ns`, by the monotonic clock.
     pub(crate) fn waited(&mut self, now_ns: u64, spun: Spun) {
         let wait = match spun {
             Spun::Not => Wait::Blocked,
-            Spun::InVain { ns } => Wait::Missed(ns),
+            Spun::InVain { ns } => Wait::Spun(ns),
             Spun::Enough { since_ns } => Wait::Spun(now_ns.saturating_sub(since_ns)),
         };
         let cycle_ns = now_ns.saturating_sub(self.ended_ns);
-        self.policy.waited(cycle_ns, self.done, wait);
-        (self.ended_ns, self.done) = (now_ns, 0);
+        self.policy.waited(cycle_ns, self.events, wait);
+        (self.ended_ns, self.events) = (now_ns, 0);
     }
 }
 
-/// Spins until `is_there`, or the window is over, or others spin, as many as may. The first looks are
-/// free: the others may have just got what they wait for.
+/// Spins until `is_there`, until the window is over, or until as many others spin as may. That is
+/// asked after the first checks only: the others may be about to end.
 pub(crate) fn spin(is_there: impl FnMut() -> bool) -> Spun {
     let mut is_counted = false;
     let spun = spin_for(window_ns(), is_there, || {
@@ -125,8 +126,8 @@ fn may_spin() -> bool {
     SPINNERS.fetch_update(Relaxed, Relaxed, more).is_ok()
 }
 
-/// Looks until `is_there`, for `window_ns` nanoseconds at most; after the first few looks, and again
-/// after every few, only while it `may_go_on`.
+/// Spins until `is_there`, for `window_ns` nanoseconds at most. After every few checks it asks whether
+/// it `may_go_on`.
 fn spin_for(
     window_ns: u64,
     mut is_there: impl FnMut() -> bool,
@@ -134,7 +135,7 @@ fn spin_for(
 ) -> Spun {
     let since_ns = clock::monotonic_ns();
     loop {
-        // The clock takes as long as some looks: it is asked after several.
+        // Reading the clock takes as long as some checks.
         for _ in 0..8 {
             if is_there() {
                 return Spun::Enough { since_ns };
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spinning_ends_when_it_is_there_or_the_window_is_over() {
+    fn spinning_ends_with_the_event_or_the_window() {
         let mut count = 0;
         let mut hundredth = || {
             count += 1;
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_looks_are_free() {
+    fn the_first_checks_need_no_permission() {
         let mut count = 0;
         let mut third = || {
             count += 1;

@@ -1,13 +1,14 @@
-//! Whether a waiter spins before it blocks: decided by the times of its waits alone.
+//! Whether a waiter spins before it blocks, decided by the times of its waits alone.
 //!
 //! A *cycle* reaches from the end of one wait to the end of the next, work included. After a row of
-//! short cycles the waiter *probes*: it spins for some waits. It goes on only while a cycle takes
-//! clearly less time for what is done in it than where it blocked, and spinning keeps a processor busy
-//! for no longer than blocking and waking up. So a waiter that something else paces blocks: a timer's, another
-//! machine's. Each time it was in vain, the row before the next probe becomes twice as long.
+//! short cycles the waiter *probes*: it spins for some waits. It goes on under two conditions. An
+//! event takes clearly less time than it did when the waiter blocked. And spinning keeps a processor
+//! busy for no longer than blocking and waking up does. So a waiter blocks that a timer or another
+//! machine paces. The row before the next probe becomes longer after each failure: twice as long
+//! where spinning paid for a while, four times as long where the probe itself failed.
 //!
-//! Both sides of a hand-over must spin to gain from it: so a waiter with a few short cycles joins
-//! the probes of others, which the process counts.
+//! Both sides of a hand-over must spin to gain from it. So a waiter with a few short cycles joins the
+//! probes of others, which the process counts.
 //!
 //! After Karlin, Li, Manasse and Owicki, "Empirical Studies of Competitive Spinning for a
 //! Shared-Memory Multiprocessor", SOSP 1991.
@@ -16,16 +17,16 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Cycles above this are long: with a window of 50 µs there is no spinning through them.
 const SHORT_CYCLE_NS: u64 = 100_000;
-/// The longest mean of spinning. To block and to be woken keeps the processors of both sides busy
-/// for 8 to 20 µs (`cargo bench`, `bare/threads`).
+/// The longest mean time of spinning in a cycle. To block and to be woken keeps the processors of
+/// both sides busy for 8 to 20 µs (`cargo bench`, `bare/threads`).
 const BLOCKING_COST_NS: u64 = 12_000;
-/// Short cycles before the first probe, and waits of a probe in which the other side wakes up and
+/// Short cycles before the first probe. A probe begins with as many waits, in which the other side
 /// begins to spin as well; half as many again are measured.
 const ROUND_WAITS: u32 = 32;
-/// Short cycles between probes at most. Where others want the processors, who spins loses its
-/// own for some 4 ms: that is a few hundredths of so many cycles.
+/// The most short cycles between two probes. On a busy machine a thread that spins loses its
+/// processor for some 4 ms, which is a few hundredths of what this many cycles take.
 const LONGEST_REST_WAITS: u32 = 32_768;
-/// Spinning that has paid for longer than a time slice of the system's makes rests short again.
+/// Spinning that has paid for longer than a time slice of the scheduler makes rests short again.
 const PROVEN_NS: u64 = 50_000_000;
 
 /// How a wait went.
@@ -33,31 +34,31 @@ const PROVEN_NS: u64 = 50_000_000;
 pub(super) enum Wait {
     /// It blocked at once.
     Blocked,
-    /// It spun for so many nanoseconds, and that was enough.
+    /// It spun for this many nanoseconds, whether or not it blocked afterwards.
     Spun(u64),
-    /// It spun for so many nanoseconds, and then blocked.
-    Missed(u64),
 }
 
 enum State {
-    /// Blocks; so many short cycles in a row.
+    /// It blocks; `short_cycles` is how many short cycles there were in a row.
     Blocking { short_cycles: u32 },
-    /// Spins, since so many waits and nanoseconds; so many waits were too long for that.
+    /// It has spun in `waits` waits, whose cycles took `ns` nanoseconds together. `long` of them
+    /// spun for longer than blocking takes.
     Spinning { waits: u32, long: u32, ns: u64 },
 }
 
 /// What one waiter has learnt.
 pub(super) struct Policy {
     state: State,
-    /// The process's count of probes, and what it was when this waiter looked last.
+    /// The process's count of probes, and its value when this waiter read it last.
     probes: &'static AtomicU32,
     seen_probes: u32,
     /// Short cycles before the next probe.
     rest_waits: u32,
-    /// The mean of recent short cycles that blocked, for each thing done in them.
+    /// The mean time of an event in recent short cycles that blocked.
     blocked_cycle_ns: u64,
-    /// The means of recent waits that spun: the same of their cycles, and of spinning in them.
+    /// The mean time of an event in recent cycles that spun.
     spun_cycle_ns: u64,
+    /// The mean time of spinning in recent cycles that spun.
     spun_ns: u64,
 }
 
@@ -93,27 +94,25 @@ impl Policy {
         joins
     }
 
-    /// A wait is over, and with it a cycle in which so much was done.
-    pub(super) fn waited(&mut self, cycle_ns: u64, done: u64, wait: Wait) {
-        let done = done.max(1);
+    /// A wait is over, and with it a cycle of `cycle_ns` nanoseconds with `events` events or jobs.
+    pub(super) fn waited(&mut self, cycle_ns: u64, events: u64, wait: Wait) {
+        let events = events.max(1);
         match (&self.state, wait) {
             (State::Blocking { short_cycles }, Wait::Blocked) => {
-                self.blocked(cycle_ns, done, *short_cycles);
+                self.blocked(cycle_ns, events, *short_cycles);
             }
-            (State::Spinning { .. }, Wait::Spun(ns) | Wait::Missed(ns)) => {
-                self.spun(cycle_ns, done, ns);
-            }
-            // As many others were spinning as may. That says nothing.
+            (State::Spinning { .. }, Wait::Spun(ns)) => self.spun(cycle_ns, events, ns),
+            // Too many others were spinning. That proves nothing.
             _ => {}
         }
     }
 
-    fn blocked(&mut self, cycle_ns: u64, done: u64, short_cycles: u32) {
+    fn blocked(&mut self, cycle_ns: u64, events: u64, short_cycles: u32) {
         let is_short = cycle_ns < SHORT_CYCLE_NS;
         let short_cycles = if is_short { short_cycles + 1 } else { 0 };
         self.blocked_cycle_ns = match short_cycles {
-            0 | 1 => cycle_ns / done,
-            _ => mean(self.blocked_cycle_ns, cycle_ns / done, 3),
+            0 | 1 => cycle_ns / events,
+            _ => mean(self.blocked_cycle_ns, cycle_ns / events, 3),
         };
         self.state = State::Blocking { short_cycles };
         if short_cycles >= self.rest_waits {
@@ -127,11 +126,11 @@ impl Policy {
         self.state = State::Spinning { waits, long, ns };
     }
 
-    fn spun(&mut self, cycle_ns: u64, done: u64, spun_ns: u64) {
+    fn spun(&mut self, cycle_ns: u64, events: u64, spun_ns: u64) {
         let State::Spinning { waits, long, ns } = &mut self.state else {
             return;
         };
-        // A pause of the program's is no slow cycle.
+        // A pause of the program is no slow cycle.
         let cycle_ns = cycle_ns.min(SHORT_CYCLE_NS);
         *waits = waits.saturating_add(1);
         *long = long.saturating_add((spun_ns > BLOCKING_COST_NS).into());
@@ -141,20 +140,22 @@ impl Policy {
         }
         let is_probe = *waits < ROUND_WAITS * 3 / 2;
         let weight = if *waits <= ROUND_WAITS { 0 } else { 4 };
-        self.spun_cycle_ns = mean(self.spun_cycle_ns, cycle_ns / done, weight);
+        self.spun_cycle_ns = mean(self.spun_cycle_ns, cycle_ns / events, weight);
         self.spun_ns = mean(self.spun_ns, spun_ns, weight);
         let is_in_vain = match is_probe {
             true => *long > ROUND_WAITS / 4,
             false => !self.pays(),
         };
-        // After so long, the processor was taken away meanwhile.
+        // A wait that spun for so long has lost its processor meanwhile.
         if is_in_vain || spun_ns > 2 * SHORT_CYCLE_NS {
-            self.rest_waits = (self.rest_waits * 2).min(LONGEST_REST_WAITS);
+            let growth = if is_probe { 4 } else { 2 };
+            self.rest_waits = (self.rest_waits * growth).min(LONGEST_REST_WAITS);
             self.state = State::Blocking { short_cycles: 0 };
         }
     }
 
-    /// Whether spinning is much cheaper than blocking; or no dearer, and makes cycles clearly shorter.
+    /// Whether spinning is much cheaper than blocking, or costs no more and makes cycles clearly
+    /// shorter.
     fn pays(&self) -> bool {
         self.spun_ns <= BLOCKING_COST_NS / 4
             || self.spun_ns <= BLOCKING_COST_NS
@@ -172,7 +173,8 @@ mod tests {
         Policy::new(std::boxed::Box::leak(std::boxed::Box::default()))
     }
 
-    /// So many waits: they block for `BLOCKED_NS` a cycle, or else spin as said.
+    /// Lets `policy` wait `waits` times. A cycle takes `BLOCKED_NS` where it blocks, and `cycle_ns`
+    /// where it spins.
     fn wait(policy: &mut Policy, waits: u32, cycle_ns: u64, spun: Wait) {
         for _ in 0..waits {
             if policy.should_spin() {
@@ -183,7 +185,7 @@ mod tests {
         }
     }
 
-    /// One that has probed with success.
+    /// A policy that has probed with success.
     fn spinning() -> Policy {
         let mut policy = policy();
         wait(&mut policy, 100, 2_000, Wait::Spun(1_000));
@@ -226,9 +228,9 @@ mod tests {
         assert_eq!(policy.rest_waits, LONGEST_REST_WAITS);
     }
 
-    /// Who spins finds the first of many, and does one at a time what could be done together.
+    /// A waiter that spins gets one event at a time, where blocking would let many come together.
     #[test]
-    fn shorter_cycles_in_which_less_is_done_are_in_vain() {
+    fn shorter_cycles_with_fewer_events_do_not_pay() {
         let mut policy = policy();
         for _ in 0..100_000 {
             match policy.should_spin() {
@@ -252,8 +254,8 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_in_vain_ends_soon() {
-        for spun in [Wait::Missed(50_000), Wait::Spun(BLOCKING_COST_NS + 1)] {
+    fn a_failed_probe_ends_soon() {
+        for spun in [Wait::Spun(50_000), Wait::Spun(BLOCKING_COST_NS + 1)] {
             let mut policy = policy();
             let mut spins = 0;
             for _ in 0..ROUND_WAITS + 20 {
@@ -268,11 +270,11 @@ mod tests {
     fn a_pause_now_and_then_does_not_end_it() {
         let mut policy = spinning();
         for _ in 0..100 {
-            wait(&mut policy, 1, 10_000_000, Wait::Missed(50_000));
+            wait(&mut policy, 1, 10_000_000, Wait::Spun(50_000));
             wait(&mut policy, 60, 2_000, Wait::Spun(1_000));
             assert!(policy.should_spin());
         }
-        wait(&mut policy, 5, 10_000_000, Wait::Missed(50_000));
+        wait(&mut policy, 5, 10_000_000, Wait::Spun(50_000));
         assert!(!policy.should_spin());
     }
 

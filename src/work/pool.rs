@@ -304,7 +304,7 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
             POOL.returning.fetch_add(returning, SeqCst);
             completions::deliver(job);
             pool = Guard::lock();
-            pool.waiter.did(1);
+            pool.waiter.count(1);
             POOL.returning.fetch_sub(returning, SeqCst);
             pool.queue.finished(was_slow);
         } else if pool.stopping {
