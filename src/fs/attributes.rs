@@ -1,4 +1,4 @@
-//! Who may do what with files: permissions and owners.
+//! Permissions and owners of files.
 
 use core::ffi::{c_char, c_int};
 
@@ -24,14 +24,15 @@ impl Operation for Access {
         path::access(request.path(), get!(request.flags)).map(|()| 0)
     }
 
-    /// Other modes are an error whatever the path is.
+    /// Other modes are an error for every path.
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
         const MODES: c_int = libc::R_OK | libc::W_OK | libc::X_OK;
         let is_known = get!(request.flags) & !MODES == 0;
         is_known.then(|| Target::Path(request.path()))
     }
 
-    /// The path was looked up for the effective user, while the question is for the real one.
+    /// Only where the effective user is the real one: the path was resolved for the former, and
+    /// access(2) asks about the latter.
     fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
         if !nonblocking_fs::is_real_user() {
             return None;
@@ -201,7 +202,8 @@ pub unsafe extern "C" fn uv_fs_chown(
     }
 }
 
-/// The same as `uv_fs_chown` for an open file.
+/// Sets the user and the group that an open file belongs to, as fchown(2) does; an id of -1 leaves
+/// it as it is.
 ///
 /// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
 ///
@@ -228,7 +230,8 @@ pub unsafe extern "C" fn uv_fs_fchown(
     }
 }
 
-/// The same as `uv_fs_chown`, but for a symbolic link sets the owner of the link itself.
+/// Sets the user and the group that a file belongs to, as lchown(2) does: for a symbolic link those
+/// of the link itself. An id of -1 leaves it as it is.
 ///
 /// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
 ///

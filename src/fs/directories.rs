@@ -1,8 +1,8 @@
-//! Folders: making and removing them, and reading what is in them, at once (`uv_fs_scandir`) or
-//! bit by bit (`uv_fs_opendir`, `uv_fs_readdir`, `uv_fs_closedir`).
+//! Directories: making, removing and reading them, whole (`uv_fs_scandir`) or in parts
+//! (`uv_fs_opendir`, `uv_fs_readdir`, `uv_fs_closedir`).
 //!
-//! A `uv_dir_t` is the caller's from `uv_fs_opendir` until `uv_fs_closedir` has released it; a
-//! close that was cancelled leaves it open.
+//! A `uv_dir_t` belongs to the caller from `uv_fs_opendir` until `uv_fs_closedir` has released it.
+//! A close that was cancelled leaves it open.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::mem::ManuallyDrop;
@@ -70,7 +70,7 @@ impl Operation for Scandir {
 }
 
 impl FsRequest {
-    /// The next entry that `uv_fs_scandir` found. Its end releases them all.
+    /// The next entry that `uv_fs_scandir` found. At the end all entries are released.
     fn next_entry(self) -> Result<uv_dirent_t> {
         let result = get!(self.result);
         if result < 0 {
@@ -83,12 +83,12 @@ impl FsRequest {
         if self.kind() != UV_FS_SCANDIR {
             return Err(Errno::EINVAL);
         }
-        // The operation has no buffers: their number tells how far the caller is.
+        // The operation has no buffers, so `nbufs` counts the entries that the caller has taken.
         let index = get!(self.nbufs);
         // SAFETY: `ptr` is what `scandir` left there.
         let next = unsafe { (*listing).entry(index as usize) };
         let Some(entry) = next else {
-            // SAFETY: as above, and forgotten right away.
+            // SAFETY: `ptr` is what `scandir` left there, and it is cleared right after.
             unsafe { Listing::free(listing.cast()) };
             set!(self.ptr = core::ptr::null_mut());
             return Err(Errno::EOF);
@@ -108,7 +108,7 @@ impl Dir {
         NonNull::new(get!(self.dir)).ok_or(Errno::EINVAL)
     }
 
-    /// Fills the caller's array; returns how many entries that were, and their names, terminated,
+    /// Fills the caller's array. Returns how many entries were read, and their names, terminated,
     /// one after the other.
     fn read(self) -> Result<(usize, alloc::Vec<u8>)> {
         let (room, entries) = (get!(self.nentries), get!(self.dirents));
@@ -147,7 +147,7 @@ impl Dir {
 }
 
 impl FsRequest {
-    /// Keeps the folder that an operation is about.
+    /// Keeps the directory that the operation is about.
     ///
     /// # Safety
     /// `dir` must be null or an open folder.
@@ -326,7 +326,7 @@ pub unsafe extern "C" fn uv_fs_scandir(
 
 /// Gives the next entry that `uv_fs_scandir` found. Its name stays valid until there are no more
 /// entries or `uv_fs_req_cleanup` is called. The type is `UV_DIRENT_UNKNOWN` where the file system
-/// does not tell.
+/// does not report it.
 ///
 /// Returns 0, `UV_EOF` when there are no more entries, or the error of the request.
 ///
@@ -348,8 +348,8 @@ pub unsafe extern "C" fn uv_fs_scandir_next(req: *mut uv_fs_t, ent: *mut uv_dire
     .into_code()
 }
 
-/// Opens a folder for reading it bit by bit. `req->ptr` is a new `uv_dir_t`, which
-/// `uv_fs_closedir` releases (`uv_fs_req_cleanup` does not).
+/// Opens a folder, to be read in parts. `req->ptr` is a new `uv_dir_t`, which `uv_fs_closedir`
+/// releases (`uv_fs_req_cleanup` does not).
 ///
 /// Returns 0, or an error such as `UV_ENOTDIR`; with a callback only what kept it from starting.
 ///

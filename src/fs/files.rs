@@ -27,19 +27,19 @@ impl Operation for Open {
         file::open(request.path(), flags, mode).map(|fd| fd as usize)
     }
 
-    /// Only with flags that have no effect on others and wait for nobody. To open for writing may
-    /// wait for who holds a lease.
+    /// Only with flags that affect no other process and cannot block. Opening for writing may wait
+    /// for a process that holds a lease.
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
-        const HARMLESS: c_int =
+        const HARMLESS_FLAGS: c_int =
             libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_LARGEFILE;
         match get!(request.flags) {
-            flags if flags & !HARMLESS != libc::O_RDONLY => None,
+            flags if flags & !HARMLESS_FLAGS != libc::O_RDONLY => None,
             flags if flags & libc::O_NOFOLLOW != 0 => Some(Target::Link(request.path())),
             _ => Some(Target::Path(request.path())),
         }
     }
 
-    /// To open a FIFO or a device has effects: only regular files.
+    /// Regular files only: opening a FIFO or a device has effects.
     fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
         if file.is(libc::S_IFREG) {
             open_cached(request.path(), get!(request.flags))
@@ -55,12 +55,12 @@ impl Operation for Open {
     }
 }
 
-/// Not blocking, so that neither a lease is a reason to wait, nor what may be there instead of a
-/// regular file by now.
+/// Opens a regular file from the kernel's cache, without blocking: a lease may be held, and another
+/// kind of file may have taken its place. `None` leaves it to the pool.
 fn open_cached(path: &CStr, flags: c_int) -> Option<Result<usize>> {
     match nonblocking_fs::open(path, flags | libc::O_NONBLOCK) {
         Answer::Known(Ok(file)) => {
-            // Pipes and the like have no position; those would have had to be waited for.
+            // A pipe has no position, and opening it could have blocked.
             let is_as_asked = nonblocking_fs::position(file.fd()).is_some()
                 && nonblocking_fs::make_blocking(file.fd(), flags).is_ok();
             is_as_asked.then(|| Ok(file.keep() as usize))
@@ -94,7 +94,7 @@ impl Operation for Mkstemp {
         // SAFETY: the request's own copy of the template.
         let result = unsafe { file::mkstemp(template) };
         if result.is_err() {
-            // The name of no file.
+            // There is no file of this name.
             // SAFETY: as above, at least one byte long.
             unsafe { template.write(0) };
         }
@@ -102,7 +102,7 @@ impl Operation for Mkstemp {
     }
 }
 
-/// The file's own position is meant by any negative number.
+/// The offset of a request; `None`, for a negative one, is the file's own position.
 fn offset(request: FsRequest) -> Option<i64> {
     Some(get!(request.off)).filter(|offset| *offset >= 0)
 }
@@ -143,12 +143,12 @@ impl Operation for Write {
                 Ok(written) => {
                     total += written;
                     // SAFETY: as above.
-                    let moved = unsafe { rest.advance(written) };
-                    if rest.count == 0 || !moved {
+                    let advanced = unsafe { rest.advance(written) };
+                    if rest.count == 0 || !advanced {
                         return Ok(total);
                     }
                 }
-                // What was written counts; the error will come again.
+                // The count is reported; the error comes again with the next write.
                 Err(_) if total > 0 => return Ok(total),
                 Err(error) => return Err(error),
             }
@@ -184,7 +184,7 @@ impl Rest {
         }
     }
 
-    /// Passes over what was written, and over empty buffers; whether that changed anything.
+    /// Skips what was written, and empty buffers; returns whether that changed anything.
     ///
     /// # Safety
     /// The buffers must be readable, `written` not be more than they hold.
@@ -246,8 +246,8 @@ impl Operation for Ftruncate {
 
 // C entry points
 
-/// Closes a file, as close(2) does. The descriptor is gone also when it is reported that data
-/// could not be written.
+/// Closes a file, as close(2) does. The descriptor is closed even if an error is returned because
+/// data could not be written.
 ///
 /// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
 ///
@@ -271,16 +271,16 @@ pub unsafe extern "C" fn uv_fs_close(
     }
 }
 
-/// Opens a file, as open(2) does; `flags` are `UV_FS_O_…`, `mode` the permissions of a file that
-/// is made. The descriptor, in `req->result`, is not inherited by programs that are started.
+/// Opens a file, as open(2) does; `flags` are `UV_FS_O_…`, `mode` the permissions of a file that is
+/// made. The descriptor, in `req->result`, is not inherited by programs that are started.
 ///
-/// Like all of these operations, it is done before the call returns when `cb` is `NULL` (`loop`
-/// may be `NULL` then, in any thread), and on the thread pool otherwise. In both cases call
-/// `uv_fs_req_cleanup` on the request in the end. An operation that the pool has not begun with
-/// can be taken back with `uv_cancel`; its result is `UV_ECANCELED` then.
+/// Like all of these operations, it is done before the call returns when `cb` is `NULL` (`loop` may
+/// be `NULL` then, in any thread), and on the thread pool otherwise. In both cases call
+/// `uv_fs_req_cleanup` on the request in the end. An operation that the pool has not begun can be
+/// cancelled with `uv_cancel`; its result is `UV_ECANCELED` then.
 ///
-/// Returns the descriptor, or an error such as `UV_ENOENT`; with a callback 0, or what kept it
-/// from starting: `UV_EINVAL` (a `NULL` pointer) or `UV_ENOMEM`.
+/// Returns the descriptor, or an error such as `UV_ENOENT`; with a callback 0, or what kept it from
+/// starting: `UV_EINVAL` (a `NULL` pointer) or `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_open>
 ///
@@ -497,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_passed_over() {
+    fn written_buffers_are_skipped() {
         let (_bufs, mut rest) = rest(&[0, 3, 0, 4, 0, 0]);
         // SAFETY: the array lives; only lengths are read.
         unsafe {

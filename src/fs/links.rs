@@ -1,4 +1,4 @@
-//! What files are called: links, renaming, and paths.
+//! Names of files: links, renaming, and resolved paths.
 
 use core::ffi::{c_char, c_int};
 
@@ -76,7 +76,8 @@ impl Operation for Readlink {
         if !file.is(libc::S_IFLNK) {
             return Some(Err(Errno::EINVAL));
         }
-        // Not even the text of a link need be in memory; it is when the link can be followed.
+        // The text of a link may not be in memory either. It is if the link can be resolved from
+        // the cache.
         if matches!(
             nonblocking_fs::open(request.path(), libc::O_PATH),
             Answer::Unknown
@@ -94,11 +95,12 @@ impl Operation for Readlink {
     }
 }
 
-/// The text of a link with its terminator, if it is as long as the link's status says.
+/// The text of an open link with its terminator; `None` if it is not as long as the link's status
+/// says.
 fn cached_text(file: &LocalFile) -> Option<alloc::Vec<u8>> {
     let length = file.stat.st_size as usize;
     let mut text: alloc::Vec<u8> = alloc::vec();
-    // Room for the terminator, by which too long a text shows as well.
+    // One byte more, for the terminator; it also shows a text that is too long.
     text.try_reserve_exact(length + 1).ok()?;
     text.resize(length + 1, 0);
     let count = nonblocking_fs::readlink(file.fd, &mut text).ok()?;

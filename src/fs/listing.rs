@@ -1,4 +1,4 @@
-//! What `uv_fs_scandir` found: the entries of a folder, in order.
+//! The entries of a directory, in order, as `uv_fs_scandir` returns them.
 
 use core::ffi::{CStr, c_void};
 
@@ -30,7 +30,7 @@ impl Listing {
         Ok(listing)
     }
 
-    /// By the bytes of the names, so that the order does not depend on the locale.
+    /// Sorts by the bytes of the names, so that the order does not depend on the locale.
     fn sort(&mut self) {
         let names = &self.names;
         self.entries

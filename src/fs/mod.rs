@@ -4,10 +4,10 @@
 //! request; its outcome is in `result`, `ptr`, `path` and `statbuf`:
 //!
 //! ```text
-//! uv_fs_rename              names.rs      what the arguments mean
+//! uv_fs_rename              links.rs      what the arguments mean
 //!   start::<Rename>         dispatch.rs   NULL checks; here or on the pool: decided in one place
 //!     FsRequest::init       request.rs    the fields, and who owns what they point to
-//!     Rename::perform       names.rs
+//!     Rename::perform       links.rs
 //!       sys::path::rename
 //! ```
 //!

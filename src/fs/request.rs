@@ -22,7 +22,7 @@ view!(
     FsRequest => uv_fs_t
 );
 
-/// How many buffers a request has room for.
+/// How many buffers fit into a request without an allocation.
 const INLINE_BUFFERS: usize = 4;
 
 impl FsRequest {
@@ -31,7 +31,7 @@ impl FsRequest {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    /// Makes caller's memory, whatever it holds, a request without arguments. `data` stays.
+    /// Makes the caller's memory, whatever is in it, a request without arguments. `data` stays.
     pub(super) fn init(self, event_loop: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {
         self.request().init(UV_FS);
         set!(self.fs_type = kind);
@@ -43,7 +43,7 @@ impl FsRequest {
         set!(self.new_path = core::ptr::null());
         set!(self.bufs = core::ptr::null_mut());
         set!(self.nbufs = 0);
-        // Nothing that `uv_cancel` could take back from the pool.
+        // `uv_cancel` finds no job until one is submitted.
         set!(self.work_req.work = None);
         set!(self.work_req.r#loop = core::ptr::null_mut());
         set!(self.reserved = [core::ptr::null_mut(); 5]);
@@ -53,7 +53,7 @@ impl FsRequest {
         get!(self.cb).is_none()
     }
 
-    /// From here on it keeps its loop alive; only for requests with a callback.
+    /// Has the request keep its loop alive; only for requests with a callback.
     pub(super) fn activate(self) -> Loop {
         // SAFETY: an asynchronous request has a loop, which outlives it.
         let event_loop = unsafe { Loop::from_ptr(get!(self.r#loop)) };
@@ -61,7 +61,7 @@ impl FsRequest {
         event_loop
     }
 
-    /// The end of an asynchronous request.
+    /// Ends an asynchronous request and calls it back.
     pub(super) fn finish(self) {
         self.release_buffers();
         // SAFETY: as above.
@@ -90,7 +90,7 @@ impl FsRequest {
         );
     }
 
-    /// What a synchronous call returns.
+    /// The code that a synchronous call returns.
     pub(super) fn result_code(self) -> c_int {
         get!(self.result).min(c_int::MAX as isize) as c_int
     }
@@ -121,7 +121,8 @@ impl FsRequest {
         set!(self.mtime = modification);
     }
 
-    /// How much to copy, for which the request has no member: an operation without buffers.
+    /// Sets how many bytes to copy. The request has no member for that, so it uses one that only
+    /// operations with buffers need.
     pub(super) fn set_length(self, length: usize) {
         let base = core::ptr::null_mut();
         set!(self.bufsml = [uv_buf_t { base, len: length }; INLINE_BUFFERS]);
@@ -186,14 +187,14 @@ impl FsRequest {
     /// # Safety
     /// `buffers` must be null or point to `count` buffers that stay in place during the call.
     pub(super) unsafe fn keep_buffers(self, buffers: *const uv_buf_t, count: c_uint) -> Result {
-        // More than an int holds would be a mistake in counting, such as a negative number.
+        // A count above the largest int is a mistake of the caller's, such as a negative number.
         if buffers.is_null() || count == 0 || c_int::try_from(count).is_err() {
             return Err(Errno::EINVAL);
         }
         let kept = if self.is_synchronous() {
             buffers.cast_mut()
         } else {
-            // SAFETY: the caller vouches for `buffers`; the request has room for so many.
+            // SAFETY: the caller vouches for `buffers`; the request has room for that many.
             unsafe { buffers::keep(buffers, count, self.own_buffers(), INLINE_BUFFERS) }?
         };
         set!(self.bufs = kept);
@@ -206,7 +207,7 @@ impl FsRequest {
         addr!(self.bufsml).cast()
     }
 
-    /// The buffers are needed no more.
+    /// Releases the request's copy of the array of buffers.
     pub(super) fn release_buffers(self) {
         if !self.is_synchronous() {
             // SAFETY: null or a copy made by `keep_buffers`, which is forgotten below.
@@ -330,7 +331,8 @@ pub unsafe extern "C" fn uv_fs_get_system_error(req: *const uv_fs_t) -> c_int {
     (get!(request.result) as c_int).wrapping_neg()
 }
 
-/// What a request found, `req->ptr`.
+/// The result that a request points to, `req->ptr`: a path, a status, a directory or `NULL`, by its
+/// type.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_ptr>
 ///
@@ -356,7 +358,7 @@ pub unsafe extern "C" fn uv_fs_get_path(req: *const uv_fs_t) -> *const c_char {
     get!(request.path)
 }
 
-/// What `uv_fs_stat`, `uv_fs_lstat` or `uv_fs_fstat` found, `&req->statbuf`.
+/// The status that `uv_fs_stat`, `uv_fs_lstat` or `uv_fs_fstat` read, `&req->statbuf`.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_statbuf>
 ///
