@@ -253,7 +253,7 @@ pub(crate) fn close_all_on_exec() -> Result {
 ///
 /// `registered` says whether it was asked for already, in which case nothing is done; to ask twice
 /// at once is harmless if `function` may be called twice.
-pub(crate) fn call_in_forks(registered: &AtomicBool, function: unsafe extern "C" fn()) -> Result {
+pub(crate) fn call_after_fork(registered: &AtomicBool, function: unsafe extern "C" fn()) -> Result {
     if registered.load(Relaxed) {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::cvt;
 use crate::errors::Result;
 
 /// The largest signal number there is.
-pub(crate) const LAST: usize = 64;
+pub(crate) const LARGEST_SIGNAL: usize = 64;
 
 /// All signals are blocked in this thread as long as this lives.
 pub(crate) struct AllBlocked(libc::sigset_t);
