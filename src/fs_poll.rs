@@ -32,7 +32,7 @@ enum Seen {
     Failure(c_int),
 }
 
-/// One start of a handle.
+/// The state of a path that is watched: one for each start of a handle.
 pub(crate) struct Watched {
     /// Lives until its last watch is gone.
     handle: FsPoll,
@@ -370,7 +370,7 @@ pub unsafe extern "C" fn uv_fs_poll_stop(handle: *mut uv_fs_poll_t) -> c_int {
 /// its length without the terminator.
 ///
 /// Returns 0 or an error: `UV_EINVAL` when the handle is not started, `UV_ENOBUFS` when the buffer
-/// is too small, and then `*size` is what it takes with the terminator.
+/// is too small. Then `*size` is the size needed, terminator included.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_getpath>
 ///

@@ -100,13 +100,13 @@ impl Operation for Lchown {
 /// Tests whether the process may use a file, with its real user and group, as access(2) does.
 /// `mode` is `F_OK` (exists) or a combination of `R_OK`, `W_OK` and `X_OK`.
 ///
-/// Returns 0, or an error such as `UV_EACCES` or `UV_ENOENT`; with a callback only what kept it
-/// from starting.
+/// Returns 0, or an error such as `UV_EACCES` or `UV_ENOENT`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_access>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_access(
     r#loop: *mut uv_loop_t,
@@ -126,12 +126,13 @@ pub unsafe extern "C" fn uv_fs_access(
 
 /// Sets the permissions of a file, as chmod(2) does.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chmod>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_chmod(
     r#loop: *mut uv_loop_t,
@@ -151,12 +152,13 @@ pub unsafe extern "C" fn uv_fs_chmod(
 
 /// Sets the permissions of an open file, as fchmod(2) does.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchmod>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_fchmod(
     r#loop: *mut uv_loop_t,
@@ -175,15 +177,16 @@ pub unsafe extern "C" fn uv_fs_fchmod(
     }
 }
 
-/// Sets the user and the group that a file belongs to, as chown(2) does; an id of -1 leaves it
-/// as it is.
+/// Sets the user and the group that a file belongs to, as chown(2) does; an id of -1 leaves it as
+/// it is.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chown>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_chown(
     r#loop: *mut uv_loop_t,
@@ -205,12 +208,13 @@ pub unsafe extern "C" fn uv_fs_chown(
 /// Sets the user and the group that an open file belongs to, as fchown(2) does; an id of -1 leaves
 /// it as it is.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchown>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_fchown(
     r#loop: *mut uv_loop_t,
@@ -233,12 +237,13 @@ pub unsafe extern "C" fn uv_fs_fchown(
 /// Sets the user and the group that a file belongs to, as lchown(2) does: for a symbolic link those
 /// of the link itself. An id of -1 leaves it as it is.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lchown>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_lchown(
     r#loop: *mut uv_loop_t,

@@ -208,7 +208,7 @@ struct Copy {
     /// The target as it was found.
     was: uv_stat_t,
     is_new: bool,
-    /// The target is not what it was: if it does not become a copy, it is to be removed.
+    /// The target was changed: if it does not become a copy, it has to be removed.
     changed: bool,
 }
 
@@ -358,21 +358,21 @@ impl Copy {
 ///
 /// - `UV_FS_COPYFILE_EXCL`: fail with `UV_EEXIST` when `new_path` exists, which is overwritten
 ///   otherwise,
-/// - `UV_FS_COPYFILE_FICLONE`: have the two files share their data until one is changed, where the
-///   file system can do that,
+/// - `UV_FS_COPYFILE_FICLONE`: have the two files use one copy of the data until one is changed,
+///   where the file system can do that,
 /// - `UV_FS_COPYFILE_FICLONE_FORCE`: as `UV_FS_COPYFILE_FICLONE`, but fail where the file system
 ///   cannot do that.
 ///
 /// Copying a file to itself has no effect. If copying fails half-way, `new_path` is removed, unless
 /// it leads to another file by then.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`, `UV_EISDIR`, or `UV_EINVAL` for other flags; with a
-/// callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`, `UV_EISDIR`, or `UV_EINVAL` for other flags. With a
+/// callback only errors that prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_copyfile>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_copyfile(
     r#loop: *mut uv_loop_t,
@@ -401,14 +401,14 @@ pub unsafe extern "C" fn uv_fs_copyfile(
 /// files, it is done by reading and writing; pipes and sockets are read without regard to the
 /// offset.
 ///
-/// Returns how many bytes were copied, which is less than `length` at the end of `in_fd` or after
-/// an error, or an error when nothing was, such as `UV_EBADF`; with a callback only what kept it
-/// from starting.
+/// Returns how many bytes were copied, or an error if none were, such as `UV_EBADF`. At the end of
+/// `in_fd`, or after an error, that is less than `length`. With a callback only errors that prevent
+/// the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_sendfile>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_sendfile(
     r#loop: *mut uv_loop_t,

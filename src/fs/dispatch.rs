@@ -1,4 +1,4 @@
-//! Starts operations and decides where each is done: at once, inline, or by the pool.
+//! Starts operations, and decides where each one is done: within the call, inline or by the pool.
 
 use core::ffi::c_int;
 
@@ -15,8 +15,8 @@ use crate::work::pool::{self, Kind, Run};
 
 /// Starts an operation: `fill` gives the request its arguments.
 ///
-/// Returns what the entry point does: for a synchronous call its result, otherwise 0; or the error
-/// that kept it from starting, such as `UV_EINVAL` for a null pointer.
+/// Returns what the entry point returns: for a synchronous call its result, otherwise 0. An error
+/// that prevents the start is returned as well, such as `UV_EINVAL` for a null pointer.
 ///
 /// # Safety
 /// `event_loop` must be null or an initialised loop of this thread's, `req` null or memory for a

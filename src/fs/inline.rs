@@ -21,10 +21,9 @@
 //!
 //! What can block the loop nevertheless:
 //!
-//! - A path that ends at the root of a mount of NFS or 9p, or in `.` or `..` within one: the kernel
-//!   asks the server before it says which mount that is. `RESOLVE_NO_XDEV` would avoid most of it,
-//!   but then every file outside the mount of the root or the working directory would go to the
-//!   pool.
+//! - A path that ends at the root of a mount of NFS or 9p, or in `.` or `..` within one. The kernel
+//!   asks the server before it reports the mount. `RESOLVE_NO_XDEV` would avoid most of it, but
+//!   then every file outside the mount of the root or the working directory would go to the pool.
 //! - A file that is replaced by one of a remote mount between the query and the opening.
 //! - A program that decides about each opening of a file (permission events of fanotify(7), as
 //!   virus scanners use them). Nothing shows whether there is one.

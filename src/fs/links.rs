@@ -130,12 +130,13 @@ impl Operation for Realpath {
 
 /// Removes a file, or a symbolic link itself, as unlink(2) does.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_unlink>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_unlink(
     r#loop: *mut uv_loop_t,
@@ -149,13 +150,13 @@ pub unsafe extern "C" fn uv_fs_unlink(
 
 /// Gives a file another name, as rename(2) does; a file of that name is replaced.
 ///
-/// Returns 0, or an error such as `UV_ENOENT` or `UV_EXDEV`; with a callback only what kept it
-/// from starting.
+/// Returns 0, or an error such as `UV_ENOENT` or `UV_EXDEV`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rename>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_rename(
     r#loop: *mut uv_loop_t,
@@ -174,12 +175,13 @@ pub unsafe extern "C" fn uv_fs_rename(
 
 /// Gives the file `path` the additional name `new_path`, as link(2) does.
 ///
-/// Returns 0, or an error such as `UV_EEXIST`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EEXIST`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_link>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_link(
     r#loop: *mut uv_loop_t,
@@ -199,12 +201,13 @@ pub unsafe extern "C" fn uv_fs_link(
 /// Makes `new_path` a symbolic link that says `path`, as symlink(2) does. The flags
 /// `UV_FS_SYMLINK_DIR` and `UV_FS_SYMLINK_JUNCTION` have an effect on Windows only.
 ///
-/// Returns 0, or an error such as `UV_EEXIST`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EEXIST`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_symlink>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_symlink(
     r#loop: *mut uv_loop_t,
@@ -226,13 +229,13 @@ pub unsafe extern "C" fn uv_fs_symlink(
 /// Reads what a symbolic link says, as readlink(2) does, into the string `req->ptr`, which
 /// `uv_fs_req_cleanup` releases.
 ///
-/// Returns 0, or an error: `UV_EINVAL` when `path` is no symbolic link, `UV_ENOENT`; with a
-/// callback only what kept it from starting.
+/// Returns 0, or an error: `UV_EINVAL` when `path` is no symbolic link, `UV_ENOENT`. With a
+/// callback only errors that prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readlink>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_readlink(
     r#loop: *mut uv_loop_t,
@@ -247,13 +250,13 @@ pub unsafe extern "C" fn uv_fs_readlink(
 /// Finds the absolute path of an existing file, without symbolic links, `.` and `..`, as
 /// realpath(3) does. It is the string `req->ptr`, which `uv_fs_req_cleanup` releases.
 ///
-/// Returns 0, or an error such as `UV_ENOENT` or `UV_ELOOP`; with a callback only what kept it
-/// from starting.
+/// Returns 0, or an error such as `UV_ENOENT` or `UV_ELOOP`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_realpath>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_realpath(
     r#loop: *mut uv_loop_t,

@@ -7,11 +7,11 @@ use crate::alloc::{self, Heap};
 use crate::errors::{Errno, Result};
 use crate::sys::dir::{Directory, Entry};
 
-/// What `uv_fs_scandir` found, in order; `req->ptr` points to it.
+/// The entries that `uv_fs_scandir` found, in order; `req->ptr` points to it.
 pub(super) struct Listing {
     /// The names, terminated, one after the other.
     names: alloc::Vec<u8>,
-    /// Where each name begins, and what it names.
+    /// Where each name begins in `names`, and the type of the entry.
     entries: alloc::Vec<(usize, uv_dirent_type_t)>,
 }
 

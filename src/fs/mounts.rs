@@ -16,8 +16,9 @@ const MOUNT_SLOTS: usize = 64;
 /// Entries (see [`entry`]); 0 where nothing is known.
 static MOUNTS: [AtomicU64; MOUNT_SLOTS] = [const { AtomicU64::new(0) }; MOUNT_SLOTS];
 
-/// File systems whose answers come from memory or from a disk of this machine, as statfs(2) calls
-/// them: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs, SquashFS, EROFS, ISO 9660, FAT, exFAT.
+/// File systems whose answers come from memory or from a disk of this machine, by the type of
+/// statfs(2). In this order: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs, SquashFS, EROFS, ISO 9660, FAT,
+/// exFAT.
 const LOCAL_FILE_SYSTEMS: [i64; 10] = [
     0xef53,
     0x5846_5342,

@@ -1,9 +1,9 @@
 //! The request of a file system operation: its fields, and what it owns.
 //!
-//! A request owns at most two blocks of memory besides a copy of its buffers: what `ptr` points
-//! to, for the operations that allocate their result, and the *block*, a copy of its path or paths
-//! or (`uv_fs_readdir`) the names of the entries that were read. Both are released by
-//! `uv_fs_req_cleanup`; the copy of the buffers as soon as the operation is done.
+//! A request owns at most two blocks of memory besides a copy of its buffers. One is what `ptr`
+//! points to, for the operations that allocate their result. The other is the *block*: a copy of
+//! its path or paths, or (`uv_fs_readdir`) the names of the entries that were read. Both are
+//! released by `uv_fs_req_cleanup`; the copy of the buffers as soon as the operation is done.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use core::mem::ManuallyDrop;
@@ -61,10 +61,10 @@ impl FsRequest {
         event_loop
     }
 
-    /// Ends an asynchronous request and calls it back.
+    /// Ends an asynchronous request, and calls its callback last.
     pub(super) fn finish(self) {
         self.release_buffers();
-        // SAFETY: as above.
+        // SAFETY: an asynchronous request has a loop, which outlives it.
         Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
         self.invoke();
     }
@@ -150,7 +150,7 @@ impl FsRequest {
     /// Keeps both paths; one block has room for their copies.
     ///
     /// # Safety
-    /// As [`FsRequest::keep_path`], for both.
+    /// The requirements of [`FsRequest::keep_path`] apply, for both.
     pub(super) unsafe fn keep_paths(self, path: *const c_char, new_path: *const c_char) -> Result {
         // SAFETY: the caller vouches for the strings.
         let (text, new_text) = unsafe { (given(path)?, given(new_path)?) };
@@ -174,7 +174,7 @@ impl FsRequest {
     /// Keeps a copy of a path that the operation changes.
     ///
     /// # Safety
-    /// As [`FsRequest::keep_path`].
+    /// The requirements of [`FsRequest::keep_path`] apply.
     pub(super) unsafe fn keep_template(self, path: *const c_char) -> Result {
         // SAFETY: the caller vouches for the string.
         let text = unsafe { given(path)? };
@@ -233,7 +233,7 @@ impl FsRequest {
 
     /// The second path that was kept, for as long as the operation runs.
     pub(super) fn new_path<'a>(self) -> &'a CStr {
-        // SAFETY: as above.
+        // SAFETY: operations with two paths begin with keeping both.
         unsafe { CStr::from_ptr(get!(self.new_path)) }
     }
 
@@ -244,7 +244,7 @@ impl FsRequest {
             match self.kind() {
                 UV_FS_SCANDIR => Listing::free(ptr),
                 UV_FS_READLINK | UV_FS_REALPATH | UV_FS_STATFS => alloc::free(ptr),
-                // The request itself, or a folder that is the caller's until it is closed.
+                // The request itself, or a directory that is the caller's until it is closed.
                 _ => {}
             }
             alloc::free(get!(self.reserved[0]));
@@ -310,7 +310,7 @@ pub unsafe extern "C" fn uv_fs_get_type(req: *const uv_fs_t) -> uv_fs_type {
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_result>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_result(req: *const uv_fs_t) -> isize {
     // SAFETY: common pointer contract.
@@ -323,7 +323,7 @@ pub unsafe extern "C" fn uv_fs_get_result(req: *const uv_fs_t) -> isize {
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_system_error>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_system_error(req: *const uv_fs_t) -> c_int {
     // SAFETY: common pointer contract.
@@ -337,7 +337,7 @@ pub unsafe extern "C" fn uv_fs_get_system_error(req: *const uv_fs_t) -> c_int {
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_ptr>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_ptr(req: *const uv_fs_t) -> *mut c_void {
     // SAFETY: common pointer contract.
@@ -350,7 +350,7 @@ pub unsafe extern "C" fn uv_fs_get_ptr(req: *const uv_fs_t) -> *mut c_void {
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_path>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_path(req: *const uv_fs_t) -> *const c_char {
     // SAFETY: common pointer contract.
@@ -363,7 +363,7 @@ pub unsafe extern "C" fn uv_fs_get_path(req: *const uv_fs_t) -> *const c_char {
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_statbuf>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_statbuf(req: *mut uv_fs_t) -> *mut uv_stat_t {
     // SAFETY: common pointer contract.

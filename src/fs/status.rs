@@ -125,7 +125,7 @@ impl Operation for Statfs {
 /// does.
 ///
 /// # Safety
-/// As [`start`]; `path` must be null or a terminated string.
+/// The requirements of [`start`] apply; `path` must be null or a terminated string.
 pub(crate) unsafe fn start_stat(
     event_loop: *mut uv_loop_t,
     req: *mut uv_fs_t,
@@ -142,12 +142,13 @@ pub(crate) unsafe fn start_stat(
 /// `req->statbuf`, which `req->ptr` points to. `st_birthtim` is 0 where the file system does not
 /// keep it.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_stat>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_stat(
     r#loop: *mut uv_loop_t,
@@ -161,12 +162,13 @@ pub unsafe extern "C" fn uv_fs_stat(
 
 /// Reads the status of an open file into `req->statbuf`, as fstat(2) does.
 ///
-/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EBADF`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fstat>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_fstat(
     r#loop: *mut uv_loop_t,
@@ -186,12 +188,13 @@ pub unsafe extern "C" fn uv_fs_fstat(
 /// Reads the status of a file into `req->statbuf`, as lstat(2) does: for a symbolic link that of
 /// the link itself.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lstat>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_lstat(
     r#loop: *mut uv_loop_t,
@@ -206,12 +209,13 @@ pub unsafe extern "C" fn uv_fs_lstat(
 /// Reads the status of the file system that a path is in, as statfs(2) does. The result is the
 /// `uv_statfs_t` that `req->ptr` points to, which `uv_fs_req_cleanup` releases.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_statfs>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_statfs(
     r#loop: *mut uv_loop_t,

@@ -73,13 +73,13 @@ fn timespec(time: f64) -> Result<libc::timespec> {
 /// Sets when a file was used (`atime`) and changed (`mtime`) last, in seconds since 1970.
 /// `UV_FS_UTIME_NOW` stands for the current time, `UV_FS_UTIME_OMIT` for no change.
 ///
-/// Returns 0, or an error such as `UV_ENOENT` or `UV_EPERM`; with a callback only what kept it
-/// from starting.
+/// Returns 0, or an error such as `UV_ENOENT` or `UV_EPERM`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_utime>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_utime(
     r#loop: *mut uv_loop_t,
@@ -101,12 +101,13 @@ pub unsafe extern "C" fn uv_fs_utime(
 /// Sets when an open file was used (`atime`) and changed (`mtime`) last, in seconds since 1970.
 /// `UV_FS_UTIME_NOW` stands for the current time, `UV_FS_UTIME_OMIT` for no change.
 ///
-/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EBADF`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_futime>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_futime(
     r#loop: *mut uv_loop_t,
@@ -130,12 +131,13 @@ pub unsafe extern "C" fn uv_fs_futime(
 /// symbolic link the times of the link itself. `UV_FS_UTIME_NOW` stands for the current time,
 /// `UV_FS_UTIME_OMIT` for no change.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lutime>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_lutime(
     r#loop: *mut uv_loop_t,

@@ -1,8 +1,8 @@
 //! Watching files and directories for changes.
 //!
-//! A loop has one inotify instance, made for the first handle that is started and kept until the
-//! loop is closed; its descriptor does not keep the loop alive. `registry` has the subscribers of
-//! each watch, `tree` watches a directory with everything below it.
+//! A loop has one inotify instance. It is made for the first handle that is started, and kept until
+//! the loop is closed. Its descriptor does not keep the loop alive. `registry` has the subscribers
+//! of each watch, `tree` watches a directory with everything below it.
 //!
 //! A started handle owns a copy of its path and, if it is recursive, its tree; stopping frees both.
 //! Callbacks may stop, close and start any handle, so the next subscriber is looked up after each
@@ -92,7 +92,7 @@ impl FsEvent {
         set!(self.u.reserved = [tree.cast(), id as usize as *mut c_void, null, null]);
     }
 
-    /// Works on the tree, if there is one; `work` must not call back into C.
+    /// Calls `work` with the tree, if there is one; it must not call the program.
     fn with_tree<R>(self, work: impl FnOnce(&mut Tree, &mut Registry) -> R) -> Option<R> {
         let (tree, registry) = (self.kept().0, registry_of(self.event_loop()));
         // SAFETY: both live on the heap, are used by this thread only, and `work` cannot come back
@@ -245,7 +245,7 @@ fn registry_of(event_loop: Loop) -> *mut Registry {
     get!(event_loop.inotify_watchers).cast()
 }
 
-/// Works on a registry that exists; `work` must not call back into C.
+/// Calls `work` with the loop's registry, which must exist; it must not call the program.
 fn with_registry<R>(event_loop: Loop, work: impl FnOnce(&mut Registry) -> R) -> R {
     let registry = registry_of(event_loop);
     if registry.is_null() {
@@ -465,7 +465,7 @@ pub unsafe extern "C" fn uv_fs_event_init(
 /// relative to the watched directory (a file's own name for a file). `UV_RENAME` says that the
 /// entry was created, removed or renamed, `UV_CHANGE` that it was changed. `UV_CHANGE` without a
 /// name means that events were lost. A negative status says that a directory below could not be
-/// watched, such as `UV_ENOSPC` for the system's limit; without a name it says that the watched
+/// watched, such as `UV_ENOSPC` for the system's limit. Without a name, it says that the watched
 /// directory itself, or the events, cannot be read. It is reported once, and watching is tried
 /// again; the handle stays started.
 ///
@@ -515,7 +515,7 @@ pub unsafe extern "C" fn uv_fs_event_stop(handle: *mut uv_fs_event_t) -> c_int {
 /// its length without the terminator.
 ///
 /// Returns 0 or an error: `UV_EINVAL` when the handle is not started, `UV_ENOBUFS` when the buffer
-/// is too small, and then `*size` is what it takes with the terminator.
+/// is too small. Then `*size` is the size needed, terminator included.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_getpath>
 ///

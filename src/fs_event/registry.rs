@@ -13,7 +13,7 @@ use crate::errors::{Errno, Result};
 use crate::sys::dir::Directory;
 use crate::sys::{fd, inotify};
 
-/// In [`Subscription::node`]: the handle's path itself, not a directory of its tree.
+/// Stands in [`Subscription::node`] for the handle's path itself, which is no directory of a tree.
 pub(super) const NO_NODE: u32 = u32::MAX;
 
 /// A handle's claim to the events of a watch.
@@ -148,8 +148,8 @@ impl Registry {
         self.subscriptions.clear();
     }
 
-    /// Watches a path; the caller subscribes to the watch right after. Those who watch it already
-    /// miss nothing meanwhile.
+    /// Watches a path; the caller subscribes to the watch right after. Handles that watch it
+    /// already miss no event meanwhile.
     pub(super) fn watch(&self, path: &CStr, target: inotify::Target) -> Result<c_int> {
         inotify::add(self.fd, path, target)
     }

@@ -1,8 +1,8 @@
 //! Scans directories again that could not be scanned.
 //!
-//! A timer of the loop has the trees scan their incomplete directories again: soon after the first
-//! failure, and after twice as long each time that something fails again. It is made when it is
-//! first needed, and does not keep the loop alive.
+//! A timer of the loop has the trees scan their incomplete directories again. The first delay is
+//! short, and each further failure doubles it. It is made when it is first needed, and does not
+//! keep the loop alive.
 
 use core::mem::MaybeUninit;
 
@@ -13,9 +13,9 @@ use crate::handle::flags;
 use crate::sys::clock;
 use crate::timer::Timer;
 
-/// The delay before the first retry.
+/// The delay before the first retry, in milliseconds.
 const FIRST_DELAY_MS: u64 = 1;
-/// The longest delay between retries: so rare that they cost nothing.
+/// The longest delay between retries, in milliseconds: so rare that they cost nothing.
 const LONGEST_DELAY_MS: u64 = 1000;
 /// The pause after a retry, in multiples of the time that it took. So scanning many directories
 /// takes at most a fiftieth of the loop's time.

@@ -1,11 +1,12 @@
 //! A child between its making and the program that it executes.
 //!
 //! **Async-signal-safe zone.** The child shares its parent's memory while the parent's other
-//! threads go on, in the middle of whatever they do; or it has a copy of it, in that state. Allowed
-//! here: reading the plan, atomic stores to it, the stack, and the calls `rt_sigaction`,
-//! `pthread_sigmask`, `setsid`, `fcntl`, `dup2`, `open`, `close`, `chdir`, `setgroups`, `setgid`,
-//! `setuid`, `strlen`, `execve`, `write`, `_exit`. No allocation, no lock, no formatting, no
-//! indexing, no `unwrap`. `errno` is that of the parent's thread, which restores it.
+//! threads go on running. Or it has a copy of it, as those threads left it, in the middle of their
+//! work. Allowed here: reading the plan, atomic stores to it, the stack, and the calls
+//! `rt_sigaction`, `pthread_sigmask`, `setsid`, `fcntl`, `dup2`, `open`, `close`, `chdir`,
+//! `setgroups`, `setgid`, `setuid`, `strlen`, `execve`, `write`, `_exit`. No allocation, no lock,
+//! no formatting, no indexing, no `unwrap`. `errno` is that of the parent's thread, which restores
+//! it.
 //!
 //! Where memory is shared, calls for descriptors and identity go straight to the kernel
 //! (`calls.rs`). `chdir` and `execve`, which take names, are libc's.
@@ -20,7 +21,7 @@ use super::calls::Calls;
 use crate::errors::{Errno, Result};
 use crate::sys::cvt;
 
-/// What the child has to do. All pointers are valid until the child has executed the program.
+/// The plan of the child's work. All pointers are valid until the child has executed the program.
 pub(super) struct Plan {
     /// Paths to try to execute, each with its terminator, one after the other.
     pub(super) paths: *const c_char,
@@ -108,7 +109,7 @@ impl Plan {
             let fd = unsafe { *source };
             if fd >= 0 && fd < count && fd != target {
                 let moved = self.calls.fcntl(fd, libc::F_DUPFD_CLOEXEC, count)?;
-                // SAFETY: as above.
+                // SAFETY: the plan has a descriptor for each target.
                 unsafe { *source = moved };
             }
         }
@@ -232,7 +233,8 @@ fn is_not_there(error: Errno) -> bool {
 /// Gives every signal its default action, also if it is ignored. Straight to the kernel, since libc
 /// reserves some signals for itself.
 fn reset_signals() {
-    /// As large as the kernel's `struct sigaction` is anywhere; all zeros stand for the default.
+    /// At least as large as the kernel's `struct sigaction` on any machine; all zeros stand for the
+    /// default.
     static DEFAULT_ACTION: [u64; 8] = [0; 8];
     const SET_SIZE: usize = 8;
     for signum in 1..=crate::sys::signal::LARGEST_SIGNAL as c_int {

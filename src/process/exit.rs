@@ -99,11 +99,11 @@ pub(crate) fn longest_wait(event_loop: Loop, timeout: c_int) -> c_int {
 fn longest_wait_with_processes(event_loop: Loop, timeout: c_int) -> c_int {
     // SAFETY: lives as long as the loop, and only its thread uses it.
     let next_check_ms = unsafe { &raw mut (*event_loop.exit_check()).next_check_ms };
-    // SAFETY: as above.
+    // SAFETY: `next_check_ms` lives as long as the loop, and only its thread uses it.
     if timeout == 0 && event_loop.now() < unsafe { *next_check_ms } {
         return 0;
     }
-    // SAFETY: as above.
+    // SAFETY: `next_check_ms` lives as long as the loop, and only its thread uses it.
     unsafe { *next_check_ms = event_loop.now() + CHECK_INTERVAL_MS as u64 };
     if signal::is_installed(libc::SIGCHLD) {
         return timeout;

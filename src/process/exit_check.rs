@@ -1,4 +1,4 @@
-//! What a loop has for the check of its processes.
+//! A loop's state for checking its processes.
 
 use core::mem::MaybeUninit;
 

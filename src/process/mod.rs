@@ -163,7 +163,7 @@ impl Process {
 /// Starts the process and returns its id.
 ///
 /// # Safety
-/// As [`Process::spawn`].
+/// The requirements of [`Process::spawn`] apply.
 unsafe fn start_process(event_loop: Loop, options: &uv_process_options_t) -> Result<libc::pid_t> {
     if options.file.is_null() || options.args.is_null() || options.flags & !KNOWN_FLAGS != 0 {
         return Err(Errno::EINVAL);
@@ -232,7 +232,7 @@ fn disable_inheritance() {
 ///
 /// - `file`, `args`: the program, searched in the child's `PATH` unless there is a slash in it; its
 ///   arguments, the first of which is the program's name
-/// - `env`, `cwd`: environment and working folder, or `NULL` for this process's
+/// - `env`, `cwd`: environment and working directory, or `NULL` for this process's
 /// - `stdio`, `stdio_count`: the child's descriptors from 0 on; those of the first three that are
 ///   not given are opened on `/dev/null`
 /// - `flags`, `uid`, `gid`: see `uv_process_flags`

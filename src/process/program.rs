@@ -63,7 +63,8 @@ impl Candidates {
 /// The environment's first `PATH`.
 ///
 /// # Safety
-/// As [`Candidates::new`]; the strings must stay as they are while the result is used.
+/// The requirements of [`Candidates::new`] apply; the strings must not change while the result is
+/// used.
 unsafe fn path_of<'a>(environment: *const *const c_char) -> Option<&'a [u8]> {
     let mut at = environment;
     if at.is_null() {

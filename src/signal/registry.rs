@@ -31,7 +31,7 @@ use crate::sys::signal::{self, AllBlocked, LARGEST_SIGNAL};
 use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set};
 
-/// What the kernel does with a signal.
+/// The kernel's action for a signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
     Default,
@@ -133,7 +133,7 @@ impl Table {
         }
     }
 
-    /// Empties the table in a forked child. The kernel's actions hold there as well.
+    /// Empties the table in a forked child. The kernel's actions are inherited, and stay.
     fn forget_handles(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         for watched in &mut self.signals {
@@ -276,12 +276,12 @@ impl Loop {
     }
 
     fn add_due(self, count: usize) {
-        // SAFETY: as above.
+        // SAFETY: lives as long as the loop, and is used under the lock.
         unsafe { (*self.caught()).count = self.due().wrapping_add(count) };
     }
 
     fn remove_due(self, count: usize) {
-        // SAFETY: as above.
+        // SAFETY: lives as long as the loop, and is used under the lock.
         unsafe { (*self.caught()).count = self.due().saturating_sub(count) };
     }
 }

@@ -449,8 +449,8 @@ pub unsafe extern "C" fn uv_pipe_pending_type(handle: *mut uv_pipe_t) -> uv_hand
     super::tty::guess_handle(get!(pipe.accepted_fd))
 }
 
-/// Lets processes of other users connect: adds to the permissions of the socket's file. `flags` is
-/// `UV_READABLE`, `UV_WRITABLE` or both.
+/// Permits processes of other users to connect: adds to the permissions of the socket's file.
+/// `flags` is `UV_READABLE`, `UV_WRITABLE` or both.
 ///
 /// Returns 0 or an error: `UV_EBADF` without a descriptor, `UV_EINVAL` for other flags, `UV_ENOENT`
 /// where there is no file, or it was replaced by another one.

@@ -183,8 +183,8 @@ impl Stream {
 /// 0 when there was nothing after all, `UV_EOF` at the end, or an error; after the last two,
 /// reading has stopped. Every buffer is returned to `read_cb`, with 0 also when `alloc_cb` stopped
 /// the reading or closed the stream. A pipe that passes handles reads on after `UV_EMFILE` without
-/// a buffer: a handle that came with the data before is lost, because there was no descriptor for
-/// it.
+/// a buffer. That error means that a handle which came with the data before is lost, because there
+/// was no descriptor for it.
 ///
 /// Returns 0 or an error: `UV_EALREADY` while reading, `UV_ENOTCONN` when the stream is not
 /// readable, `UV_EINVAL` when it is closing or a callback is `NULL`.

@@ -434,7 +434,7 @@ pub unsafe extern "C" fn uv_tcp_getpeername(
 /// <https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_close_reset>
 ///
 /// # Safety
-/// As `uv_close`.
+/// The requirements of `uv_close` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_tcp_close_reset(handle: *mut uv_tcp_t, close_cb: uv_close_cb) -> c_int {
     // SAFETY: common pointer contract.

@@ -1,7 +1,7 @@
 //! Terminals.
 //!
 //! A terminal is opened a second time, so that making it non-blocking does not affect other users
-//! of the descriptor; the one that was passed stays the caller's, unchanged. Where that fails, and
+//! of the descriptor. The one that was passed stays the caller's, unchanged. Where that fails, and
 //! for the controlling side of a pseudo terminal, which has no name, the handle takes the
 //! descriptor itself, and writes to it block.
 //!
@@ -227,8 +227,8 @@ pub unsafe extern "C" fn uv_tty_set_mode(handle: *mut uv_tty_t, mode: uv_tty_mod
     }
 }
 
-/// Gives the terminal back the mode that it had before the first `uv_tty_set_mode`, for the end of
-/// the program. May be called from a signal handler.
+/// Restores the terminal's mode from before the first `uv_tty_set_mode`, for the end of the
+/// program. May be called from a signal handler.
 ///
 /// Returns 0 or an error: `UV_EBUSY` when it interrupts `uv_tty_set_mode`.
 ///

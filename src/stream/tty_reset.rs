@@ -82,10 +82,10 @@ pub(super) fn forget(fd: c_int) {
 pub(super) fn reset() -> Result {
     // SAFETY: the location is this thread's own.
     let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
+    // SAFETY: the location is this thread's own.
     let saved = unsafe { *errno };
     let result = try_with(|original| original.restore());
-    // SAFETY: as above.
+    // SAFETY: the location is this thread's own.
     unsafe { *errno = saved };
     result.unwrap_or(Err(Errno::EBUSY))
 }

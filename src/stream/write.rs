@@ -247,7 +247,7 @@ impl Stream {
                 // SAFETY: the user vouches for the buffers until the write is done.
                 unsafe { socket::send_with_fd(fd, buffers, count - skip, passed_fd(passed)?) }
             }
-            // SAFETY: as above.
+            // SAFETY: the user vouches for the buffers until the write is done.
             None => unsafe { socket::write_buffers(fd, buffers, count) },
         };
         match result {
@@ -409,7 +409,7 @@ pub unsafe extern "C" fn uv_write(
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write2>
 ///
 /// # Safety
-/// As `uv_write`; `send_handle` must be null or initialised.
+/// The requirements of `uv_write` apply; `send_handle` must be null or initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_write2(
     req: *mut uv_write_t,
@@ -455,7 +455,7 @@ pub unsafe extern "C" fn uv_try_write(
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write2>
 ///
 /// # Safety
-/// As `uv_try_write`; `send_handle` must be null or initialised.
+/// The requirements of `uv_try_write` apply; `send_handle` must be null or initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_try_write2(
     handle: *mut uv_stream_t,

@@ -11,7 +11,7 @@ use crate::errors::{Errno, Result};
 /// An open directory.
 pub(crate) struct Directory(NonNull<libc::DIR>);
 
-/// One entry, which stays valid until the next one is read.
+/// An entry of a directory, which is valid until the next one is read.
 pub(crate) struct Entry<'a> {
     pub(crate) name: &'a CStr,
     pub(crate) kind: uv_dirent_type_t,

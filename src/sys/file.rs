@@ -133,7 +133,7 @@ pub(crate) fn copy_file_range(out: c_int, from: c_int, count: usize) -> Result<u
     })
 }
 
-/// Makes `out` share the data of `from` until one of them changes.
+/// Makes `out` a clone of `from`: both use one copy of the data until one of them changes.
 pub(crate) fn clone(out: c_int, from: c_int) -> Result {
     // SAFETY: FICLONE takes a descriptor.
     retry(|| unsafe { libc::ioctl(out, libc::FICLONE, from) }).map(drop)

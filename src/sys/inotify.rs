@@ -22,7 +22,7 @@ const WATCH_MASK: u32 = libc::IN_MASK_ADD
     | libc::IN_MOVED_FROM
     | libc::IN_MOVED_TO;
 
-/// What a watch is put on; symbolic links are followed.
+/// The kind of file that may be watched; symbolic links are followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Anything,
@@ -59,7 +59,7 @@ pub(crate) fn remove(fd: c_int, wd: c_int) {
     unsafe { libc::inotify_rm_watch(fd, wd) };
 }
 
-/// One event.
+/// An event of a watch.
 pub(crate) struct Event<'a> {
     /// The watch, or −1 when the kernel's queue was full and events are lost.
     pub(crate) wd: c_int,

@@ -2,11 +2,11 @@
 //! `Result`.
 //!
 //! Calls that only one chapter needs are in that chapter: the pollers in `backend/`, the machine in
-//! `system/`, names and interfaces in `net/`, threads, locks and shared libraries, and the calls of
-//! a child before it executes a program (`process/child.rs`).
+//! `system/`, names and interfaces in `net/`. So are threads, locks and shared libraries, and the
+//! calls of a child before it executes a program (`process/child.rs`).
 //!
 //! System calls go through libc's functions where it has one, by the names that libuv imports
-//! (`large.rs`): fakeroot, torsocks and sanitizers interpose those, and a drop-in must stay
+//! (`large.rs`). fakeroot, torsocks and sanitizers interpose those, and a drop-in must stay
 //! interposable. libc's `syscall` makes those calls that it has no function for.
 
 pub(crate) mod clock;

@@ -109,8 +109,8 @@ pub(crate) type Main = extern "C" fn(*mut c_void) -> c_int;
 ///
 /// # Safety
 /// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for
-/// it. All signals must be blocked. Where the system makes a copy of the memory all the same, the
-/// child must not outlive its use of the stack, which it has a copy of.
+/// it. All signals must be blocked. Where the system copies the memory nevertheless, the child must
+/// not outlive its use of the stack, which it has a copy of.
 pub(crate) unsafe fn vfork(
     stack: &Stack,
     entry: Main,
@@ -125,7 +125,7 @@ pub(crate) unsafe fn vfork(
 /// stack.
 ///
 /// # Safety
-/// As [`vfork`]; `stack` must be the end of a stack.
+/// The requirements of [`vfork`] apply; `stack` must be the end of a stack.
 #[cfg(target_arch = "x86_64")]
 unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
     let result: isize;
@@ -160,7 +160,7 @@ unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> 
 /// Makes a child by `clone`, which libc's `vfork` uses as well on aarch64.
 ///
 /// # Safety
-/// As [`vfork`]; `stack` must be the end of a stack.
+/// The requirements of [`vfork`] apply; `stack` must be the end of a stack.
 #[cfg(target_arch = "aarch64")]
 unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
     unsafe extern "C" {

@@ -11,7 +11,7 @@ use crate::errors::{Errno, Result};
 /// # Safety
 /// `buffer` must be writable.
 pub(crate) unsafe fn fill(buffer: *mut [u8]) -> Result {
-    // SAFETY: the caller vouches for the buffer, of which a part is handed on.
+    // SAFETY: the caller vouches for the buffer, of which a part is passed on.
     let result = each_part(buffer, |at, room| unsafe {
         libc::getrandom(at.cast(), room, 0)
     });

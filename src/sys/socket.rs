@@ -194,7 +194,7 @@ fn message(buffers: *const uv_buf_t, count: usize, control: &mut Control) -> lib
 /// written.
 ///
 /// # Safety
-/// As [`write_buffers`].
+/// The requirements of [`write_buffers`] apply.
 pub(crate) unsafe fn send_with_fd(
     fd: c_int,
     buffers: *const uv_buf_t,

@@ -108,7 +108,7 @@ fn send_error(error: Errno) -> Errno {
 /// Sends one datagram.
 ///
 /// # Safety
-/// What the header points to must be readable.
+/// The memory that the header points to must be readable.
 pub(crate) unsafe fn send(fd: c_int, header: &libc::msghdr) -> Result<usize> {
     // SAFETY: the caller vouches for the header.
     retry_size(|| unsafe { libc::sendmsg(fd, header, 0) }).map_err(send_error)
@@ -117,7 +117,7 @@ pub(crate) unsafe fn send(fd: c_int, header: &libc::msghdr) -> Result<usize> {
 /// Sends datagrams, and returns how many of the leading ones were sent: at least one.
 ///
 /// # Safety
-/// What the headers point to must be readable.
+/// The memory that the headers point to must be readable.
 pub(crate) unsafe fn send_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
     if headers.len() == 1 {
         // SAFETY: the caller vouches for the headers.
@@ -126,7 +126,7 @@ pub(crate) unsafe fn send_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Resu
     let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
     // SAFETY: the caller vouches for the headers.
     match retry(|| unsafe { libc::sendmmsg(fd, list, count, 0) }) {
-        // SAFETY: as above.
+        // SAFETY: the caller vouches for the headers.
         Err(error) if takes_single_calls_only(error) => unsafe { send_one_by_one(fd, headers) },
         result => result.map(|sent| sent as usize).map_err(send_error),
     }
@@ -136,7 +136,7 @@ pub(crate) unsafe fn send_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Resu
 /// one.
 ///
 /// # Safety
-/// As [`send_many`].
+/// The requirements of [`send_many`] apply.
 unsafe fn send_one_by_one(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
     let mut sent = 0;
     for message in headers {
@@ -161,7 +161,7 @@ fn takes_single_calls_only(error: Errno) -> bool {
 /// Receives one datagram, or with `MSG_ERRQUEUE` one error.
 ///
 /// # Safety
-/// What the header points to must be writable.
+/// The memory that the header points to must be writable.
 pub(crate) unsafe fn receive(fd: c_int, header: &mut libc::msghdr, flags: c_int) -> Result<usize> {
     // SAFETY: the caller vouches for the header.
     retry_size(|| unsafe { libc::recvmsg(fd, header, flags) })
@@ -170,14 +170,14 @@ pub(crate) unsafe fn receive(fd: c_int, header: &mut libc::msghdr, flags: c_int)
 /// Receives up to as many datagrams as there are headers, of which there must be one.
 ///
 /// # Safety
-/// What the headers point to must be writable.
+/// The memory that the headers point to must be writable.
 pub(crate) unsafe fn receive_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
     let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
     // SAFETY: the caller vouches for the headers.
     match retry(|| unsafe { libc::recvmmsg(fd, list, count, 0, core::ptr::null_mut()) }) {
         Err(error) if takes_single_calls_only(error) => {
             let first = headers.first_mut().ok_or(error)?;
-            // SAFETY: as above.
+            // SAFETY: the caller vouches for the headers.
             first.msg_len = unsafe { receive(fd, &mut first.msg_hdr, 0) }? as _;
             Ok(1)
         }
@@ -222,7 +222,7 @@ pub(crate) unsafe fn reported_error(header: &libc::msghdr) -> Option<Reported> {
             // SAFETY: a part of this kind has such a record for its data.
             return unsafe { read_error(part) };
         }
-        // SAFETY: as above.
+        // SAFETY: the kernel filled the control part, and the macros stay within it.
         at = unsafe { libc::CMSG_NXTHDR(header, part).as_ref() };
     }
     None
@@ -233,7 +233,7 @@ pub(crate) unsafe fn reported_error(header: &libc::msghdr) -> Option<Reported> {
 unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
     // SAFETY: the caller vouches for the part.
     let data = unsafe { libc::CMSG_DATA(part) };
-    // SAFETY: as above; the record may be less aligned than its type.
+    // SAFETY: the caller vouches for the part; the record may be less aligned than its type.
     let record = unsafe { data.cast::<libc::sock_extended_err>().read_unaligned() };
     let is_error = matches!(
         record.ee_origin,

@@ -361,7 +361,7 @@ pub unsafe extern "C" fn uv_udp_init(r#loop: *mut uv_loop_t, handle: *mut uv_udp
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_init_ex>
 ///
 /// # Safety
-/// As `uv_udp_init`.
+/// The requirements of `uv_udp_init` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_init_ex(
     r#loop: *mut uv_loop_t,
@@ -417,9 +417,9 @@ pub unsafe extern "C" fn uv_udp_open_ex(
 }
 
 /// Binds the socket to an IPv4 or IPv6 address. `flags`: `UV_UDP_IPV6ONLY`, `UV_UDP_REUSEADDR`
-/// (several sockets that all set it may bind to the address; the last one receives, except that
-/// multicast reaches all of them), `UV_UDP_REUSEPORT` (datagrams are distributed among them) and
-/// `UV_UDP_LINUX_RECVERR` (ICMP errors are reported to the receive callback).
+/// (several sockets may bind to the address; the last one receives, multicast reaches all),
+/// `UV_UDP_REUSEPORT` (datagrams are distributed among them) and `UV_UDP_LINUX_RECVERR` (ICMP
+/// errors are reported to the receive callback).
 ///
 /// Returns 0 or an error: `UV_EINVAL` for a bound socket, another family or other flags,
 /// `UV_EADDRINUSE`, `UV_EADDRNOTAVAIL`, `UV_EACCES`.

@@ -14,8 +14,8 @@ use crate::sys::socket::set_option;
 #[derive(Clone, Copy)]
 enum Address {
     V4(libc::in_addr),
-    /// With the index of the interface that is named behind a `%`; 0 for none, which lets the
-    /// system choose.
+    /// An address, and the index of the interface that is named behind a `%`; 0 for none: then the
+    /// system chooses.
     V6(libc::in6_addr, u32),
 }
 
@@ -185,9 +185,9 @@ impl Udp {
 // C entry points
 
 /// Joins (`UV_JOIN_GROUP`) or leaves (`UV_LEAVE_GROUP`) the multicast group of that address, on the
-/// interface that `interface_addr` names: one of its addresses for IPv4, an address with `%` and
-/// the interface's name for IPv6, or `NULL` for the system's choice. A handle without a socket is
-/// bound to any address and a free port first.
+/// interface that `interface_addr` names. That is one of its addresses for IPv4, an address with
+/// `%` and the interface's name for IPv6, or `NULL` for the system's choice. A handle without a
+/// socket is bound to any address and a free port first.
 ///
 /// Returns 0 or an error: `UV_EINVAL` for addresses that are none or do not fit, `UV_ENODEV`,
 /// `UV_EADDRINUSE` when it has joined already, `UV_EADDRNOTAVAIL` when it has not.

@@ -21,7 +21,7 @@ use crate::request::Request;
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
 use crate::view::{addr, get, owner, set, view};
 
-// Buffers are handed to the kernel as they are.
+// Buffers are passed to the kernel as they are.
 const _: () = assert!(
     size_of::<uv_buf_t>() == size_of::<libc::iovec>()
         && core::mem::offset_of!(uv_buf_t, base) == core::mem::offset_of!(libc::iovec, iov_base)
@@ -411,9 +411,9 @@ impl Datagrams {
 /// is `NULL` then). A handle without a socket is bound to any address and a free port first. The
 /// list of buffers is copied; their contents must stay until `send_cb`, which gets the result.
 ///
-/// Returns 0 or an error, and then `send_cb` is not called: `UV_EDESTADDRREQ` without an address
-/// when not connected, `UV_EISCONN` with one when connected, `UV_EINVAL` for no buffers or another
-/// address family, `UV_ENOMEM`.
+/// Returns 0 or an error; after an error `send_cb` is not called: `UV_EDESTADDRREQ` without an
+/// address when not connected, `UV_EISCONN` with one when connected, `UV_EINVAL` for no buffers or
+/// another address family, `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_send>
 ///

@@ -95,7 +95,7 @@ impl Tree {
             Ok(false) => self.drop_from(registry, node),
             Err(error) if !is_gone(error) => self.fail(registry, parent, c"", error),
             Err(_) if self.is_displaced => self.drop_from(registry, node),
-            // An event that says where the parent went will follow.
+            // An event that says where the parent went is still queued.
             Err(_) => self.set_incomplete(parent, true),
         }
     }
@@ -121,7 +121,7 @@ impl Tree {
             Err(_) if self.is_displaced => {
                 return self.report(self.relative(parent, name), 0, UV_ENOENT);
             }
-            // An event that says where the parent went will follow.
+            // An event that says where the parent went is still queued.
             Err(_) => return self.set_incomplete(parent, true),
         };
         match self.attach(registry, handle, parent, directory.fd(), name) {

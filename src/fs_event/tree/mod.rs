@@ -10,13 +10,13 @@
 //! from the order of events. A directory is recognised by its watch's number, wherever it is found,
 //! and watched and scanned through a descriptor, whatever its path is by then. One that was moved
 //! is looked up where it should be, and dropped with all below it if it is not there. If its parent
-//! is not there either, an event that says where the parent went will follow: the parent is
-//! incomplete until then, and is scanned again.
+//! is not there either, an event that says where the parent went is still queued: the parent is
+//! incomplete until it is read, and is then scanned again.
 //!
 //! Symbolic links are not followed. Directories that may not be read are left out until that
-//! changes. Any other failure says nothing about a directory: what is watched stays watched, the
-//! failure is reported with the directory's name, once for everything that appeared at a time. The
-//! directory stays incomplete and is scanned again (`scan.rs`, `retry.rs`).
+//! changes. Any other failure says nothing about a directory: what is watched stays watched. The
+//! failure is reported with the directory's name, once for all directories that appeared together.
+//! The directory stays incomplete and is scanned again (`scan.rs`, `retry.rs`).
 //!
 //! Nothing in this module calls back into C: reports are queued, and the handle delivers them.
 
@@ -36,10 +36,10 @@ use crate::sys::inotify::Target;
 
 /// The node of the watched directory itself.
 const ROOT_NODE: u32 = 0;
-/// In a link between nodes: there is no such node.
+/// Stands for no node in a link between nodes.
 const NIL: u32 = u32::MAX;
 
-/// One directory.
+/// A directory of the tree.
 struct Node {
     wd: c_int,
     /// The id of the subscription to the watch.
@@ -53,16 +53,16 @@ struct Node {
     seen: u32,
     /// The number of the last scan that scanned it.
     visited: u32,
-    /// It is still to be scanned: it may have directories without a node, or nodes in it may stand
-    /// for directories that are gone.
+    /// The directory has to be scanned: it may have directories without a node, or nodes in it may
+    /// stand for directories that are gone.
     is_incomplete: bool,
-    /// It has just appeared, and so has all that is found in it.
+    /// The directory has just appeared, and so has all that is found in it.
     is_new: bool,
     /// A failure to scan it was reported.
     is_reported: bool,
 }
 
-/// What is to be reported to the handle's callback.
+/// A call of the handle's callback that is to be made.
 pub(super) struct Report {
     /// Terminated; empty when it is not known.
     name: alloc::Vec<u8>,
