@@ -147,7 +147,7 @@ const NO_STATUS: uv_stat_t = {
 };
 
 /// Whether two statuses are equal, but for the time of the last access.
-fn is_same(a: &uv_stat_t, b: &uv_stat_t) -> bool {
+fn is_unchanged(a: &uv_stat_t, b: &uv_stat_t) -> bool {
     let times = |s: &uv_stat_t| {
         [s.st_ctim, s.st_mtim, s.st_birthtim].map(|time| (time.tv_sec, time.tv_nsec))
     };
@@ -235,7 +235,7 @@ impl Watch {
         let before = get!(self.status);
         let has_changed = match get!(self.seen) {
             Seen::Nothing => false,
-            Seen::Something => !is_same(&before, &status),
+            Seen::Something => !is_unchanged(&before, &status),
             Seen::Failure(_) => true,
         };
         set!(self.seen = Seen::Something);

@@ -54,7 +54,7 @@ impl Allowance {
 
     /// Keeps the answer, `None` if there is none, and the time it is valid for, `None` if it is not
     /// to be used again.
-    pub(super) fn answered(&mut self, is_supervised: Option<bool>, now_ms: Option<u64>) {
+    pub(super) fn set_answer(&mut self, is_supervised: Option<bool>, now_ms: Option<u64>) {
         self.asked_at = now_ms;
         self.supervision = match is_supervised {
             Some(true) => Supervision::Found,
@@ -88,10 +88,10 @@ mod tests {
         let mut allowance = Allowance::new();
         assert!(allowance.should_ask(5));
         assert!(!allowance.is_unsupervised());
-        allowance.answered(Some(false), None);
+        allowance.set_answer(Some(false), None);
         assert!(allowance.is_unsupervised());
         assert!(allowance.should_ask(5));
-        allowance.answered(Some(false), Some(5));
+        allowance.set_answer(Some(false), Some(5));
         assert!(!allowance.should_ask(5));
         assert!(allowance.should_ask(6));
         allowance.forget_answer();
@@ -101,11 +101,11 @@ mod tests {
     #[test]
     fn supervision_stays_and_no_answer_does_not() {
         let mut allowance = Allowance::new();
-        allowance.answered(None, Some(0));
+        allowance.set_answer(None, Some(0));
         assert!(!allowance.is_unsupervised());
         assert!(!allowance.should_ask(0));
         assert!(allowance.should_ask(1));
-        allowance.answered(Some(true), Some(1));
+        allowance.set_answer(Some(true), Some(1));
         assert!(!allowance.is_unsupervised());
         assert!(!allowance.should_ask(2));
     }

@@ -305,17 +305,17 @@ impl Copy {
             0 => u64::MAX,
             size => size,
         };
-        self.copy_by(&mut left, |most| {
+        self.copy_by_call(&mut left, |most| {
             file::copy_file_range(self.target, self.source, most)
         });
-        self.copy_by(&mut left, |most| {
+        self.copy_by_call(&mut left, |most| {
             file::sendfile(self.target, self.source, None, most)
         });
-        self.copy_by_hand(left)
+        self.copy_by_reading(left)
     }
 
     /// Copies with a call of the kernel, until it fails or has nothing more.
-    fn copy_by(&self, left: &mut u64, some: impl Fn(usize) -> Result<usize>) {
+    fn copy_by_call(&self, left: &mut u64, some: impl Fn(usize) -> Result<usize>) {
         while *left > 0 {
             let most = usize::try_from(*left).unwrap_or(usize::MAX);
             let Ok(count @ 1..) = some(most) else { return };
@@ -324,7 +324,7 @@ impl Copy {
     }
 
     /// Copies the rest by reading and writing; usually there is none.
-    fn copy_by_hand(&self, mut left: u64) -> Result {
+    fn copy_by_reading(&self, mut left: u64) -> Result {
         let mut memory = alloc::vec();
         while left > 0 {
             if memory.is_empty() {

@@ -79,7 +79,7 @@ fn is_allowed(event_loop: Loop) -> bool {
                 let answer = supervision::is_supervised();
                 // While the loop does not run, its time stands still.
                 let asked_at = event_loop.asyncs().is_running().then_some(now_ms);
-                event_loop.allowance(|allowance| allowance.answered(answer, asked_at));
+                event_loop.allowance(|allowance| allowance.set_answer(answer, asked_at));
             }
             event_loop.allowance(|allowance| allowance.is_unsupervised())
         }

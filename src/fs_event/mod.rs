@@ -331,7 +331,7 @@ fn dispatch(event_loop: Loop, event: &Event<'_>) {
 /// Scans all trees again, and reports to all handles, that events were lost.
 fn on_overflow(event_loop: Loop) {
     for_each_started(event_loop, |handle| {
-        handle.with_tree(|tree, registry| tree.review(registry, handle));
+        handle.with_tree(|tree, registry| tree.rescan_all(registry, handle));
         handle.invoke(core::ptr::null(), UV_CHANGE as c_int, 0);
         handle.deliver();
     });

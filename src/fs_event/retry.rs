@@ -1,8 +1,8 @@
 //! Scans directories again that could not be scanned.
 //!
 //! A timer of the loop has the trees scan their incomplete directories again. The first delay is
-//! short, and each further failure doubles it. It is made when it is first needed, and does not
-//! keep the loop alive.
+//! short, and each further failure doubles it. The timer is made when it is first needed, and does
+//! not keep the loop alive.
 
 use core::mem::MaybeUninit;
 

@@ -112,7 +112,7 @@ impl Process {
                 Ok(())
             }
             Err(error) => {
-                // The handle may be closed, or left as it is.
+                // The handle can be closed as any other, but need not be.
                 self.handle().uninit();
                 stop_watching_if_idle(event_loop);
                 Err(error)

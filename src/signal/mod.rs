@@ -211,14 +211,14 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
 /// Calls the handles for the signals caught until now: the loop's eventfd is readable.
 pub(crate) fn on_readable(event_loop: Loop) {
     fd::eventfd_drain(watcher(event_loop).fd());
-    for _ in 0..registry::calls_due(event_loop) {
+    for _ in 0..registry::callbacks_due(event_loop) {
         let Some(signal) = registry::next(event_loop) else {
             return;
         };
         signal.deliver();
     }
     // More were caught meanwhile, perhaps without waking the loop: it was running.
-    if registry::calls_due(event_loop) > 0 {
+    if registry::callbacks_due(event_loop) > 0 {
         fd::eventfd_signal(watcher(event_loop).fd());
     }
 }

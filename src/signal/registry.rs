@@ -326,7 +326,7 @@ pub(super) fn forget(signal: Signal) {
 }
 
 /// How many callbacks are due for handles of the loop.
-pub(super) fn calls_due(event_loop: Loop) -> usize {
+pub(super) fn callbacks_due(event_loop: Loop) -> usize {
     locked(|_| event_loop.due())
 }
 

@@ -197,7 +197,7 @@ impl Stream {
         let event_loop = self.event_loop();
         set!(self.connect_req = core::ptr::null_mut());
         if outcome.is_err() {
-            self.give_writes_up();
+            self.mark_waiting_writes();
         }
         if outcome.is_err() || self.write_queue().is_empty() {
             self.io().stop(event_loop, ready::WRITABLE);
@@ -221,7 +221,7 @@ impl Stream {
     /// go on waiting if it has begun to connect anew.
     fn cancel_writes_of_failed_connection(self) {
         if self.connect_request().is_some() {
-            self.cancel_writes_given_up();
+            self.cancel_marked_writes();
         } else {
             self.cancel_writes();
         }

@@ -64,7 +64,7 @@ impl Stream {
                     self.io().stop(self.event_loop(), ready::READABLE);
                 }
             }
-            // Gone again, or taken by another process.
+            // The connection is gone again, or was taken by another process.
             Err(Errno::EAGAIN | Errno::ECONNABORTED) => {}
             Err(error) => {
                 if error == Errno::EBADF {

@@ -204,8 +204,8 @@ pub unsafe extern "C" fn uv_tty_init(
 
 /// Sets the terminal's mode: `UV_TTY_MODE_NORMAL` (as it was), `UV_TTY_MODE_RAW` or
 /// `UV_TTY_MODE_RAW_VT` (keys as they are typed, without echo and signals), `UV_TTY_MODE_IO`
-/// (nothing is changed on the way). Setting the mode that the handle has already sets the terminal
-/// again if other code has changed it since.
+/// (nothing is changed on the way). Setting the current mode anew restores it if other code has
+/// changed the terminal since.
 ///
 /// Returns 0 or an error: `UV_EINVAL` for another mode, `UV_ENOTTY`, `UV_EBADF` for a closing
 /// handle.

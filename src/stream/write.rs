@@ -316,8 +316,8 @@ impl Stream {
         }
     }
 
-    /// Marks the writes that wait now, for [`Stream::cancel_writes_given_up`].
-    pub(super) fn give_writes_up(self) {
+    /// Marks the writes that wait now, for [`Stream::cancel_marked_writes`].
+    pub(super) fn mark_waiting_writes(self) {
         let mut next = self.write_queue().front();
         while let Some(link) = next {
             let request = Write::from_link(link);
@@ -326,7 +326,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn cancel_writes_given_up(self) {
+    pub(super) fn cancel_marked_writes(self) {
         while let Some(link) = self.write_queue().front() {
             let request = Write::from_link(link);
             if get!(request.error) == 0 {

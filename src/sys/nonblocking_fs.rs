@@ -118,8 +118,7 @@ pub(crate) fn mount(fd: c_int) -> Option<u64> {
     u64::try_from(number).ok()
 }
 
-/// Asks for the handle of a file with no room for one, which writes the number of the mount all the
-/// same.
+/// Queries the number of the mount: asks for the handle of a file, with no room for it.
 fn name_to_handle(fd: c_int, number: *mut c_int, flags: c_int) -> Result {
     // `struct file_handle` with its room and its kind.
     let mut handle = [0u32; 2];
@@ -179,7 +178,7 @@ pub(crate) fn position(fd: c_int) -> Option<i64> {
     (at >= 0).then_some(at)
 }
 
-/// Whether this thread has the rights of its real user, whom access(2) asks about.
+/// Whether this thread has the rights of its real user, the one that access(2) asks about.
 pub(crate) fn is_real_user() -> bool {
     let (mut user, mut group) = ([0; 3], [0; 3]);
     let ([real, effective, saved], [real_group, effective_group, saved_group]) =
@@ -260,8 +259,8 @@ const REPLACEABLE: [&CStr; 17] = [
     c"access",
 ];
 
-/// Whether these functions are libc's own, and not those of a library that replaces them (fakeroot,
-/// a sanitizer, …).
+/// Whether the functions of [`REPLACEABLE`] are libc's own, and not those of a library that
+/// replaces them (fakeroot, a sanitizer, …).
 pub(crate) fn is_libc_itself() -> bool {
     // Older libcs lack some of the names.
     let functions = REPLACEABLE.map(|name| {

@@ -112,7 +112,7 @@ impl Udp {
                 // The program does not receive them, and the poller would report them for ever.
                 datagram::discard_errors(self.fd());
             }
-            self.call_back();
+            self.run_send_callbacks();
         }
     }
 
@@ -127,7 +127,7 @@ impl Udp {
 
     pub(crate) fn finish_close(self) {
         self.cancel_unsent();
-        self.call_back();
+        self.run_send_callbacks();
         set!(self.recv_cb = None);
         set!(self.alloc_cb = None);
     }

@@ -288,7 +288,7 @@ impl Udp {
 
     /// Calls back for the requests that are completed. Those that callbacks add wait for the next
     /// pending phase: otherwise sending from the callback would keep the loop from everything else.
-    pub(super) fn call_back(self) {
+    pub(super) fn run_send_callbacks(self) {
         let event_loop = self.event_loop();
         let mut local = list::head();
         // SAFETY: `local` outlives the walk, which leaves it empty.

@@ -210,7 +210,7 @@ impl Tree {
     }
 
     /// Scans the whole tree anew, because events were lost.
-    pub(in super::super) fn review(&mut self, registry: &mut Registry, handle: FsEvent) {
+    pub(in super::super) fn rescan_all(&mut self, registry: &mut Registry, handle: FsEvent) {
         for index in 0..self.nodes.len() as u32 {
             if self.node(index).wd != -1 {
                 self.set_incomplete(index, true);
