@@ -287,10 +287,10 @@ typedef struct uv_dir_s uv_dir_t;
 typedef struct uv_fs_event_s uv_fs_event_t;
 typedef struct uv_fs_poll_s uv_fs_poll_t;
 typedef struct uv_interface_address_s uv_interface_address_t;
+typedef struct uv_poll_s uv_poll_t;
 typedef struct uv_prepare_s uv_prepare_t;
 typedef struct uv_check_s uv_check_t;
 typedef struct uv_idle_s uv_idle_t;
-typedef struct uv_poll_s uv_poll_t;
 typedef struct uv_process_s uv_process_t;
 typedef struct uv_connect_s uv_connect_t;
 typedef struct uv_shutdown_s uv_shutdown_t;
@@ -316,8 +316,8 @@ typedef struct uv_udp_s uv_udp_t;
 typedef struct uv_udp_send_s uv_udp_send_t;
 typedef struct uv_getaddrinfo_s uv_getaddrinfo_t;
 typedef struct uv_getnameinfo_s uv_getnameinfo_t;
-typedef struct uv_work_s uv_work_t;
 typedef struct uv_random_s uv_random_t;
+typedef struct uv_work_s uv_work_t;
 typedef struct uv_statfs_s uv_statfs_t;
 
 /** The types of handles: XX(name without UV_, name without uv_ and _t). */
@@ -954,8 +954,8 @@ struct uv_write_s {
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_buf_init */
 UV_EXTERN uv_buf_t uv_buf_init(char *base, unsigned int len);
 
-/** Shuts the writing side of a stream down once all writes before are done;
- * cb gets the outcome.
+/** Shuts down the writing side of a stream once all writes before it are
+ * done; cb gets the result.
  *
  * Returns 0, or UV_ENOTCONN when the stream is not writable (any more).
  *
@@ -977,9 +977,9 @@ UV_EXTERN int uv_shutdown(uv_shutdown_t *req,
  * Precondition: stream must be initialised. */
 UV_EXTERN int uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb cb);
 
-/** Takes the connection that a connection callback told of, or a handle that
- * was received over a pipe, as client, an initialised handle on the same
- * loop. It succeeds once per call back.
+/** Takes the connection that a connection callback reported, or a handle
+ * that was received over a pipe, as client, an initialised handle of
+ * server's loop. It succeeds once per callback.
  *
  * Returns 0 or an error: UV_EAGAIN when there is none, UV_EINVAL for a
  * wrong client.
@@ -1013,13 +1013,13 @@ UV_EXTERN int uv_is_writable(const uv_stream_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_stream_set_blocking(uv_stream_t *handle, int blocking);
 
-/** Starts to read: alloc_cb is asked for a buffer before each read, read_cb
+/** Starts to read. alloc_cb is asked for a buffer before each read. read_cb
  * gets what was read, 0 when there was nothing after all, UV_EOF at the
- * end, or an error; after the last two, reading has stopped. Whatever
- * buffer was handed out comes back to read_cb, with 0 also when alloc_cb
- * stopped the reading or closed the stream. A pipe that passes handles
- * reads on after UV_EMFILE without a buffer: a handle that came with the
- * data before is lost, for want of a descriptor.
+ * end, or an error; after the last two, reading has stopped. Every buffer
+ * is returned to read_cb, with 0 also when alloc_cb stopped the reading or
+ * closed the stream. A pipe that passes handles reads on after UV_EMFILE
+ * without a buffer. That error means that a handle which came with the data
+ * before is lost, because there was no descriptor for it.
  *
  * Returns 0 or an error: UV_EALREADY while reading, UV_ENOTCONN when the
  * stream is not readable, UV_EINVAL when it is closing or a callback is
@@ -1032,7 +1032,7 @@ UV_EXTERN int uv_read_start(uv_stream_t *stream,
                             uv_alloc_cb alloc_cb,
                             uv_read_cb read_cb);
 
-/** Stops to read. Returns 0, also for a stream that does not read.
+/** Stops reading. Returns 0, also for a stream that does not read.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_read_stop
  *
@@ -1056,17 +1056,18 @@ UV_EXTERN int uv_write(uv_write_t *req,
                        unsigned int nbufs,
                        uv_write_cb cb);
 
-/** The same, and passes send_handle, a TCP, pipe or UDP handle, to the
- * process at the other end of a pipe that was initialised for that. The
- * handle must stay open until cb is called.
+/** Writes buffers to a pipe as uv_write does, and passes send_handle, a TCP,
+ * pipe or UDP handle, to the process at the other end. The pipe must be
+ * initialised for that, and the handle stay open until cb is called.
  *
  * Returns 0 or an error, as uv_write does; UV_EINVAL for a pipe that does
- * not pass handles, and for empty buffers, with which no handle can come
- * along; UV_EBADF for a handle without a descriptor.
+ * not pass handles, and for empty buffers, with which no handle can be
+ * passed; UV_EBADF for a handle without a descriptor.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write2
  *
- * Precondition: As uv_write; send_handle must be null or initialised. */
+ * Precondition: The requirements of uv_write apply; send_handle must be
+ * null or initialised. */
 UV_EXTERN int uv_write2(uv_write_t *req,
                         uv_stream_t *handle,
                         const uv_buf_t bufs[],
@@ -1077,7 +1078,7 @@ UV_EXTERN int uv_write2(uv_write_t *req,
 /** Writes what can be written at once, without a request.
  *
  * Returns the number of bytes written, or an error: UV_EAGAIN when nothing
- * can be, or writes wait already; others as of uv_write.
+ * can be written, or writes wait already; or an error of uv_write.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write
  *
@@ -1086,17 +1087,19 @@ UV_EXTERN int uv_try_write(uv_stream_t *handle,
                            const uv_buf_t bufs[],
                            unsigned int nbufs);
 
-/** The same, and passes a handle, as uv_write2 does.
+/** Writes what can be written at once, as uv_try_write does, and passes a
+ * handle, as uv_write2 does.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write2
  *
- * Precondition: As uv_try_write; send_handle must be null or initialised. */
+ * Precondition: The requirements of uv_try_write apply; send_handle must be
+ * null or initialised. */
 UV_EXTERN int uv_try_write2(uv_stream_t *handle,
                             const uv_buf_t bufs[],
                             unsigned int nbufs,
                             uv_stream_t *send_handle);
 
-/** How many bytes a write has written; valid in its callback.
+/** The number of bytes that a write has written; valid in its callback.
  *
  * See https://docs.libuv.org/en/v1.x/stream.html#c.uv_write_nwritten
  *
@@ -1134,11 +1137,11 @@ struct uv_tcp_s {
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle);
 
-/** The same, with a socket of the address family in the lower eight bits of
- * flags made at once, unless that is AF_UNSPEC.
+/** Makes handle a TCP handle. The lower eight bits of flags are an address
+ * family: its socket is made at once, or later for AF_UNSPEC.
  *
- * Returns 0 or an error: UV_EINVAL for other families or bits, or what
- * making the socket gave.
+ * Returns 0 or an error: UV_EINVAL for other families or bits, or that of
+ * making the socket, such as UV_EMFILE.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_init_ex
  *
@@ -1147,7 +1150,7 @@ UV_EXTERN int uv_tcp_init_ex(uv_loop_t *loop,
                              uv_tcp_t *handle,
                              unsigned int flags);
 
-/** Makes an existing socket the handle's; it becomes non-blocking. Whether
+/** Gives the handle an existing socket, which becomes non-blocking. Whether
  * it is a TCP socket is not checked.
  *
  * Returns 0 or an error: UV_EEXIST when the loop watches it already,
@@ -1204,11 +1207,11 @@ UV_EXTERN int uv_tcp_keepalive_ex(uv_tcp_t *handle,
 UV_EXTERN int uv_tcp_simultaneous_accepts(uv_tcp_t *handle, int enable);
 
 /** Binds the socket to a local address. flags may be UV_TCP_IPV6ONLY, which
- * keeps IPv4 out, and UV_TCP_REUSEPORT, which lets several sockets share
- * the port's connections.
+ * keeps IPv4 out, and UV_TCP_REUSEPORT, which distributes the port's
+ * connections among several sockets.
  *
  * Returns 0 or an error: UV_EINVAL for wrong flags or families.
- * UV_EADDRINUSE is told by uv_listen or uv_tcp_connect.
+ * UV_EADDRINUSE is reported by uv_listen or uv_tcp_connect.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_bind
  *
@@ -1233,7 +1236,8 @@ UV_EXTERN int uv_tcp_getsockname(const uv_tcp_t *handle,
 
 /** Writes the peer's address to name, as uv_tcp_getsockname does.
  *
- * Returns 0 or an error: UV_ENOTCONN without a peer, and others as above.
+ * Returns 0 or an error: UV_ENOTCONN without a peer, UV_EBADF without a
+ * socket, or an earlier bind's.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_getpeername
  *
@@ -1251,14 +1255,14 @@ UV_EXTERN int uv_tcp_getpeername(const uv_tcp_t *handle,
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_close_reset
  *
- * Precondition: As uv_close. */
+ * Precondition: The requirements of uv_close apply. */
 UV_EXTERN int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb);
 
-/** Connects to an address; cb gets the outcome.
+/** Connects to an address; cb gets the result.
  *
  * Returns 0 or an error: UV_EALREADY while connecting, UV_EINVAL for a
- * closing handle or a family that is not IPv4 or IPv6, or what the system
- * said at once.
+ * closing handle or a family that is not IPv4 or IPv6, or an error that the
+ * system reports at once.
  *
  * See https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_connect
  *
@@ -1294,7 +1298,7 @@ struct uv_pipe_s {
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc);
 
-/** Makes an open pipe, FIFO or Unix domain socket the handle's; it becomes
+/** Gives the handle an open pipe, FIFO or Unix domain socket, which becomes
  * non-blocking. It can be read from and written to as it was opened.
  *
  * Returns 0 or an error: UV_EEXIST when the loop watches it already,
@@ -1307,7 +1311,7 @@ UV_EXTERN int uv_pipe_open(uv_pipe_t *handle, uv_file file);
 
 /** Binds the pipe to a path, cut to the 108 bytes that a Unix domain
  * socket's address has. Closing the handle removes the socket's file,
- * unless another file has its place by then.
+ * unless it was replaced by another file.
  *
  * Returns 0 or an error: UV_EINVAL, UV_EADDRINUSE, UV_EACCES (also for a
  * directory that does not exist).
@@ -1334,7 +1338,7 @@ UV_EXTERN int uv_pipe_bind2(uv_pipe_t *handle,
                             size_t namelen,
                             unsigned int flags);
 
-/** Connects to a path, cut as uv_pipe_bind cuts it; cb gets the outcome,
+/** Connects to a path, cut as uv_pipe_bind cuts it; cb gets the result,
  * every error included.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect
@@ -1347,7 +1351,7 @@ UV_EXTERN void uv_pipe_connect(uv_connect_t *req,
                                uv_connect_cb cb);
 
 /** Connects to a path or to a name in the abstract namespace, as
- * uv_pipe_bind2 takes them; cb gets the outcome.
+ * uv_pipe_bind2 takes them; cb gets the result.
  *
  * Returns 0 or an error: UV_EINVAL for wrong arguments.
  *
@@ -1376,8 +1380,8 @@ UV_EXTERN int uv_pipe_getsockname(const uv_pipe_t *handle,
                                   char *buffer,
                                   size_t *size);
 
-/** Writes the name of the pipe that it is connected to to buffer, as
- * uv_pipe_getsockname does.
+/** Writes the name of the connected peer to buffer, as uv_pipe_getsockname
+ * does.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getpeername
  *
@@ -1395,26 +1399,27 @@ UV_EXTERN int uv_pipe_getpeername(const uv_pipe_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN void uv_pipe_pending_instances(uv_pipe_t *handle, int count);
 
-/** How many handles were received and wait for uv_accept.
+/** The number of handles that were received and wait for uv_accept.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_count
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_pipe_pending_count(uv_pipe_t *handle);
 
-/** What kind of handle waits for uv_accept; UV_UNKNOWN_HANDLE when none
- * does.
+/** The type of the handle that waits for uv_accept; UV_UNKNOWN_HANDLE when
+ * none does.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_type
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN uv_handle_type uv_pipe_pending_type(uv_pipe_t *handle);
 
-/** Lets processes of other users connect: adds to the permissions of the
- * socket's file. flags is UV_READABLE, UV_WRITABLE or both.
+/** Permits processes of other users to connect: adds to the permissions of
+ * the socket's file. flags is UV_READABLE, UV_WRITABLE or both.
  *
  * Returns 0 or an error: UV_EBADF without a descriptor, UV_EINVAL for other
- * flags, UV_ENOENT where there is no file, or another one has its place.
+ * flags, UV_ENOENT where there is no file, or it was replaced by another
+ * one.
  *
  * See https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_chmod
  *
@@ -1474,8 +1479,8 @@ struct uv_tty_s {
 
 /** Makes handle a stream on the terminal fd: readable, writable or both as
  * fd was opened. The terminal is opened a second time if possible, and fd
- * stays the caller's and as it is; otherwise the handle takes fd, and
- * writing blocks. The last parameter has no meaning.
+ * stays the caller's, unchanged; otherwise the handle takes fd, and writing
+ * blocks. The last parameter has no meaning.
  *
  * Returns 0 or an error: UV_EINVAL for a file or what is not open.
  *
@@ -1489,9 +1494,8 @@ UV_EXTERN int uv_tty_init(uv_loop_t *loop,
 
 /** Sets the terminal's mode: UV_TTY_MODE_NORMAL (as it was), UV_TTY_MODE_RAW
  * or UV_TTY_MODE_RAW_VT (keys as they are typed, without echo and signals),
- * UV_TTY_MODE_IO (nothing is changed on the way). Setting the mode that the
- * handle has sets the terminal again, if somebody else has changed it
- * since.
+ * UV_TTY_MODE_IO (nothing is changed on the way). Setting the current mode
+ * anew restores it if other code has changed the terminal since.
  *
  * Returns 0 or an error: UV_EINVAL for another mode, UV_ENOTTY, UV_EBADF
  * for a closing handle.
@@ -1501,9 +1505,8 @@ UV_EXTERN int uv_tty_init(uv_loop_t *loop,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_tty_set_mode(uv_tty_t *handle, uv_tty_mode_t mode);
 
-/** Gives the terminal back the mode that it had before the first
- * uv_tty_set_mode, for the end of the program. May be called from a signal
- * handler.
+/** Restores the terminal's mode from before the first uv_tty_set_mode, for
+ * the end of the program. May be called from a signal handler.
  *
  * Returns 0 or an error: UV_EBUSY when it interrupts uv_tty_set_mode.
  *
@@ -1519,14 +1522,14 @@ UV_EXTERN int uv_tty_reset_mode(void);
  * Precondition: handle must be initialised, width and height writable. */
 UV_EXTERN int uv_tty_get_winsize(uv_tty_t *handle, int *width, int *height);
 
-/** Says who is to process control sequences, on Windows. Elsewhere it has no
- * effect.
+/** Sets whether the console processes control sequences, on Windows.
+ * Elsewhere it has no effect.
  *
  * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_set_vterm_state */
 UV_EXTERN void uv_tty_set_vterm_state(uv_tty_vtermstate_t state);
 
-/** Tells who processes control sequences, on Windows. Elsewhere it returns
- * UV_ENOTSUP.
+/** Reads whether the console processes control sequences, on Windows.
+ * Elsewhere it returns UV_ENOTSUP.
  *
  * See https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_get_vterm_state
  *
@@ -1628,14 +1631,14 @@ UV_EXTERN int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle);
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_init_ex
  *
- * Precondition: As uv_udp_init. */
+ * Precondition: The requirements of uv_udp_init apply. */
 UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop,
                              uv_udp_t *handle,
                              unsigned int flags);
 
-/** Gives the handle a datagram socket that exists, which becomes
- * non-blocking. SO_REUSEADDR is set on it; uv_udp_open_ex leaves that to
- * the caller. The socket is the handle's from then on.
+/** Gives the handle an existing datagram socket, which becomes non-blocking.
+ * SO_REUSEADDR is set on it; uv_udp_open_ex leaves that to the caller. The
+ * socket is the handle's from then on.
  *
  * Returns 0 or an error: UV_EBUSY when the handle has a socket, UV_EEXIST
  * when the loop watches sock already, UV_EBADF, UV_ENOTSOCK.
@@ -1645,10 +1648,13 @@ UV_EXTERN int uv_udp_init_ex(uv_loop_t *loop,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_open(uv_udp_t *handle, uv_os_sock_t sock);
 
-/** As uv_udp_open, with flags made of UV_UDP_REUSEADDR and UV_UDP_REUSEPORT,
- * or 0.
+/** Gives the handle an existing datagram socket, which becomes non-blocking.
+ * flags says which options are set on it: UV_UDP_REUSEADDR and
+ * UV_UDP_REUSEPORT, or 0 for none. The socket is the handle's from then on.
  *
- * Returns 0 or an error: also UV_EINVAL for other flags.
+ * Returns 0 or an error: UV_EINVAL for other flags, UV_EBUSY when the
+ * handle has a socket, UV_EEXIST when the loop watches sock already,
+ * UV_EBADF, UV_ENOTSOCK.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_open_ex
  *
@@ -1658,10 +1664,10 @@ UV_EXTERN int uv_udp_open_ex(uv_udp_t *handle,
                              unsigned int flags);
 
 /** Binds the socket to an IPv4 or IPv6 address. flags: UV_UDP_IPV6ONLY,
- * UV_UDP_REUSEADDR (several sockets that all set it may bind to the
- * address; the last one receives, except that multicast reaches all of
- * them), UV_UDP_REUSEPORT (they share what is received) and
- * UV_UDP_LINUX_RECVERR (ICMP errors are reported to the receive callback).
+ * UV_UDP_REUSEADDR (several sockets may bind to the address; the last one
+ * receives, multicast reaches all), UV_UDP_REUSEPORT (datagrams are
+ * distributed among them) and UV_UDP_LINUX_RECVERR (ICMP errors are
+ * reported to the receive callback).
  *
  * Returns 0 or an error: UV_EINVAL for a bound socket, another family or
  * other flags, UV_EADDRINUSE, UV_EADDRNOTAVAIL, UV_EACCES.
@@ -1674,8 +1680,8 @@ UV_EXTERN int uv_udp_bind(uv_udp_t *handle,
                           const struct sockaddr *addr,
                           unsigned int flags);
 
-/** Ties the socket to one peer: what is sent goes there, and nothing else is
- * received. With addr NULL, unties it.
+/** Connects the socket to one peer: datagrams are sent to it and received
+ * from it only. With addr NULL, disconnects it.
  *
  * Returns 0 or an error: UV_EISCONN when it is connected already,
  * UV_ENOTCONN when it is to be disconnected and is not connected, UV_EINVAL
@@ -1734,10 +1740,10 @@ UV_EXTERN int uv_udp_set_broadcast(uv_udp_t *handle, int on);
 UV_EXTERN int uv_udp_set_ttl(uv_udp_t *handle, int ttl);
 
 /** Joins (UV_JOIN_GROUP) or leaves (UV_LEAVE_GROUP) the multicast group of
- * that address, on the interface of interface_addr: one of its addresses
- * for IPv4, an address with % and the interface's name for IPv6, or NULL
- * for the system's choice. A handle without a socket is bound to any
- * address and a free port first.
+ * that address, on the interface that interface_addr names. That is one of
+ * its addresses for IPv4, an address with % and the interface's name for
+ * IPv6, or NULL for the system's choice. A handle without a socket is bound
+ * to any address and a free port first.
  *
  * Returns 0 or an error: UV_EINVAL for addresses that are none or do not
  * fit, UV_ENODEV, UV_EADDRINUSE when it has joined already,
@@ -1752,10 +1758,10 @@ UV_EXTERN int uv_udp_set_membership(uv_udp_t *handle,
                                     const char *interface_addr,
                                     uv_membership membership);
 
-/** As uv_udp_set_membership, but only what comes from source_addr is
- * received.
+/** Joins or leaves the multicast group of an address as
+ * uv_udp_set_membership does, but only to receive what source_addr sends.
  *
- * Returns 0 or an error, see there.
+ * Returns 0 or an error of uv_udp_set_membership.
  *
  * See
  * https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_source_membership
@@ -1803,15 +1809,15 @@ UV_EXTERN int uv_udp_set_multicast_ttl(uv_udp_t *handle, int ttl);
 UV_EXTERN int uv_udp_set_multicast_interface(uv_udp_t *handle,
                                              const char *interface_addr);
 
-/** Starts to receive. Before each receipt alloc_cb is asked for a buffer;
+/** Starts to receive. Before each receipt alloc_cb is asked for a buffer.
  * recv_cb gets what was received, the sender, and flags: UV_UDP_PARTIAL
  * (the buffer was too small, the rest is lost), UV_UDP_MMSG_CHUNK,
  * UV_UDP_MMSG_FREE, UV_UDP_LINUX_RECVERR. A size of 0 means an empty
- * datagram if there is a sender (of family AF_UNSPEC if it has no address),
- * and otherwise that there is nothing more to read; a negative one is an
- * error, UV_ENOBUFS when there was no buffer. With UV_UDP_RECVMMSG, a
- * buffer below 64 KiB is refused with UV_EINVAL. A handle without a socket
- * is bound to any address and a free port first.
+ * datagram if there is a sender (of family AF_UNSPEC if it has no address).
+ * Without a sender it means that there is nothing more to read. A negative
+ * size is an error, UV_ENOBUFS when there was no buffer. With
+ * UV_UDP_RECVMMSG, a buffer below 64 KiB is refused with UV_EINVAL. A
+ * handle without a socket is bound to any address and a free port first.
  *
  * Returns 0 or an error: UV_EALREADY when it receives already, UV_EINVAL
  * without callbacks.
@@ -1831,9 +1837,9 @@ UV_EXTERN int uv_udp_recv_start(uv_udp_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_udp_using_recvmmsg(const uv_udp_t *handle);
 
-/** Stops receiving: neither callback is called any more, but to hand back a
- * buffer when it is alloc_cb that stops, or recv_cb within a buffer's
- * chunks. Returns 0, also if it did not receive.
+/** Stops receiving: neither callback is called any more. The exception is a
+ * buffer that has to be returned, if alloc_cb stops, or recv_cb within a
+ * buffer's chunks. Returns 0, also if it did not receive.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_stop
  *
@@ -1843,11 +1849,12 @@ UV_EXTERN int uv_udp_recv_stop(uv_udp_t *handle);
 /** Sends the buffers as one datagram to addr, or, if the handle is
  * connected, to its peer (addr is NULL then). A handle without a socket is
  * bound to any address and a free port first. The list of buffers is
- * copied; what is in them must stay until send_cb, which gets the outcome.
+ * copied; their contents must stay until send_cb, which gets the result.
  *
- * Returns 0 or an error, and then send_cb is not called: UV_EDESTADDRREQ
- * without an address when not connected, UV_EISCONN with one when
- * connected, UV_EINVAL for no buffers or another address family, UV_ENOMEM.
+ * Returns 0 or an error; after an error send_cb is not called:
+ * UV_EDESTADDRREQ without an address when not connected, UV_EISCONN with
+ * one when connected, UV_EINVAL for no buffers or another address family,
+ * UV_ENOMEM.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_send
  *
@@ -1860,11 +1867,12 @@ UV_EXTERN int uv_udp_send(uv_udp_send_t *req,
                           const struct sockaddr *addr,
                           uv_udp_send_cb send_cb);
 
-/** As uv_udp_send, but sends at once or not at all.
+/** Sends the buffers as one datagram, as uv_udp_send does, but at once or
+ * not at all.
  *
  * Returns the number of bytes sent, or an error: UV_EAGAIN when it cannot
- * be sent now, or requests of uv_udp_send are before it; UV_EMSGSIZE; and
- * those of uv_udp_send.
+ * be sent now, or requests of uv_udp_send are before it; UV_EMSGSIZE; or
+ * one of uv_udp_send.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send
  *
@@ -1875,12 +1883,12 @@ UV_EXTERN int uv_udp_try_send(uv_udp_t *handle,
                               unsigned int nbufs,
                               const struct sockaddr *addr);
 
-/** As uv_udp_try_send for count datagrams, in order: the one at index i
- * consists of the nbufs[i] buffers at bufs[i] and goes to addrs[i]. The
- * handle must be bound; flags must be 0.
+/** Sends count datagrams, in order, as uv_udp_try_send sends one: the one at
+ * index i consists of the nbufs[i] buffers at bufs[i] and goes to addrs[i].
+ * The handle must be bound; flags must be 0.
  *
  * Returns how many of the leading datagrams were sent: 0 only if count is
- * 0. Or an error, and then none was: UV_EAGAIN, UV_EINVAL, and those of
+ * 0. Or an error, and then none was: UV_EAGAIN, UV_EINVAL, or one of
  * uv_udp_try_send.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send2
@@ -1894,7 +1902,7 @@ UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle,
                                struct sockaddr *addrs[],
                                unsigned int flags);
 
-/** How many bytes of requests are not yet called back,
+/** The number of bytes of requests that have not called back yet,
  * handle->send_queue_size.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_size
@@ -1902,7 +1910,8 @@ UV_EXTERN int uv_udp_try_send2(uv_udp_t *handle,
  * Precondition: handle must be initialised. */
 UV_EXTERN size_t uv_udp_get_send_queue_size(const uv_udp_t *handle);
 
-/** How many requests are not yet called back, handle->send_queue_count.
+/** The number of requests that have not called back yet,
+ * handle->send_queue_count.
  *
  * See https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_count
  *
@@ -2216,8 +2225,8 @@ struct uv_signal_s {
 UV_EXTERN int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
 
 /** Starts to watch for the signal signum: signal_cb is called from the loop
- * each time it is caught. A started handle is stopped first; but when it
- * watches for the same signal already, only the callback changes.
+ * each time it is caught. A started handle is stopped first; but if it
+ * watches for signum already, only the callback changes.
  *
  * Returns 0, or UV_EINVAL for what is no signal or cannot be caught
  * (SIGKILL, SIGSTOP).
@@ -2229,9 +2238,10 @@ UV_EXTERN int uv_signal_start(uv_signal_t *handle,
                               uv_signal_cb signal_cb,
                               int signum);
 
-/** The same as uv_signal_start, except that the handle is stopped when the
- * signal has been caught once. If no other handle watches for the signal,
- * its default action is restored the moment it is caught.
+/** Starts to watch for the signal signum until it is caught once: the handle
+ * is then stopped and signal_cb called from the loop. If no other handle
+ * watches for the signal, its default action is restored the moment it is
+ * caught.
  *
  * Returns 0 or UV_EINVAL, as uv_signal_start does.
  *
@@ -2351,22 +2361,22 @@ struct uv_process_s {
 /** Starts a process. options says what to run, and how; unused members are
  * zero.
  *
- * - file, args: the program, looked for in the child's PATH unless there is
- *   a slash in it; its arguments, the first of which is the program's name
- * - env, cwd: environment and working folder, or NULL for this process's
+ * - file, args: the program, searched in the child's PATH unless there is a
+ *   slash in it; its arguments, the first of which is the program's name
+ * - env, cwd: environment and working directory, or NULL for this process's
  * - stdio, stdio_count: the child's descriptors from 0 on; those of the
  *   first three that are not given are opened on /dev/null
  * - flags, uid, gid: see uv_process_flags
- * - exit_cb: called when the process has ended. If somebody else has waited
- *   for it, how it ended is not known: its exit status is UV_ESRCH then, a
+ * - exit_cb: called when the process has ended. If other code has waited
+ *   for it, how it ended is not known: its exit status is then UV_ESRCH, a
  *   negative number
  *
  * All signals have their default actions in the child, and none is blocked.
  *
- * Returns 0, or what kept the program from being executed: UV_ENOENT,
+ * Returns 0, or the error if the program could not be executed: UV_ENOENT,
  * UV_EACCES, UV_EPERM (for another user or group), UV_EAGAIN, UV_ENOMEM,
- * UV_EMFILE, ...; UV_EINVAL for options that make no sense. In either case
- * the handle has to be closed before its memory is released.
+ * UV_EMFILE, ...; UV_EINVAL for invalid options. In either case the handle
+ * has to be closed before its memory is released.
  *
  * See https://docs.libuv.org/en/v1.x/process.html#c.uv_spawn
  *
@@ -2626,15 +2636,15 @@ struct uv_fs_s {
   UV_FS_PRIVATE_FIELDS
 };
 
-/** Closes a file, as close(2) does. The descriptor is gone also when it is
- * reported that data could not be written.
+/** Closes a file, as close(2) does. The descriptor is closed even if an
+ * error is returned because data could not be written.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EBADF. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_close
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_close(uv_loop_t *loop,
                           uv_fs_t *req,
                           uv_file file,
@@ -2644,14 +2654,16 @@ UV_EXTERN int uv_fs_close(uv_loop_t *loop,
  * permissions of a file that is made. The descriptor, in req->result, is
  * not inherited by programs that are started.
  *
- * Like all of these operations, it is done before the call returns when cb
- * is NULL (loop may be NULL then, in any thread), and on the thread pool
- * otherwise. In both cases call uv_fs_req_cleanup on the request in the
- * end. An operation that the pool has not begun with can be taken back with
+ * Like all of these operations, it is done before the call returns if cb is
+ * NULL; then loop may be NULL, and any thread may call. Otherwise it is
+ * done asynchronously, by the thread pool or in the loop's thread if it
+ * cannot block. In both cases call uv_fs_req_cleanup on the request in the
+ * end. An operation that the pool has not begun can be cancelled with
  * uv_cancel; its result is UV_ECANCELED then.
  *
- * Returns the descriptor, or an error such as UV_ENOENT; with a callback 0,
- * or what kept it from starting: UV_EINVAL (a NULL pointer) or UV_ENOMEM.
+ * Returns the descriptor, or an error such as UV_ENOENT. With a callback
+ * returns 0, or an error that prevents the start: UV_EINVAL (a NULL
+ * pointer) or UV_ENOMEM.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_open
  *
@@ -2670,14 +2682,14 @@ UV_EXTERN int uv_fs_open(uv_loop_t *loop,
  * buffers are filled by one call.
  *
  * Returns how many bytes were read, 0 at the end of the file, or an error
- * such as UV_EISDIR, or UV_EINTR when a signal came before any data; with a
- * callback only what kept it from starting, such as UV_EINVAL without
- * buffers.
+ * such as UV_EISDIR. UV_EINTR means that a signal came before any data.
+ * With a callback only errors that prevent the start are returned, such as
+ * UV_EINVAL without buffers.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_read
  *
- * Precondition: As uv_fs_open. The memory of the buffers must stay in place
- * until the callback. */
+ * Precondition: The requirements of uv_fs_open apply. The memory of the
+ * buffers must stay in place until the callback. */
 UV_EXTERN int uv_fs_read(uv_loop_t *loop,
                          uv_fs_t *req,
                          uv_file file,
@@ -2690,15 +2702,15 @@ UV_EXTERN int uv_fs_read(uv_loop_t *loop,
  * of -1, which uses and moves the file's own position. It goes on until all
  * is written or an error occurs.
  *
- * Returns how many bytes were written, which with an error is less than
- * there were, or an error when nothing was; with a callback only what kept
- * it from starting, such as UV_EINVAL without buffers or for more than
- * 0x7ffff000 bytes.
+ * Returns how many bytes were written, or an error if nothing was. An error
+ * after some bytes makes the number smaller than the total. With a callback
+ * only errors that prevent the start are returned, such as UV_EINVAL
+ * without buffers or for more than 0x7ffff000 bytes.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_write
  *
- * Precondition: As uv_fs_open. The memory of the buffers must stay in place
- * until the callback. */
+ * Precondition: The requirements of uv_fs_open apply. The memory of the
+ * buffers must stay in place until the callback. */
 UV_EXTERN int uv_fs_write(uv_loop_t *loop,
                           uv_fs_t *req,
                           uv_file file,
@@ -2707,17 +2719,17 @@ UV_EXTERN int uv_fs_write(uv_loop_t *loop,
                           int64_t offset,
                           uv_fs_cb cb);
 
-/** Makes and opens a new file, as mkstemp(3) does: tpl ends with XXXXXX, in
- * place of which characters are put that make the name unique. The name is
- * the string req->path until uv_fs_req_cleanup, the descriptor is
- * req->result.
+/** Makes and opens a new file, as mkstemp(3) does. tpl ends with XXXXXX,
+ * which is replaced to make the name unique. The name is the string
+ * req->path until uv_fs_req_cleanup, the descriptor is req->result.
  *
  * Returns the descriptor, or an error: UV_EINVAL for another template,
- * UV_ENOENT; with a callback only what kept it from starting.
+ * UV_ENOENT. With a callback only errors that prevent the start are
+ * returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkstemp
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop,
                             uv_fs_t *req,
                             const char *tpl,
@@ -2726,12 +2738,12 @@ UV_EXTERN int uv_fs_mkstemp(uv_loop_t *loop,
 /** Waits until a file's data and attributes are on the disk, as fsync(2)
  * does.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EBADF. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fsync
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_fsync(uv_loop_t *loop,
                           uv_fs_t *req,
                           uv_file file,
@@ -2739,12 +2751,12 @@ UV_EXTERN int uv_fs_fsync(uv_loop_t *loop,
 
 /** Waits until a file's data is on the disk, as fdatasync(2) does.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EBADF. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fdatasync
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop,
                               uv_fs_t *req,
                               uv_file file,
@@ -2753,26 +2765,26 @@ UV_EXTERN int uv_fs_fdatasync(uv_loop_t *loop,
 /** Cuts a file, or makes it longer with zeros, to offset bytes, as
  * ftruncate(2) does.
  *
- * Returns 0, or an error such as UV_EINVAL; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EINVAL. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_ftruncate
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_ftruncate(uv_loop_t *loop,
                               uv_fs_t *req,
                               uv_file file,
                               int64_t offset,
                               uv_fs_cb cb);
 
-/** The system's handle of a C library's descriptor; on this system the two
- * are the same.
+/** The system's handle for a descriptor of the C library, which is the
+ * descriptor itself on this system.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_get_osfhandle */
 UV_EXTERN uv_os_fd_t uv_get_osfhandle(int fd);
 
-/** A C library's descriptor for a handle of the system; on this system the
- * two are the same.
+/** The C library's descriptor for a handle of the system, which is the
+ * handle itself on this system.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_open_osfhandle */
 UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
@@ -2781,12 +2793,12 @@ UV_EXTERN int uv_open_osfhandle(uv_os_fd_t os_fd);
  * as access(2) does. mode is F_OK (exists) or a combination of R_OK, W_OK
  * and X_OK.
  *
- * Returns 0, or an error such as UV_EACCES or UV_ENOENT; with a callback
- * only what kept it from starting.
+ * Returns 0, or an error such as UV_EACCES or UV_ENOENT. With a callback
+ * only errors that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_access
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_access(uv_loop_t *loop,
                            uv_fs_t *req,
                            const char *path,
@@ -2795,12 +2807,12 @@ UV_EXTERN int uv_fs_access(uv_loop_t *loop,
 
 /** Sets the permissions of a file, as chmod(2) does.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EPERM. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chmod
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_chmod(uv_loop_t *loop,
                           uv_fs_t *req,
                           const char *path,
@@ -2809,12 +2821,12 @@ UV_EXTERN int uv_fs_chmod(uv_loop_t *loop,
 
 /** Sets the permissions of an open file, as fchmod(2) does.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EPERM. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchmod
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_fchmod(uv_loop_t *loop,
                            uv_fs_t *req,
                            uv_file file,
@@ -2824,12 +2836,12 @@ UV_EXTERN int uv_fs_fchmod(uv_loop_t *loop,
 /** Sets the user and the group that a file belongs to, as chown(2) does; an
  * id of -1 leaves it as it is.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EPERM. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chown
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_chown(uv_loop_t *loop,
                           uv_fs_t *req,
                           const char *path,
@@ -2837,14 +2849,15 @@ UV_EXTERN int uv_fs_chown(uv_loop_t *loop,
                           uv_gid_t gid,
                           uv_fs_cb cb);
 
-/** The same as uv_fs_chown for an open file.
+/** Sets the user and the group that an open file belongs to, as fchown(2)
+ * does; an id of -1 leaves it as it is.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EPERM. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchown
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_fchown(uv_loop_t *loop,
                            uv_fs_t *req,
                            uv_file file,
@@ -2852,15 +2865,16 @@ UV_EXTERN int uv_fs_fchown(uv_loop_t *loop,
                            uv_gid_t gid,
                            uv_fs_cb cb);
 
-/** The same as uv_fs_chown, but for a symbolic link sets the owner of the
- * link itself.
+/** Sets the user and the group that a file belongs to, as lchown(2) does:
+ * for a symbolic link those of the link itself. An id of -1 leaves it as it
+ * is.
  *
- * Returns 0, or an error such as UV_EPERM; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EPERM. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lchown
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_lchown(uv_loop_t *loop,
                            uv_fs_t *req,
                            const char *path,
@@ -2874,19 +2888,21 @@ UV_EXTERN int uv_fs_lchown(uv_loop_t *loop,
  *
  * - UV_FS_COPYFILE_EXCL: fail with UV_EEXIST when new_path exists, which is
  *   overwritten otherwise,
- * - UV_FS_COPYFILE_FICLONE: have the two files share their data until one
- *   is changed, where the file system can do that,
- * - UV_FS_COPYFILE_FICLONE_FORCE: the same, but fail where it cannot.
+ * - UV_FS_COPYFILE_FICLONE: have the two files use one copy of the data
+ *   until one is changed, where the file system can do that,
+ * - UV_FS_COPYFILE_FICLONE_FORCE: as UV_FS_COPYFILE_FICLONE, but fail where
+ *   the file system cannot do that.
  *
- * Copying a file to itself has no effect. When copying fails half-way,
+ * Copying a file to itself has no effect. If copying fails half-way,
  * new_path is removed, unless it leads to another file by then.
  *
  * Returns 0, or an error such as UV_ENOENT, UV_EISDIR, or UV_EINVAL for
- * other flags; with a callback only what kept it from starting.
+ * other flags. With a callback only errors that prevent the start are
+ * returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_copyfile
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_copyfile(uv_loop_t *loop,
                              uv_fs_t *req,
                              const char *path,
@@ -2900,13 +2916,13 @@ UV_EXTERN int uv_fs_copyfile(uv_loop_t *loop,
  * reading and writing; pipes and sockets are read without regard to the
  * offset.
  *
- * Returns how many bytes were copied, which is less than length at the end
- * of in_fd or after an error, or an error when nothing was, such as
- * UV_EBADF; with a callback only what kept it from starting.
+ * Returns how many bytes were copied, or an error if none were, such as
+ * UV_EBADF. At the end of in_fd, or after an error, that is less than
+ * length. With a callback only errors that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_sendfile
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_sendfile(uv_loop_t *loop,
                              uv_fs_t *req,
                              uv_file out_fd,
@@ -2915,58 +2931,58 @@ UV_EXTERN int uv_fs_sendfile(uv_loop_t *loop,
                              size_t length,
                              uv_fs_cb cb);
 
-/** Makes a folder, as mkdir(2) does.
+/** Makes a directory, as mkdir(2) does.
  *
- * Returns 0, or an error such as UV_EEXIST; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EEXIST. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkdir
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_mkdir(uv_loop_t *loop,
                           uv_fs_t *req,
                           const char *path,
                           int mode,
                           uv_fs_cb cb);
 
-/** Makes a new folder that only its owner may use, as mkdtemp(3) does: tpl
- * ends with XXXXXX, in place of which characters are put that make the name
- * unique. The name is the string req->path until uv_fs_req_cleanup.
+/** Makes a new directory that only its owner may use, as mkdtemp(3) does.
+ * tpl ends with XXXXXX, which is replaced to make the name unique. The name
+ * is the string req->path until uv_fs_req_cleanup.
  *
- * Returns 0, or an error: UV_EINVAL for another template, UV_ENOENT; with a
- * callback only what kept it from starting.
+ * Returns 0, or an error: UV_EINVAL for another template, UV_ENOENT. With a
+ * callback only errors that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkdtemp
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_mkdtemp(uv_loop_t *loop,
                             uv_fs_t *req,
                             const char *tpl,
                             uv_fs_cb cb);
 
-/** Removes an empty folder, as rmdir(2) does.
+/** Removes an empty directory, as rmdir(2) does.
  *
- * Returns 0, or an error such as UV_ENOTEMPTY or UV_ENOTDIR; with a
- * callback only what kept it from starting.
+ * Returns 0, or an error such as UV_ENOTEMPTY or UV_ENOTDIR. With a
+ * callback only errors that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rmdir
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_rmdir(uv_loop_t *loop,
                           uv_fs_t *req,
                           const char *path,
                           uv_fs_cb cb);
 
-/** Reads all of a folder but . and ... uv_fs_scandir_next then gives the
- * entries one by one, sorted by the bytes of their names. flags have no
- * meaning yet.
+/** Reads all entries of a directory but . and ... uv_fs_scandir_next then
+ * gives the entries one by one, sorted by the bytes of their names. flags
+ * have no meaning yet.
  *
- * Returns how many entries there are, or an error such as UV_ENOTDIR; with
- * a callback only what kept it from starting.
+ * Returns how many entries there are, or an error such as UV_ENOTDIR. With
+ * a callback only errors that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_scandir
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_scandir(uv_loop_t *loop,
                             uv_fs_t *req,
                             const char *path,
@@ -2975,7 +2991,7 @@ UV_EXTERN int uv_fs_scandir(uv_loop_t *loop,
 
 /** Gives the next entry that uv_fs_scandir found. Its name stays valid until
  * there are no more entries or uv_fs_req_cleanup is called. The type is
- * UV_DIRENT_UNKNOWN where the file system does not tell.
+ * UV_DIRENT_UNKNOWN where the file system does not report it.
  *
  * Returns 0, UV_EOF when there are no more entries, or the error of the
  * request.
@@ -2986,46 +3002,47 @@ UV_EXTERN int uv_fs_scandir(uv_loop_t *loop,
  * must be writable. */
 UV_EXTERN int uv_fs_scandir_next(uv_fs_t *req, uv_dirent_t *ent);
 
-/** Opens a folder for reading it bit by bit. req->ptr is a new uv_dir_t,
- * which uv_fs_closedir releases (uv_fs_req_cleanup does not).
+/** Opens a directory, to be read in parts. req->ptr is a new uv_dir_t, which
+ * uv_fs_closedir releases (uv_fs_req_cleanup does not).
  *
- * Returns 0, or an error such as UV_ENOTDIR; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_ENOTDIR. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_opendir
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_opendir(uv_loop_t *loop,
                             uv_fs_t *req,
                             const char *path,
                             uv_fs_cb cb);
 
-/** Reads the next entries of a folder but . and .., in no order, into the
+/** Reads the next entries of a directory but . and .., in no order, into the
  * caller's array dir->dirents with room for dir->nentries. Their names stay
- * valid until uv_fs_req_cleanup, which must be called before the folder is
- * closed.
+ * valid until uv_fs_req_cleanup, which must be called before the directory
+ * is closed.
  *
  * Returns how many entries were read, 0 at the end, or an error: UV_EINVAL
- * when dir is no open folder or has no array; with a callback only what
- * kept it from starting.
+ * if dir is no open directory or has no array. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readdir
  *
- * Precondition: As uv_fs_open. dir must be open, its array in place until
- * the callback, and no other operation on it under way. */
+ * Precondition: The requirements of uv_fs_open apply. dir must be open, its
+ * array in place until the callback, and no other operation on it under
+ * way. */
 UV_EXTERN int uv_fs_readdir(uv_loop_t *loop,
                             uv_fs_t *req,
                             uv_dir_t *dir,
                             uv_fs_cb cb);
 
-/** Closes a folder and releases the uv_dir_t.
+/** Closes a directory and releases the uv_dir_t.
  *
- * Returns 0, or UV_EINVAL when dir is no open folder.
+ * Returns 0, or UV_EINVAL when dir is no open directory.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_closedir
  *
- * Precondition: As uv_fs_open. dir must be open, and no other operation on
- * it under way. */
+ * Precondition: The requirements of uv_fs_open apply. dir must be open, and
+ * no other operation on it under way. */
 UV_EXTERN int uv_fs_closedir(uv_loop_t *loop,
                              uv_fs_t *req,
                              uv_dir_t *dir,
@@ -3033,12 +3050,12 @@ UV_EXTERN int uv_fs_closedir(uv_loop_t *loop,
 
 /** Removes a file, or a symbolic link itself, as unlink(2) does.
  *
- * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_ENOENT. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_unlink
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_unlink(uv_loop_t *loop,
                            uv_fs_t *req,
                            const char *path,
@@ -3047,12 +3064,12 @@ UV_EXTERN int uv_fs_unlink(uv_loop_t *loop,
 /** Gives a file another name, as rename(2) does; a file of that name is
  * replaced.
  *
- * Returns 0, or an error such as UV_ENOENT or UV_EXDEV; with a callback
- * only what kept it from starting.
+ * Returns 0, or an error such as UV_ENOENT or UV_EXDEV. With a callback
+ * only errors that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rename
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_rename(uv_loop_t *loop,
                            uv_fs_t *req,
                            const char *path,
@@ -3061,12 +3078,12 @@ UV_EXTERN int uv_fs_rename(uv_loop_t *loop,
 
 /** Gives the file path the additional name new_path, as link(2) does.
  *
- * Returns 0, or an error such as UV_EEXIST; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EEXIST. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_link
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_link(uv_loop_t *loop,
                          uv_fs_t *req,
                          const char *path,
@@ -3077,12 +3094,12 @@ UV_EXTERN int uv_fs_link(uv_loop_t *loop,
  * flags UV_FS_SYMLINK_DIR and UV_FS_SYMLINK_JUNCTION have an effect on
  * Windows only.
  *
- * Returns 0, or an error such as UV_EEXIST; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EEXIST. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_symlink
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_symlink(uv_loop_t *loop,
                             uv_fs_t *req,
                             const char *path,
@@ -3094,11 +3111,12 @@ UV_EXTERN int uv_fs_symlink(uv_loop_t *loop,
  * req->ptr, which uv_fs_req_cleanup releases.
  *
  * Returns 0, or an error: UV_EINVAL when path is no symbolic link,
- * UV_ENOENT; with a callback only what kept it from starting.
+ * UV_ENOENT. With a callback only errors that prevent the start are
+ * returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readlink
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_readlink(uv_loop_t *loop,
                              uv_fs_t *req,
                              const char *path,
@@ -3108,12 +3126,12 @@ UV_EXTERN int uv_fs_readlink(uv_loop_t *loop,
  * and .., as realpath(3) does. It is the string req->ptr, which
  * uv_fs_req_cleanup releases.
  *
- * Returns 0, or an error such as UV_ENOENT or UV_ELOOP; with a callback
- * only what kept it from starting.
+ * Returns 0, or an error such as UV_ENOENT or UV_ELOOP. With a callback
+ * only errors that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_realpath
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_realpath(uv_loop_t *loop,
                              uv_fs_t *req,
                              const char *path,
@@ -3143,7 +3161,7 @@ UV_EXTERN uv_fs_type uv_fs_get_type(const uv_fs_t *req);
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_result
  *
- * Precondition: As uv_fs_get_type. */
+ * Precondition: The requirements of uv_fs_get_type apply. */
 UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *req);
 
 /** The system's own number for the error in req->result: errno, a positive
@@ -3151,81 +3169,84 @@ UV_EXTERN ssize_t uv_fs_get_result(const uv_fs_t *req);
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_system_error
  *
- * Precondition: As uv_fs_get_type. */
+ * Precondition: The requirements of uv_fs_get_type apply. */
 UV_EXTERN int uv_fs_get_system_error(const uv_fs_t *req);
 
-/** What a request found, req->ptr.
+/** The result that a request points to, req->ptr: a path, a status, a
+ * directory or NULL, by its type.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_ptr
  *
- * Precondition: As uv_fs_get_type. */
+ * Precondition: The requirements of uv_fs_get_type apply. */
 UV_EXTERN void *uv_fs_get_ptr(const uv_fs_t *req);
 
 /** The path of a request, req->path.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_path
  *
- * Precondition: As uv_fs_get_type. */
+ * Precondition: The requirements of uv_fs_get_type apply. */
 UV_EXTERN const char *uv_fs_get_path(const uv_fs_t *req);
 
-/** What uv_fs_stat, uv_fs_lstat or uv_fs_fstat found, &req->statbuf.
+/** The status that uv_fs_stat, uv_fs_lstat or uv_fs_fstat read,
+ * &req->statbuf.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_statbuf
  *
- * Precondition: As uv_fs_get_type. */
+ * Precondition: The requirements of uv_fs_get_type apply. */
 UV_EXTERN uv_stat_t *uv_fs_get_statbuf(uv_fs_t *req);
 
-/** Looks at a file, following symbolic links, as stat(2) does. What it found
- * is in req->statbuf, which req->ptr points to. st_birthtim is 0 where the
- * file system does not keep it.
+/** Reads the status of a file, following symbolic links, as stat(2) does.
+ * The result is in req->statbuf, which req->ptr points to. st_birthtim is 0
+ * where the file system does not keep it.
  *
- * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_ENOENT. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_stat
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_stat(uv_loop_t *loop,
                          uv_fs_t *req,
                          const char *path,
                          uv_fs_cb cb);
 
-/** The same as uv_fs_stat for an open file.
+/** Reads the status of an open file into req->statbuf, as fstat(2) does.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EBADF. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fstat
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_fstat(uv_loop_t *loop,
                           uv_fs_t *req,
                           uv_file file,
                           uv_fs_cb cb);
 
-/** The same as uv_fs_stat, but for a symbolic link looks at the link itself.
+/** Reads the status of a file into req->statbuf, as lstat(2) does: for a
+ * symbolic link that of the link itself.
  *
- * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_ENOENT. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lstat
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_lstat(uv_loop_t *loop,
                           uv_fs_t *req,
                           const char *path,
                           uv_fs_cb cb);
 
-/** Looks at the file system that a path is in, as statfs(2) does. What it
- * found is the uv_statfs_t that req->ptr points to, which uv_fs_req_cleanup
- * releases.
+/** Reads the status of the file system that a path is in, as statfs(2) does.
+ * The result is the uv_statfs_t that req->ptr points to, which
+ * uv_fs_req_cleanup releases.
  *
- * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_ENOENT. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_statfs
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_statfs(uv_loop_t *loop,
                            uv_fs_t *req,
                            const char *path,
@@ -3235,12 +3256,12 @@ UV_EXTERN int uv_fs_statfs(uv_loop_t *loop,
  * since 1970. UV_FS_UTIME_NOW stands for the current time, UV_FS_UTIME_OMIT
  * for no change.
  *
- * Returns 0, or an error such as UV_ENOENT or UV_EPERM; with a callback
- * only what kept it from starting.
+ * Returns 0, or an error such as UV_ENOENT or UV_EPERM. With a callback
+ * only errors that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_utime
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_utime(uv_loop_t *loop,
                           uv_fs_t *req,
                           const char *path,
@@ -3248,14 +3269,16 @@ UV_EXTERN int uv_fs_utime(uv_loop_t *loop,
                           double mtime,
                           uv_fs_cb cb);
 
-/** The same as uv_fs_utime for an open file.
+/** Sets when an open file was used (atime) and changed (mtime) last, in
+ * seconds since 1970. UV_FS_UTIME_NOW stands for the current time,
+ * UV_FS_UTIME_OMIT for no change.
  *
- * Returns 0, or an error such as UV_EBADF; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_EBADF. With a callback only errors that
+ * prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_futime
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_futime(uv_loop_t *loop,
                            uv_fs_t *req,
                            uv_file file,
@@ -3263,15 +3286,17 @@ UV_EXTERN int uv_fs_futime(uv_loop_t *loop,
                            double mtime,
                            uv_fs_cb cb);
 
-/** The same as uv_fs_utime, but for a symbolic link sets the times of the
- * link itself.
+/** Sets when a file was used (atime) and changed (mtime) last, in seconds
+ * since 1970; for a symbolic link the times of the link itself.
+ * UV_FS_UTIME_NOW stands for the current time, UV_FS_UTIME_OMIT for no
+ * change.
  *
- * Returns 0, or an error such as UV_ENOENT; with a callback only what kept
- * it from starting.
+ * Returns 0, or an error such as UV_ENOENT. With a callback only errors
+ * that prevent the start are returned.
  *
  * See https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lutime
  *
- * Precondition: As uv_fs_open. */
+ * Precondition: The requirements of uv_fs_open apply. */
 UV_EXTERN int uv_fs_lutime(uv_loop_t *loop,
                            uv_fs_t *req,
                            const char *path,
@@ -3341,13 +3366,13 @@ UV_EXTERN int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle);
 /** Watches path: a file, or a directory and its entries, or with the flag
  * UV_FS_EVENT_RECURSIVE a directory and everything below it. cb is called
  * for each event, with the name of the entry relative to the watched
- * directory (a file's own name for a file), with UV_RENAME for what came,
- * went or was renamed and UV_CHANGE for what was changed. UV_CHANGE without
- * a name means that events were lost. A negative status says that a
+ * directory (a file's own name for a file). UV_RENAME says that the entry
+ * was created, removed or renamed, UV_CHANGE that it was changed. UV_CHANGE
+ * without a name means that events were lost. A negative status says that a
  * directory below could not be watched, such as UV_ENOSPC for the system's
- * limit; without a name it says that the watched directory itself, or the
- * events, cannot be read. That is told once and tried again; the handle
- * goes on.
+ * limit. Without a name, it says that the watched directory itself, or the
+ * events, cannot be read. It is reported once, and watching is tried again;
+ * the handle stays started.
  *
  * Returns 0 or an error: UV_EINVAL when it is started already, UV_ENOENT,
  * UV_EACCES, UV_ENOSPC (no more watches), UV_EMFILE (no more inotify
@@ -3362,7 +3387,7 @@ UV_EXTERN int uv_fs_event_start(uv_fs_event_t *handle,
                                 unsigned int flags);
 
 /** Stops watching: the callback is not called any more. Returns 0, also for
- * one not started.
+ * a handle that is not started.
  *
  * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_stop
  *
@@ -3373,8 +3398,8 @@ UV_EXTERN int uv_fs_event_stop(uv_fs_event_t *handle);
  * bytes; *size becomes its length without the terminator.
  *
  * Returns 0 or an error: UV_EINVAL when the handle is not started,
- * UV_ENOBUFS when the buffer is too small, and then *size is what it takes
- * with the terminator.
+ * UV_ENOBUFS when the buffer is too small. Then *size is the size needed,
+ * terminator included.
  *
  * See https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_getpath
  *
@@ -3391,11 +3416,11 @@ UV_EXTERN int uv_fs_event_getpath(uv_fs_event_t *handle,
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_fs_poll_init(uv_loop_t *loop, uv_fs_poll_t *handle);
 
-/** Looks at the file at path every interval milliseconds, with stat(2).
- * poll_cb is called when something about it has changed since the last look
- * (but not that it was read), with what was seen before and now; and, with
- * a negative status, when it cannot be looked at (any more): once, until
- * that changes. A handle that is started already stays as it is.
+/** Queries the status of the file at path every interval milliseconds, with
+ * stat(2). poll_cb is called with the last status and the new one when
+ * anything but the time of the last access has changed. If the query fails,
+ * it is called with a negative status, once until that changes. A handle
+ * that is started already stays as it is.
  *
  * Returns 0 or an error: UV_EINVAL when the handle is closing or poll_cb is
  * NULL, UV_ENOMEM.
@@ -3408,20 +3433,20 @@ UV_EXTERN int uv_fs_poll_start(uv_fs_poll_t *handle,
                                const char *path,
                                unsigned int interval);
 
-/** Stops looking: the callback is not called any more. Returns 0, also for
- * one not started.
+/** Stops watching: the callback is not called any more. Returns 0, also for
+ * a handle that is not started.
  *
  * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_stop
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_fs_poll_stop(uv_fs_poll_t *handle);
 
-/** Copies the path that is looked at to buffer, which has room for *size
+/** Copies the path that is watched to buffer, which has room for *size
  * bytes; *size becomes its length without the terminator.
  *
  * Returns 0 or an error: UV_EINVAL when the handle is not started,
- * UV_ENOBUFS when the buffer is too small, and then *size is what it takes
- * with the terminator.
+ * UV_ENOBUFS when the buffer is too small. Then *size is the size needed,
+ * terminator included.
  *
  * See https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_getpath
  *
@@ -3566,24 +3591,6 @@ UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
 UV_EXTERN void uv_library_shutdown(void);
 
-/** Has work_cb called on a thread of the pool, and after_work_cb, which may
- * be NULL, on the loop's thread afterwards: with status 0, or UV_ECANCELED
- * when uv_cancel took the request back before a thread began with it.
- *
- * The pool has four threads unless the environment variable
- * UV_THREADPOOL_SIZE says otherwise (1 to 1024) when it is first used.
- *
- * Returns 0, or UV_EINVAL when work_cb is NULL.
- *
- * See https://docs.libuv.org/en/v1.x/threadpool.html#c.uv_queue_work
- *
- * Precondition: loop must be initialised; req must stay in place until
- * after_work_cb is called. */
-UV_EXTERN int uv_queue_work(uv_loop_t *loop,
-                            uv_work_t *req,
-                            uv_work_cb work_cb,
-                            uv_after_work_cb after_work_cb);
-
 /** Fills buf with buflen bytes from the system's generator of strong random
  * numbers. flags must be 0.
  *
@@ -3606,6 +3613,24 @@ UV_EXTERN int uv_random(uv_loop_t *loop,
                         size_t buflen,
                         unsigned int flags,
                         uv_random_cb cb);
+
+/** Has work_cb called on a thread of the pool, and after_work_cb, which may
+ * be NULL, on the loop's thread afterwards: with status 0, or UV_ECANCELED
+ * when uv_cancel took the request back before a thread began with it.
+ *
+ * The pool has four threads unless the environment variable
+ * UV_THREADPOOL_SIZE says otherwise (1 to 1024) when it is first used.
+ *
+ * Returns 0, or UV_EINVAL when work_cb is NULL.
+ *
+ * See https://docs.libuv.org/en/v1.x/threadpool.html#c.uv_queue_work
+ *
+ * Precondition: loop must be initialised; req must stay in place until
+ * after_work_cb is called. */
+UV_EXTERN int uv_queue_work(uv_loop_t *loop,
+                            uv_work_t *req,
+                            uv_work_cb work_cb,
+                            uv_after_work_cb after_work_cb);
 
 /* ---- Addresses, interfaces, text:
  *      https://docs.libuv.org/en/v1.x/misc.html ---- */

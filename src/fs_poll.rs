@@ -1,9 +1,9 @@
-//! Watching a path by looking at it in intervals.
+//! Watching a path by querying its status in intervals.
 //!
-//! A start makes a *watch* on the heap: its timer, the request that looks at the path, and what was
-//! seen last. Stopping frees it, but for a request that is under way, or a callback that is being
-//! made: then whoever ends that frees it. The handle is closed when its last watch is gone, since
-//! the request keeps the loop from being closed.
+//! A start makes a *watch* on the heap: its timer, the request that queries the path, and the last
+//! result. Stopping frees it. If a request is under way then, or a callback runs, the watch is
+//! freed when that is done. The handle is closed when its last watch is gone, since the request
+//! keeps the loop from being closed.
 //!
 //! <https://docs.libuv.org/en/v1.x/fs_poll.html>
 
@@ -24,7 +24,7 @@ view!(
     FsPoll => uv_fs_poll_t
 );
 
-/// What was seen at the path last.
+/// The last result of a query.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     Nothing,
@@ -32,13 +32,13 @@ enum Seen {
     Failure(c_int),
 }
 
-/// One start of a handle.
+/// The state of a path that is watched: one for each start of a handle.
 pub(crate) struct Watched {
     /// Lives until its last watch is gone.
     handle: FsPoll,
     callback: uv_fs_poll_cb,
     interval: u64,
-    /// When the look that is under way, or the last one, began.
+    /// When the query that is under way, or the last one, began: the loop's time in milliseconds.
     began: u64,
     seen: Seen,
     status: uv_stat_t,
@@ -46,10 +46,10 @@ pub(crate) struct Watched {
     path: alloc::Vec<u8>,
     timer: uv_timer_t,
     request: uv_fs_t,
-    /// A request is under way, or the callback is being made.
+    /// A request is under way, or the callback runs.
     is_busy: bool,
     is_stopped: bool,
-    /// The watch of the handle that was started before, and is stopped.
+    /// The watch of an earlier start of the handle, which is stopped.
     older: *mut Watched,
 }
 
@@ -131,8 +131,8 @@ impl FsPoll {
         }
     }
 
-    /// The first half of closing. What the core leaves to this handle is to say when the second
-    /// half may come.
+    /// The first half of closing. The handle itself schedules the second half, once its last watch
+    /// is gone.
     pub(crate) fn close(self) {
         self.stop();
         if self.newest().is_null() {
@@ -146,8 +146,8 @@ const NO_STATUS: uv_stat_t = {
     unsafe { core::mem::zeroed() }
 };
 
-/// Whether nothing happened between two looks. That it was read is nothing.
-fn is_same(a: &uv_stat_t, b: &uv_stat_t) -> bool {
+/// Whether two statuses are equal, but for the time of the last access.
+fn is_unchanged(a: &uv_stat_t, b: &uv_stat_t) -> bool {
     let times = |s: &uv_stat_t| {
         [s.st_ctim, s.st_mtim, s.st_birthtim].map(|time| (time.tv_sec, time.tv_nsec))
     };
@@ -170,18 +170,19 @@ impl Watch {
         unsafe { Timer::from_ptr(addr!(self.timer)) }
     }
 
-    /// The timer is the library's own: not shown, and not what keeps the loop alive.
+    /// Makes the timer, which is the library's own: it is not visible to the program and does not
+    /// keep the loop alive.
     fn init_timer(self) {
         self.timer().init(self.event_loop());
         self.timer().handle().add(flags::INTERNAL);
         self.timer().handle().unreference();
     }
 
-    /// Begins to look at the path.
+    /// Starts a query of the path.
     fn query(self) -> Result {
         let event_loop = self.event_loop();
         set!(self.began = event_loop.now());
-        // SAFETY: the watch is live and no reference to it is held meanwhile.
+        // SAFETY: the watch is live and no reference to it exists meanwhile.
         let path = unsafe { (*self.raw()).path.as_ptr() };
         // SAFETY: path and request live until the request is done.
         let code = unsafe {
@@ -203,11 +204,11 @@ impl Watch {
         if let Err(error) = self.query() {
             set!(self.is_busy = true);
             self.on_failure(error.code());
-            self.go_on();
+            self.wait_or_end();
         }
     }
 
-    /// The look is done.
+    /// Handles the end of a query.
     fn on_result(self) {
         let result = get!(self.request.result) as c_int;
         let status = get!(self.request.statbuf);
@@ -220,7 +221,7 @@ impl Watch {
                 self.on_status(status);
             }
         }
-        self.go_on();
+        self.wait_or_end();
     }
 
     fn on_failure(self, code: c_int) {
@@ -232,20 +233,20 @@ impl Watch {
 
     fn on_status(self, status: uv_stat_t) {
         let before = get!(self.status);
-        let is_news = match get!(self.seen) {
+        let has_changed = match get!(self.seen) {
             Seen::Nothing => false,
-            Seen::Something => !is_same(&before, &status),
+            Seen::Something => !is_unchanged(&before, &status),
             Seen::Failure(_) => true,
         };
         set!(self.seen = Seen::Something);
         set!(self.status = status);
-        if is_news {
+        if has_changed {
             self.invoke(0, before, status);
         }
     }
 
-    /// Waits for the rest of the interval, or ends what was stopped meanwhile.
-    fn go_on(self) {
+    /// Waits for the rest of the interval, or frees the watch if it was stopped meanwhile.
+    fn wait_or_end(self) {
         if !get!(self.is_stopped) {
             let interval = get!(self.interval);
             let passed = self.event_loop().now().saturating_sub(get!(self.began));
@@ -296,7 +297,7 @@ unsafe extern "C" fn on_query(request: *mut uv_fs_t) {
 }
 
 unsafe extern "C" fn on_timer(timer: *mut uv_timer_t) {
-    // SAFETY: the timer is a member of a watch, which stops it before it dies.
+    // SAFETY: the timer is a member of a watch, which stops it before it is freed.
     unsafe { Watch::from_ptr(owner!(timer, Watched, timer)) }.query_or_report();
 }
 
@@ -318,12 +319,13 @@ pub unsafe extern "C" fn uv_fs_poll_init(
     0
 }
 
-/// Looks at the file at `path` every `interval` milliseconds, with stat(2). `poll_cb` is called when
-/// something about it has changed since the last look (but not that it was read), with what was
-/// seen before and now; and, with a negative status, when it cannot be looked at (any more): once,
-/// until that changes. A handle that is started already stays as it is.
+/// Queries the status of the file at `path` every `interval` milliseconds, with stat(2). `poll_cb`
+/// is called with the last status and the new one when anything but the time of the last access has
+/// changed. If the query fails, it is called with a negative status, once until that changes. A
+/// handle that is started already stays as it is.
 ///
-/// Returns 0 or an error: `UV_EINVAL` when the handle is closing or `poll_cb` is `NULL`, `UV_ENOMEM`.
+/// Returns 0 or an error: `UV_EINVAL` when the handle is closing or `poll_cb` is `NULL`,
+/// `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_start>
 ///
@@ -348,7 +350,8 @@ pub unsafe extern "C" fn uv_fs_poll_start(
     .into_code()
 }
 
-/// Stops looking: the callback is not called any more. Returns 0, also for one not started.
+/// Stops watching: the callback is not called any more. Returns 0, also for a handle that is not
+/// started.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_stop>
 ///
@@ -363,11 +366,11 @@ pub unsafe extern "C" fn uv_fs_poll_stop(handle: *mut uv_fs_poll_t) -> c_int {
     0
 }
 
-/// Copies the path that is looked at to `buffer`, which has room for `*size` bytes; `*size` becomes
+/// Copies the path that is watched to `buffer`, which has room for `*size` bytes; `*size` becomes
 /// its length without the terminator.
 ///
-/// Returns 0 or an error: `UV_EINVAL` when the handle is not started, `UV_ENOBUFS` when the buffer is
-/// too small, and then `*size` is what it takes with the terminator.
+/// Returns 0 or an error: `UV_EINVAL` when the handle is not started, `UV_ENOBUFS` when the buffer
+/// is too small. Then `*size` is the size needed, terminator included.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs_poll.html#c.uv_fs_poll_getpath>
 ///

@@ -1,13 +1,13 @@
 //! What a loop may do inline: how many operations in an iteration, and whether any.
 
-/// Operations of an iteration; the rest of them go to the pool. They take about a millisecond, the
-/// unit of the loop's time.
-const ITERATION_OPERATIONS: u32 = 512;
+/// How many operations a loop does inline in one iteration; the rest of them go to the pool. They
+/// take about a millisecond, the unit of the loop's time.
+const OPERATIONS_PER_ITERATION: u32 = 512;
 pub(crate) struct Allowance {
     iteration: u64,
     left_operations: u32,
-    /// When it was asked whether the thread is supervised, in the loop's time. That takes some 10 µs,
-    /// a hundredth of its unit.
+    /// When the thread was last checked for supervision, in the loop's time (milliseconds). A check
+    /// takes some 10 µs, a hundredth of that unit.
     asked_at: Option<u64>,
     supervision: Supervision,
 }
@@ -16,7 +16,7 @@ pub(crate) struct Allowance {
 enum Supervision {
     None,
     Unknown,
-    /// For good: a filter cannot be taken off again.
+    /// Final: a filter cannot be taken off again.
     Found,
 }
 
@@ -24,35 +24,37 @@ impl Allowance {
     pub(crate) fn new() -> Allowance {
         Allowance {
             iteration: 0,
-            left_operations: ITERATION_OPERATIONS,
+            left_operations: OPERATIONS_PER_ITERATION,
             asked_at: None,
             supervision: Supervision::Unknown,
         }
     }
 
-    /// Takes one operation's part of what the iteration may do; whether there was any left.
+    /// Takes one operation from what the iteration may do; `false` if there is none left.
     pub(super) fn take(&mut self, iteration: u64) -> bool {
         if self.iteration != iteration {
             self.iteration = iteration;
-            self.left_operations = ITERATION_OPERATIONS;
+            self.left_operations = OPERATIONS_PER_ITERATION;
         }
         let is_left = self.left_operations > 0;
         self.left_operations -= u32::from(is_left);
         is_left
     }
 
-    /// Whether it is to be asked, or asked again, if the thread is supervised.
+    /// Whether the thread is to be checked for supervision now.
     pub(super) fn should_ask(&self, now_ms: u64) -> bool {
         self.supervision != Supervision::Found && self.asked_at != Some(now_ms)
     }
 
-    /// From here on the loop's time stands still, and the program may do what it likes.
+    /// Has the next operation check again: the loop's time stands still from here on, and the
+    /// program may install a filter meanwhile.
     pub(crate) fn forget_answer(&mut self) {
         self.asked_at = None;
     }
 
-    /// Keeps the answer, `None` if there was none, and when it was asked, should that be of use.
-    pub(super) fn answered(&mut self, is_supervised: Option<bool>, now_ms: Option<u64>) {
+    /// Keeps the answer, `None` if there is none, and the time it is valid for, `None` if it is not
+    /// to be used again.
+    pub(super) fn set_answer(&mut self, is_supervised: Option<bool>, now_ms: Option<u64>) {
         self.asked_at = now_ms;
         self.supervision = match is_supervised {
             Some(true) => Supervision::Found,
@@ -74,7 +76,7 @@ mod tests {
     fn each_iteration_has_its_operations() {
         let mut allowance = Allowance::new();
         for iteration in 1..3 {
-            for _ in 0..ITERATION_OPERATIONS {
+            for _ in 0..OPERATIONS_PER_ITERATION {
                 assert!(allowance.take(iteration));
             }
             assert!(!allowance.take(iteration));
@@ -86,10 +88,10 @@ mod tests {
         let mut allowance = Allowance::new();
         assert!(allowance.should_ask(5));
         assert!(!allowance.is_unsupervised());
-        allowance.answered(Some(false), None);
+        allowance.set_answer(Some(false), None);
         assert!(allowance.is_unsupervised());
         assert!(allowance.should_ask(5));
-        allowance.answered(Some(false), Some(5));
+        allowance.set_answer(Some(false), Some(5));
         assert!(!allowance.should_ask(5));
         assert!(allowance.should_ask(6));
         allowance.forget_answer();
@@ -99,11 +101,11 @@ mod tests {
     #[test]
     fn supervision_stays_and_no_answer_does_not() {
         let mut allowance = Allowance::new();
-        allowance.answered(None, Some(0));
+        allowance.set_answer(None, Some(0));
         assert!(!allowance.is_unsupervised());
         assert!(!allowance.should_ask(0));
         assert!(allowance.should_ask(1));
-        allowance.answered(Some(true), Some(1));
+        allowance.set_answer(Some(true), Some(1));
         assert!(!allowance.is_unsupervised());
         assert!(!allowance.should_ask(2));
     }

@@ -1,4 +1,4 @@
-//! Who may do what with files: permissions and owners.
+//! Permissions and owners of files.
 
 use core::ffi::{c_char, c_int};
 
@@ -24,14 +24,15 @@ impl Operation for Access {
         path::access(request.path(), get!(request.flags)).map(|()| 0)
     }
 
-    /// Other modes are an error whatever the path is.
+    /// Other modes are an error for every path.
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
         const MODES: c_int = libc::R_OK | libc::W_OK | libc::X_OK;
         let is_known = get!(request.flags) & !MODES == 0;
         is_known.then(|| Target::Path(request.path()))
     }
 
-    /// The path was looked up for the effective user, while the question is for the real one.
+    /// Only where the effective user is the real one: the path was resolved for the former, and
+    /// access(2) asks about the latter.
     fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
         if !nonblocking_fs::is_real_user() {
             return None;
@@ -99,13 +100,13 @@ impl Operation for Lchown {
 /// Tests whether the process may use a file, with its real user and group, as access(2) does.
 /// `mode` is `F_OK` (exists) or a combination of `R_OK`, `W_OK` and `X_OK`.
 ///
-/// Returns 0, or an error such as `UV_EACCES` or `UV_ENOENT`; with a callback only what kept it
-/// from starting.
+/// Returns 0, or an error such as `UV_EACCES` or `UV_ENOENT`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_access>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_access(
     r#loop: *mut uv_loop_t,
@@ -125,12 +126,13 @@ pub unsafe extern "C" fn uv_fs_access(
 
 /// Sets the permissions of a file, as chmod(2) does.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chmod>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_chmod(
     r#loop: *mut uv_loop_t,
@@ -150,12 +152,13 @@ pub unsafe extern "C" fn uv_fs_chmod(
 
 /// Sets the permissions of an open file, as fchmod(2) does.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchmod>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_fchmod(
     r#loop: *mut uv_loop_t,
@@ -174,15 +177,16 @@ pub unsafe extern "C" fn uv_fs_fchmod(
     }
 }
 
-/// Sets the user and the group that a file belongs to, as chown(2) does; an id of -1 leaves it
-/// as it is.
+/// Sets the user and the group that a file belongs to, as chown(2) does; an id of -1 leaves it as
+/// it is.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_chown>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_chown(
     r#loop: *mut uv_loop_t,
@@ -201,14 +205,16 @@ pub unsafe extern "C" fn uv_fs_chown(
     }
 }
 
-/// The same as `uv_fs_chown` for an open file.
+/// Sets the user and the group that an open file belongs to, as fchown(2) does; an id of -1 leaves
+/// it as it is.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fchown>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_fchown(
     r#loop: *mut uv_loop_t,
@@ -228,14 +234,16 @@ pub unsafe extern "C" fn uv_fs_fchown(
     }
 }
 
-/// The same as `uv_fs_chown`, but for a symbolic link sets the owner of the link itself.
+/// Sets the user and the group that a file belongs to, as lchown(2) does: for a symbolic link those
+/// of the link itself. An id of -1 leaves it as it is.
 ///
-/// Returns 0, or an error such as `UV_EPERM`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EPERM`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lchown>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_lchown(
     r#loop: *mut uv_loop_t,

@@ -1,4 +1,4 @@
-//! Taking back an operation.
+//! Cancelling an operation.
 
 use super::files::Open;
 use super::links::Readlink;
@@ -9,8 +9,8 @@ use crate::errors::{Errno, Result};
 use crate::view::{addr, set};
 use crate::work::pool;
 
-/// Takes a request back that no worker has begun with, or that was done inline and whose callback
-/// is still to come.
+/// Cancels a request that no worker has begun, or that was done inline and has not called back yet.
+/// `UV_EBUSY` if it cannot be cancelled.
 ///
 /// # Safety
 /// `req` must be a request that was given to one of the `uv_fs_…` functions.
@@ -18,15 +18,15 @@ pub(crate) unsafe fn cancel(req: *mut uv_fs_t) -> Result {
     // SAFETY: the caller vouches for the pointer.
     let request = unsafe { FsRequest::from_ptr(req) };
     if request.is_synchronous() {
-        // Done before anybody could cancel it.
+        // It was done before the call returned.
         return Err(Errno::EBUSY);
     }
     // SAFETY: an asynchronous request was submitted as that member.
     unsafe { pool::cancel(addr!(request.work_req), || undo(request)) }
 }
 
-/// Takes back what was done inline: a request knows its operation by its kind only. Others than
-/// these have left nothing but a status in the request.
+/// Undoes an inline operation. A request knows its operation by its kind only. Kinds that are not
+/// named here have left nothing but a status in the request.
 fn undo(request: FsRequest) -> Result {
     match request.kind() {
         Open::KIND => Open::undo(request),

@@ -1,19 +1,21 @@
 //! Operations that change something and are under way.
 //!
-//! Programs start an operation after another one without waiting for that one, and on the pool
-//! the second one as a rule finds what the first one did. So nothing is inline meanwhile.
+//! A program may start a second operation without waiting for the first. On the pool the second one
+//! usually sees what the first one changed. So no operation is inline while one that changes
+//! something is under way.
 
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// How many such operations of this process are queued or run.
+/// How many operations of this process that change something are queued or running.
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
-/// One is about to be queued.
+/// Counts an operation that changes something, before it is queued.
 pub(super) fn begin() {
     UNDER_WAY.fetch_add(1, SeqCst);
 }
 
-/// One is done, or was cancelled. A forked child counts none of its parent's, and may cancel some.
+/// Counts an operation that changes something as done or cancelled. A forked child starts at 0, and
+/// may still cancel some of its parent's.
 pub(super) fn end() {
     let _ = UNDER_WAY.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
 }
@@ -22,7 +24,7 @@ pub(super) fn any() -> bool {
     UNDER_WAY.load(SeqCst) > 0
 }
 
-/// In a forked child, which has none of its parent's threads.
+/// Resets the count in a forked child, which has none of its parent's workers.
 pub(crate) fn reset_after_fork() {
     UNDER_WAY.store(0, SeqCst);
 }

@@ -1,9 +1,8 @@
-//! Copying: from one descriptor to another (`uv_fs_sendfile`), and whole files
-//! (`uv_fs_copyfile`).
+//! Copying: from one descriptor to another (`uv_fs_sendfile`), and whole files (`uv_fs_copyfile`).
 //!
-//! The kernel has ways to copy that move no data through this process, and each works for some
-//! kinds of files on some file systems in some versions only. So the next way takes over where one
-//! gives up; what reading and writing say is final.
+//! The kernel has ways to copy that move no data through this process. Each works only for some
+//! kinds of files, on some file systems, in some versions. So where one fails the next one takes
+//! over; an error of reading or writing is final.
 
 use core::ffi::{CStr, c_char, c_int};
 
@@ -17,12 +16,12 @@ use crate::sys::stat::{Target, status};
 use crate::sys::{self, fd, file, path};
 use crate::view::get;
 
-/// How much is read at a time, where the kernel does not copy.
-const CHUNK: usize = 64 * 1024;
+/// The size of the buffer, in bytes, where the kernel does not copy.
+const COPY_BUFFER_BYTES: usize = 64 * 1024;
 
 fn chunk(length: usize) -> Result<alloc::Vec<u8>> {
     let mut memory = alloc::vec();
-    let length = length.min(CHUNK);
+    let length = length.min(COPY_BUFFER_BYTES);
     memory
         .try_reserve_exact(length)
         .map_err(|_| Errno::ENOMEM)?;
@@ -51,7 +50,7 @@ fn sendfile(request: FsRequest) -> Result<usize> {
         match file::sendfile(out, from, Some(at), length - sent) {
             Ok(0) => return Ok(sent),
             Ok(count) => sent += count,
-            // Not for these kinds of files, or not in this sandbox.
+            // Not possible for these kinds of files, or in this sandbox.
             Err(Errno::EINVAL | Errno::ESPIPE | Errno::ENOSYS | Errno::EPERM | Errno::EIO)
                 if sent == 0 =>
             {
@@ -67,7 +66,7 @@ fn sendfile(request: FsRequest) -> Result<usize> {
     }
 }
 
-/// The same by reading and writing. `from` may be a pipe or a socket, which has no offset.
+/// Sends by reading and writing. `from` may be a pipe or a socket, which has no offset.
 fn relay(out: c_int, from: c_int, offset: i64, length: usize) -> Result<usize> {
     let mut memory = chunk(length)?;
     let mut has_offset = true;
@@ -97,7 +96,7 @@ fn relay(out: c_int, from: c_int, offset: i64, length: usize) -> Result<usize> {
     Ok(sent)
 }
 
-/// Writes all of `data`, or with an error less of it.
+/// Writes all of `data`, or less after an error; returns how many bytes were written.
 fn send_all(out: c_int, data: &[u8]) -> Result<usize> {
     let mut written = 0;
     while written < data.len() {
@@ -126,7 +125,7 @@ impl Open {
         status(Target::Descriptor(self.0))
     }
 
-    /// Closing may be when it turns out that data could not be written.
+    /// Closes the file now. An error may say that data could not be written.
     fn close(self) -> Result {
         fd::close(core::mem::ManuallyDrop::new(self).0)
     }
@@ -209,7 +208,7 @@ struct Copy {
     /// The target as it was found.
     was: uv_stat_t,
     is_new: bool,
-    /// The target is not what it was: if it does not become a copy, it is to be removed.
+    /// The target was changed: if it does not become a copy, it has to be removed.
     changed: bool,
 }
 
@@ -235,7 +234,7 @@ impl Copy {
         self.copy_data()
     }
 
-    /// Removes what did not become a copy, unless the path leads to another file by now.
+    /// Removes a file that did not become a copy, unless the path leads to another file by now.
     fn remove(&self, path: &CStr) {
         if !self.changed || !is_a(libc::S_IFREG, &self.was) {
             return;
@@ -247,7 +246,7 @@ impl Copy {
         }
     }
 
-    /// Cloning leaves what a longer target had at its end.
+    /// Cuts what a longer target has at its end, which cloning leaves.
     fn cut_to_size(&mut self) -> Result {
         self.changed = true;
         if self.was.st_size > self.is.st_size {
@@ -256,7 +255,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Takes the times over where that is allowed; after the data, since writing changes them.
+    /// Copies the times where that is allowed. Comes after the data, since writing changes them.
     fn set_times(&self) {
         if is_a(libc::S_IFREG, &self.was) {
             let times = [self.is.st_atim, self.is.st_mtim].map(|time| libc::timespec {
@@ -267,7 +266,7 @@ impl Copy {
         }
     }
 
-    /// The owner is taken over where that is allowed, permissions in any case.
+    /// Copies the owner where that is allowed, and permissions in any case.
     fn set_attributes(&self) -> Result {
         let mode = permissions(&self.is);
         if mode != permissions(&self.was) {
@@ -281,14 +280,14 @@ impl Copy {
             && file::fchown(self.target, owner.0, owner.1).is_ok()
             && mode & (libc::S_ISUID | libc::S_ISGID) != 0
         {
-            // A new owner costs these bits.
+            // Changing the owner clears these bits.
             let _ = file::fchmod(self.target, mode);
         }
         Ok(())
     }
 
-    /// Some file systems refuse permissions. That a file of our own has others than asked for is
-    /// their nature then.
+    /// Whether the file system refuses to set permissions. A new file that has others than asked
+    /// for shows that, too.
     fn has_no_permissions(&self) -> bool {
         const SMB: u64 = 0x517b;
         const CIFS: u64 = 0xff53_4d42;
@@ -297,26 +296,26 @@ impl Copy {
         self.is_new || matches!(kind(), Ok(SMB | CIFS | SMB2))
     }
 
-    /// Copies from the positions of both files, as much as the source had when it was looked at.
-    /// Files without a size, such as those of /proc, are copied to their end; of devices, which
-    /// have none, nothing is.
+    /// Copies from the positions of both files, as many bytes as the source's status said. Files
+    /// without a size, such as those of /proc, are copied to their end. Of devices nothing is
+    /// copied.
     fn copy_data(&self) -> Result {
         let mut left = match self.is.st_size {
             0 if !is_a(libc::S_IFREG, &self.is) && !is_a(libc::S_IFIFO, &self.is) => 0,
             0 => u64::MAX,
             size => size,
         };
-        self.copy_by(&mut left, |most| {
+        self.copy_by_call(&mut left, |most| {
             file::copy_file_range(self.target, self.source, most)
         });
-        self.copy_by(&mut left, |most| {
+        self.copy_by_call(&mut left, |most| {
             file::sendfile(self.target, self.source, None, most)
         });
-        self.copy_by_hand(left)
+        self.copy_by_reading(left)
     }
 
-    /// As far as the kernel does it.
-    fn copy_by(&self, left: &mut u64, some: impl Fn(usize) -> Result<usize>) {
+    /// Copies with a call of the kernel, until it fails or has nothing more.
+    fn copy_by_call(&self, left: &mut u64, some: impl Fn(usize) -> Result<usize>) {
         while *left > 0 {
             let most = usize::try_from(*left).unwrap_or(usize::MAX);
             let Ok(count @ 1..) = some(most) else { return };
@@ -324,12 +323,12 @@ impl Copy {
         }
     }
 
-    /// The rest, of which there is none as a rule.
-    fn copy_by_hand(&self, mut left: u64) -> Result {
+    /// Copies the rest by reading and writing; usually there is none.
+    fn copy_by_reading(&self, mut left: u64) -> Result {
         let mut memory = alloc::vec();
         while left > 0 {
             if memory.is_empty() {
-                memory = chunk(CHUNK)?;
+                memory = chunk(COPY_BUFFER_BYTES)?;
             }
             let room = memory
                 .len()
@@ -342,7 +341,7 @@ impl Copy {
             while !data.is_empty() {
                 match send_all(self.target, data)? {
                     0 => return Err(Errno::EIO),
-                    // What kept it from taking the rest is the next attempt's error.
+                    // The next attempt returns the error that made this one short.
                     taken => data = &data[taken..],
                 }
             }
@@ -359,20 +358,21 @@ impl Copy {
 ///
 /// - `UV_FS_COPYFILE_EXCL`: fail with `UV_EEXIST` when `new_path` exists, which is overwritten
 ///   otherwise,
-/// - `UV_FS_COPYFILE_FICLONE`: have the two files share their data until one is changed, where the
-///   file system can do that,
-/// - `UV_FS_COPYFILE_FICLONE_FORCE`: the same, but fail where it cannot.
+/// - `UV_FS_COPYFILE_FICLONE`: have the two files use one copy of the data until one is changed,
+///   where the file system can do that,
+/// - `UV_FS_COPYFILE_FICLONE_FORCE`: as `UV_FS_COPYFILE_FICLONE`, but fail where the file system
+///   cannot do that.
 ///
-/// Copying a file to itself has no effect. When copying fails half-way, `new_path` is removed, unless
+/// Copying a file to itself has no effect. If copying fails half-way, `new_path` is removed, unless
 /// it leads to another file by then.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`, `UV_EISDIR`, or `UV_EINVAL` for other flags; with a
-/// callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`, `UV_EISDIR`, or `UV_EINVAL` for other flags. With a
+/// callback only errors that prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_copyfile>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_copyfile(
     r#loop: *mut uv_loop_t,
@@ -401,14 +401,14 @@ pub unsafe extern "C" fn uv_fs_copyfile(
 /// files, it is done by reading and writing; pipes and sockets are read without regard to the
 /// offset.
 ///
-/// Returns how many bytes were copied, which is less than `length` at the end of `in_fd` or after
-/// an error, or an error when nothing was, such as `UV_EBADF`; with a callback only what kept it
-/// from starting.
+/// Returns how many bytes were copied, or an error if none were, such as `UV_EBADF`. At the end of
+/// `in_fd`, or after an error, that is less than `length`. With a callback only errors that prevent
+/// the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_sendfile>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_sendfile(
     r#loop: *mut uv_loop_t,

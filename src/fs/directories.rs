@@ -1,8 +1,8 @@
-//! Folders: making and removing them, and reading what is in them, at once (`uv_fs_scandir`) or
-//! bit by bit (`uv_fs_opendir`, `uv_fs_readdir`, `uv_fs_closedir`).
+//! Directories: making, removing and reading them, whole (`uv_fs_scandir`) or in parts
+//! (`uv_fs_opendir`, `uv_fs_readdir`, `uv_fs_closedir`).
 //!
-//! A `uv_dir_t` is the caller's from `uv_fs_opendir` until `uv_fs_closedir` has released it; a
-//! close that was cancelled leaves it open.
+//! A `uv_dir_t` belongs to the caller from `uv_fs_opendir` until `uv_fs_closedir` has released it.
+//! A close that was cancelled leaves it open.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::mem::ManuallyDrop;
@@ -70,7 +70,7 @@ impl Operation for Scandir {
 }
 
 impl FsRequest {
-    /// The next entry that `uv_fs_scandir` found. Its end releases them all.
+    /// The next entry that `uv_fs_scandir` found. At the end all entries are released.
     fn next_entry(self) -> Result<uv_dirent_t> {
         let result = get!(self.result);
         if result < 0 {
@@ -83,12 +83,12 @@ impl FsRequest {
         if self.kind() != UV_FS_SCANDIR {
             return Err(Errno::EINVAL);
         }
-        // The operation has no buffers: their number tells how far the caller is.
+        // The operation has no buffers, so `nbufs` counts the entries that the caller has taken.
         let index = get!(self.nbufs);
         // SAFETY: `ptr` is what `scandir` left there.
         let next = unsafe { (*listing).entry(index as usize) };
         let Some(entry) = next else {
-            // SAFETY: as above, and forgotten right away.
+            // SAFETY: `ptr` is what `scandir` left there, and it is cleared right after.
             unsafe { Listing::free(listing.cast()) };
             set!(self.ptr = core::ptr::null_mut());
             return Err(Errno::EOF);
@@ -99,7 +99,7 @@ impl FsRequest {
 }
 
 view!(
-    /// A folder that is being read.
+    /// A directory that is being read.
     Dir => uv_dir_t
 );
 
@@ -108,7 +108,7 @@ impl Dir {
         NonNull::new(get!(self.dir)).ok_or(Errno::EINVAL)
     }
 
-    /// Fills the caller's array; returns how many entries that were, and their names, terminated,
+    /// Fills the caller's array. Returns how many entries were read, and their names, terminated,
     /// one after the other.
     fn read(self) -> Result<(usize, alloc::Vec<u8>)> {
         let (room, entries) = (get!(self.nentries), get!(self.dirents));
@@ -147,10 +147,10 @@ impl Dir {
 }
 
 impl FsRequest {
-    /// Keeps the folder that an operation is about.
+    /// Keeps the directory that the operation is about.
     ///
     /// # Safety
-    /// `dir` must be null or an open folder.
+    /// `dir` must be null or an open directory.
     unsafe fn keep_dir(self, dir: *mut uv_dir_t) -> Result {
         if dir.is_null() {
             return Err(Errno::EINVAL);
@@ -230,14 +230,15 @@ impl Operation for Closedir {
 
 // C entry points
 
-/// Makes a folder, as mkdir(2) does.
+/// Makes a directory, as mkdir(2) does.
 ///
-/// Returns 0, or an error such as `UV_EEXIST`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EEXIST`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkdir>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_mkdir(
     r#loop: *mut uv_loop_t,
@@ -255,17 +256,17 @@ pub unsafe extern "C" fn uv_fs_mkdir(
     }
 }
 
-/// Makes a new folder that only its owner may use, as mkdtemp(3) does: `tpl` ends with `XXXXXX`,
-/// in place of which characters are put that make the name unique. The name is the string
-/// `req->path` until `uv_fs_req_cleanup`.
+/// Makes a new directory that only its owner may use, as mkdtemp(3) does. `tpl` ends with `XXXXXX`,
+/// which is replaced to make the name unique. The name is the string `req->path` until
+/// `uv_fs_req_cleanup`.
 ///
-/// Returns 0, or an error: `UV_EINVAL` for another template, `UV_ENOENT`; with a callback only
-/// what kept it from starting.
+/// Returns 0, or an error: `UV_EINVAL` for another template, `UV_ENOENT`. With a callback only
+/// errors that prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkdtemp>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_mkdtemp(
     r#loop: *mut uv_loop_t,
@@ -277,15 +278,15 @@ pub unsafe extern "C" fn uv_fs_mkdtemp(
     unsafe { start::<Mkdtemp>(r#loop, req, cb, |request| request.keep_template(tpl)) }
 }
 
-/// Removes an empty folder, as rmdir(2) does.
+/// Removes an empty directory, as rmdir(2) does.
 ///
-/// Returns 0, or an error such as `UV_ENOTEMPTY` or `UV_ENOTDIR`; with a callback only what kept
-/// it from starting.
+/// Returns 0, or an error such as `UV_ENOTEMPTY` or `UV_ENOTDIR`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rmdir>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_rmdir(
     r#loop: *mut uv_loop_t,
@@ -297,16 +298,16 @@ pub unsafe extern "C" fn uv_fs_rmdir(
     unsafe { start::<Rmdir>(r#loop, req, cb, |request| request.keep_path(path)) }
 }
 
-/// Reads all of a folder but `.` and `..`. `uv_fs_scandir_next` then gives the entries one by one,
-/// sorted by the bytes of their names. `flags` have no meaning yet.
+/// Reads all entries of a directory but `.` and `..`. `uv_fs_scandir_next` then gives the entries
+/// one by one, sorted by the bytes of their names. `flags` have no meaning yet.
 ///
-/// Returns how many entries there are, or an error such as `UV_ENOTDIR`; with a callback only what
-/// kept it from starting.
+/// Returns how many entries there are, or an error such as `UV_ENOTDIR`. With a callback only
+/// errors that prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_scandir>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_scandir(
     r#loop: *mut uv_loop_t,
@@ -326,7 +327,7 @@ pub unsafe extern "C" fn uv_fs_scandir(
 
 /// Gives the next entry that `uv_fs_scandir` found. Its name stays valid until there are no more
 /// entries or `uv_fs_req_cleanup` is called. The type is `UV_DIRENT_UNKNOWN` where the file system
-/// does not tell.
+/// does not report it.
 ///
 /// Returns 0, `UV_EOF` when there are no more entries, or the error of the request.
 ///
@@ -348,15 +349,16 @@ pub unsafe extern "C" fn uv_fs_scandir_next(req: *mut uv_fs_t, ent: *mut uv_dire
     .into_code()
 }
 
-/// Opens a folder for reading it bit by bit. `req->ptr` is a new `uv_dir_t`, which
-/// `uv_fs_closedir` releases (`uv_fs_req_cleanup` does not).
+/// Opens a directory, to be read in parts. `req->ptr` is a new `uv_dir_t`, which `uv_fs_closedir`
+/// releases (`uv_fs_req_cleanup` does not).
 ///
-/// Returns 0, or an error such as `UV_ENOTDIR`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOTDIR`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_opendir>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_opendir(
     r#loop: *mut uv_loop_t,
@@ -368,18 +370,18 @@ pub unsafe extern "C" fn uv_fs_opendir(
     unsafe { start::<Opendir>(r#loop, req, cb, |request| request.keep_path(path)) }
 }
 
-/// Reads the next entries of a folder but `.` and `..`, in no order, into the caller's array
+/// Reads the next entries of a directory but `.` and `..`, in no order, into the caller's array
 /// `dir->dirents` with room for `dir->nentries`. Their names stay valid until `uv_fs_req_cleanup`,
-/// which must be called before the folder is closed.
+/// which must be called before the directory is closed.
 ///
-/// Returns how many entries were read, 0 at the end, or an error: `UV_EINVAL` when `dir` is no open
-/// folder or has no array; with a callback only what kept it from starting.
+/// Returns how many entries were read, 0 at the end, or an error: `UV_EINVAL` if `dir` is no open
+/// directory or has no array. With a callback only errors that prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readdir>
 ///
 /// # Safety
-/// As `uv_fs_open`. `dir` must be open, its array in place until the callback, and no other
-/// operation on it under way.
+/// The requirements of `uv_fs_open` apply. `dir` must be open, its array in place until the
+/// callback, and no other operation on it under way.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_readdir(
     r#loop: *mut uv_loop_t,
@@ -399,14 +401,15 @@ pub unsafe extern "C" fn uv_fs_readdir(
     }
 }
 
-/// Closes a folder and releases the `uv_dir_t`.
+/// Closes a directory and releases the `uv_dir_t`.
 ///
-/// Returns 0, or `UV_EINVAL` when `dir` is no open folder.
+/// Returns 0, or `UV_EINVAL` when `dir` is no open directory.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_closedir>
 ///
 /// # Safety
-/// As `uv_fs_open`. `dir` must be open, and no other operation on it under way.
+/// The requirements of `uv_fs_open` apply. `dir` must be open, and no other operation on it under
+/// way.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_closedir(
     r#loop: *mut uv_loop_t,

@@ -1,4 +1,4 @@
-//! How an operation is started, where it is done, and by whom.
+//! Starts operations, and decides where each one is done: within the call, inline or by the pool.
 
 use core::ffi::c_int;
 
@@ -15,12 +15,12 @@ use crate::work::pool::{self, Kind, Run};
 
 /// Starts an operation: `fill` gives the request its arguments.
 ///
-/// Returns what the entry point does: for a synchronous call its result, otherwise 0; or the error
-/// that kept it from starting, such as `UV_EINVAL` for a null pointer.
+/// Returns what the entry point returns: for a synchronous call its result, otherwise 0. An error
+/// that prevents the start is returned as well, such as `UV_EINVAL` for a null pointer.
 ///
 /// # Safety
-/// `event_loop` must be null or an initialised loop of this thread's, `req` null or memory for a request
-/// that stays in place until the callback.
+/// `event_loop` must be null or an initialised loop of this thread's, `req` null or memory for a
+/// request that stays in place until the callback.
 pub(super) unsafe fn start<O: Operation>(
     event_loop: *mut uv_loop_t,
     req: *mut uv_fs_t,
@@ -48,10 +48,9 @@ pub(super) unsafe fn start<O: Operation>(
     result
 }
 
-/// The one place that decides where an operation is done: without a callback here, before the call
-/// returns. With one, inline if the kernel can answer without waiting, and otherwise on a thread
-/// of the pool, for a file may be on a disk that is slow, or on a server that does not answer. In
-/// both cases the callback follows from the loop.
+/// Decides where an operation is done. Without a callback it is done here, before the call returns.
+/// With one it is done inline if the kernel can answer without waiting, and otherwise by the pool:
+/// a disk may be slow, a server may not answer. In both cases the callback comes from the loop.
 fn dispatch<O: Operation>(request: FsRequest) -> c_int {
     if request.is_synchronous() {
         request.set_result(O::perform(request));
@@ -96,7 +95,7 @@ unsafe fn request_of(job: *mut uv__work) -> FsRequest {
     unsafe { FsRequest::from_ptr(owner!(job, uv_fs_t, work_req)) }
 }
 
-/// On a worker.
+/// Does the operation on a worker.
 unsafe extern "C" fn run<O: Operation>(job: *mut uv__work) {
     // SAFETY: submitted as that member.
     let request = unsafe { request_of(job) };
@@ -106,7 +105,8 @@ unsafe extern "C" fn run<O: Operation>(job: *mut uv__work) {
     }
 }
 
-/// The same, and finds out about the file system.
+/// Does the operation on a worker, and then learns about the file system. For operations that
+/// change nothing.
 unsafe extern "C" fn run_and_learn<O: Operation>(job: *mut uv__work) {
     // SAFETY: submitted as that member.
     let request = unsafe { request_of(job) };
@@ -114,7 +114,7 @@ unsafe extern "C" fn run_and_learn<O: Operation>(job: *mut uv__work) {
     inline::learn::<O>(request);
 }
 
-/// On the loop's thread.
+/// Finishes the request on the loop's thread.
 unsafe extern "C" fn done<O: Operation>(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member.
     let request = unsafe { request_of(job) };

@@ -27,19 +27,19 @@ impl Operation for Open {
         file::open(request.path(), flags, mode).map(|fd| fd as usize)
     }
 
-    /// Only with flags that have no effect on others and wait for nobody. To open for writing may
-    /// wait for who holds a lease.
+    /// Only with flags that affect no other process and cannot block. Opening for writing may wait
+    /// for a process that has a lease.
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
-        const HARMLESS: c_int =
+        const HARMLESS_FLAGS: c_int =
             libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_LARGEFILE;
         match get!(request.flags) {
-            flags if flags & !HARMLESS != libc::O_RDONLY => None,
+            flags if flags & !HARMLESS_FLAGS != libc::O_RDONLY => None,
             flags if flags & libc::O_NOFOLLOW != 0 => Some(Target::Link(request.path())),
             _ => Some(Target::Path(request.path())),
         }
     }
 
-    /// To open a FIFO or a device has effects: only regular files.
+    /// Regular files only: opening a FIFO or a device has effects.
     fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
         if file.is(libc::S_IFREG) {
             open_cached(request.path(), get!(request.flags))
@@ -55,12 +55,12 @@ impl Operation for Open {
     }
 }
 
-/// Not blocking, so that neither a lease is a reason to wait, nor what may be there instead of a
-/// regular file by now.
+/// Opens a regular file from the kernel's cache, without blocking: a process may have a lease, and
+/// another kind of file may have taken its place. `None` leaves it to the pool.
 fn open_cached(path: &CStr, flags: c_int) -> Option<Result<usize>> {
     match nonblocking_fs::open(path, flags | libc::O_NONBLOCK) {
         Answer::Known(Ok(file)) => {
-            // Pipes and the like have no position; those would have had to be waited for.
+            // A pipe has no position, and opening it could have blocked.
             let is_as_asked = nonblocking_fs::position(file.fd()).is_some()
                 && nonblocking_fs::make_blocking(file.fd(), flags).is_ok();
             is_as_asked.then(|| Ok(file.keep() as usize))
@@ -94,15 +94,15 @@ impl Operation for Mkstemp {
         // SAFETY: the request's own copy of the template.
         let result = unsafe { file::mkstemp(template) };
         if result.is_err() {
-            // The name of no file.
-            // SAFETY: as above, at least one byte long.
+            // There is no file of this name.
+            // SAFETY: the request's own copy of the template, at least one byte long.
             unsafe { template.write(0) };
         }
         result.map(|fd| fd as usize)
     }
 }
 
-/// The file's own position is meant by any negative number.
+/// The offset of a request; `None`, for a negative one, is the file's own position.
 fn offset(request: FsRequest) -> Option<i64> {
     Some(get!(request.off)).filter(|offset| *offset >= 0)
 }
@@ -142,13 +142,13 @@ impl Operation for Write {
             match unsafe { rest.write_some(file, at) } {
                 Ok(written) => {
                     total += written;
-                    // SAFETY: as above.
-                    let moved = unsafe { rest.advance(written) };
-                    if rest.count == 0 || !moved {
+                    // SAFETY: kept by `keep_buffers`; no more was written than they have.
+                    let advanced = unsafe { rest.advance(written) };
+                    if rest.count == 0 || !advanced {
                         return Ok(total);
                     }
                 }
-                // What was written counts; the error will come again.
+                // The count is reported; the error comes again with the next write.
                 Err(_) if total > 0 => return Ok(total),
                 Err(error) => return Err(error),
             }
@@ -173,7 +173,7 @@ impl Rest {
             return unsafe { file::write(file, self.next, self.count, at) };
         }
         // The caller's array is not changed: what is left of a buffer is written by itself.
-        // SAFETY: as above; less than the buffer's length is done.
+        // SAFETY: the caller vouches for the buffers; less than the first one's length is done.
         unsafe {
             let first = *self.next;
             let left = uv_buf_t {
@@ -184,10 +184,10 @@ impl Rest {
         }
     }
 
-    /// Passes over what was written, and over empty buffers; whether that changed anything.
+    /// Skips what was written, and empty buffers; returns whether that changed anything.
     ///
     /// # Safety
-    /// The buffers must be readable, `written` not be more than they hold.
+    /// The buffers must be readable, and `written` no more than their length.
     unsafe fn advance(&mut self, written: usize) -> bool {
         let before = (self.count, self.done);
         self.done += written;
@@ -246,15 +246,16 @@ impl Operation for Ftruncate {
 
 // C entry points
 
-/// Closes a file, as close(2) does. The descriptor is gone also when it is reported that data
-/// could not be written.
+/// Closes a file, as close(2) does. The descriptor is closed even if an error is returned because
+/// data could not be written.
 ///
-/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EBADF`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_close>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_close(
     r#loop: *mut uv_loop_t,
@@ -271,16 +272,17 @@ pub unsafe extern "C" fn uv_fs_close(
     }
 }
 
-/// Opens a file, as open(2) does; `flags` are `UV_FS_O_…`, `mode` the permissions of a file that
-/// is made. The descriptor, in `req->result`, is not inherited by programs that are started.
+/// Opens a file, as open(2) does; `flags` are `UV_FS_O_…`, `mode` the permissions of a file that is
+/// made. The descriptor, in `req->result`, is not inherited by programs that are started.
 ///
-/// Like all of these operations, it is done before the call returns when `cb` is `NULL` (`loop`
-/// may be `NULL` then, in any thread), and on the thread pool otherwise. In both cases call
-/// `uv_fs_req_cleanup` on the request in the end. An operation that the pool has not begun with
-/// can be taken back with `uv_cancel`; its result is `UV_ECANCELED` then.
+/// Like all of these operations, it is done before the call returns if `cb` is `NULL`; then `loop`
+/// may be `NULL`, and any thread may call. Otherwise it is done asynchronously, by the thread pool
+/// or in the loop's thread if it cannot block. In both cases call `uv_fs_req_cleanup` on the
+/// request in the end. An operation that the pool has not begun can be cancelled with `uv_cancel`;
+/// its result is `UV_ECANCELED` then.
 ///
-/// Returns the descriptor, or an error such as `UV_ENOENT`; with a callback 0, or what kept it
-/// from starting: `UV_EINVAL` (a `NULL` pointer) or `UV_ENOMEM`.
+/// Returns the descriptor, or an error such as `UV_ENOENT`. With a callback returns 0, or an error
+/// that prevents the start: `UV_EINVAL` (a `NULL` pointer) or `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_open>
 ///
@@ -306,17 +308,18 @@ pub unsafe extern "C" fn uv_fs_open(
     }
 }
 
-/// Reads into `nbufs` buffers, as preadv(2) does, or as readv(2) with an `offset` of -1, which
-/// uses and moves the file's own position. At most 1024 buffers are filled by one call.
+/// Reads into `nbufs` buffers, as preadv(2) does, or as readv(2) with an `offset` of -1, which uses
+/// and moves the file's own position. At most 1024 buffers are filled by one call.
 ///
-/// Returns how many bytes were read, 0 at the end of the file, or an error such as `UV_EISDIR`,
-/// or `UV_EINTR` when a signal came before any data; with a callback only what kept it from
-/// starting, such as `UV_EINVAL` without buffers.
+/// Returns how many bytes were read, 0 at the end of the file, or an error such as `UV_EISDIR`.
+/// `UV_EINTR` means that a signal came before any data. With a callback only errors that prevent
+/// the start are returned, such as `UV_EINVAL` without buffers.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_read>
 ///
 /// # Safety
-/// As `uv_fs_open`. The memory of the buffers must stay in place until the callback.
+/// The requirements of `uv_fs_open` apply. The memory of the buffers must stay in place until the
+/// callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_read(
     r#loop: *mut uv_loop_t,
@@ -340,14 +343,15 @@ pub unsafe extern "C" fn uv_fs_read(
 /// Writes `nbufs` buffers, as pwritev(2) does, or as writev(2) with an `offset` of -1, which uses
 /// and moves the file's own position. It goes on until all is written or an error occurs.
 ///
-/// Returns how many bytes were written, which with an error is less than there were, or an error
-/// when nothing was; with a callback only what kept it from starting, such as `UV_EINVAL` without
-/// buffers or for more than 0x7ffff000 bytes.
+/// Returns how many bytes were written, or an error if nothing was. An error after some bytes makes
+/// the number smaller than the total. With a callback only errors that prevent the start are
+/// returned, such as `UV_EINVAL` without buffers or for more than 0x7ffff000 bytes.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_write>
 ///
 /// # Safety
-/// As `uv_fs_open`. The memory of the buffers must stay in place until the callback.
+/// The requirements of `uv_fs_open` apply. The memory of the buffers must stay in place until the
+/// callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_write(
     r#loop: *mut uv_loop_t,
@@ -369,17 +373,17 @@ pub unsafe extern "C" fn uv_fs_write(
     }
 }
 
-/// Makes and opens a new file, as mkstemp(3) does: `tpl` ends with `XXXXXX`, in place of which
-/// characters are put that make the name unique. The name is the string `req->path` until
-/// `uv_fs_req_cleanup`, the descriptor is `req->result`.
+/// Makes and opens a new file, as mkstemp(3) does. `tpl` ends with `XXXXXX`, which is replaced to
+/// make the name unique. The name is the string `req->path` until `uv_fs_req_cleanup`, the
+/// descriptor is `req->result`.
 ///
-/// Returns the descriptor, or an error: `UV_EINVAL` for another template, `UV_ENOENT`; with a
-/// callback only what kept it from starting.
+/// Returns the descriptor, or an error: `UV_EINVAL` for another template, `UV_ENOENT`. With a
+/// callback only errors that prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_mkstemp>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_mkstemp(
     r#loop: *mut uv_loop_t,
@@ -393,12 +397,13 @@ pub unsafe extern "C" fn uv_fs_mkstemp(
 
 /// Waits until a file's data and attributes are on the disk, as fsync(2) does.
 ///
-/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EBADF`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fsync>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_fsync(
     r#loop: *mut uv_loop_t,
@@ -417,12 +422,13 @@ pub unsafe extern "C" fn uv_fs_fsync(
 
 /// Waits until a file's data is on the disk, as fdatasync(2) does.
 ///
-/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EBADF`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fdatasync>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_fdatasync(
     r#loop: *mut uv_loop_t,
@@ -441,12 +447,13 @@ pub unsafe extern "C" fn uv_fs_fdatasync(
 
 /// Cuts a file, or makes it longer with zeros, to `offset` bytes, as ftruncate(2) does.
 ///
-/// Returns 0, or an error such as `UV_EINVAL`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EINVAL`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_ftruncate>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_ftruncate(
     r#loop: *mut uv_loop_t,
@@ -465,7 +472,8 @@ pub unsafe extern "C" fn uv_fs_ftruncate(
     }
 }
 
-/// The system's handle of a C library's descriptor; on this system the two are the same.
+/// The system's handle for a descriptor of the C library, which is the descriptor itself on this
+/// system.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_get_osfhandle>
 #[unsafe(no_mangle)]
@@ -473,7 +481,8 @@ pub extern "C" fn uv_get_osfhandle(fd: c_int) -> uv_os_fd_t {
     fd
 }
 
-/// A C library's descriptor for a handle of the system; on this system the two are the same.
+/// The C library's descriptor for a handle of the system, which is the handle itself on this
+/// system.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_open_osfhandle>
 #[unsafe(no_mangle)]
@@ -497,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_passed_over() {
+    fn written_buffers_are_skipped() {
         let (_bufs, mut rest) = rest(&[0, 3, 0, 4, 0, 0]);
         // SAFETY: the array lives; only lengths are read.
         unsafe {

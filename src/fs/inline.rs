@@ -1,11 +1,11 @@
 //! Inline operations: done in the loop's own thread, from what the kernel has in memory.
 //!
-//! To hand an operation to a worker and to be called back takes ten times as long as a question
-//! about a file. So the loop's thread itself asks such questions (stat, lstat, fstat, access,
-//! readlink) and opens files for reading, in ways that cannot block (`sys/nonblocking_fs.rs`). The callback
-//! comes from the loop, as if a worker had been quick, and until then `uv_cancel` takes the
-//! operation back. Everything else goes to the pool, reading as well: of a read nothing tells
-//! beforehand whether it blocks.
+//! Handing an operation to a worker and getting its completion takes ten times as long as a query
+//! about a file. So the loop's thread itself does such queries (stat, lstat, fstat, access,
+//! readlink) and opens files for reading, in ways that cannot block (`sys/nonblocking_fs.rs`). The
+//! callback comes from the loop, as if a worker had been quick. Until then `uv_cancel` cancels the
+//! operation. Everything else goes to the pool. That includes reads, since nothing shows in advance
+//! whether a read blocks.
 //!
 //! An operation is inline only if
 //!
@@ -13,24 +13,22 @@
 //! - the file is in a mount that is known to be local (`mounts.rs`), and regular if it is opened,
 //! - no operation that changes something is under way (`changes.rs`), and, where one worker does
 //!   all jobs in their order, no job at all,
-//! - neither a tracer nor a sandbox has a say in the thread's system calls
-//!   (`system/supervision.rs`), nor does a library that replaces libc's functions (fakeroot),
-//! - the iteration has done less than its part of such operations (`allowance.rs`).
+//! - neither a tracer nor a sandbox supervises the thread's system calls (`system/supervision.rs`),
+//!   and no library replaces libc's functions (fakeroot),
+//! - the iteration has not used up its operations (`allowance.rs`).
 //!
-//! `OXUV_FS_INLINE=1` leaves the fourth condition out; with 0 nothing is inline.
+//! With `OXUV_FS_INLINE=1` the fourth condition is not checked; with 0 nothing is inline.
 //!
-//! What can hold up the loop all the same:
+//! What can block the loop nevertheless:
 //!
-//! - A path that ends at the root of a mount of NFS or 9p, or in `.` or `..` within one: the kernel
-//!   asks the server before it says which mount that is. Not to cross mounts (`RESOLVE_NO_XDEV`)
-//!   would avoid most of it, and leave all files to the pool that are in another mount than the
-//!   root or the current folder.
-//! - A file that another one of a remote mount takes the place of, between the question and the
-//!   opening.
-//! - A program that decides who may open files (permission events of fanotify(7), as scanners for
-//!   viruses use them). Nothing tells whether there is one.
-//! - A filter (seccomp) that a callback installs within a millisecond after an inline operation, and
-//!   that ends the process for calls which libuv does not make.
+//! - A path that ends at the root of a mount of NFS or 9p, or in `.` or `..` within one. The kernel
+//!   asks the server before it reports the mount. `RESOLVE_NO_XDEV` would avoid most of it, but
+//!   then every file outside the mount of the root or the working directory would go to the pool.
+//! - A file that is replaced by one of a remote mount between the query and the opening.
+//! - A program that decides about each opening of a file (permission events of fanotify(7), as
+//!   virus scanners use them). Nothing shows whether there is one.
+//! - A filter (seccomp) that a callback installs within a millisecond after an inline operation,
+//!   and that ends the process for calls that libuv does not make.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -46,13 +44,14 @@ use crate::system::settings::Setting;
 use crate::system::supervision;
 use crate::work::pool;
 
-/// When anything is inline, by `OXUV_FS_INLINE`.
+/// Values of [`mode`]: when operations may be inline.
 const UNKNOWN: u32 = 0;
 const NEVER: u32 = 1;
 const UNLESS_SUPERVISED: u32 = 2;
 const ALWAYS: u32 = 3;
 
-/// One of the above, found out at the first operation.
+/// When operations may be inline: one of the constants above, by `OXUV_FS_INLINE` and libc.
+/// Determined at the first operation.
 fn mode() -> u32 {
     static MODE: AtomicU32 = AtomicU32::new(UNKNOWN);
     let known = MODE.load(Relaxed);
@@ -80,23 +79,23 @@ fn is_allowed(event_loop: Loop) -> bool {
                 let answer = supervision::is_supervised();
                 // While the loop does not run, its time stands still.
                 let asked_at = event_loop.asyncs().is_running().then_some(now_ms);
-                event_loop.allowance(|allowance| allowance.answered(answer, asked_at));
+                event_loop.allowance(|allowance| allowance.set_answer(answer, asked_at));
             }
             event_loop.allowance(|allowance| allowance.is_unsupervised())
         }
     }
 }
 
-/// What came of an attempt.
+/// The result of an inline attempt.
 pub(super) enum Outcome {
     Done(Result<usize>),
-    /// To be done by the pool.
+    /// The pool has to do the operation.
     Pool,
-    /// The same, which should also find out about the file system.
+    /// The pool has to do the operation, and then to learn about the file system.
     PoolAndLearn,
 }
 
-/// Tries to do an operation here and now, without waiting for anything.
+/// Tries to do an operation in the calling thread, without waiting for anything.
 pub(super) fn attempt<O: Operation>(request: FsRequest, event_loop: Loop) -> Outcome {
     let Some(target) = O::inline_target(request) else {
         return Outcome::Pool;
@@ -111,7 +110,7 @@ pub(super) fn attempt<O: Operation>(request: FsRequest, event_loop: Loop) -> Out
     with_target(target, |file| O::try_inline(request, file))
 }
 
-/// Goes on with a target's file, if its names are in memory.
+/// Opens a target whose names are in the kernel's cache, and has `work` answer from it.
 fn with_target(
     target: Target<'_>,
     work: impl FnOnce(&LocalFile) -> Option<Result<usize>>,
@@ -128,8 +127,8 @@ fn with_target(
     }
 }
 
-/// Goes on with an open file, if it is of a local file system. Which mount it is in comes first:
-/// every other question may go to a server.
+/// Has `work` answer from an open file of a local file system. The mount is asked for first: every
+/// other query may go to a server.
 fn with_descriptor(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usize>>) -> Outcome {
     let Some(mount) = nonblocking_fs::mount(fd) else {
         return Outcome::Pool;
@@ -146,7 +145,7 @@ fn with_descriptor(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usi
     }
 }
 
-/// On a worker, after the operation: finds out about the file system, for the next time.
+/// Learns about the file system of a request's target, on a worker after the operation.
 pub(super) fn learn<O: Operation>(request: FsRequest) {
     let (path, follow) = match O::inline_target(request) {
         Some(Target::Path(path)) => (path, true),

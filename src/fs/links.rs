@@ -1,4 +1,4 @@
-//! What files are called: links, renaming, and paths.
+//! Names of files: links, renaming, and resolved paths.
 
 use core::ffi::{c_char, c_int};
 
@@ -76,7 +76,8 @@ impl Operation for Readlink {
         if !file.is(libc::S_IFLNK) {
             return Some(Err(Errno::EINVAL));
         }
-        // Not even the text of a link need be in memory; it is when the link can be followed.
+        // The text of a link may not be in memory either. It is if the link can be resolved from
+        // the cache.
         if matches!(
             nonblocking_fs::open(request.path(), libc::O_PATH),
             Answer::Unknown
@@ -94,11 +95,12 @@ impl Operation for Readlink {
     }
 }
 
-/// The text of a link with its terminator, if it is as long as the link's status says.
+/// The text of an open link with its terminator; `None` if it is not as long as the link's status
+/// says.
 fn cached_text(file: &LocalFile) -> Option<alloc::Vec<u8>> {
     let length = file.stat.st_size as usize;
     let mut text: alloc::Vec<u8> = alloc::vec();
-    // Room for the terminator, by which too long a text shows as well.
+    // One byte more, for the terminator; it also shows a text that is too long.
     text.try_reserve_exact(length + 1).ok()?;
     text.resize(length + 1, 0);
     let count = nonblocking_fs::readlink(file.fd, &mut text).ok()?;
@@ -128,12 +130,13 @@ impl Operation for Realpath {
 
 /// Removes a file, or a symbolic link itself, as unlink(2) does.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_unlink>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_unlink(
     r#loop: *mut uv_loop_t,
@@ -147,13 +150,13 @@ pub unsafe extern "C" fn uv_fs_unlink(
 
 /// Gives a file another name, as rename(2) does; a file of that name is replaced.
 ///
-/// Returns 0, or an error such as `UV_ENOENT` or `UV_EXDEV`; with a callback only what kept it
-/// from starting.
+/// Returns 0, or an error such as `UV_ENOENT` or `UV_EXDEV`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_rename>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_rename(
     r#loop: *mut uv_loop_t,
@@ -172,12 +175,13 @@ pub unsafe extern "C" fn uv_fs_rename(
 
 /// Gives the file `path` the additional name `new_path`, as link(2) does.
 ///
-/// Returns 0, or an error such as `UV_EEXIST`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EEXIST`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_link>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_link(
     r#loop: *mut uv_loop_t,
@@ -197,12 +201,13 @@ pub unsafe extern "C" fn uv_fs_link(
 /// Makes `new_path` a symbolic link that says `path`, as symlink(2) does. The flags
 /// `UV_FS_SYMLINK_DIR` and `UV_FS_SYMLINK_JUNCTION` have an effect on Windows only.
 ///
-/// Returns 0, or an error such as `UV_EEXIST`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EEXIST`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_symlink>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_symlink(
     r#loop: *mut uv_loop_t,
@@ -224,13 +229,13 @@ pub unsafe extern "C" fn uv_fs_symlink(
 /// Reads what a symbolic link says, as readlink(2) does, into the string `req->ptr`, which
 /// `uv_fs_req_cleanup` releases.
 ///
-/// Returns 0, or an error: `UV_EINVAL` when `path` is no symbolic link, `UV_ENOENT`; with a
-/// callback only what kept it from starting.
+/// Returns 0, or an error: `UV_EINVAL` when `path` is no symbolic link, `UV_ENOENT`. With a
+/// callback only errors that prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_readlink>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_readlink(
     r#loop: *mut uv_loop_t,
@@ -245,13 +250,13 @@ pub unsafe extern "C" fn uv_fs_readlink(
 /// Finds the absolute path of an existing file, without symbolic links, `.` and `..`, as
 /// realpath(3) does. It is the string `req->ptr`, which `uv_fs_req_cleanup` releases.
 ///
-/// Returns 0, or an error such as `UV_ENOENT` or `UV_ELOOP`; with a callback only what kept it
-/// from starting.
+/// Returns 0, or an error such as `UV_ENOENT` or `UV_ELOOP`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_realpath>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_realpath(
     r#loop: *mut uv_loop_t,

@@ -1,4 +1,4 @@
-//! What `uv_fs_scandir` found: the entries of a folder, in order.
+//! The entries of a directory, in order, as `uv_fs_scandir` returns them.
 
 use core::ffi::{CStr, c_void};
 
@@ -7,11 +7,11 @@ use crate::alloc::{self, Heap};
 use crate::errors::{Errno, Result};
 use crate::sys::dir::{Directory, Entry};
 
-/// What `uv_fs_scandir` found, in order; `req->ptr` points to it.
+/// The entries that `uv_fs_scandir` found, in order; `req->ptr` points to it.
 pub(super) struct Listing {
     /// The names, terminated, one after the other.
     names: alloc::Vec<u8>,
-    /// Where each name begins, and what it names.
+    /// Where each name begins in `names`, and the type of the entry.
     entries: alloc::Vec<(usize, uv_dirent_type_t)>,
 }
 
@@ -30,7 +30,7 @@ impl Listing {
         Ok(listing)
     }
 
-    /// By the bytes of the names, so that the order does not depend on the locale.
+    /// Sorts by the bytes of the names, so that the order does not depend on the locale.
     fn sort(&mut self) {
         let names = &self.names;
         self.entries

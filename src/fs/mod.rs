@@ -4,17 +4,17 @@
 //! request; its outcome is in `result`, `ptr`, `path` and `statbuf`:
 //!
 //! ```text
-//! uv_fs_rename              names.rs      what the arguments mean
+//! uv_fs_rename              links.rs      what the arguments mean
 //!   start::<Rename>         dispatch.rs   NULL checks; here or on the pool: decided in one place
-//!     FsRequest::init       request.rs    the fields, and who owns what they point to
-//!     Rename::perform       names.rs
+//!     FsRequest::init       request.rs    the fields, and which memory they own
+//!     Rename::perform       links.rs
 //!       sys::path::rename
 //! ```
 //!
-//! Without a callback the operation is done before the call returns, in the calling thread and
-//! with the caller's own strings; no loop is needed, and any thread may call. With one it is done
-//! with copies of the strings, and the request is the library's until the callback: inline, if the
-//! kernel has the answer in memory (`inline.rs`), or else on a thread of the pool.
+//! Without a callback the operation is done before the call returns, in the calling thread and with
+//! the caller's own strings. No loop is needed then, and any thread may call. With a callback it is
+//! done with copies of the strings, and the request belongs to the library until the callback. It
+//! is done inline if the kernel has the answer in memory (`inline.rs`), and otherwise by the pool.
 //! `uv_fs_req_cleanup` releases what a request owns.
 //!
 //! <https://docs.libuv.org/en/v1.x/fs.html>

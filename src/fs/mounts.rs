@@ -1,24 +1,25 @@
-//! Which mounts are of file systems on this machine.
+//! Knows which mounts have their files on this machine.
 //!
-//! Files of others (NFS, 9p, FUSE, …) may need another machine or process for the simplest question,
-//! and even to ask what kind of file system it is may have to wait. So a worker of the pool asks,
-//! once for each mount, and the loop's thread goes by what is known.
+//! A file of any other mount (NFS, 9p, FUSE, …) may need another machine or process for the
+//! simplest query. Even asking for the kind of file system may block. So a worker of the pool asks,
+//! once for each mount, and the loop's thread uses what is known.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::sys::nonblocking_fs::{self, FIRST_UNIQUE_MOUNT};
 
-/// Mounts that are remembered, in half a kilobyte: more than programs work in as a rule. Others
-/// take their places.
-const SLOTS: usize = 64;
+/// How many mounts are remembered, in half a kilobyte: usually more than a program works in. A
+/// later mount overwrites the one in its slot.
+const MOUNT_SLOTS: usize = 64;
 
 /// Entries (see [`entry`]); 0 where nothing is known.
-static MOUNTS: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
+static MOUNTS: [AtomicU64; MOUNT_SLOTS] = [const { AtomicU64::new(0) }; MOUNT_SLOTS];
 
-/// File systems whose answers come from memory or from a disk of this machine, as statfs(2) calls
-/// them: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs, SquashFS, EROFS, ISO 9660, FAT, exFAT.
-const LOCAL: [i64; 10] = [
+/// File systems whose answers come from memory or from a disk of this machine, by the type of
+/// statfs(2). In this order: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs, SquashFS, EROFS, ISO 9660, FAT,
+/// exFAT.
+const LOCAL_FILE_SYSTEMS: [i64; 10] = [
     0xef53,
     0x5846_5342,
     0x9123_683e,
@@ -31,8 +32,9 @@ const LOCAL: [i64; 10] = [
     0x2011_bab0,
 ];
 
-/// In the lowest bit whether it is local, above it the mount's number; where that may be another
-/// mount's later, 32 bits between them are the device, whose number has no more.
+/// The value that is stored for a mount. The lowest bit says whether it is local, the bits above
+/// are the mount's number. Where a later mount may get that number, 32 bits between them are the
+/// device, whose number has no more.
 fn entry(mount: u64, device: u64, is_local: bool) -> u64 {
     let mount = match mount >= FIRST_UNIQUE_MOUNT {
         true => mount << 1,
@@ -42,7 +44,7 @@ fn entry(mount: u64, device: u64, is_local: bool) -> u64 {
 }
 
 fn slot(mount: u64) -> &'static AtomicU64 {
-    &MOUNTS[(mount % SLOTS as u64) as usize]
+    &MOUNTS[(mount % MOUNT_SLOTS as u64) as usize]
 }
 
 /// Whether a mount ([`nonblocking_fs::mount`]) is of a local file system, if that is known.
@@ -55,8 +57,8 @@ pub(super) fn is_local(mount: u64) -> Option<bool> {
     (known == mount).then_some(entry & 1 != 0)
 }
 
-/// Whether a local mount has become another one since it was learned, as the device of one of its
-/// files shows. It is forgotten then.
+/// Whether the number of a local mount belongs to another mount since it was learned: the device of
+/// one of its files shows that. It is forgotten then.
 pub(super) fn is_stale(mount: u64, device: u64) -> bool {
     let is_as_learned = slot(mount).load(Relaxed) == entry(mount, device, true);
     if !is_as_learned {
@@ -65,13 +67,13 @@ pub(super) fn is_stale(mount: u64, device: u64) -> bool {
     !is_as_learned
 }
 
-/// Finds out about the mount that an open file is in. May wait.
+/// Learns whether the mount of an open file is local. May block.
 pub(super) fn learn(fd: c_int) {
     let Some(mount) = nonblocking_fs::mount(fd) else {
         return;
     };
     if let (Ok(status), Ok(kind)) = (nonblocking_fs::status(fd), nonblocking_fs::file_system(fd)) {
-        let entry = entry(mount, status.st_dev, LOCAL.contains(&kind));
+        let entry = entry(mount, status.st_dev, LOCAL_FILE_SYSTEMS.contains(&kind));
         slot(mount).store(entry, Relaxed);
     }
 }
@@ -81,15 +83,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_learned_is_known() {
+    fn a_mount_that_was_learned_is_known() {
         let root = nonblocking_fs::locate(c"/", true).unwrap();
         let Some(mount) = nonblocking_fs::mount(root.fd()) else {
             return;
         };
         learn(root.fd());
         let kind = nonblocking_fs::file_system(root.fd()).unwrap();
-        assert_eq!(is_local(mount), Some(LOCAL.contains(&kind)));
-        assert_eq!(is_local(mount + SLOTS as u64), None);
+        assert_eq!(is_local(mount), Some(LOCAL_FILE_SYSTEMS.contains(&kind)));
+        assert_eq!(is_local(mount + MOUNT_SLOTS as u64), None);
         let device = nonblocking_fs::status(root.fd()).unwrap().st_dev;
         if is_local(mount) == Some(true) {
             assert!(!is_stale(mount, device));
@@ -98,7 +100,7 @@ mod tests {
 
     /// Numbers that no mount of the other test has.
     #[test]
-    fn a_number_that_is_used_again_shows_by_the_device() {
+    fn the_device_shows_that_a_number_is_reused() {
         let (mount, device) = (70_001, 0x801);
         slot(mount).store(entry(mount, device, true), Relaxed);
         assert_eq!(is_local(mount), Some(true));

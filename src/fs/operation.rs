@@ -1,4 +1,4 @@
-//! What an operation is: each theme's file has some.
+//! The trait of all operations; their types are beside their entry points.
 
 use core::ffi::c_int;
 
@@ -7,36 +7,36 @@ use crate::abi::*;
 use crate::errors::Result;
 use crate::sys::stat::Target;
 
-/// What the requests of one kind do.
+/// The operation of one kind of requests.
 pub(super) trait Operation {
     const KIND: uv_fs_type;
 
-    /// Whether it may change what other operations see. Until it is done, none of these is inline.
+    /// Whether it may change what other operations see. No operation is inline until it is done.
     fn changes(_request: FsRequest) -> bool {
         true
     }
 
-    /// Does it in the calling thread, for as long as that takes.
+    /// Does it in the calling thread, and may block.
     fn perform(request: FsRequest) -> Result<usize>;
 
-    /// What an inline attempt would look at; none for operations that are never inline. Asks the
-    /// system nothing.
+    /// The file that an inline attempt needs; `None` for an operation that is never inline. Makes
+    /// no system call.
     fn inline_target<'a>(_request: FsRequest) -> Option<Target<'a>> {
         None
     }
 
-    /// Does it in the loop's thread, without waiting for anything; `None` leaves it to the pool.
+    /// Does it in the loop's thread without blocking; `None` leaves it to the pool.
     fn try_inline(_request: FsRequest, _file: &LocalFile) -> Option<Result<usize>> {
         None
     }
 
-    /// Takes back what [`Operation::try_inline`] did, before the callback.
+    /// Undoes what [`Operation::try_inline`] did, if the request is cancelled before its callback.
     fn undo(_request: FsRequest) {}
 }
 
-/// A file of a local file system, with what the kernel has in memory of it.
+/// A file of a local file system, with the status that the kernel has in memory.
 pub(super) struct LocalFile {
-    /// Closed by whoever made this.
+    /// Closed by the code that made this value.
     pub(super) fd: c_int,
     pub(super) stat: uv_stat_t,
 }

@@ -1,9 +1,9 @@
 //! The request of a file system operation: its fields, and what it owns.
 //!
-//! A request owns at most two blocks of memory besides a copy of its buffers: what `ptr` points
-//! to, for the operations that allocate their result, and the *block*, a copy of its path or paths
-//! or (`uv_fs_readdir`) the names of the entries that were read. Both are released by
-//! `uv_fs_req_cleanup`; the copy of the buffers as soon as the operation is done.
+//! A request owns at most two blocks of memory besides a copy of its buffers. One is what `ptr`
+//! points to, for the operations that allocate their result. The other is the *block*: a copy of
+//! its path or paths, or (`uv_fs_readdir`) the names of the entries that were read. Both are
+//! released by `uv_fs_req_cleanup`; the copy of the buffers as soon as the operation is done.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use core::mem::ManuallyDrop;
@@ -22,7 +22,7 @@ view!(
     FsRequest => uv_fs_t
 );
 
-/// How many buffers a request has room for.
+/// How many buffers fit into a request without an allocation.
 const INLINE_BUFFERS: usize = 4;
 
 impl FsRequest {
@@ -31,7 +31,7 @@ impl FsRequest {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    /// Makes caller's memory, whatever it holds, a request without arguments. `data` stays.
+    /// Makes the caller's memory, whatever is in it, a request without arguments. `data` stays.
     pub(super) fn init(self, event_loop: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {
         self.request().init(UV_FS);
         set!(self.fs_type = kind);
@@ -43,7 +43,7 @@ impl FsRequest {
         set!(self.new_path = core::ptr::null());
         set!(self.bufs = core::ptr::null_mut());
         set!(self.nbufs = 0);
-        // Nothing that `uv_cancel` could take back from the pool.
+        // `uv_cancel` finds no job until one is submitted.
         set!(self.work_req.work = None);
         set!(self.work_req.r#loop = core::ptr::null_mut());
         set!(self.reserved = [core::ptr::null_mut(); 5]);
@@ -53,7 +53,7 @@ impl FsRequest {
         get!(self.cb).is_none()
     }
 
-    /// From here on it keeps its loop alive; only for requests with a callback.
+    /// Has the request keep its loop alive; only for requests with a callback.
     pub(super) fn activate(self) -> Loop {
         // SAFETY: an asynchronous request has a loop, which outlives it.
         let event_loop = unsafe { Loop::from_ptr(get!(self.r#loop)) };
@@ -61,10 +61,10 @@ impl FsRequest {
         event_loop
     }
 
-    /// The end of an asynchronous request.
+    /// Ends an asynchronous request, and calls its callback last.
     pub(super) fn finish(self) {
         self.release_buffers();
-        // SAFETY: as above.
+        // SAFETY: an asynchronous request has a loop, which outlives it.
         Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
         self.invoke();
     }
@@ -90,7 +90,7 @@ impl FsRequest {
         );
     }
 
-    /// What a synchronous call returns.
+    /// The code that a synchronous call returns.
     pub(super) fn result_code(self) -> c_int {
         get!(self.result).min(c_int::MAX as isize) as c_int
     }
@@ -121,7 +121,8 @@ impl FsRequest {
         set!(self.mtime = modification);
     }
 
-    /// How much to copy, for which the request has no member: an operation without buffers.
+    /// Sets how many bytes to copy. The request has no member for that, so it uses one that only
+    /// operations with buffers need.
     pub(super) fn set_length(self, length: usize) {
         let base = core::ptr::null_mut();
         set!(self.bufsml = [uv_buf_t { base, len: length }; INLINE_BUFFERS]);
@@ -149,7 +150,7 @@ impl FsRequest {
     /// Keeps both paths; one block has room for their copies.
     ///
     /// # Safety
-    /// As [`FsRequest::keep_path`], for both.
+    /// The requirements of [`FsRequest::keep_path`] apply, for both.
     pub(super) unsafe fn keep_paths(self, path: *const c_char, new_path: *const c_char) -> Result {
         // SAFETY: the caller vouches for the strings.
         let (text, new_text) = unsafe { (given(path)?, given(new_path)?) };
@@ -173,7 +174,7 @@ impl FsRequest {
     /// Keeps a copy of a path that the operation changes.
     ///
     /// # Safety
-    /// As [`FsRequest::keep_path`].
+    /// The requirements of [`FsRequest::keep_path`] apply.
     pub(super) unsafe fn keep_template(self, path: *const c_char) -> Result {
         // SAFETY: the caller vouches for the string.
         let text = unsafe { given(path)? };
@@ -186,14 +187,14 @@ impl FsRequest {
     /// # Safety
     /// `buffers` must be null or point to `count` buffers that stay in place during the call.
     pub(super) unsafe fn keep_buffers(self, buffers: *const uv_buf_t, count: c_uint) -> Result {
-        // More than an int holds would be a mistake in counting, such as a negative number.
+        // A count above the largest int is a mistake of the caller's, such as a negative number.
         if buffers.is_null() || count == 0 || c_int::try_from(count).is_err() {
             return Err(Errno::EINVAL);
         }
         let kept = if self.is_synchronous() {
             buffers.cast_mut()
         } else {
-            // SAFETY: the caller vouches for `buffers`; the request has room for so many.
+            // SAFETY: the caller vouches for `buffers`; the request has room for that many.
             unsafe { buffers::keep(buffers, count, self.own_buffers(), INLINE_BUFFERS) }?
         };
         set!(self.bufs = kept);
@@ -206,7 +207,7 @@ impl FsRequest {
         addr!(self.bufsml).cast()
     }
 
-    /// The buffers are needed no more.
+    /// Releases the request's copy of the array of buffers.
     pub(super) fn release_buffers(self) {
         if !self.is_synchronous() {
             // SAFETY: null or a copy made by `keep_buffers`, which is forgotten below.
@@ -232,7 +233,7 @@ impl FsRequest {
 
     /// The second path that was kept, for as long as the operation runs.
     pub(super) fn new_path<'a>(self) -> &'a CStr {
-        // SAFETY: as above.
+        // SAFETY: operations with two paths begin with keeping both.
         unsafe { CStr::from_ptr(get!(self.new_path)) }
     }
 
@@ -243,7 +244,7 @@ impl FsRequest {
             match self.kind() {
                 UV_FS_SCANDIR => Listing::free(ptr),
                 UV_FS_READLINK | UV_FS_REALPATH | UV_FS_STATFS => alloc::free(ptr),
-                // The request itself, or a folder that is the caller's until it is closed.
+                // The request itself, or a directory that is the caller's until it is closed.
                 _ => {}
             }
             alloc::free(get!(self.reserved[0]));
@@ -309,7 +310,7 @@ pub unsafe extern "C" fn uv_fs_get_type(req: *const uv_fs_t) -> uv_fs_type {
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_result>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_result(req: *const uv_fs_t) -> isize {
     // SAFETY: common pointer contract.
@@ -322,7 +323,7 @@ pub unsafe extern "C" fn uv_fs_get_result(req: *const uv_fs_t) -> isize {
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_system_error>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_system_error(req: *const uv_fs_t) -> c_int {
     // SAFETY: common pointer contract.
@@ -330,12 +331,13 @@ pub unsafe extern "C" fn uv_fs_get_system_error(req: *const uv_fs_t) -> c_int {
     (get!(request.result) as c_int).wrapping_neg()
 }
 
-/// What a request found, `req->ptr`.
+/// The result that a request points to, `req->ptr`: a path, a status, a directory or `NULL`, by its
+/// type.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_ptr>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_ptr(req: *const uv_fs_t) -> *mut c_void {
     // SAFETY: common pointer contract.
@@ -348,7 +350,7 @@ pub unsafe extern "C" fn uv_fs_get_ptr(req: *const uv_fs_t) -> *mut c_void {
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_path>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_path(req: *const uv_fs_t) -> *const c_char {
     // SAFETY: common pointer contract.
@@ -356,12 +358,12 @@ pub unsafe extern "C" fn uv_fs_get_path(req: *const uv_fs_t) -> *const c_char {
     get!(request.path)
 }
 
-/// What `uv_fs_stat`, `uv_fs_lstat` or `uv_fs_fstat` found, `&req->statbuf`.
+/// The status that `uv_fs_stat`, `uv_fs_lstat` or `uv_fs_fstat` read, `&req->statbuf`.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_get_statbuf>
 ///
 /// # Safety
-/// As `uv_fs_get_type`.
+/// The requirements of `uv_fs_get_type` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_get_statbuf(req: *mut uv_fs_t) -> *mut uv_stat_t {
     // SAFETY: common pointer contract.

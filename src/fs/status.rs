@@ -1,4 +1,4 @@
-//! What files and file systems are: the stat family.
+//! The status of files and file systems: the stat family.
 
 use core::ffi::{c_char, c_int};
 
@@ -22,7 +22,7 @@ impl Operation for Stat {
     }
 
     fn perform(request: FsRequest) -> Result<usize> {
-        status_inline(request, Target::Path(request.path()))
+        read_status(request, Target::Path(request.path()))
     }
 
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
@@ -44,7 +44,7 @@ impl Operation for Lstat {
     }
 
     fn perform(request: FsRequest) -> Result<usize> {
-        status_inline(request, Target::Link(request.path()))
+        read_status(request, Target::Link(request.path()))
     }
 
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
@@ -66,7 +66,7 @@ impl Operation for Fstat {
     }
 
     fn perform(request: FsRequest) -> Result<usize> {
-        status_inline(request, Target::Descriptor(get!(request.file)))
+        read_status(request, Target::Descriptor(get!(request.file)))
     }
 
     fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
@@ -78,7 +78,7 @@ impl Operation for Fstat {
     }
 }
 
-fn status_inline(request: FsRequest, target: Target<'_>) -> Result<usize> {
+fn read_status(request: FsRequest, target: Target<'_>) -> Result<usize> {
     set_status(request, &stat::status(target)?)
 }
 
@@ -103,7 +103,7 @@ impl Operation for Statfs {
         if memory.is_null() {
             return Err(Errno::ENOMEM);
         }
-        let told = uv_statfs_t {
+        let result = uv_statfs_t {
             f_type: found.f_type as u64,
             f_bsize: found.f_bsize as u64,
             f_blocks: found.f_blocks,
@@ -115,17 +115,17 @@ impl Operation for Statfs {
             f_spare: [0; 3],
         };
         // SAFETY: new memory of this type.
-        unsafe { memory.write(told) };
+        unsafe { memory.write(result) };
         set!(request.ptr = memory.cast());
         Ok(0)
     }
 }
 
-/// Starts to look at a path, or looks at it where there is no callback. Returns what `uv_fs_stat`
+/// Queries the status of a path, or starts to if there is a callback. Returns what `uv_fs_stat`
 /// does.
 ///
 /// # Safety
-/// As [`start`]; `path` must be null or a terminated string.
+/// The requirements of [`start`] apply; `path` must be null or a terminated string.
 pub(crate) unsafe fn start_stat(
     event_loop: *mut uv_loop_t,
     req: *mut uv_fs_t,
@@ -138,16 +138,17 @@ pub(crate) unsafe fn start_stat(
 
 // C entry points
 
-/// Looks at a file, following symbolic links, as stat(2) does. What it found is in
+/// Reads the status of a file, following symbolic links, as stat(2) does. The result is in
 /// `req->statbuf`, which `req->ptr` points to. `st_birthtim` is 0 where the file system does not
 /// keep it.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_stat>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_stat(
     r#loop: *mut uv_loop_t,
@@ -159,14 +160,15 @@ pub unsafe extern "C" fn uv_fs_stat(
     unsafe { start_stat(r#loop, req, path, cb) }
 }
 
-/// The same as `uv_fs_stat` for an open file.
+/// Reads the status of an open file into `req->statbuf`, as fstat(2) does.
 ///
-/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EBADF`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_fstat>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_fstat(
     r#loop: *mut uv_loop_t,
@@ -183,14 +185,16 @@ pub unsafe extern "C" fn uv_fs_fstat(
     }
 }
 
-/// The same as `uv_fs_stat`, but for a symbolic link looks at the link itself.
+/// Reads the status of a file into `req->statbuf`, as lstat(2) does: for a symbolic link that of
+/// the link itself.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lstat>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_lstat(
     r#loop: *mut uv_loop_t,
@@ -202,15 +206,16 @@ pub unsafe extern "C" fn uv_fs_lstat(
     unsafe { start::<Lstat>(r#loop, req, cb, |request| request.keep_path(path)) }
 }
 
-/// Looks at the file system that a path is in, as statfs(2) does. What it found is the
+/// Reads the status of the file system that a path is in, as statfs(2) does. The result is the
 /// `uv_statfs_t` that `req->ptr` points to, which `uv_fs_req_cleanup` releases.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_statfs>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_statfs(
     r#loop: *mut uv_loop_t,

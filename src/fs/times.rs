@@ -1,4 +1,4 @@
-//! When files were used and changed last.
+//! Times of files: the last access and the last change.
 
 use core::ffi::{c_char, c_int};
 
@@ -47,8 +47,8 @@ fn times(request: FsRequest) -> Result<[libc::timespec; 2]> {
     ])
 }
 
-/// Seconds as the system wants them. Infinity means now (`UV_FS_UTIME_NOW`), what is no number
-/// means no change (`UV_FS_UTIME_OMIT`).
+/// Seconds as the system's type. Infinity means now (`UV_FS_UTIME_NOW`), NaN means no change
+/// (`UV_FS_UTIME_OMIT`).
 fn timespec(time: f64) -> Result<libc::timespec> {
     let (tv_sec, tv_nsec) = if time.is_infinite() {
         (0, libc::UTIME_NOW)
@@ -59,7 +59,7 @@ fn timespec(time: f64) -> Result<libc::timespec> {
     } else {
         let seconds = time as libc::time_t;
         let nanoseconds = ((time - seconds as f64) * 1e9) as libc::c_long;
-        // The part of a second counts forwards, before 1970 as well.
+        // Nanoseconds count forwards, before 1970 as well.
         match nanoseconds < 0 {
             true => (seconds - 1, nanoseconds + 1_000_000_000),
             false => (seconds, nanoseconds),
@@ -73,13 +73,13 @@ fn timespec(time: f64) -> Result<libc::timespec> {
 /// Sets when a file was used (`atime`) and changed (`mtime`) last, in seconds since 1970.
 /// `UV_FS_UTIME_NOW` stands for the current time, `UV_FS_UTIME_OMIT` for no change.
 ///
-/// Returns 0, or an error such as `UV_ENOENT` or `UV_EPERM`; with a callback only what kept it
-/// from starting.
+/// Returns 0, or an error such as `UV_ENOENT` or `UV_EPERM`. With a callback only errors that
+/// prevent the start are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_utime>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_utime(
     r#loop: *mut uv_loop_t,
@@ -98,14 +98,16 @@ pub unsafe extern "C" fn uv_fs_utime(
     }
 }
 
-/// The same as `uv_fs_utime` for an open file.
+/// Sets when an open file was used (`atime`) and changed (`mtime`) last, in seconds since 1970.
+/// `UV_FS_UTIME_NOW` stands for the current time, `UV_FS_UTIME_OMIT` for no change.
 ///
-/// Returns 0, or an error such as `UV_EBADF`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_EBADF`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_futime>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_futime(
     r#loop: *mut uv_loop_t,
@@ -125,14 +127,17 @@ pub unsafe extern "C" fn uv_fs_futime(
     }
 }
 
-/// The same as `uv_fs_utime`, but for a symbolic link sets the times of the link itself.
+/// Sets when a file was used (`atime`) and changed (`mtime`) last, in seconds since 1970; for a
+/// symbolic link the times of the link itself. `UV_FS_UTIME_NOW` stands for the current time,
+/// `UV_FS_UTIME_OMIT` for no change.
 ///
-/// Returns 0, or an error such as `UV_ENOENT`; with a callback only what kept it from starting.
+/// Returns 0, or an error such as `UV_ENOENT`. With a callback only errors that prevent the start
+/// are returned.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs.html#c.uv_fs_lutime>
 ///
 /// # Safety
-/// As `uv_fs_open`.
+/// The requirements of `uv_fs_open` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_fs_lutime(
     r#loop: *mut uv_loop_t,

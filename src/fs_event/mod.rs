@@ -1,17 +1,17 @@
 //! Watching files and directories for changes.
 //!
-//! A loop has one inotify instance, made for the first handle that is started and kept until the
-//! loop is closed; its descriptor does not keep the loop alive. `registry` knows who is told of
-//! which watch, `tree` watches a directory with everything below it.
+//! A loop has one inotify instance. It is made for the first handle that is started, and kept until
+//! the loop is closed. Its descriptor does not keep the loop alive. `registry` has the subscribers
+//! of each watch, `tree` watches a directory with everything below it.
 //!
 //! A started handle owns a copy of its path and, if it is recursive, its tree; stopping frees both.
-//! Callbacks may stop, close and start any handle, so whoever is told next is looked up after
-//! each of them.
+//! Callbacks may stop, close and start any handle, so the next subscriber is looked up after each
+//! of them.
 //!
-//! When the kernel's queue of events was full, events are lost: every handle of the loop is told so
-//! by `UV_CHANGE` without a file name. When events cannot be read, every handle is told the error, once,
-//! and they are read when that is possible again. `retry` has trees look again into directories that
-//! they could not look into.
+//! When the kernel's queue of events was full, events are lost. Every handle of the loop then gets
+//! `UV_CHANGE` without a file name. When events cannot be read, the error is reported to every
+//! handle, once, and reading is tried again after a backoff. `retry` has trees scan directories
+//! again that they could not scan.
 //!
 //! <https://docs.libuv.org/en/v1.x/fs_event.html>
 
@@ -34,7 +34,7 @@ use crate::view::{addr, get, set, view};
 use registry::{NO_NODE, Registry};
 use tree::Tree;
 
-/// How many reads of events are made before others get their turn.
+/// How many reads of events are made before other watchers of the loop get their turn.
 const READ_BUDGET: u32 = 32;
 
 view!(
@@ -42,7 +42,7 @@ view!(
     FsEvent => uv_fs_event_t
 );
 
-/// What a callback is told of an event.
+/// The `UV_CHANGE` and `UV_RENAME` bits that a callback gets for an event.
 fn events_of(event: &Event<'_>) -> c_int {
     let change = if event.is_change() { UV_CHANGE } else { 0 };
     let rename = if event.is_other() { UV_RENAME } else { 0 };
@@ -92,7 +92,7 @@ impl FsEvent {
         set!(self.u.reserved = [tree.cast(), id as usize as *mut c_void, null, null]);
     }
 
-    /// Works on the tree, if there is one; `work` must not call back into C.
+    /// Calls `work` with the tree, if there is one; it must not call the program.
     fn with_tree<R>(self, work: impl FnOnce(&mut Tree, &mut Registry) -> R) -> Option<R> {
         let (tree, registry) = (self.kept().0, registry_of(self.event_loop()));
         // SAFETY: both live on the heap, are used by this thread only, and `work` cannot come back
@@ -195,7 +195,7 @@ impl FsEvent {
         (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) })
     }
 
-    /// Tells of an event without a tree.
+    /// Reports an event of a handle without a tree.
     fn report(self, event: &Event<'_>) {
         if let Some(name) = event.name {
             self.invoke(name.as_ptr(), events_of(event), 0);
@@ -209,19 +209,19 @@ impl FsEvent {
         self.invoke(name.as_ptr().cast(), events_of(event), 0);
     }
 
-    /// Tells what the tree has to report, as long as the handle is not stopped.
+    /// Delivers the tree's reports, as long as the handle is not stopped.
     fn deliver(self) {
         while let Some(report) = self.with_tree(|tree, _| tree.next_report()).flatten() {
             self.invoke(report.name(), report.events, report.status);
         }
     }
 
-    /// Looks again into what is incomplete.
+    /// Scans the tree's incomplete directories again.
     fn rescan(self) {
         self.with_tree(|tree, registry| tree.retry(registry, self));
     }
 
-    /// Has reports of the start delivered by the loop, not within the call.
+    /// Has the loop deliver the reports of a start, which must not come within the call.
     fn deliver_later(self) {
         let event_loop = self.event_loop();
         if self.with_tree(|tree, _| tree.has_reports()) == Some(true) {
@@ -239,13 +239,13 @@ impl FsEvent {
     }
 }
 
-// What a loop has of inotify.
+// The inotify instance of a loop.
 
 fn registry_of(event_loop: Loop) -> *mut Registry {
     get!(event_loop.inotify_watchers).cast()
 }
 
-/// Works on a registry that exists; `work` must not call back into C.
+/// Calls `work` with the loop's registry, which must exist; it must not call the program.
 fn with_registry<R>(event_loop: Loop, work: impl FnOnce(&mut Registry) -> R) -> R {
     let registry = registry_of(event_loop);
     if registry.is_null() {
@@ -309,12 +309,12 @@ fn for_each_started(event_loop: Loop, each: impl Fn(FsEvent)) {
     }
 }
 
-/// Tells everybody who subscribed to the event's watch before it was read.
+/// Reports an event to the handles that subscribed to its watch before it was read.
 fn dispatch(event_loop: Loop, event: &Event<'_>) {
-    let newest = with_registry(event_loop, |registry| registry.subscriptions.last_id());
+    let newest_id = with_registry(event_loop, |registry| registry.subscriptions.last_id());
     let mut id = 0;
     while let Some(one) = with_registry(event_loop, |all| all.subscriptions.next(event.wd, id)) {
-        if one.id > newest {
+        if one.id > newest_id {
             return;
         }
         id = one.id;
@@ -328,16 +328,17 @@ fn dispatch(event_loop: Loop, event: &Event<'_>) {
     }
 }
 
-/// Events were lost.
+/// Scans all trees again, and reports to all handles, that events were lost.
 fn on_overflow(event_loop: Loop) {
     for_each_started(event_loop, |handle| {
-        handle.with_tree(|tree, registry| tree.review(registry, handle));
+        handle.with_tree(|tree, registry| tree.rescan_all(registry, handle));
         handle.invoke(core::ptr::null(), UV_CHANGE as c_int, 0);
         handle.deliver();
     });
 }
 
-/// The inotify descriptor is readable, or a start has something to report.
+/// Delivers events and reports: the inotify descriptor is readable, or a start has something to
+/// report.
 pub(crate) fn on_readable(event_loop: Loop) {
     if with_registry(event_loop, |registry| {
         core::mem::take(&mut registry.has_reports)
@@ -364,7 +365,7 @@ fn read_events(event_loop: Loop) -> Result {
             } else {
                 dispatch(event_loop, &event);
             }
-            // A callback may fork: what is left is the parent's.
+            // A callback may have forked: the events that are left are the parent's.
             if with_registry(event_loop, |registry| registry.instance) != instance {
                 return Ok(());
             }
@@ -373,7 +374,7 @@ fn read_events(event_loop: Loop) -> Result {
     Ok(())
 }
 
-/// Events cannot be read at the moment.
+/// Events cannot be read at the moment: reports that once to every handle, and backs off.
 fn on_failure(event_loop: Loop, error: Errno) {
     watcher_of(event_loop).back_off(event_loop);
     if !with_registry(event_loop, |registry| {
@@ -397,8 +398,9 @@ pub(crate) fn loop_cleanup(event_loop: Loop) {
     drop(unsafe { alloc::Box::from_raw_in(registry, alloc::Heap) });
 }
 
-/// Watches everything anew after a fork: the inotify instance is shared with the parent. Returns
-/// the first error, of a path that is gone, say; the handles after it are watched nevertheless.
+/// Watches everything anew after a fork, since the inotify instance is shared with the parent.
+/// Returns the first error, such as that of a path that is gone; the other handles are watched
+/// nevertheless.
 pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     if registry_of(event_loop).is_null() {
         return Ok(());
@@ -421,8 +423,8 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     first_error.get()
 }
 
-/// Copies a handle's path, terminated, to a buffer of `*size` bytes; `*size` becomes its length, or
-/// with `UV_ENOBUFS` the room it needs.
+/// Copies a handle's path, terminated, to a buffer of `*size` bytes. `*size` becomes its length, or
+/// with `UV_ENOBUFS` the size it needs.
 ///
 /// # Safety
 /// `size` must be readable and writable, `buffer` writable for that many bytes.
@@ -458,16 +460,17 @@ pub unsafe extern "C" fn uv_fs_event_init(
     0
 }
 
-/// Watches `path`: a file, or a directory and its entries, or with the flag `UV_FS_EVENT_RECURSIVE` a
-/// directory and everything below it. `cb` is called for each event, with the name of the entry
-/// relative to the watched directory (a file's own name for a file), with `UV_RENAME` for what came,
-/// went or was renamed and `UV_CHANGE` for what was changed. `UV_CHANGE` without a name means that
-/// events were lost. A negative status says that a directory below could not be watched, such as
-/// `UV_ENOSPC` for the system's limit; without a name it says that the watched directory itself, or the
-/// events, cannot be read. That is told once and tried again; the handle goes on.
+/// Watches `path`: a file, or a directory and its entries, or with the flag `UV_FS_EVENT_RECURSIVE`
+/// a directory and everything below it. `cb` is called for each event, with the name of the entry
+/// relative to the watched directory (a file's own name for a file). `UV_RENAME` says that the
+/// entry was created, removed or renamed, `UV_CHANGE` that it was changed. `UV_CHANGE` without a
+/// name means that events were lost. A negative status says that a directory below could not be
+/// watched, such as `UV_ENOSPC` for the system's limit. Without a name, it says that the watched
+/// directory itself, or the events, cannot be read. It is reported once, and watching is tried
+/// again; the handle stays started.
 ///
-/// Returns 0 or an error: `UV_EINVAL` when it is started already, `UV_ENOENT`, `UV_EACCES`, `UV_ENOSPC`
-/// (no more watches), `UV_EMFILE` (no more inotify instances).
+/// Returns 0 or an error: `UV_EINVAL` when it is started already, `UV_ENOENT`, `UV_EACCES`,
+/// `UV_ENOSPC` (no more watches), `UV_EMFILE` (no more inotify instances).
 ///
 /// <https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_start>
 ///
@@ -492,7 +495,8 @@ pub unsafe extern "C" fn uv_fs_event_start(
     .into_code()
 }
 
-/// Stops watching: the callback is not called any more. Returns 0, also for one not started.
+/// Stops watching: the callback is not called any more. Returns 0, also for a handle that is not
+/// started.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_stop>
 ///
@@ -507,11 +511,11 @@ pub unsafe extern "C" fn uv_fs_event_stop(handle: *mut uv_fs_event_t) -> c_int {
     0
 }
 
-/// Copies the path that is watched to `buffer`, which has room for `*size` bytes; `*size` becomes its
-/// length without the terminator.
+/// Copies the path that is watched to `buffer`, which has room for `*size` bytes; `*size` becomes
+/// its length without the terminator.
 ///
-/// Returns 0 or an error: `UV_EINVAL` when the handle is not started, `UV_ENOBUFS` when the buffer is
-/// too small, and then `*size` is what it takes with the terminator.
+/// Returns 0 or an error: `UV_EINVAL` when the handle is not started, `UV_ENOBUFS` when the buffer
+/// is too small. Then `*size` is the size needed, terminator included.
 ///
 /// <https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_getpath>
 ///

@@ -1,8 +1,8 @@
-//! The inotify instance of a loop, and who is to be told of which watch.
+//! The inotify instance of a loop, and the subscribers of its watches.
 //!
-//! The kernel numbers watches by file: all handles and directories of trees that are watched
-//! through one inode share a watch, which is removed with the last of them. Numbers are given out
-//! in ascending order and not used again for a long time, so a sorted array is all it takes.
+//! The kernel numbers watches by file. All handles and directories of trees that are watched
+//! through one inode have one watch, which is removed with the last of them. Numbers are given out
+//! in ascending order and not used again for a long time. So a sorted array is enough.
 
 use core::ffi::{CStr, c_int};
 
@@ -13,14 +13,14 @@ use crate::errors::{Errno, Result};
 use crate::sys::dir::Directory;
 use crate::sys::{fd, inotify};
 
-/// In [`Subscription::node`]: the handle's path itself, not a directory of its tree.
+/// Stands in [`Subscription::node`] for the handle's path itself, which is no directory of a tree.
 pub(super) const NO_NODE: u32 = u32::MAX;
 
-/// One who is told of a watch's events.
+/// A handle's claim to the events of a watch.
 #[derive(Clone, Copy)]
 pub(super) struct Subscription {
     wd: c_int,
-    /// Orders the subscriptions of a watch by their making, and is never used again.
+    /// Orders the subscriptions of a watch by age, and is never used again.
     pub(super) id: u64,
     pub(super) handle: FsEvent,
     pub(super) node: u32,
@@ -28,7 +28,7 @@ pub(super) struct Subscription {
 }
 
 /// All subscriptions, ordered by watch and id. Those that ended stay in place, dead, until they
-/// outnumber the others: a removal costs nothing, and an event that is being told loses no place.
+/// outnumber the others. So a removal is cheap, and the delivery of an event keeps its place.
 pub(super) struct Subscriptions {
     list: alloc::Vec<Subscription>,
     dead: usize,
@@ -48,13 +48,13 @@ impl Subscriptions {
         self.last_id
     }
 
-    /// The place of the first one of the watch with an id above `id`.
+    /// The place of the first subscription to the watch with an id above `id`.
     fn place_after(&self, wd: c_int, id: u64) -> usize {
         self.list
             .partition_point(|one| (one.wd, one.id) <= (wd, id))
     }
 
-    /// Those of the watch, from a place on.
+    /// The live subscriptions to the watch, from a place on.
     fn of(&self, wd: c_int, place: usize) -> impl Iterator<Item = &Subscription> {
         self.list[place..]
             .iter()
@@ -62,7 +62,7 @@ impl Subscriptions {
             .filter(|one| one.is_live)
     }
 
-    /// The first live one of the watch with an id above `id`.
+    /// The first live subscription to the watch with an id above `id`.
     pub(super) fn next(&self, wd: c_int, id: u64) -> Option<Subscription> {
         self.of(wd, self.place_after(wd, id)).next().copied()
     }
@@ -89,7 +89,7 @@ impl Subscriptions {
         Ok(one.id)
     }
 
-    /// Ends one; says whether the watch has no other.
+    /// Ends a subscription; returns whether it was the last one to the watch.
     fn remove(&mut self, wd: c_int, id: u64) -> bool {
         let place = self.place_after(wd, id - 1);
         match self.list.get_mut(place) {
@@ -110,19 +110,19 @@ impl Subscriptions {
     }
 }
 
-/// What a loop has of inotify, behind `inotify_watchers`.
+/// The inotify state of a loop, behind `inotify_watchers`.
 pub(super) struct Registry {
     /// −1 after a fork that left the loop without an instance.
     pub(super) fd: c_int,
-    /// How many instances there were.
+    /// The number of the instance, counted from 1.
     pub(super) instance: u32,
     pub(super) subscriptions: Subscriptions,
-    /// Trees have something to report that no event will bring up.
+    /// Trees have reports that no event will have delivered.
     pub(super) has_reports: bool,
-    /// A tree could not look into a directory since this was looked at last.
-    pub(super) wants_look: bool,
+    /// A tree could not scan a directory, and no retry is scheduled for it yet.
+    pub(super) needs_retry: bool,
     pub(super) retry: Retry,
-    /// The last read of events failed, which was told.
+    /// The last read of events failed, and that was reported.
     pub(super) is_failing: bool,
 }
 
@@ -133,7 +133,7 @@ impl Registry {
             instance: 0,
             subscriptions: Subscriptions::new(),
             has_reports: false,
-            wants_look: false,
+            needs_retry: false,
             retry: Retry::new(),
             is_failing: false,
         }
@@ -148,13 +148,13 @@ impl Registry {
         self.subscriptions.clear();
     }
 
-    /// Watches a path for somebody who subscribes right after. Those who watch it already miss
-    /// nothing meanwhile.
+    /// Watches a path; the caller subscribes to the watch right after. Handles that watch it
+    /// already miss no event meanwhile.
     pub(super) fn watch(&self, path: &CStr, target: inotify::Target) -> Result<c_int> {
         inotify::add(self.fd, path, target)
     }
 
-    /// The same of an open directory.
+    /// Watches an open directory; the caller subscribes to the watch right after.
     pub(super) fn watch_open(&self, directory: &Directory) -> Result<c_int> {
         inotify::add_open(self.fd, directory)
     }
@@ -174,7 +174,7 @@ impl Registry {
         }
     }
 
-    /// Ends a watch that nobody subscribed to.
+    /// Ends a watch unless it has subscriptions.
     pub(super) fn release(&self, wd: c_int) {
         if self.subscriptions.next(wd, 0).is_none() {
             inotify::remove(self.fd, wd);
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     fn handle(number: usize) -> FsEvent {
-        // SAFETY: never looked into by the array of subscriptions.
+        // SAFETY: the array of subscriptions never reads the handle.
         unsafe { FsEvent::from_ptr((number * 4096) as *const _) }
     }
 
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn subscriptions_come_in_the_order_of_their_making() {
+    fn subscriptions_come_in_the_order_of_their_age() {
         let mut all = Subscriptions::new();
         for node in 0..100 {
             all.add(1 + (node % 3) as c_int, handle(1), node).unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_removal_says_so() {
+    fn removing_the_last_subscription_is_reported() {
         let mut all = Subscriptions::new();
         let ids: std::vec::Vec<u64> = (0..200)
             .map(|node| all.add(7, handle(1), node).unwrap())

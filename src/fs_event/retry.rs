@@ -1,8 +1,8 @@
-//! Looking again into directories that could not be looked into.
+//! Scans directories again that could not be scanned.
 //!
-//! A timer of the loop's, which is made when it is needed and does not keep the loop alive, has the
-//! trees look again: soon after the first failure, and after twice as long each time that something
-//! fails again.
+//! A timer of the loop has the trees scan their incomplete directories again. The first delay is
+//! short, and each further failure doubles it. The timer is made when it is first needed, and does
+//! not keep the loop alive.
 
 use core::mem::MaybeUninit;
 
@@ -13,19 +13,21 @@ use crate::handle::flags;
 use crate::sys::clock;
 use crate::timer::Timer;
 
-const FIRST_MS: u64 = 1;
-/// So rarely that it costs nothing.
-const LONGEST_MS: u64 = 1000;
-/// What looks into many directories may take one part of so many of the loop's time.
-const SHARE: u64 = 50;
+/// The delay before the first retry, in milliseconds.
+const FIRST_DELAY_MS: u64 = 1;
+/// The longest delay between retries, in milliseconds: so rare that they cost nothing.
+const LONGEST_DELAY_MS: u64 = 1000;
+/// The pause after a retry, in multiples of the time that it took. So scanning many directories
+/// takes at most a fiftieth of the loop's time.
+const PAUSE_FACTOR: u64 = 50;
 
 pub(super) struct Retry {
     timer: MaybeUninit<uv_timer_t>,
     is_made: bool,
-    /// How long the last wait was, in milliseconds.
-    delay: u64,
-    /// When the next look may be, by the loop's clock in milliseconds.
-    earliest: u64,
+    /// How long the last delay was, in milliseconds.
+    delay_ms: u64,
+    /// The earliest time of the next retry, by the loop's clock in milliseconds.
+    earliest_ms: u64,
 }
 
 impl Retry {
@@ -33,19 +35,19 @@ impl Retry {
         Retry {
             timer: MaybeUninit::zeroed(),
             is_made: false,
-            delay: 0,
-            earliest: 0,
+            delay_ms: 0,
+            earliest_ms: 0,
         }
     }
 
-    /// How long to wait at `now`; `again` after a look that was in vain.
+    /// How long to wait at `now`, in milliseconds; `again` after a retry that failed.
     fn next_delay(&mut self, now: u64, again: bool) -> u64 {
-        self.delay = if again {
-            (2 * self.delay).min(LONGEST_MS)
+        self.delay_ms = if again {
+            (2 * self.delay_ms).min(LONGEST_DELAY_MS)
         } else {
-            FIRST_MS
+            FIRST_DELAY_MS
         };
-        self.delay.max(self.earliest.saturating_sub(now))
+        self.delay_ms.max(self.earliest_ms.saturating_sub(now))
     }
 }
 
@@ -56,10 +58,10 @@ fn timer(event_loop: Loop) -> Timer {
     unsafe { Timer::from_ptr(timer) }
 }
 
-/// Has the trees look again, if any failed; `again` after a look that was one already.
+/// Starts the timer for a retry, if one is needed; `again` after a retry that failed.
 pub(super) fn schedule(event_loop: Loop, again: bool) {
     if !with_registry(event_loop, |registry| {
-        core::mem::take(&mut registry.wants_look)
+        core::mem::take(&mut registry.needs_retry)
     }) {
         return;
     }
@@ -93,9 +95,9 @@ unsafe extern "C" fn on_timer(timer: *mut uv_timer_t) {
     let began = clock::monotonic_ns();
     for_each_started(event_loop, FsEvent::rescan);
     let ended = clock::monotonic_ns();
-    let pause = (ended - began) * SHARE;
+    let pause = (ended - began) * PAUSE_FACTOR;
     with_registry(event_loop, |registry| {
-        registry.retry.earliest = (ended + pause) / 1_000_000;
+        registry.retry.earliest_ms = (ended + pause) / 1_000_000;
     });
     schedule(event_loop, true);
     for_each_started(event_loop, FsEvent::deliver);
@@ -113,14 +115,14 @@ mod tests {
             delays.push(retry.next_delay(0, count > 0));
         }
         assert_eq!(delays[..5], [1, 2, 4, 8, 16]);
-        assert_eq!(delays[10..], [LONGEST_MS, LONGEST_MS]);
-        assert_eq!(retry.next_delay(0, false), FIRST_MS);
+        assert_eq!(delays[10..], [LONGEST_DELAY_MS, LONGEST_DELAY_MS]);
+        assert_eq!(retry.next_delay(0, false), FIRST_DELAY_MS);
     }
 
     #[test]
-    fn what_takes_long_waits_long() {
+    fn a_long_retry_is_followed_by_a_long_pause() {
         let mut retry = Retry::new();
-        retry.earliest = 5000;
+        retry.earliest_ms = 5000;
         assert_eq!(retry.next_delay(2000, false), 3000);
         assert_eq!(retry.next_delay(4999, true), 2);
         assert_eq!(retry.next_delay(6000, true), 4);

@@ -1,13 +1,13 @@
 //! The calls by which a child changes its descriptors and its identity.
 //!
-//! **Async-signal-safe zone**, as `child.rs`.
+//! **Async-signal-safe zone**: the rules of `child.rs` apply.
 
 use core::ffi::{CStr, c_int, c_long};
 
 use crate::errors::Result;
 use crate::sys::{cvt, large};
 
-// The older calls take 16 bits there.
+// On these machines the older calls take ids of 16 bits.
 #[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
 use libc::{SYS_setgid, SYS_setgroups, SYS_setuid};
 #[cfg(any(target_arch = "arm", target_arch = "x86"))]
@@ -15,14 +15,15 @@ use libc::{
     SYS_setgid32 as SYS_setgid, SYS_setgroups32 as SYS_setgroups, SYS_setuid32 as SYS_setuid,
 };
 
-/// Whose functions a child calls.
+/// Which functions a child calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Calls {
-    /// The kernel's. libc's, or those that something has put in their place (torsocks,
-    /// ThreadSanitizer), keep books in memory, and where that is shared the books are the parent's:
-    /// its threads would change their user as well.
+    /// System calls. libc's functions, or those that replace them (torsocks, ThreadSanitizer), keep
+    /// records in memory. Where memory is shared, these are the parent's records: its threads would
+    /// change their user as well.
     Kernel,
-    /// libc's, or what is in their place: the child was made by `fork()`, and has books of its own.
+    /// libc's functions, or those that replace them: the child was made by `fork()` and has its own
+    /// copy of their records.
     Library,
 }
 
@@ -37,7 +38,7 @@ impl Calls {
         }
     }
 
-    /// Makes `target` another number of an open file than `fd`, which it must not be already.
+    /// Makes `target` another descriptor of the open file `fd`, which must be a different number.
     pub(super) fn dup2(self, fd: c_int, target: c_int) -> Result {
         // SAFETY: takes numbers.
         let result = unsafe {
@@ -73,7 +74,7 @@ impl Calls {
         };
     }
 
-    /// As far as it is allowed.
+    /// Gives up the supplementary groups, if that is allowed.
     pub(super) fn give_up_groups(self) {
         let none = core::ptr::null::<libc::gid_t>();
         // SAFETY: no groups are read.
@@ -108,15 +109,15 @@ impl Calls {
     }
 }
 
-/// The result of a system call that gives a number.
+/// The result of a system call that returns a number.
 fn number(result: c_long) -> Result<c_int> {
     cvt(result as c_int)
 }
 
-/// What libc's `dup2` asks the kernel for: sandboxes know no other call for it.
+/// The system call that libc's `dup2` makes: sandboxes allow no other one for it.
 ///
 /// # Safety
-/// Whoever uses `target` must not mind.
+/// No other code may rely on `target`.
 #[cfg(not(any(
     target_arch = "aarch64",
     target_arch = "loongarch64",
@@ -128,10 +129,10 @@ unsafe fn system_dup2(fd: c_int, target: c_int) -> c_long {
     unsafe { libc::syscall(libc::SYS_dup2, fd, target) }
 }
 
-/// The same where the kernel has no such call.
+/// The system call that libc's `dup2` makes where the kernel has no `dup2`.
 ///
 /// # Safety
-/// As above.
+/// No other code may rely on `target`.
 #[cfg(any(
     target_arch = "aarch64",
     target_arch = "loongarch64",

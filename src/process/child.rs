@@ -1,16 +1,17 @@
 //! A child between its making and the program that it executes.
 //!
 //! **Async-signal-safe zone.** The child shares its parent's memory while the parent's other
-//! threads go on, in the middle of whatever they do; or it has a copy of it, in that state.
-//! Allowed here: reading the plan, atomic stores to it, the stack, and the calls `rt_sigaction`,
-//! `pthread_sigmask`, `setsid`, `fcntl`, `dup2`, `open`, `close`, `chdir`, `setgroups`, `setgid`,
-//! `setuid`, `strlen`, `execve`, `write`, `_exit`. No allocation, no lock, no formatting, no
-//! indexing, no `unwrap`; `errno` is the parent thread's, who restores it.
+//! threads go on running. Or it has a copy of it, as those threads left it, in the middle of their
+//! work. Allowed here: reading the plan, atomic stores to it, the stack, and the calls
+//! `rt_sigaction`, `pthread_sigmask`, `setsid`, `fcntl`, `dup2`, `open`, `close`, `chdir`,
+//! `setgroups`, `setgid`, `setuid`, `strlen`, `execve`, `write`, `_exit`. No allocation, no lock,
+//! no formatting, no indexing, no `unwrap`. `errno` is that of the parent's thread, which restores
+//! it.
 //!
-//! What concerns descriptors and identity goes straight to the kernel where memory is shared
+//! Where memory is shared, calls for descriptors and identity go straight to the kernel
 //! (`calls.rs`). `chdir` and `execve`, which take names, are libc's.
 //!
-//! Descriptors, working folder, user, group, mask and dispositions are the child's own, so that
+//! Descriptors, working directory, user, group, mask and dispositions are the child's own, so
 //! nothing has to be undone.
 
 use core::ffi::{c_char, c_int, c_void};
@@ -20,15 +21,15 @@ use super::calls::Calls;
 use crate::errors::{Errno, Result};
 use crate::sys::cvt;
 
-/// What the child is to do. All pointers are valid until the child has executed the program.
+/// The plan of the child's work. All pointers are valid until the child has executed the program.
 pub(super) struct Plan {
     /// Paths to try to execute, each with its terminator, one after the other.
     pub(super) paths: *const c_char,
     pub(super) path_count: usize,
     pub(super) arguments: *const *const c_char,
-    /// Null for the child's own, which the change of its identity may add to.
+    /// Null for the child's own environment, which a function that changes its identity may add to.
     pub(super) environment: *const *const c_char,
-    /// Null for the parent's.
+    /// Null for the parent's working directory.
     pub(super) cwd: *const c_char,
     pub(super) is_detached: bool,
     pub(super) uid: Option<libc::uid_t>,
@@ -40,11 +41,11 @@ pub(super) struct Plan {
     pub(super) report: Report,
 }
 
-/// How the parent hears from the child.
+/// How the child reports to the parent.
 pub(super) struct Report {
-    /// Set at once: tells whether memory is shared.
+    /// Set when the child begins: if the parent reads it, memory is shared.
     pub(super) has_begun: AtomicBool,
-    /// The code of what kept the child from executing a program, or 0.
+    /// The error code if the child could not execute a program, or 0.
     pub(super) error: AtomicI32,
     /// A pipe to write the code to, or −1 where memory is known to be shared.
     pub(super) pipe: c_int,
@@ -88,8 +89,8 @@ impl Plan {
             cvt(unsafe { libc::chdir(self.cwd) })?;
         }
         self.change_identity()?;
-        // Last, since libc's functions for users and groups signal the threads that functions of
-        // `pthread_atfork` may have started in this child.
+        // Signals come last: libc's functions for users and groups signal the threads that
+        // functions of `pthread_atfork` may have started in this child.
         reset_signals();
         unblock_signals();
         Ok(())
@@ -108,7 +109,7 @@ impl Plan {
             let fd = unsafe { *source };
             if fd >= 0 && fd < count && fd != target {
                 let moved = self.calls.fcntl(fd, libc::F_DUPFD_CLOEXEC, count)?;
-                // SAFETY: as above.
+                // SAFETY: the plan has a descriptor for each target.
                 unsafe { *source = moved };
             }
         }
@@ -135,7 +136,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Puts a descriptor in its place, to be kept by the program.
+    /// Gives an open file its number in the child, which the program inherits.
     fn place(&self, fd: c_int, target: c_int) -> Result {
         if fd == target {
             self.calls.fcntl(fd, libc::F_SETFD, 0).map(drop)
@@ -173,13 +174,14 @@ impl Plan {
         self.uid.is_some() || self.gid.is_some()
     }
 
-    /// First what needs the rights that are given up last.
+    /// Changes groups, group and user, in this order: the user goes last, since the others need its
+    /// rights.
     fn change_identity(&self) -> Result {
         if !self.changes_identity() {
             return Ok(());
         }
-        // The supplementary groups are the parent's. Whoever is not allowed to give them up is
-        // not allowed to change the user either, or will be told.
+        // The supplementary groups are the parent's. A process that may not give them up may not
+        // change the user either, which reports the error.
         self.calls.give_up_groups();
         if let Some(gid) = self.gid {
             self.calls.set_group(gid)?;
@@ -190,7 +192,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Executes the first path that can be executed; returns only to say why none can.
+    /// Executes the first path that can be executed. Returns only if none can, with the error.
     fn execute(&self) -> Errno {
         let mut path = self.paths;
         let mut outcome = Errno::ENOENT;
@@ -203,7 +205,8 @@ impl Plan {
             // SAFETY: the plan has terminated strings, and arrays of them that end in null.
             unsafe { libc::execve(path, self.arguments, environment) };
             match Errno::last() {
-                // Somebody has such a program, though not for us: worth knowing, if no other.
+                // There is such a program, but this user may not execute it: reported if no other
+                // one is found.
                 Errno::EACCES => outcome = Errno::EACCES,
                 error if !is_not_there(error) => return error,
                 error if outcome != Errno::EACCES => outcome = error,
@@ -216,7 +219,7 @@ impl Plan {
     }
 }
 
-/// Errors that say that a program is to be looked for elsewhere.
+/// Whether an error says to try the next path.
 fn is_not_there(error: Errno) -> bool {
     const NOT_THERE: [Errno; 4] = [
         Errno::ENOENT,
@@ -227,13 +230,14 @@ fn is_not_there(error: Errno) -> bool {
     NOT_THERE.contains(&error)
 }
 
-/// Every signal gets its default action, ignored ones too. Straight to the kernel: libc keeps
-/// some signals for itself.
+/// Gives every signal its default action, also if it is ignored. Straight to the kernel, since libc
+/// reserves some signals for itself.
 fn reset_signals() {
-    /// As large as the kernel's `struct sigaction` is anywhere; all zeros stand for the default.
+    /// At least as large as the kernel's `struct sigaction` on any machine; all zeros stand for the
+    /// default.
     static DEFAULT_ACTION: [u64; 8] = [0; 8];
     const SET_SIZE: usize = 8;
-    for signum in 1..=crate::sys::signal::LAST as c_int {
+    for signum in 1..=crate::sys::signal::LARGEST_SIGNAL as c_int {
         // SAFETY: reads one action. What cannot be changed (SIGKILL, SIGSTOP) needs no change.
         unsafe {
             libc::syscall(

@@ -1,17 +1,16 @@
-//! Hearing how processes ended.
+//! Finds out how processes ended, and reports it.
 //!
-//! `SIGCHLD` brings the loop's internal signal handle `child_watcher` to ask for each process of the
-//! loop in turn whether it has ended. Two things may come in between, which other parts of the
-//! program do:
+//! On `SIGCHLD` the loop's internal signal handle `child_watcher` queries each process of the loop.
+//! Two things that other parts of the program do may interfere:
 //!
-//! - Somebody else waits for the process. How it ended is not known then, only that it did: the
-//!   callback gets a negative code for a status. A program that waits in a signal handle's callback
-//!   knows of the end, and usually closes the process's handle soon (Neovim does, and does not expect
-//!   the callback any more): it gets time for that.
-//! - Somebody else catches or ignores `SIGCHLD`. The loop then looks from time to time.
+//! - Other code waits for the process. Then only the fact that it ended is known: the callback gets
+//!   a negative code for a status. A program that waits in a signal handle's callback knows of the
+//!   end, and usually closes the process's handle soon (Neovim does, and does not expect the
+//!   callback any more). So the callback is delayed.
+//! - Other code catches or ignores `SIGCHLD`. The loop then queries from time to time.
 //!
-//! While a process that somebody else has waited for is in the loop's list, `PROCESS_REAP` says so,
-//! and its `status` is the loop's time, in milliseconds, when that was found out.
+//! While a process that other code has waited for is in the loop's list, it has the flag
+//! `PROCESS_REAP`. Its `status` is the time when that was found out, in the loop's milliseconds.
 
 use core::ffi::{c_int, c_uint};
 
@@ -26,11 +25,12 @@ use crate::sys::process;
 use crate::timer::Timer;
 use crate::view::{addr, get, set};
 
-/// So long a program that watches for `SIGCHLD` itself may take to close a process's handle.
+/// How long a program that watches for `SIGCHLD` itself has to close a process's handle before its
+/// exit callback is called.
 const GRACE_MS: c_uint = 500;
-/// So often the loop looks while `SIGCHLD` is somebody else's.
+/// How often the loop queries its processes while other code has replaced the handler of `SIGCHLD`.
 const CHECK_INTERVAL_MS: c_int = 100;
-/// Not how any process ends.
+/// The status of a process that other code has waited for. No process ends with this one.
 pub(super) const UNKNOWN_STATUS: c_int = -1;
 
 fn child_watcher(event_loop: Loop) -> Signal {
@@ -51,7 +51,8 @@ pub(crate) fn loop_init(event_loop: Loop) -> Result {
     Ok(())
 }
 
-/// In a forked child: the processes are not its children, and have not ended for all it knows.
+/// Empties the list in a forked child: the processes are not its children, and it cannot find out
+/// whether they have ended.
 pub(crate) fn loop_fork(event_loop: Loop) {
     while let Some(link) = event_loop.process_handles().pop_front() {
         link.init();
@@ -70,21 +71,21 @@ pub(super) fn stop_watching_if_idle(event_loop: Loop) {
     }
 }
 
-/// A process was started that has this number. Another one that has it as well was waited for by
-/// somebody else, and the one that has it now is not to be taken for it.
-pub(super) fn number_is_used_again(event_loop: Loop, pid: libc::pid_t) {
+/// Notes that a process with this number was started. Another one in the list that has it was
+/// waited for by other code, and must not be taken for the new one.
+pub(super) fn on_pid_reused(event_loop: Loop, pid: libc::pid_t) {
     let mut next = event_loop.process_handles().front();
     while let Some(link) = next {
         next = event_loop.process_handles().after(link);
         let process = Process::from_link(link);
-        if get!(process.pid) == pid && !process.is_lost() {
-            process.is_found_lost(event_loop);
+        if get!(process.pid) == pid && !process.is_reaped_elsewhere() {
+            process.note_reaped_elsewhere(event_loop);
             check_in(event_loop, 0);
         }
     }
 }
 
-/// How long the loop may wait, instead of `timeout` milliseconds. Called whenever it polls.
+/// How long the loop may wait, in milliseconds, instead of `timeout`. Called whenever it polls.
 #[inline]
 pub(crate) fn longest_wait(event_loop: Loop, timeout: c_int) -> c_int {
     if event_loop.process_handles().is_empty() {
@@ -97,13 +98,13 @@ pub(crate) fn longest_wait(event_loop: Loop, timeout: c_int) -> c_int {
 #[cold]
 fn longest_wait_with_processes(event_loop: Loop, timeout: c_int) -> c_int {
     // SAFETY: lives as long as the loop, and only its thread uses it.
-    let next_check = unsafe { &raw mut (*event_loop.exit_check()).next_check };
-    // SAFETY: as above.
-    if timeout == 0 && event_loop.now() < unsafe { *next_check } {
+    let next_check_ms = unsafe { &raw mut (*event_loop.exit_check()).next_check_ms };
+    // SAFETY: `next_check_ms` lives as long as the loop, and only its thread uses it.
+    if timeout == 0 && event_loop.now() < unsafe { *next_check_ms } {
         return 0;
     }
-    // SAFETY: as above.
-    unsafe { *next_check = event_loop.now() + CHECK_INTERVAL_MS as u64 };
+    // SAFETY: `next_check_ms` lives as long as the loop, and only its thread uses it.
+    unsafe { *next_check_ms = event_loop.now() + CHECK_INTERVAL_MS as u64 };
     if signal::is_installed(libc::SIGCHLD) {
         return timeout;
     }
@@ -114,7 +115,7 @@ fn longest_wait_with_processes(event_loop: Loop, timeout: c_int) -> c_int {
     }
 }
 
-/// Has the processes looked at in so many milliseconds, or sooner.
+/// Has the processes queried in this many milliseconds, or sooner.
 fn check_in(event_loop: Loop, milliseconds: u64) {
     let timer = timer(event_loop);
     let is_sooner = get!(timer.timeout) <= event_loop.now() + milliseconds;
@@ -125,19 +126,19 @@ fn check_in(event_loop: Loop, milliseconds: u64) {
 }
 
 unsafe extern "C" fn on_timer(timer: *mut uv_timer_t) {
-    // SAFETY: the loop's own, from the loop.
-    call_back_ended(unsafe { Timer::from_ptr(timer) }.handle().event_loop());
+    // SAFETY: the loop's own timer, called by the loop.
+    report_ended(unsafe { Timer::from_ptr(timer) }.handle().event_loop());
 }
 
 unsafe extern "C" fn on_child_signal(watcher: *mut uv_signal_t, _signum: c_int) {
-    // SAFETY: the loop's own handle, from the loop.
+    // SAFETY: the loop's own handle, called by the loop.
     let watcher = unsafe { Signal::from_ptr(watcher) };
-    // One look is enough for however many signals came before it.
+    // One query is enough for all signals that came before it.
     watcher.forget_caught();
-    call_back_ended(watcher.event_loop());
+    report_ended(watcher.event_loop());
 }
 
-fn call_back_ended(event_loop: Loop) {
+fn report_ended(event_loop: Loop) {
     let mut local = list::head();
     // SAFETY: `local` outlives the walk, which leaves it empty.
     let ended = unsafe { List::from_ptr(&raw mut local) };
@@ -156,7 +157,7 @@ fn collect_ended(event_loop: Loop, ended: List) {
         next = event_loop.process_handles().after(link);
         let process = Process::from_link(link);
         if let Some(status) = process.status_if_ended(event_loop) {
-            process.has_ended(status);
+            process.set_ended(status);
             link.remove();
             ended.push_back(link);
         }
@@ -164,27 +165,27 @@ fn collect_ended(event_loop: Loop, ended: List) {
 }
 
 impl Process {
-    /// Whether somebody else has waited for it.
-    fn is_lost(self) -> bool {
+    /// Whether other code has waited for the process.
+    fn is_reaped_elsewhere(self) -> bool {
         self.handle().has(flags::PROCESS_REAP)
     }
 
-    fn is_found_lost(self, event_loop: Loop) {
+    fn note_reaped_elsewhere(self, event_loop: Loop) {
         self.handle().add(flags::PROCESS_REAP);
         set!(self.status = event_loop.now() as c_int);
     }
 
-    /// How it has ended, once that is to be told.
+    /// The status of a process that has ended, once it may be reported.
     fn status_if_ended(self, event_loop: Loop) -> Option<c_int> {
-        if !self.is_lost() {
+        if !self.is_reaped_elsewhere() {
             match process::try_wait(get!(self.pid)) {
                 Ok(status) => return status,
-                Err(_) => self.is_found_lost(event_loop),
+                Err(_) => self.note_reaped_elsewhere(event_loop),
             }
         }
-        let waits = (event_loop.now() as c_uint).wrapping_sub(get!(self.status) as c_uint);
-        if waits < GRACE_MS && signal::is_watched(event_loop, libc::SIGCHLD) {
-            check_in(event_loop, (GRACE_MS - waits).into());
+        let waited_ms = (event_loop.now() as c_uint).wrapping_sub(get!(self.status) as c_uint);
+        if waited_ms < GRACE_MS && signal::is_watched(event_loop, libc::SIGCHLD) {
+            check_in(event_loop, (GRACE_MS - waited_ms).into());
             return None;
         }
         Some(UNKNOWN_STATUS)

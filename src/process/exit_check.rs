@@ -1,22 +1,23 @@
-//! What a loop remembers of its processes.
+//! A loop's state for checking its processes.
 
 use core::mem::MaybeUninit;
 
 use crate::abi::uv_timer_t;
 
-/// What a loop has beside its list of processes.
+/// The state for finding out which processes have ended, beside the loop's list of them.
 pub(crate) struct ExitCheck {
-    /// Has the processes looked at. In no list of handles: programs know nothing of it.
+    /// Has the processes queried. It is in no list of handles, so programs cannot see it.
     pub(super) timer: MaybeUninit<uv_timer_t>,
-    /// When a loop that does not wait asks again whose `SIGCHLD` is, in milliseconds.
-    pub(super) next_check: u64,
+    /// When a loop that does not block checks again whether the handler of `SIGCHLD` is the
+    /// library's, in milliseconds.
+    pub(super) next_check_ms: u64,
 }
 
 impl ExitCheck {
     pub(crate) const fn new() -> ExitCheck {
         ExitCheck {
             timer: MaybeUninit::zeroed(),
-            next_check: 0,
+            next_check_ms: 0,
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Making the child, and hearing from it whether it got as far as its program.
+//! Makes the child, and gets its report of whether it could execute the program.
 //!
-//! The child shares the parent's memory and the calling thread waits for it, so that nothing is
-//! copied, however much memory the parent has. The child then reports in memory. Where sharing is
-//! granted in words only (emulators), the child gets a copy and reports through a pipe; the first
-//! child of a process shows which it is.
+//! The child shares the parent's memory, and the calling thread waits for it. So nothing is copied,
+//! however much memory the parent has, and the child reports in memory. Some emulators accept the
+//! request to share, but copy. There the child reports through a pipe; the first child of a process
+//! shows which case it is.
 //!
-//! A child is made by `fork()`, and reports through a pipe as well, where sharing is refused; and
-//! where the functions that change a user or a group are not libc's own, and are needed: fakeroot
-//! keeps in memory who the child is.
+//! In two cases the child is made by `fork()`, and reports through a pipe. Sharing may be refused.
+//! Or the functions that change a user or a group are needed and are not libc's own: fakeroot
+//! records the child's identity in memory.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
@@ -19,18 +19,18 @@ use crate::sys::process::{self, ChangingIdentity, Stack};
 use crate::sys::signal::AllBlocked;
 use crate::sys::{fd, retry_size};
 
-/// Whether children share memory: not known before the first.
-static SHARING: AtomicU8 = AtomicU8::new(NOT_KNOWN);
+/// Whether children share memory; unknown until the first child.
+static MEMORY_SHARING: AtomicU8 = AtomicU8::new(NOT_KNOWN);
 const NOT_KNOWN: u8 = 0;
 const WORKS: u8 = 1;
 const DOES_NOT_WORK: u8 = 2;
 
-/// Makes a child that does what is planned. Its id, once it has executed the program; or what kept
-/// it from that, and the child is gone.
+/// Makes a child that carries out the plan. Returns its id once it has executed the program, or the
+/// error that prevented that; then the child is gone.
 pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
-    process::call_in_forks(&REGISTERED, reset_after_fork)?;
-    let known = SHARING.load(Relaxed);
+    process::call_after_fork(&REGISTERED, reset_after_fork)?;
+    let known = MEMORY_SHARING.load(Relaxed);
     if known == DOES_NOT_WORK
         || plan.changes_identity() && process::are_identity_functions_replaced()
     {
@@ -41,7 +41,7 @@ pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
         .transpose()?;
     match vfork(&plan) {
         Ok(pid) => started(pid, read_report(&plan, pipe)),
-        // A sandbox refuses that, or what it takes to change the user.
+        // A sandbox refuses to share memory, or what it takes to change the user.
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => launch_forked(plan),
         Err(error) => Err(error),
     }
@@ -50,15 +50,15 @@ pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
 /// The code that a child made by [`vfork`] has reported, or 0.
 fn read_report(plan: &Plan, pipe: Option<Pipe>) -> c_int {
     if plan.report.has_begun.load(SeqCst) {
-        SHARING.store(WORKS, Relaxed);
+        MEMORY_SHARING.store(WORKS, Relaxed);
         return plan.report.error.load(SeqCst);
     }
     match pipe {
         Some(pipe) => {
-            SHARING.store(DOES_NOT_WORK, Relaxed);
+            MEMORY_SHARING.store(DOES_NOT_WORK, Relaxed);
             pipe.read()
         }
-        // Killed before it could do anything: a process that has ended.
+        // It was killed before it could do anything: a process that has ended.
         None => 0,
     }
 }
@@ -75,7 +75,7 @@ fn launch_forked(mut plan: Plan) -> Result<libc::pid_t> {
     started(pid, pipe.read())
 }
 
-/// What is to be told of a child that has reported this code.
+/// The result for a child that has reported this code.
 fn started(pid: libc::pid_t, code: c_int) -> Result<libc::pid_t> {
     if code == 0 {
         return Ok(pid);
@@ -84,7 +84,8 @@ fn started(pid: libc::pid_t, code: c_int) -> Result<libc::pid_t> {
     Err(Errno::from_code(code))
 }
 
-/// Makes a child that shares memory; signals must not find it there with the parent's handlers.
+/// Makes a child that shares memory. Signals are blocked, so that none reaches it while it has the
+/// parent's handlers.
 fn vfork(plan: &Plan) -> Result<libc::pid_t> {
     let stack = Stack::new()?;
     let argument = core::ptr::from_ref(plan).cast_mut().cast();
@@ -105,15 +106,15 @@ unsafe extern "C" fn reset_after_fork() {
     ChangingIdentity::reset_after_fork();
 }
 
-/// Brings the child's report where memory is not shared. When the child executes its program, the
-/// pipe closes with nothing in it.
+/// Carries the child's report where memory is not shared. When the child executes its program, the
+/// pipe closes without a report.
 struct Pipe {
     to_read: c_int,
     to_write: c_int,
 }
 
 impl Pipe {
-    /// Opens the pipe that the child is to report through, where the child puts no other file.
+    /// Opens the pipe for the child's report, above the descriptors that the child replaces.
     fn open(plan: &mut Plan) -> Result<Pipe> {
         let [to_read, to_write] = fd::pipe(plan.descriptor_count)?;
         plan.report.pipe = to_write;

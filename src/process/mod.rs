@@ -1,19 +1,19 @@
-//! Child processes: starting, signalling, and hearing how they ended.
+//! Child processes: starting them, signalling them, and reporting how they ended.
 //!
 //! A handle is active while its process runs. Children that the program made by other means are not
-//! touched. Closing the handle of a running process leaves the process alone, and leaves it to the
-//! program to wait for.
+//! touched. Closing the handle of a running process leaves the process alone: the program has to
+//! wait for it.
 //!
 //! | file | |
 //! |---|---|
 //! | `mod.rs` | the handle, the entry points |
-//! | `exit.rs` | hearing how processes ended |
-//! | `exit_check.rs` | what a loop remembers for that |
-//! | `program.rs` | where the program is looked for |
+//! | `exit.rs` | finding out how processes ended |
+//! | `exit_check.rs` | what a loop has for that |
+//! | `program.rs` | where the program is searched |
 //! | `stdio.rs` | what the child's descriptors are |
 //! | `launch.rs` | making the child without copying memory |
 //! | `child.rs` | what the child does until it executes the program |
-//! | `calls.rs` | by which calls it does that |
+//! | `calls.rs` | the calls by which it does that |
 //!
 //! <https://docs.libuv.org/en/v1.x/process.html>
 
@@ -47,7 +47,7 @@ view!(
     Process => uv_process_t
 );
 
-/// All flags there are; those of Windows have no effect elsewhere.
+/// All flags that exist; those of Windows have no effect elsewhere.
 const KNOWN_FLAGS: c_uint = UV_PROCESS_SETUID
     | UV_PROCESS_SETGID
     | UV_PROCESS_DETACHED
@@ -62,7 +62,8 @@ fn own_environment() -> *const *const c_char {
     unsafe extern "C" {
         static environ: *const *const c_char;
     }
-    // SAFETY: nobody may change the environment while it is read, which C demands as well.
+    // SAFETY: the program must not change the environment while it is read, which C demands as
+    // well.
     unsafe { environ }
 }
 
@@ -104,14 +105,14 @@ impl Process {
         // SAFETY: the caller vouches for the options.
         match unsafe { start_process(event_loop, options) } {
             Ok(pid) => {
-                exit::number_is_used_again(event_loop, pid);
+                exit::on_pid_reused(event_loop, pid);
                 set!(self.pid = pid);
                 event_loop.process_handles().push_back(self.link());
                 self.handle().start();
                 Ok(())
             }
             Err(error) => {
-                // Closing it works all the same; not closing it is forgiven.
+                // The handle can be closed as any other, but need not be.
                 self.handle().uninit();
                 stop_watching_if_idle(event_loop);
                 Err(error)
@@ -126,7 +127,7 @@ impl Process {
         stop_watching_if_idle(event_loop);
     }
 
-    /// Its number may be somebody else's once the process has been waited for.
+    /// `UV_ESRCH` once the process has been waited for: another process may have its number.
     fn kill(self, signum: c_int) -> Result {
         if get!(self.pid) == 0 || self.handle().has(flags::PROCESS_REAP) {
             return Err(Errno::ESRCH);
@@ -134,8 +135,8 @@ impl Process {
         process::kill(get!(self.pid), signum)
     }
 
-    /// The process has ended, with this status as `waitpid` puts it, or `UNKNOWN_STATUS`.
-    fn has_ended(self, status: c_int) {
+    /// Notes the end of the process, with its status as `waitpid` returns it, or `UNKNOWN_STATUS`.
+    fn set_ended(self, status: c_int) {
         set!(self.status = status);
         self.handle().add(flags::PROCESS_REAP);
         self.handle().stop();
@@ -159,10 +160,10 @@ impl Process {
     }
 }
 
-/// Starts the process; its id.
+/// Starts the process and returns its id.
 ///
 /// # Safety
-/// As [`Process::spawn`].
+/// The requirements of [`Process::spawn`] apply.
 unsafe fn start_process(event_loop: Loop, options: &uv_process_options_t) -> Result<libc::pid_t> {
     if options.file.is_null() || options.args.is_null() || options.flags & !KNOWN_FLAGS != 0 {
         return Err(Errno::EINVAL);
@@ -203,8 +204,8 @@ unsafe fn start_process(event_loop: Loop, options: &uv_process_options_t) -> Res
             pipe: -1,
         },
     });
-    // Even if it failed: programs (node is one) read from the pipes of a process that could not
-    // be started, and expect them to end.
+    // Also if the start failed: programs (Node.js is one) read from the pipes of a process that
+    // could not be started, and expect them to end.
     let opened = stdio.open_streams();
     let pid = started?;
     opened.map(|()| pid).inspect_err(|_| {
@@ -213,12 +214,12 @@ unsafe fn start_process(event_loop: Loop, options: &uv_process_options_t) -> Res
     })
 }
 
-/// Makes open descriptors, standard ones included, such as are not inherited.
+/// Keeps open descriptors, the standard ones included, from being inherited.
 fn disable_inheritance() {
     if process::close_all_on_exec().is_ok() {
         return;
     }
-    // Descriptors are handed out from below, so a gap above the first ones is likely the end.
+    // The kernel gives out the lowest free number, so a gap above the first ones is likely the end.
     let mut fd = 0;
     while fd::set_cloexec(fd).is_ok() || fd <= 15 {
         fd += 1;
@@ -229,26 +230,26 @@ fn disable_inheritance() {
 
 /// Starts a process. `options` says what to run, and how; unused members are zero.
 ///
-/// - `file`, `args`: the program, looked for in the child's `PATH` unless there is a slash in it;
-///   its arguments, the first of which is the program's name
-/// - `env`, `cwd`: environment and working folder, or `NULL` for this process's
+/// - `file`, `args`: the program, searched in the child's `PATH` unless there is a slash in it; its
+///   arguments, the first of which is the program's name
+/// - `env`, `cwd`: environment and working directory, or `NULL` for this process's
 /// - `stdio`, `stdio_count`: the child's descriptors from 0 on; those of the first three that are
 ///   not given are opened on `/dev/null`
 /// - `flags`, `uid`, `gid`: see `uv_process_flags`
-/// - `exit_cb`: called when the process has ended. If somebody else has waited for it, how it ended is
-///   not known: its exit status is `UV_ESRCH` then, a negative number
+/// - `exit_cb`: called when the process has ended. If other code has waited for it, how it ended is
+///   not known: its exit status is then `UV_ESRCH`, a negative number
 ///
 /// All signals have their default actions in the child, and none is blocked.
 ///
-/// Returns 0, or what kept the program from being executed: `UV_ENOENT`, `UV_EACCES`, `UV_EPERM` (for
-/// another user or group), `UV_EAGAIN`, `UV_ENOMEM`, `UV_EMFILE`, …; `UV_EINVAL` for options that make no
-/// sense. In either case the handle has to be closed before its memory is released.
+/// Returns 0, or the error if the program could not be executed: `UV_ENOENT`, `UV_EACCES`,
+/// `UV_EPERM` (for another user or group), `UV_EAGAIN`, `UV_ENOMEM`, `UV_EMFILE`, …; `UV_EINVAL`
+/// for invalid options. In either case the handle has to be closed before its memory is released.
 ///
 /// <https://docs.libuv.org/en/v1.x/process.html#c.uv_spawn>
 ///
 /// # Safety
-/// `loop` must be initialised, `handle` writable; the strings, arrays and streams of the options must
-/// be valid during the call.
+/// `loop` must be initialised, `handle` writable; the strings, arrays and streams of the options
+/// must be valid during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_spawn(
     r#loop: *mut uv_loop_t,
@@ -265,8 +266,8 @@ pub unsafe extern "C" fn uv_spawn(
 
 /// Sends a signal to the process; 0 only asks whether it is there.
 ///
-/// Returns 0 or an error: `UV_EINVAL` for what is no signal, `UV_ESRCH` when the process has ended or
-/// was never started, `UV_EPERM`.
+/// Returns 0 or an error: `UV_EINVAL` for what is no signal, `UV_ESRCH` when the process has ended
+/// or was never started, `UV_EPERM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/process.html#c.uv_process_kill>
 ///

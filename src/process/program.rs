@@ -1,11 +1,11 @@
-//! Where a program is looked for: at its path, or in the folders of the child's `PATH`.
+//! Where a program is searched: at its path, or in the directories of the child's `PATH`.
 
 use core::ffi::{CStr, c_char};
 
 use crate::alloc;
 use crate::errors::{Errno, Result};
 
-/// Where programs are looked for when the environment does not say.
+/// The directories that are searched if the environment has no `PATH`.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
 /// Paths to try, one after the other, each with its terminator.
@@ -15,7 +15,7 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// The places of `file` for a child with this environment.
+    /// The paths to try for `file`, for a child with this environment.
     ///
     /// # Safety
     /// `environment` must be null or an array of terminated strings that ends in null.
@@ -34,21 +34,21 @@ impl Candidates {
             candidates.add(b"", file)?;
             return Ok(candidates);
         }
-        for folder in path.split(|byte| *byte == b':') {
-            // The kernel takes no longer path, and a folder that is too deep hides no other.
-            if folder.len() < libc::PATH_MAX as usize {
-                candidates.add(folder, file)?;
+        for directory in path.split(|byte| *byte == b':') {
+            // The kernel refuses longer paths, and the directories after this one count.
+            if directory.len() < libc::PATH_MAX as usize {
+                candidates.add(directory, file)?;
             }
         }
         Ok(candidates)
     }
 
-    /// An empty folder is the working folder.
-    fn add(&mut self, folder: &[u8], file: &[u8]) -> Result {
-        let separator: &[u8] = if folder.is_empty() { b"" } else { b"/" };
-        let size = folder.len() + separator.len() + file.len() + 1;
+    /// Adds the path of `file` in a directory; an empty name is the working directory.
+    fn add(&mut self, directory: &[u8], file: &[u8]) -> Result {
+        let separator: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        let size = directory.len() + separator.len() + file.len() + 1;
         self.paths.try_reserve(size).map_err(|_| Errno::ENOMEM)?;
-        for part in [folder, separator, file, b"\0"] {
+        for part in [directory, separator, file, b"\0"] {
             self.paths.extend_from_slice(part);
         }
         self.count += 1;
@@ -63,7 +63,8 @@ impl Candidates {
 /// The environment's first `PATH`.
 ///
 /// # Safety
-/// As [`Candidates::new`]; the strings must stay as they are while the result is used.
+/// The requirements of [`Candidates::new`] apply; the strings must not change while the result is
+/// used.
 unsafe fn path_of<'a>(environment: *const *const c_char) -> Option<&'a [u8]> {
     let mut at = environment;
     if at.is_null() {
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_looked_for_in_every_folder() {
+    fn a_name_is_searched_in_every_directory() {
         assert_eq!(candidates(b"a", b"/x:y"), [&b"/x/a"[..], b"y/a"]);
         assert_eq!(candidates(b"a", b""), [b"a"]);
         assert_eq!(candidates(b"a", b":/x:"), [&b"a"[..], b"/x/a", b"a"]);
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_too_long_is_passed_over() {
+    fn a_directory_that_is_too_long_is_skipped() {
         let mut path = [b'x'; libc::PATH_MAX as usize + 3];
         path[libc::PATH_MAX as usize] = b':';
         assert_eq!(candidates(b"a", &path), [b"xx/a"]);

@@ -9,31 +9,32 @@ use crate::handle::flags;
 use crate::stream::Stream;
 use crate::sys::{fd, socket};
 
-/// A child has at least these, opened on `/dev/null` if nothing else.
-const STANDARD: usize = 3;
+/// How many standard descriptors there are. A child has at least these, opened on `/dev/null` if
+/// nothing else.
+const STANDARD_DESCRIPTORS: usize = 3;
 
-/// What a container's flags can ask for; they ask for one of these, or nothing.
-const WHAT: uv_stdio_flags = UV_CREATE_PIPE | UV_INHERIT_FD | UV_INHERIT_STREAM;
+/// The flags that say what a container stands for; one of these, or none.
+const KIND_FLAGS: uv_stdio_flags = UV_CREATE_PIPE | UV_INHERIT_FD | UV_INHERIT_STREAM;
 
-/// The least that a pipe's buffers hold: as much as those of a pipe of the kernel's.
-const BUFFER_SIZE: c_int = 64 << 10;
+/// The least size of a pipe's buffers, in bytes: that of a pipe of the kernel's.
+const LEAST_BUFFER_BYTES: c_int = 64 << 10;
 
-/// A pipe made for the child. An end that is still here when this is dropped is closed.
+/// A pipe made for the child. Dropping it closes the ends that are still in it.
 struct Pipe {
     childs_end: c_int,
     parents_end: c_int,
     stream: Stream,
-    /// What the parent can do.
+    /// The directions of the parent's end.
     directions: c_uint,
 }
 
 impl Pipe {
-    /// A pair of sockets serves both directions, and descriptors can be sent over it.
+    /// Makes a pair of sockets: it serves both directions, and descriptors can be sent over it.
     ///
-    /// The child's end blocks even if the user has no objection to one that does not: on Unix libuv
-    /// takes `UV_NONBLOCK_PIPE` for a hint without effect, and programs (node is one) rely on that.
+    /// The child's end blocks even with `UV_NONBLOCK_PIPE`. On Unix libuv takes that flag for a
+    /// hint without effect, and programs (Node.js is one) rely on that.
     fn new(stream: Stream, wanted: uv_stdio_flags) -> Result<Pipe> {
-        // What the child reads the parent writes.
+        // The child reads what the parent writes.
         let mut directions = 0;
         if wanted & UV_READABLE_PIPE != 0 {
             directions |= flags::WRITABLE;
@@ -42,8 +43,9 @@ impl Pipe {
             directions |= flags::READABLE;
         }
         let ends = socket::pair(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
-        // Another container may stand for a standard descriptor, which is to be found closed.
-        let [parents_end, childs_end] = fd::pair_at_least(ends, STANDARD as c_int)?;
+        // Above the standard descriptors: another container may stand for one of them, which must
+        // be closed then.
+        let [parents_end, childs_end] = fd::pair_at_least(ends, STANDARD_DESCRIPTORS as c_int)?;
         let pipe = Pipe {
             childs_end,
             parents_end,
@@ -76,7 +78,7 @@ impl Stdio {
             descriptors: alloc::vec(),
             pipes: alloc::vec(),
         };
-        let count = containers.len().max(STANDARD);
+        let count = containers.len().max(STANDARD_DESCRIPTORS);
         let reserved = stdio.descriptors.try_reserve(count);
         reserved.map_err(|_| Errno::ENOMEM)?;
         for container in containers {
@@ -91,7 +93,7 @@ impl Stdio {
     fn source(&mut self, container: &uv_stdio_container_t) -> Result<c_int> {
         // SAFETY: the flags say which member is there.
         unsafe {
-            match container.flags & WHAT {
+            match container.flags & KIND_FLAGS {
                 UV_IGNORE => Ok(-1),
                 UV_CREATE_PIPE => self.create_pipe(container.data.stream, container.flags),
                 UV_INHERIT_FD => valid(container.data.fd),
@@ -131,7 +133,7 @@ impl Stdio {
         (self.descriptors.as_mut_ptr(), count)
     }
 
-    /// The child has its ends; makes the parent's ends open streams.
+    /// Closes the child's ends in this process, and opens the streams on the parent's ends.
     pub(super) fn open_streams(&mut self) -> Result {
         for pipe in &mut self.pipes {
             close(&mut pipe.childs_end);
@@ -169,12 +171,12 @@ unsafe fn descriptor_of(stream: *mut uv_stream_t) -> Result<c_int> {
     }
 }
 
-/// As far as the system lets us: smaller buffers work as well.
+/// Enlarges the buffers as far as the system allows; smaller ones work as well.
 fn enlarge_buffers(fd: c_int) {
     for option in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
         let size = socket::get_option(fd, libc::SOL_SOCKET, option);
-        if size.is_ok_and(|size| size < BUFFER_SIZE) {
-            let _ = socket::set_option(fd, libc::SOL_SOCKET, option, BUFFER_SIZE);
+        if size.is_ok_and(|size| size < LEAST_BUFFER_BYTES) {
+            let _ = socket::set_option(fd, libc::SOL_SOCKET, option, LEAST_BUFFER_BYTES);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! What the signal handler has for a loop.
+//! The signals that were caught for a loop's handles.
 
 use crate::abi::uv__queue;
 use crate::list;
 
-/// A loop's handles for which something was caught that they have not been called for.
+/// A loop's handles for which a signal was caught that is not delivered yet.
 pub(crate) struct Caught {
     pub(super) handles: uv__queue,
-    /// How many calls are due.
+    /// How many callbacks are due.
     pub(super) count: usize,
 }
 

@@ -1,12 +1,12 @@
-//! Signal handles: being told of signals from the loop.
+//! Signal handles: signals are delivered from the loop.
 //!
-//! A started handle is in the process's registry ([`registry`]), whose signal handler counts what
-//! it catches and wakes the loops that are interested; each loop then calls its handles once for
-//! each time. Any number of handles, in any number of loops, may wait for the same signal. When
-//! none is left that does, the signal's default action is restored.
+//! A started handle is in the process's registry ([`registry`]). The signal handler counts what it
+//! catches and wakes the loops of the handles. Each loop then calls a handle once for each signal
+//! caught. Any number of handles, in any number of loops, may wait for one signal. When none is
+//! left, the signal's default action is restored.
 //!
-//! A loop is woken through an eventfd. It is opened with the loop, since a program may have itself
-//! forbidden new descriptors when it watches for its first signal, and is not a handle, so it does
+//! A loop is woken through an eventfd. It is opened with the loop, since a program may forbid
+//! itself new descriptors before it watches for its first signal. It is not a handle, so it does
 //! not keep the loop alive.
 //!
 //! <https://docs.libuv.org/en/v1.x/signal.html>
@@ -23,7 +23,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, flags};
 use crate::sys::fd;
-use crate::sys::signal::LAST;
+use crate::sys::signal::LARGEST_SIGNAL;
 use crate::view::{addr, get, set, view};
 
 view!(
@@ -54,7 +54,8 @@ impl Signal {
         registry::init(self);
     }
 
-    /// For the library's own handle: not shown, and not keeping the loop alive.
+    /// Initialises a handle of the library's own: it is not visible to the program and does not
+    /// keep the loop alive.
     pub(crate) fn init_internal(self, event_loop: Loop) {
         self.init(event_loop);
         self.handle().unreference();
@@ -63,12 +64,12 @@ impl Signal {
 
     pub(crate) fn start(self, callback: uv_signal_cb, signum: c_int, is_one_shot: bool) -> Result {
         let handle = self.handle();
-        if handle.is_closing() || !(1..=LAST as c_int).contains(&signum) {
+        if handle.is_closing() || !(1..=LARGEST_SIGNAL as c_int).contains(&signum) {
             return Err(Errno::EINVAL);
         }
-        let is_same = get!(self.signum) == signum && self.is_one_shot() == is_one_shot;
-        if handle.is_active() && is_same {
-            // What was caught already is told to the new callback.
+        let is_unchanged = get!(self.signum) == signum && self.is_one_shot() == is_one_shot;
+        if handle.is_active() && is_unchanged {
+            // Signals caught already are delivered to the new callback.
             set!(self.signal_cb = callback);
             return Ok(());
         }
@@ -97,7 +98,7 @@ impl Signal {
         set!(self.signum = 0);
     }
 
-    /// What was caught until now is not told.
+    /// Drops signals that were caught and not delivered yet.
     pub(crate) fn forget_caught(self) {
         registry::forget(self);
     }
@@ -109,7 +110,7 @@ impl Signal {
     fn deliver(self) {
         let signum = get!(self.signum);
         if self.is_one_shot() {
-            // The registry let go of it when the signal came.
+            // The registry has removed the handle when the signal was caught.
             self.handle().stop();
         }
         self.invoke(signum);
@@ -129,7 +130,7 @@ fn watcher(event_loop: Loop) -> Io {
     unsafe { Io::from_ptr(addr!(event_loop.signal_io_watcher)) }
 }
 
-/// The loop's signal handles.
+/// Calls `work` for each signal handle of the loop.
 fn for_each(event_loop: Loop, mut work: impl FnMut(Signal)) {
     let mut link = event_loop.handles().front();
     while let Some(at) = link {
@@ -142,7 +143,7 @@ fn for_each(event_loop: Loop, mut work: impl FnMut(Signal)) {
     }
 }
 
-/// Whether this library's handler catches the signal: anybody may put another one in its place.
+/// Whether this library's handler catches the signal: other code may install another one.
 pub(crate) fn is_installed(signum: c_int) -> bool {
     registry::is_installed(signum)
 }
@@ -156,7 +157,7 @@ pub(crate) fn is_watched(event_loop: Loop, signum: c_int) -> bool {
     is_watched
 }
 
-/// Before the loop has any signal handle.
+/// Prepares a loop that has no signal handle yet.
 pub(crate) fn loop_init(event_loop: Loop) -> Result {
     registry::loop_init(event_loop);
     set!(event_loop.signal_pipefd = [-1, -1]);
@@ -172,9 +173,9 @@ fn open_wakeup(event_loop: Loop) -> Result {
     Ok(())
 }
 
-/// Has the poller watch the eventfd, which it need not before there is a signal to be told of.
+/// Has the poller watch the eventfd, which is not needed before the first signal handle is started.
 fn listen(event_loop: Loop) -> Result {
-    // A fork may have found no descriptor for it.
+    // After a fork there may have been no descriptor for it.
     open_wakeup(event_loop)?;
     watcher(event_loop).start(event_loop, ready::READABLE);
     Ok(())
@@ -185,14 +186,14 @@ fn close_wakeup(event_loop: Loop) {
     watcher(event_loop).close_eventfd(event_loop, Watcher::Signal);
 }
 
-/// The loop is about to end; only handles of the library's own can be left.
+/// Cleans up before the loop ends; only handles of the library's own can be left.
 pub(crate) fn loop_cleanup(event_loop: Loop) {
     for_each(event_loop, Signal::stop);
     close_wakeup(event_loop);
 }
 
-/// In a forked child: signals that the parent caught are the parent's, and the eventfd is shared
-/// with it.
+/// Starts anew in a forked child: signals that the parent caught are the parent's, and the eventfd
+/// is shared with it.
 pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     close_wakeup(event_loop);
     registry::forget_all_caught(event_loop);
@@ -207,17 +208,17 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     result
 }
 
-/// The loop's eventfd is readable: calls the handles for what was caught until now.
+/// Calls the handles for the signals caught until now: the loop's eventfd is readable.
 pub(crate) fn on_readable(event_loop: Loop) {
     fd::eventfd_drain(watcher(event_loop).fd());
-    for _ in 0..registry::calls_due(event_loop) {
+    for _ in 0..registry::callbacks_due(event_loop) {
         let Some(signal) = registry::next(event_loop) else {
             return;
         };
         signal.deliver();
     }
-    // Caught meanwhile, perhaps with no need to wake the loop: it was awake.
-    if registry::calls_due(event_loop) > 0 {
+    // More were caught meanwhile, perhaps without waking the loop: it was running.
+    if registry::callbacks_due(event_loop) > 0 {
         fd::eventfd_signal(watcher(event_loop).fd());
     }
 }
@@ -240,8 +241,8 @@ pub unsafe extern "C" fn uv_signal_init(r#loop: *mut uv_loop_t, handle: *mut uv_
 }
 
 /// Starts to watch for the signal `signum`: `signal_cb` is called from the loop each time it is
-/// caught. A started handle is stopped first; but when it watches for the same signal already,
-/// only the callback changes.
+/// caught. A started handle is stopped first; but if it watches for `signum` already, only the
+/// callback changes.
 ///
 /// Returns 0, or `UV_EINVAL` for what is no signal or cannot be caught (`SIGKILL`, `SIGSTOP`).
 ///
@@ -265,9 +266,9 @@ pub unsafe extern "C" fn uv_signal_start(
         .into_code()
 }
 
-/// The same as `uv_signal_start`, except that the handle is stopped when the signal has been
-/// caught once. If no other handle watches for the signal, its default action is restored the
-/// moment it is caught.
+/// Starts to watch for the signal `signum` until it is caught once: the handle is then stopped and
+/// `signal_cb` called from the loop. If no other handle watches for the signal, its default action
+/// is restored the moment it is caught.
 ///
 /// Returns 0 or `UV_EINVAL`, as `uv_signal_start` does.
 ///

@@ -1,22 +1,22 @@
-//! Which handles wait for which signal, and the handler that tells them.
+//! Which handles wait for which signal, and the handler that notifies them.
 //!
 //! **Async-signal-safe zone.** Everything under the lock runs in a signal handler or keeps one
 //! waiting. Allowed here: atomic operations, reading and writing handles and loops, `sigaction`,
-//! `write` to an eventfd, the `futex` call of the lock; `errno` is kept. No allocation, no other
-//! lock (not even one hidden in libc), no formatting, no indexing, no `unwrap`.
+//! `write` to an eventfd, the `futex` call of the lock. `errno` is restored. No allocation, no
+//! other lock (not even one hidden in libc), no formatting, no indexing, no `unwrap`.
 //!
-//! The registry has a list of handles for each signal; the handler goes through the list, and
-//! each handle counts what was caught for it and joins its loop's list of handles to be called.
-//! A handle that is stopped leaves both lists, so nothing of it is left behind when its memory is
-//! released. Nothing is lost, however much is caught before a loop gets to look.
+//! The registry has a list of handles for each signal. The handler goes through the list: each
+//! handle counts what was caught for it, and joins its loop's list of handles to be called. A
+//! handle that is stopped leaves both lists, so nothing of it is left when its memory is released.
+//! Nothing is lost, however much is caught before a loop runs.
 //!
-//! All of this, the fields of handles and loops included that are named here, is protected by one
-//! lock. Who takes it outside the handler has all signals blocked. A handle's links are kept in
+//! One lock protects all of this, including the fields of handles and loops that are named here.
+//! Code outside the handler that takes it has all signals blocked. A handle's links are kept in
 //! `tree_entry` (registry) and `u.reserved` (loop).
 //!
-//! A forked child starts with an empty registry: another thread of the parent may have been in
-//! the middle of changing it. Each handle remembers the generation of the registry that it is in,
-//! and `uv_loop_fork` registers a loop's handles again.
+//! A forked child starts with an empty registry: another thread of the parent may have been in the
+//! middle of changing it. Each handle remembers the generation of the registry that it is in, and
+//! `uv_loop_fork` registers a loop's handles again.
 
 use core::ffi::{c_int, c_uint};
 use core::sync::atomic::AtomicBool;
@@ -27,11 +27,11 @@ use crate::errors::{Errno, Result, keeping_errno};
 use crate::event_loop::Loop;
 use crate::list::{self, List};
 use crate::sys::lock::Locked;
-use crate::sys::signal::{self, AllBlocked, LAST};
+use crate::sys::signal::{self, AllBlocked, LARGEST_SIGNAL};
 use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set};
 
-/// What the kernel was told to do with a signal.
+/// The kernel's action for a signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
     Default,
@@ -39,18 +39,18 @@ enum Action {
     Catch,
 }
 
-/// A signal, and who waits for it.
+/// A signal and the handles that wait for it.
 #[derive(Clone, Copy)]
 struct Watched {
     /// The head of the list; null links stand for an empty one.
     handles: uv__queue,
-    /// How many of the handles stay after the signal came.
-    lasting: usize,
+    /// How many of the handles stay when the signal is caught.
+    persistent: usize,
     action: Action,
 }
 
 struct Table {
-    signals: [Watched; LAST],
+    signals: [Watched; LARGEST_SIGNAL],
     generation: usize,
 }
 
@@ -60,9 +60,9 @@ unsafe impl Send for Table {}
 static REGISTRY: Locked<Table> = Locked::new(Table {
     signals: [Watched {
         handles: list::head(),
-        lasting: 0,
+        persistent: 0,
         action: Action::Default,
-    }; LAST],
+    }; LARGEST_SIGNAL],
     generation: 1,
 });
 
@@ -89,9 +89,9 @@ impl Table {
         let watched = self.watched(signum)?;
         signal.enter(generation, is_one_shot);
         watched.insert(signal);
-        watched.lasting += usize::from(!is_one_shot);
+        watched.persistent += usize::from(!is_one_shot);
         watched
-            .settle(signum)
+            .update_action(signum)
             .inspect_err(|_| self.remove(signal, signum))
     }
 
@@ -105,10 +105,10 @@ impl Table {
         };
         if !signal.link().is_empty() {
             signal.link().remove();
-            watched.lasting -= usize::from(!signal.leaves_when_caught());
+            watched.persistent -= usize::from(!signal.leaves_when_caught());
         }
         // The default action of a signal that could be caught can be restored.
-        let _ = watched.settle(signum);
+        let _ = watched.update_action(signum);
     }
 
     fn catch(&mut self, signum: c_int) {
@@ -116,7 +116,8 @@ impl Table {
             return;
         };
         if watched.action == Action::CatchOnce {
-            // As the kernel did, unless it was asked to catch the signal again meanwhile.
+            // The kernel has done that already, unless it was asked to catch the signal again
+            // meanwhile.
             let _ = signal::set_default(signum);
             watched.action = Action::Default;
         }
@@ -132,12 +133,12 @@ impl Table {
         }
     }
 
-    /// For a forked child. What the kernel was told holds there as well.
+    /// Empties the table in a forked child. The kernel's actions are inherited, and stay.
     fn forget_handles(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         for watched in &mut self.signals {
             watched.handles = list::head();
-            watched.lasting = 0;
+            watched.persistent = 0;
         }
     }
 }
@@ -152,9 +153,9 @@ impl Watched {
         list
     }
 
-    /// Where libuv calls it: the handles of a loop by their addresses, those that are called once
-    /// after the others. Programs notice it by what comes first of a handle for SIGCHLD and the
-    /// loop's own, which looks for children. Usually the place is the last one.
+    /// Inserts a handle in libuv's order: the handles of a loop by their addresses, those that are
+    /// called once after the others. Programs notice the order for SIGCHLD, between a handle and
+    /// the loop's own, which queries the children. Usually the place is the last one.
     fn insert(&mut self, signal: Signal) {
         let list = self.list();
         let mut at = list;
@@ -167,11 +168,11 @@ impl Watched {
         at.insert_before(signal.link());
     }
 
-    /// Tells the kernel what the handles that are left want.
-    fn settle(&mut self, signum: c_int) -> Result {
+    /// Sets the kernel's action to what the handles that are left need.
+    fn update_action(&mut self, signum: c_int) -> Result {
         let action = if self.list().is_empty() {
             Action::Default
-        } else if self.lasting == 0 {
+        } else if self.persistent == 0 {
             Action::CatchOnce
         } else {
             Action::Catch
@@ -254,7 +255,7 @@ impl Signal {
         handles.push_back(self.caught_link());
     }
 
-    /// What was caught and not told yet is not going to be told.
+    /// Drops signals that were caught and not delivered yet.
     fn drop_due(self) {
         self.event_loop().remove_due(self.due() as usize);
         set!(self.dispatched_signals = get!(self.caught_signals));
@@ -275,19 +276,19 @@ impl Loop {
     }
 
     fn add_due(self, count: usize) {
-        // SAFETY: as above.
+        // SAFETY: lives as long as the loop, and is used under the lock.
         unsafe { (*self.caught()).count = self.due().wrapping_add(count) };
     }
 
     fn remove_due(self, count: usize) {
-        // SAFETY: as above.
+        // SAFETY: lives as long as the loop, and is used under the lock.
         unsafe { (*self.caught()).count = self.due().saturating_sub(count) };
     }
 }
 
-// What the rest of the chapter calls, with no lock held.
+// Functions for the rest of the chapter, which do not have the lock.
 
-/// Makes the fields of a handle's that belong to the registry those of one that waits for nothing.
+/// Initialises the registry's fields of a handle that waits for nothing.
 pub(super) fn init(signal: Signal) {
     set!(signal.caught_signals = 0);
     set!(signal.dispatched_signals = 0);
@@ -299,14 +300,14 @@ pub(super) fn loop_init(event_loop: Loop) {
     event_loop.caught_handles().init();
 }
 
-/// Has the handle told of a signal; the first time only, if it `is_one_shot`.
+/// Has a signal delivered to the handle; only the first time, if it `is_one_shot`.
 pub(super) fn add(signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
-    process::call_in_forks(&REGISTERED, reset_after_fork)?;
+    process::call_after_fork(&REGISTERED, reset_after_fork)?;
     locked(|table| table.add(signal, signum, is_one_shot))
 }
 
-/// Has the handle not told of it any more, whether or not it was caught already.
+/// Has the signal not delivered to the handle any more, even if it was caught already.
 pub(super) fn remove(signal: Signal, signum: c_int) {
     locked(|table| {
         table.remove(signal, signum);
@@ -319,13 +320,13 @@ pub(super) fn is_installed(signum: c_int) -> bool {
     signal::is_caught_by(signum, on_signal)
 }
 
-/// What was caught is not told; the handle stays as it is.
+/// Drops signals that were caught and not delivered yet; the handle stays started.
 pub(super) fn forget(signal: Signal) {
     locked(|_| signal.drop_due());
 }
 
-/// How many calls are due for handles of the loop.
-pub(super) fn calls_due(event_loop: Loop) -> usize {
+/// How many callbacks are due for handles of the loop.
+pub(super) fn callbacks_due(event_loop: Loop) -> usize {
     locked(|_| event_loop.due())
 }
 
@@ -343,7 +344,7 @@ pub(super) fn next(event_loop: Loop) -> Option<Signal> {
     })
 }
 
-/// In a forked child: what was caught in the parent is for the parent.
+/// Drops, in a forked child, the signals that the parent caught for the loop.
 pub(super) fn forget_all_caught(event_loop: Loop) {
     locked(|_| {
         event_loop.caught_handles().init();
@@ -351,7 +352,7 @@ pub(super) fn forget_all_caught(event_loop: Loop) {
     });
 }
 
-/// In a forked child: as one that was just started.
+/// Adds a started handle in a forked child, as if it were just started.
 pub(super) fn add_again(signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
     locked(|table| {
         signal.caught_link().init();
@@ -361,7 +362,7 @@ pub(super) fn add_again(signal: Signal, signum: c_int, is_one_shot: bool) -> Res
     })
 }
 
-/// In a child that was forked, by whatever thread.
+/// Resets the registry in a forked child.
 unsafe extern "C" fn reset_after_fork() {
     REGISTRY.reset();
     locked(Table::forget_handles);

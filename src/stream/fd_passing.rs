@@ -1,7 +1,7 @@
-//! Descriptors that come along with data over a pipe between processes.
+//! Descriptors that are passed along with data over a pipe between processes.
 //!
-//! The first one waits in `accepted_fd`, where connections of a server wait too; further ones in
-//! an array behind `queued_fds`, in the order of their arrival.
+//! The first one is in `accepted_fd`, where connections of a server are too; further ones are in an
+//! array behind `queued_fds`, in the order of their arrival.
 
 use core::ffi::c_int;
 
@@ -20,19 +20,19 @@ impl Stream {
         get!(self.queued_fds).cast()
     }
 
-    /// Whether handles can come along with data.
+    /// Whether handles can be passed along with data.
     pub(super) fn passes_handles(self) -> bool {
         // SAFETY: the type says what the memory is.
         self.handle().kind() == UV_NAMED_PIPE
             && unsafe { Pipe::from_ptr(self.raw().cast()) }.passes_handles()
     }
 
-    /// Reads data, and queues the descriptors that came along. That some were lost is told after
-    /// the data, and noted for this in `delayed_error`: the stream is connected, and has no other
-    /// use for that.
+    /// Reads data, and queues the descriptors that were passed along. If some were lost, that is
+    /// noted in `delayed_error` and reported after the data: the stream is connected, so that field
+    /// has no other use.
     pub(super) fn receive_handles(self, buffer: &uv_buf_t) -> Result<usize> {
         let mut lost = None;
-        // SAFETY: the user has just handed the buffer out for this.
+        // SAFETY: the user has just provided the buffer for this.
         let received = unsafe {
             socket::receive_with_fds(self.fd(), buffer, |received| {
                 let kept = fd::own(received)
@@ -49,12 +49,12 @@ impl Stream {
         Ok(received.count)
     }
 
-    /// Whether handles were lost that nobody was told of.
+    /// Whether handles were lost and that is not reported yet.
     pub(super) fn has_lost_handles(self) -> bool {
         get!(self.delayed_error) != 0 && self.passes_handles()
     }
 
-    /// Why they were lost; from then on it is told.
+    /// Takes the error of lost handles, which counts as reported from then on.
     pub(super) fn take_lost_handles(self) -> Option<Errno> {
         self.has_lost_handles().then(|| self.take_delayed_error())?
     }
@@ -68,19 +68,19 @@ impl Stream {
             let queue = alloc::boxed::<Queue>(alloc::vec())?;
             set!(self.queued_fds = alloc::Box::into_raw(queue).cast());
         }
-        // SAFETY: made above or by an earlier call, and nobody else has it.
+        // SAFETY: made above or by an earlier call, and no other reference to it exists.
         alloc::push(unsafe { &mut *self.queue() }, received).map_err(|_| Errno::ENOMEM)
     }
 
-    /// How many wait behind the first.
+    /// How many descriptors are queued behind the first.
     pub(super) fn queued_count(self) -> usize {
-        // SAFETY: null, or an array that nobody else has.
+        // SAFETY: null, or an array to which no other reference exists.
         unsafe { self.queue().as_ref() }.map_or(0, |queue| queue.len())
     }
 
-    /// Takes the next one that waits, or −1.
+    /// Takes the next queued descriptor, or −1.
     pub(super) fn next_queued_fd(self) -> c_int {
-        // SAFETY: null, or an array that nobody else has.
+        // SAFETY: null, or an array to which no other reference exists.
         let Some(queue) = (unsafe { self.queue().as_mut() }) else {
             return -1;
         };
@@ -98,7 +98,7 @@ impl Stream {
         drop(unsafe { alloc::Box::from_raw_in(queue, alloc::Heap) });
     }
 
-    /// Closes whatever nobody accepted.
+    /// Closes the descriptors that were not accepted.
     pub(super) fn close_received(self) {
         while get!(self.accepted_fd) != -1 {
             fd::close_quietly(get!(self.accepted_fd));

@@ -1,10 +1,10 @@
-//! Streams: what TCP sockets, pipes and terminals share.
+//! Streams: what TCP sockets, pipes and terminals have in common.
 //!
-//! A stream has its descriptor from `open`, `bind`, `connect` or `accept` on. It then is a server
+//! A stream has its descriptor from `open`, `bind`, `connect` or `accept` on. Then it is a server
 //! that listens (`LISTENING`), or a connection being made (`connect_req`), or open in one or both
-//! directions (`READABLE`, `WRITABLE`). Reading is on between `uv_read_start` and `uv_read_stop`,
-//! the end of the stream or an error (`READING`). Writes wait in `write_queue`, done ones in
-//! `write_completed_queue` until their callbacks run; a shutdown waits until both are empty.
+//! directions (`READABLE`, `WRITABLE`). It reads from `uv_read_start` until `uv_read_stop`, the end
+//! of the stream or an error (`READING`). Writes wait in `write_queue`, done ones in
+//! `write_completed_queue` until their callbacks run. A shutdown waits until both are empty.
 //!
 //! A connection, a write or a shutdown in progress gets its callback with `UV_ECANCELED` when the
 //! stream is closed, before the stream's own close callback.
@@ -92,7 +92,8 @@ impl Stream {
         (!request.is_null()).then(|| unsafe { Shutdown::from_ptr(request) })
     }
 
-    /// `UV_EINVAL` for a handle that is no stream, which may have no descriptor where streams have it.
+    /// `UV_EINVAL` for a handle that is no stream, which may have no descriptor where streams have
+    /// it.
     #[inline]
     pub(super) fn expected(self) -> Result<Stream> {
         match self.handle().kind() {
@@ -101,7 +102,7 @@ impl Stream {
         }
     }
 
-    /// Makes caller's memory a stream without a descriptor.
+    /// Makes the caller's memory a stream without a descriptor.
     pub(crate) fn init(self, event_loop: Loop, kind: uv_handle_type) {
         self.handle().init(event_loop, kind);
         set!(self.close_cb = None);
@@ -133,13 +134,13 @@ impl Stream {
         Ok(())
     }
 
-    /// Options that were set before there was a socket.
+    /// Sets the options that were chosen before there was a socket.
     fn apply_delayed_options(self, fd: c_int) -> Result {
         if self.handle().has(flags::TCP_NODELAY) {
             socket::set_nodelay(fd, true)?;
         }
         if self.handle().has(flags::TCP_KEEPALIVE) {
-            // There was no place to keep the times in.
+            // The handle has no field for the times.
             socket::set_keepalive(fd, Some((60, 1, 10)))?;
         }
         Ok(())
@@ -154,10 +155,10 @@ impl Stream {
 
 // Connecting.
 impl Stream {
-    /// Registers a connection attempt whose outcome comes with the descriptor's writability, or
-    /// is `error` already: for one that comes while another is being made, `UV_EALREADY`. A stream
-    /// that is being closed has it cancelled with all else; one that is closed calls nobody back any
-    /// more.
+    /// Registers a connection attempt. Its result comes with the descriptor's writability, or is
+    /// `error` already. While another attempt is in progress the result is `UV_EALREADY`. If the
+    /// stream is closing, the attempt is cancelled with all else. If it is closed, no callback
+    /// comes any more.
     pub(crate) fn begin_connect(self, request: Connect, error: Option<Errno>, cb: uv_connect_cb) {
         if self.handle().has(flags::CLOSED) {
             return;
@@ -196,7 +197,7 @@ impl Stream {
         let event_loop = self.event_loop();
         set!(self.connect_req = core::ptr::null_mut());
         if outcome.is_err() {
-            self.give_writes_up();
+            self.mark_waiting_writes();
         }
         if outcome.is_err() || self.write_queue().is_empty() {
             self.io().stop(event_loop, ready::WRITABLE);
@@ -216,11 +217,11 @@ impl Stream {
         }
     }
 
-    /// Cancels what waited for a connection that failed. What the connect callback has written waits
-    /// on, if it has begun to connect anew.
+    /// Cancels the writes that waited for a connection that failed. Writes of the connect callback
+    /// go on waiting if it has begun to connect anew.
     fn cancel_writes_of_failed_connection(self) {
         if self.connect_request().is_some() {
-            self.cancel_writes_given_up();
+            self.cancel_marked_writes();
         } else {
             self.cancel_writes();
         }
@@ -234,7 +235,7 @@ impl Connect {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    /// Those that came while this one was being made; in one of these, its link.
+    /// The attempts that were made while this one was in progress. In one of these, its link.
     fn others(self) -> List {
         // SAFETY: a member of a live request.
         unsafe { List::from_ptr(addr!(self.queue)) }
@@ -249,7 +250,7 @@ impl Connect {
         }
     }
 
-    /// Completes this one, and then the others, which are refused, or cancelled as this one is.
+    /// Completes this attempt, and then the others: they are refused, or cancelled if this one is.
     fn complete_all(self, event_loop: Loop, status: c_int) {
         let mut local = list::head();
         // SAFETY: `local` outlives the walk, which leaves it empty.
@@ -298,12 +299,13 @@ impl Stream {
         Ok(())
     }
 
-    /// Everything is written: carries out the shutdown that waits for this.
+    /// Carries out the shutdown that waits, now that everything is written.
     fn drain(self) {
         let event_loop = self.event_loop();
         let closing = self.handle().is_closing();
         if !closing && !self.completed_writes().is_empty() {
-            // Made by the callback that just ran; theirs come before that of the shutdown.
+            // These are writes of the callback that just ran; their callbacks come before that of
+            // the shutdown.
             self.io().feed(event_loop);
             return;
         }
@@ -344,7 +346,7 @@ impl Shutdown {
 
 // Readiness and the end.
 impl Stream {
-    /// The descriptor is ready, or the stream was fed.
+    /// Handles readiness of the descriptor, or that the stream was fed.
     pub(crate) fn on_io(self, readiness: u32) {
         let is_fed = readiness & FED == FED;
         let is_server = self.handle().has(flags::LISTENING);
@@ -352,11 +354,11 @@ impl Stream {
             self.on_connection();
             return;
         }
-        // A server's may have failed only, before it listened or since.
+        // A server has a connection attempt only if it failed, before the server listened or since.
         if let Some(request) = self.connect_request() {
             if is_fed && get!(self.delayed_error) == 0 {
-                // The connection is still being made: others that came, and writes that were
-                // cancelled meanwhile.
+                // The connection is still in progress. Other attempts are refused, and writes that
+                // were cancelled meanwhile call back.
                 let mut local = list::head();
                 // SAFETY: `local` outlives the walk, which leaves it empty.
                 let others = unsafe { List::from_ptr(&raw mut local) };
@@ -387,7 +389,7 @@ impl Stream {
         }
     }
 
-    /// The first half of closing: everything that holds a descriptor goes.
+    /// The first half of closing: releases all descriptors.
     pub(crate) fn close(self) {
         let event_loop = self.event_loop();
         self.io().close(event_loop);
@@ -396,7 +398,8 @@ impl Stream {
         self.handle().clear(flags::READABLE | flags::WRITABLE);
         let own = self.fd();
         if own != -1 {
-            // The standard descriptors stay: whatever were opened next would become one.
+            // The standard descriptors stay open: the next file opened would take the number of
+            // one.
             if own > libc::STDERR_FILENO {
                 fd::close_quietly(own);
             }
@@ -405,7 +408,7 @@ impl Stream {
         self.close_received();
     }
 
-    /// The second half: everything that waits gets its callback.
+    /// The second half of closing: calls back every request that waits.
     pub(crate) fn finish_close(self) {
         if let Some(request) = self.connect_request() {
             set!(self.connect_req = core::ptr::null_mut());
@@ -430,7 +433,8 @@ pub extern "C" fn uv_buf_init(base: *mut c_char, len: c_uint) -> uv_buf_t {
     }
 }
 
-/// Shuts the writing side of a stream down once all writes before are done; `cb` gets the outcome.
+/// Shuts down the writing side of a stream once all writes before it are done; `cb` gets the
+/// result.
 ///
 /// Returns 0, or `UV_ENOTCONN` when the stream is not writable (any more).
 ///
@@ -472,8 +476,8 @@ pub unsafe extern "C" fn uv_listen(
         .into_code()
 }
 
-/// Takes the connection that a connection callback told of, or a handle that was received over a
-/// pipe, as `client`, an initialised handle on the same loop. It succeeds once per call back.
+/// Takes the connection that a connection callback reported, or a handle that was received over a
+/// pipe, as `client`, an initialised handle of `server`'s loop. It succeeds once per callback.
 ///
 /// Returns 0 or an error: `UV_EAGAIN` when there is none, `UV_EINVAL` for a wrong `client`.
 ///

@@ -38,7 +38,7 @@ impl Pipe {
         self.stream().fd()
     }
 
-    /// Whether handles can come along with data.
+    /// Whether handles can be passed along with data.
     pub(crate) fn passes_handles(self) -> bool {
         get!(self.ipc) != 0
     }
@@ -87,7 +87,7 @@ impl Pipe {
         // SAFETY: the name is readable for its length.
         match unsafe { socket::bind(fd, name.as_ptr(), name.length) } {
             Ok(()) => {}
-            // As on Windows, where a name in no directory is one that may not be made.
+            // As on Windows, where a name in a directory that does not exist is not permitted.
             Err(Errno::ENOENT) => return Err(Errno::EACCES),
             Err(error) => return Err(error),
         }
@@ -169,7 +169,7 @@ impl Pipe {
         Ok(())
     }
 
-    /// Lets others than the owner connect.
+    /// Adds permissions for users other than the owner to connect.
     fn chmod(self, mode: c_int) -> Result {
         const READ: libc::mode_t = libc::S_IRUSR | libc::S_IRGRP | libc::S_IROTH;
         const WRITE: libc::mode_t = libc::S_IWUSR | libc::S_IWGRP | libc::S_IWOTH;
@@ -185,12 +185,12 @@ impl Pipe {
         if let Some(file) = self.file() {
             return file.allow(wanted);
         }
-        // Bound elsewhere, or by the server that accepted it; or without a path.
+        // The socket was bound by other code, or by the server that accepted it, or has no path.
         let (address, length) = unix_name(self.fd(), End::Own)?;
         SocketFile::at(text_of(&address, length)).allow(wanted)
     }
 
-    /// The file that a bind of this handle's has made.
+    /// The file that this handle's bind has made.
     fn file<'a>(self) -> Option<&'a SocketFile> {
         // SAFETY: null, or made by `bind` and left in place until the handle is closed.
         unsafe { get!(self.pipe_fname).cast::<SocketFile>().as_ref() }
@@ -204,7 +204,7 @@ impl Pipe {
         1 + self.stream().queued_count() as c_int
     }
 
-    /// Removes the name, and closes.
+    /// Removes the socket's file, and closes the stream.
     pub(crate) fn close(self) {
         let path = get!(self.pipe_fname);
         if !path.is_null() {
@@ -217,7 +217,7 @@ impl Pipe {
     }
 }
 
-/// The bytes of a name that C handed in.
+/// The bytes of a name that the program passed.
 ///
 /// # Safety
 /// `name` must be null or readable for `length` bytes, while they are used.
@@ -249,8 +249,8 @@ pub unsafe extern "C" fn uv_pipe_init(
     0
 }
 
-/// Makes an open pipe, FIFO or Unix domain socket the handle's; it becomes non-blocking. It can
-/// be read from and written to as it was opened.
+/// Gives the handle an open pipe, FIFO or Unix domain socket, which becomes non-blocking. It can be
+/// read from and written to as it was opened.
 ///
 /// Returns 0 or an error: `UV_EEXIST` when the loop watches it already, `UV_EBADF`.
 ///
@@ -264,8 +264,8 @@ pub unsafe extern "C" fn uv_pipe_open(handle: *mut uv_pipe_t, file: uv_file) -> 
     unsafe { Pipe::from_ptr(handle) }.open(file).into_code()
 }
 
-/// Binds the pipe to a path, cut to the 108 bytes that a Unix domain socket's address has. Closing the
-/// handle removes the socket's file, unless another file has its place by then.
+/// Binds the pipe to a path, cut to the 108 bytes that a Unix domain socket's address has. Closing
+/// the handle removes the socket's file, unless it was replaced by another file.
 ///
 /// Returns 0 or an error: `UV_EINVAL`, `UV_EADDRINUSE`, `UV_EACCES` (also for a directory that does
 /// not exist).
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn uv_pipe_bind2(
     .into_code()
 }
 
-/// Connects to a path, cut as `uv_pipe_bind` cuts it; `cb` gets the outcome, every error included.
+/// Connects to a path, cut as `uv_pipe_bind` cuts it; `cb` gets the result, every error included.
 ///
 /// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_connect>
 ///
@@ -336,7 +336,7 @@ pub unsafe extern "C" fn uv_pipe_connect(
 }
 
 /// Connects to a path or to a name in the abstract namespace, as `uv_pipe_bind2` takes them; `cb`
-/// gets the outcome.
+/// gets the result.
 ///
 /// Returns 0 or an error: `UV_EINVAL` for wrong arguments.
 ///
@@ -387,7 +387,7 @@ pub unsafe extern "C" fn uv_pipe_getsockname(
         .into_code()
 }
 
-/// Writes the name of the pipe that it is connected to to `buffer`, as `uv_pipe_getsockname` does.
+/// Writes the name of the connected peer to `buffer`, as `uv_pipe_getsockname` does.
 ///
 /// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_getpeername>
 ///
@@ -421,7 +421,7 @@ pub unsafe extern "C" fn uv_pipe_pending_instances(handle: *mut uv_pipe_t, count
     let _ = (handle, count);
 }
 
-/// How many handles were received and wait for `uv_accept`.
+/// The number of handles that were received and wait for `uv_accept`.
 ///
 /// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_count>
 ///
@@ -433,7 +433,7 @@ pub unsafe extern "C" fn uv_pipe_pending_count(handle: *mut uv_pipe_t) -> c_int 
     unsafe { Pipe::from_ptr(handle) }.pending_count()
 }
 
-/// What kind of handle waits for `uv_accept`; `UV_UNKNOWN_HANDLE` when none does.
+/// The type of the handle that waits for `uv_accept`; `UV_UNKNOWN_HANDLE` when none does.
 ///
 /// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_pending_type>
 ///
@@ -449,11 +449,11 @@ pub unsafe extern "C" fn uv_pipe_pending_type(handle: *mut uv_pipe_t) -> uv_hand
     super::tty::guess_handle(get!(pipe.accepted_fd))
 }
 
-/// Lets processes of other users connect: adds to the permissions of the socket's file. `flags` is
-/// `UV_READABLE`, `UV_WRITABLE` or both.
+/// Permits processes of other users to connect: adds to the permissions of the socket's file.
+/// `flags` is `UV_READABLE`, `UV_WRITABLE` or both.
 ///
 /// Returns 0 or an error: `UV_EBADF` without a descriptor, `UV_EINVAL` for other flags, `UV_ENOENT`
-/// where there is no file, or another one has its place.
+/// where there is no file, or it was replaced by another one.
 ///
 /// <https://docs.libuv.org/en/v1.x/pipe.html#c.uv_pipe_chmod>
 ///
@@ -472,8 +472,8 @@ pub unsafe extern "C" fn uv_pipe_chmod(handle: *mut uv_pipe_t, flags: c_int) -> 
         .into_code()
 }
 
-/// Makes a pipe: what is written to `fds[1]` is read from `fds[0]`. A flag of `UV_NONBLOCK_PIPE` makes
-/// that end non-blocking.
+/// Makes a pipe: what is written to `fds[1]` is read from `fds[0]`. A flag of `UV_NONBLOCK_PIPE`
+/// makes that end non-blocking.
 ///
 /// Returns 0 or an error, such as `UV_EMFILE`.
 ///

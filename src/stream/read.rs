@@ -10,10 +10,10 @@ use crate::handle::flags;
 use crate::sys::socket;
 use crate::view::{get, set};
 
-/// What users are told that a good buffer would be.
-const SUGGESTED_SIZE: usize = 64 * 1024;
-/// Reads in a row before the others of the loop get their turn.
-const MOST_READS: u32 = 32;
+/// The size that is suggested to `alloc_cb` for a buffer, in bytes.
+const SUGGESTED_BYTES: usize = 64 * 1024;
+/// How many reads are made in a row before other watchers of the loop get their turn.
+const READ_BUDGET: u32 = 32;
 
 const NO_BUFFER: uv_buf_t = uv_buf_t {
     base: core::ptr::null_mut(),
@@ -62,30 +62,31 @@ impl Stream {
         self.handle().has(flags::READING)
     }
 
-    /// Reads what there is. Where the descriptor hung up, the end is read as well, after all pieces:
-    /// a terminal, and a pipe that passes descriptors, hand out less than there is.
+    /// Reads what is there, within the budget. Where the descriptor hung up, the end is read as
+    /// well, after all pieces: a terminal, and a pipe that passes descriptors, return less than is
+    /// there.
     pub(super) fn read_available(self) {
-        // A descriptor that was left blocking is known to have something for one read only.
-        let most = if self.handle().has(flags::BLOCKING_WRITES) {
+        // A descriptor that was left blocking is known to be ready for one read only.
+        let budget = if self.handle().has(flags::BLOCKING_WRITES) {
             1
         } else {
-            MOST_READS
+            READ_BUDGET
         };
-        for _ in 0..most {
+        for _ in 0..budget {
             if !self.is_reading() || !self.read_once() {
                 break;
             }
         }
     }
 
-    /// Reads once; says whether there may be more.
+    /// Reads once; returns whether there may be more.
     fn read_once(self) -> bool {
-        let asked_for = get!(self.read_cb);
+        let registered = get!(self.read_cb);
         let buffer = self.invoke_alloc();
-        if !self.is_reading_for(asked_for) {
-            // Nothing is read any more, or for somebody else: the buffer goes back as it came.
+        if !self.is_reading_for(registered) {
+            // Reading has stopped, or another callback was registered: the buffer goes back unused.
             if !buffer.base.is_null() {
-                self.invoke_this(asked_for, 0, &buffer);
+                self.invoke_callback(registered, 0, &buffer);
             }
             return true;
         }
@@ -115,14 +116,14 @@ impl Stream {
         }
     }
 
-    /// Whether it reads, and that callback is still the one to be told.
+    /// Whether the stream reads, and `callback` is still the read callback.
     fn is_reading_for(self, callback: uv_read_cb) -> bool {
         let address = |callback: uv_read_cb| callback.map(|function| function as usize);
         self.is_reading() && address(get!(self.read_cb)) == address(callback)
     }
 
-    /// Tells a reader that handles came along with what it was told before, and are lost. One that
-    /// has stopped is told when it starts again.
+    /// Reports to a reader that handles were lost which were passed with the data before. If
+    /// reading has stopped, that is reported when it starts again.
     pub(super) fn report_lost_handles(self) {
         if self.is_reading()
             && let Some(error) = self.take_lost_handles()
@@ -135,7 +136,7 @@ impl Stream {
         if self.passes_handles() {
             return self.receive_handles(buffer);
         }
-        // SAFETY: the user has just handed the buffer out for this.
+        // SAFETY: the user has just provided the buffer for this.
         unsafe { socket::read(self.fd(), buffer) }
     }
 
@@ -156,18 +157,18 @@ impl Stream {
     fn invoke_alloc(self) -> uv_buf_t {
         let mut buffer = NO_BUFFER;
         if let Some(callback) = get!(self.alloc_cb) {
-            // SAFETY: the user's callback gets the stream it was registered for and a buffer of
-            // this stack frame's to fill in.
-            unsafe { callback(self.raw().cast(), SUGGESTED_SIZE, &mut buffer) }
+            // SAFETY: the user's callback gets the stream it was registered for, and a buffer in
+            // this stack frame to fill in.
+            unsafe { callback(self.raw().cast(), SUGGESTED_BYTES, &mut buffer) }
         }
         buffer
     }
 
     fn invoke_read(self, count: isize, buffer: &uv_buf_t) {
-        self.invoke_this(get!(self.read_cb), count, buffer);
+        self.invoke_callback(get!(self.read_cb), count, buffer);
     }
 
-    fn invoke_this(self, callback: uv_read_cb, count: isize, buffer: &uv_buf_t) {
+    fn invoke_callback(self, callback: uv_read_cb, count: isize, buffer: &uv_buf_t) {
         if let Some(callback) = callback {
             // SAFETY: the user's callback gets the stream it was registered for, and the buffer
             // that was made for it.
@@ -178,11 +179,12 @@ impl Stream {
 
 // C entry points
 
-/// Starts to read: `alloc_cb` is asked for a buffer before each read, `read_cb` gets what was read,
-/// 0 when there was nothing after all, `UV_EOF` at the end, or an error; after the last two, reading
-/// has stopped. Whatever buffer was handed out comes back to `read_cb`, with 0 also when `alloc_cb`
-/// stopped the reading or closed the stream. A pipe that passes handles reads on after `UV_EMFILE`
-/// without a buffer: a handle that came with the data before is lost, for want of a descriptor.
+/// Starts to read. `alloc_cb` is asked for a buffer before each read. `read_cb` gets what was read,
+/// 0 when there was nothing after all, `UV_EOF` at the end, or an error; after the last two,
+/// reading has stopped. Every buffer is returned to `read_cb`, with 0 also when `alloc_cb` stopped
+/// the reading or closed the stream. A pipe that passes handles reads on after `UV_EMFILE` without
+/// a buffer. That error means that a handle which came with the data before is lost, because there
+/// was no descriptor for it.
 ///
 /// Returns 0 or an error: `UV_EALREADY` while reading, `UV_ENOTCONN` when the stream is not
 /// readable, `UV_EINVAL` when it is closing or a callback is `NULL`.
@@ -206,7 +208,7 @@ pub unsafe extern "C" fn uv_read_start(
         .into_code()
 }
 
-/// Stops to read. Returns 0, also for a stream that does not read.
+/// Stops reading. Returns 0, also for a stream that does not read.
 ///
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_read_stop>
 ///

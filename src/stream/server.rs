@@ -1,8 +1,8 @@
 //! Streams that listen, and what they accept.
 //!
-//! A server takes one connection, and no more until the user has accepted it. What cannot be taken
-//! for want of descriptors or memory is told, and tried again after a backoff; while there is a
-//! spare descriptor, connections without one are dropped instead.
+//! A server takes one connection, and no more until the user has accepted it. If descriptors or
+//! memory are lacking, the error is reported, and accepting is tried again after a backoff. While
+//! there is a spare descriptor, connections without a descriptor are dropped instead.
 
 use core::ffi::c_int;
 
@@ -40,7 +40,7 @@ impl Stream {
         open_spare_fd(event_loop);
         set!(self.connection_cb = callback);
         self.handle().add(flags::LISTENING | flags::BOUND);
-        // Listening anew, with a connection that waits: the next one is taken after that.
+        // If a connection waits from before, the next one is taken after it is accepted.
         if get!(self.accepted_fd) == -1 {
             self.io().start(event_loop, ready::READABLE);
         }
@@ -48,12 +48,11 @@ impl Stream {
         Ok(())
     }
 
-    /// The listening socket is readable: takes one connection, and no more until the user has
-    /// accepted it.
+    /// Takes one connection from the readable socket, and no more until the user has accepted it.
     pub(super) fn on_connection(self) {
         let accepted = match socket::accept(self.fd()) {
             Err(error @ (Errno::EMFILE | Errno::ENFILE)) => {
-                shed_load(self.event_loop(), self.fd(), error)
+                drop_connections(self.event_loop(), self.fd(), error)
             }
             result => result,
         };
@@ -65,11 +64,11 @@ impl Stream {
                     self.io().stop(self.event_loop(), ready::READABLE);
                 }
             }
-            // Gone again, or taken by another process.
+            // The connection is gone again, or was taken by another process.
             Err(Errno::EAGAIN | Errno::ECONNABORTED) => {}
             Err(error) => {
                 if error == Errno::EBADF {
-                    // Closed behind the loop's back: there is nothing to wait for.
+                    // The descriptor was closed by other code: there is nothing to wait for.
                     self.io().stop(self.event_loop(), ready::READABLE);
                     self.handle().stop();
                 } else {
@@ -88,7 +87,7 @@ impl Stream {
         }
     }
 
-    /// Gives the connection, or the handle received, that waits to `client`.
+    /// Gives `client` the connection that waits, or the handle that was received.
     pub(super) fn accept(self, client: *mut uv_stream_t) -> Result {
         let fd = get!(self.accepted_fd);
         if fd == -1 {
@@ -110,7 +109,7 @@ impl Stream {
             Ok(()) => client.add(flags::BOUND),
             Err(_) => fd::close_quietly(fd),
         }
-        // Whether this one was taken or lost: the next one may come.
+        // This one is taken or lost; the next one may come.
         set!(self.accepted_fd = self.next_queued_fd());
         if get!(self.accepted_fd) == -1 && self.handle().has(flags::LISTENING | flags::READING) {
             self.io().start(self.event_loop(), ready::READABLE);
@@ -119,16 +118,17 @@ impl Stream {
     }
 }
 
-/// Opens the descriptor to give up when there is no other left, unless it is open.
+/// Opens the spare descriptor, unless it is open. It is closed when the process has no other left.
 fn open_spare_fd(event_loop: Loop) {
     if event_loop.spare_fd() == -1 {
         event_loop.set_spare_fd(fd::open_dummy().unwrap_or(-1));
     }
 }
 
-/// Out of descriptors: gives the spare one up to take and drop the connections that wait, which
-/// would keep the socket readable for ever and leave the peers without an answer.
-fn shed_load(event_loop: Loop, server: c_int, error: Errno) -> Result<c_int> {
+/// Drops the connections that wait, when there are no descriptors left: closes the spare one to
+/// accept them. Otherwise they would keep the socket readable for ever, and their peers would get
+/// no answer.
+fn drop_connections(event_loop: Loop, server: c_int, error: Errno) -> Result<c_int> {
     if event_loop.spare_fd() == -1 {
         return Err(error);
     }

@@ -1,9 +1,9 @@
-//! The file that a Unix domain socket's name is.
+//! The file of a Unix domain socket.
 //!
-//! Anybody may remove or replace it while the socket is open, and a relative path leads elsewhere
-//! once the working directory is another one. So what file it was right after the bind is
-//! remembered, and a file that is another one is not touched. Where a sandbox refuses to tell what
-//! a file is, every socket that the path leads to counts as this one.
+//! Other programs may remove or replace it while the socket is open, and a relative path leads
+//! elsewhere once the working directory changes. So the identity of the file is recorded right
+//! after the bind, and any other file is left alone. Where a sandbox refuses to query the file,
+//! every socket that the path leads to counts as this one.
 
 use core::ffi::{CStr, c_char};
 use core::fmt::Write;
@@ -14,26 +14,26 @@ use crate::sys::stat::{Target, status_by_stat};
 use crate::sys::{fd, file, path};
 use crate::text::Text;
 
-/// The longest path that is a name fills an address; a terminator follows.
-const LENGTH: usize = 108 + 1;
+/// The size of a path, in bytes: the longest one fills an address, and a terminator follows.
+const PATH_BYTES: usize = 108 + 1;
 
 /// A socket's file: where it is, and which one. The handle's `pipe_fname` points to it, and so to
 /// the path.
 #[repr(C)]
 pub(super) struct SocketFile {
-    path: [c_char; LENGTH],
+    path: [c_char; PATH_BYTES],
     /// Device and inode, if known. The open socket keeps the inode's number from being used again.
     identity: Option<(u64, u64)>,
 }
 
 impl SocketFile {
-    /// The file at a path of at most 108 bytes, whichever it is.
+    /// The file at a path of at most 108 bytes, whatever file it is.
     pub(super) fn at(path: &[u8]) -> SocketFile {
         let mut file = SocketFile {
-            path: [0; LENGTH],
+            path: [0; PATH_BYTES],
             identity: None,
         };
-        for (to, from) in file.path[..LENGTH - 1].iter_mut().zip(path) {
+        for (to, from) in file.path[..PATH_BYTES - 1].iter_mut().zip(path) {
             *to = *from as c_char;
         }
         file
@@ -55,12 +55,12 @@ impl SocketFile {
         unsafe { CStr::from_ptr(self.path.as_ptr()) }
     }
 
-    /// Remembers which file it is, right after a bind has made it.
+    /// Records the file's identity, right after a bind has made it.
     pub(super) fn identify(&mut self) {
         self.identity = found(Target::Link(self.path())).ok().map(|it| it.identity);
     }
 
-    /// What the target is, if it is this file.
+    /// Queries the target; `UV_ENOENT` if it is another file.
     fn own(&self, target: Target<'_>) -> Result<Found> {
         let found = found(target)?;
         match self.identity {
@@ -69,7 +69,7 @@ impl SocketFile {
         }
     }
 
-    /// Removes it, unless it is gone or another file has its place.
+    /// Removes the file, unless it is gone or was replaced by another one.
     pub(super) fn remove(&self) {
         let is_gone = matches!(
             self.own(Target::Link(self.path())),
@@ -80,26 +80,26 @@ impl SocketFile {
         }
     }
 
-    /// Adds to its permissions, and clears what else there is in its mode.
+    /// Adds to the file's permissions, and clears the other bits of its mode.
     pub(super) fn allow(&self, wanted: libc::mode_t) -> Result {
-        // Held open, it is the same file from one call to the next.
-        let Ok(held) = file::open(self.path(), libc::O_PATH | libc::O_NOFOLLOW, 0) else {
+        // An open descriptor stays on one file from one call to the next.
+        let Ok(fd) = file::open(self.path(), libc::O_PATH | libc::O_NOFOLLOW, 0) else {
             return self.allow_by(self.path(), Target::Link(self.path()), wanted);
         };
         let mut path = Text::<32>::new();
-        let _ = write!(path, "/proc/self/fd/{held}");
-        let result = match self.allow_by(path.as_c_str(), Target::Descriptor(held), wanted) {
-            // No /proc, or what it tells of this process is for root only.
+        let _ = write!(path, "/proc/self/fd/{fd}");
+        let result = match self.allow_by(path.as_c_str(), Target::Descriptor(fd), wanted) {
+            // There is no /proc, or only root may use it for this process.
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => {
                 self.allow_by(self.path(), Target::Link(self.path()), wanted)
             }
             result => result,
         };
-        fd::close_quietly(held);
+        fd::close_quietly(fd);
         result
     }
 
-    /// The same by a path that leads to the target.
+    /// Adds permissions by a path that leads to the target.
     fn allow_by(&self, path: &CStr, target: Target<'_>, wanted: libc::mode_t) -> Result {
         let mode = self.own(target)?.mode;
         let new_mode = mode & 0o777 | wanted;
@@ -110,15 +110,15 @@ impl SocketFile {
     }
 }
 
-/// A socket's file as it was found.
+/// The status of a socket's file.
 struct Found {
     identity: (u64, u64),
     mode: libc::mode_t,
 }
 
-/// What there is, where that is a socket.
+/// Queries a file, which must be a socket; `UV_ENOENT` otherwise.
 fn found(target: Target<'_>) -> Result<Found> {
-    // Not the newer call, which more sandboxes refuse.
+    // Not by statx, which more sandboxes refuse.
     let status = status_by_stat(target)?;
     let mode = status.st_mode as libc::mode_t;
     if mode & libc::S_IFMT != libc::S_IFSOCK {

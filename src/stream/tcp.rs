@@ -1,7 +1,8 @@
 //! TCP sockets.
 //!
 //! The socket is made when its address family is known: by `uv_tcp_init_ex`, bind, connect or
-//! listen. `UV_EADDRINUSE` of a bind is told by the connect after it, as on Windows, and by every listen.
+//! listen. `UV_EADDRINUSE` of a bind is reported by the connect after it, as on Windows, and by
+//! every listen.
 //!
 //! <https://docs.libuv.org/en/v1.x/tcp.html>
 
@@ -33,7 +34,7 @@ impl Tcp {
         self.stream().handle()
     }
 
-    /// `UV_EINVAL` for a handle that is no stream. What works with any socket is left to it.
+    /// `UV_EINVAL` for a handle that is no stream. Options apply to other streams as well.
     fn as_stream(self) -> Result<Tcp> {
         self.stream().expected().map(|_| self)
     }
@@ -118,7 +119,7 @@ impl Tcp {
     pub(super) fn prepare_to_listen(self) -> Result {
         self.delayed_error()?;
         if self.handle().has(flags::TCP_BIND_FAILED) {
-            // Told to a connect before; the kernel would pick a port that nobody asked for.
+            // Reported to a connect before; the kernel would pick a random port.
             return Err(Errno::EADDRINUSE);
         }
         self.make_socket(libc::AF_INET, 0)
@@ -148,12 +149,12 @@ impl Tcp {
         Ok(())
     }
 
-    /// Starts to connect; an answer that is there already is left for the callback to tell.
+    /// Starts to connect. A refusal that is known at once is returned, for the callback to report.
     fn try_connect(self, address: Address) -> Result<Option<Errno>> {
         self.make_socket(address.family(), flags::READABLE | flags::WRITABLE)?;
         let mut scoped = None;
         let address = match address.without_scope() {
-            // Which link is meant, the address does not say: the first that there is.
+            // The address does not say which link is meant: the first link-local one is used.
             Some(mut copy) => {
                 copy.sin6_scope_id = interface::link_local_scope();
                 Address::from_v6(scoped.insert(copy))
@@ -210,7 +211,7 @@ impl Tcp {
     }
 
     fn close_reset(self, callback: uv_close_cb) -> Result {
-        // A shutdown in progress promises the peer an orderly end.
+        // A shutdown in progress ends the connection in an orderly way, which a reset would undo.
         if !get!(self.shutdown_req).is_null() {
             return Err(Errno::EINVAL);
         }
@@ -238,10 +239,11 @@ pub unsafe extern "C" fn uv_tcp_init(r#loop: *mut uv_loop_t, handle: *mut uv_tcp
     unsafe { Tcp::from_ptr(handle).init(Loop::from_ptr(r#loop), libc::AF_UNSPEC) }.into_code()
 }
 
-/// The same, with a socket of the address family in the lower eight bits of `flags` made at once,
-/// unless that is `AF_UNSPEC`.
+/// Makes `handle` a TCP handle. The lower eight bits of `flags` are an address family: its socket
+/// is made at once, or later for `AF_UNSPEC`.
 ///
-/// Returns 0 or an error: `UV_EINVAL` for other families or bits, or what making the socket gave.
+/// Returns 0 or an error: `UV_EINVAL` for other families or bits, or that of making the socket,
+/// such as `UV_EMFILE`.
 ///
 /// <https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_init_ex>
 ///
@@ -261,7 +263,7 @@ pub unsafe extern "C" fn uv_tcp_init_ex(
     unsafe { Tcp::from_ptr(handle).init(Loop::from_ptr(r#loop), family) }.into_code()
 }
 
-/// Makes an existing socket the handle's; it becomes non-blocking. Whether it is a TCP socket is
+/// Gives the handle an existing socket, which becomes non-blocking. Whether it is a TCP socket is
 /// not checked.
 ///
 /// Returns 0 or an error: `UV_EEXIST` when the loop watches it already, `UV_EBUSY` when the handle
@@ -358,9 +360,9 @@ pub unsafe extern "C" fn uv_tcp_simultaneous_accepts(
 }
 
 /// Binds the socket to a local address. `flags` may be `UV_TCP_IPV6ONLY`, which keeps IPv4 out, and
-/// `UV_TCP_REUSEPORT`, which lets several sockets share the port's connections.
+/// `UV_TCP_REUSEPORT`, which distributes the port's connections among several sockets.
 ///
-/// Returns 0 or an error: `UV_EINVAL` for wrong flags or families. `UV_EADDRINUSE` is told by
+/// Returns 0 or an error: `UV_EINVAL` for wrong flags or families. `UV_EADDRINUSE` is reported by
 /// `uv_listen` or `uv_tcp_connect`.
 ///
 /// <https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_bind>
@@ -405,7 +407,8 @@ pub unsafe extern "C" fn uv_tcp_getsockname(
 
 /// Writes the peer's address to `name`, as `uv_tcp_getsockname` does.
 ///
-/// Returns 0 or an error: `UV_ENOTCONN` without a peer, and others as above.
+/// Returns 0 or an error: `UV_ENOTCONN` without a peer, `UV_EBADF` without a socket, or an earlier
+/// bind's.
 ///
 /// <https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_getpeername>
 ///
@@ -431,7 +434,7 @@ pub unsafe extern "C" fn uv_tcp_getpeername(
 /// <https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_close_reset>
 ///
 /// # Safety
-/// As `uv_close`.
+/// The requirements of `uv_close` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_tcp_close_reset(handle: *mut uv_tcp_t, close_cb: uv_close_cb) -> c_int {
     // SAFETY: common pointer contract.
@@ -441,10 +444,10 @@ pub unsafe extern "C" fn uv_tcp_close_reset(handle: *mut uv_tcp_t, close_cb: uv_
         .into_code()
 }
 
-/// Connects to an address; `cb` gets the outcome.
+/// Connects to an address; `cb` gets the result.
 ///
 /// Returns 0 or an error: `UV_EALREADY` while connecting, `UV_EINVAL` for a closing handle or a
-/// family that is not IPv4 or IPv6, or what the system said at once.
+/// family that is not IPv4 or IPv6, or an error that the system reports at once.
 ///
 /// <https://docs.libuv.org/en/v1.x/tcp.html#c.uv_tcp_connect>
 ///

@@ -1,11 +1,11 @@
 //! Terminals.
 //!
-//! A terminal is opened a second time, so that making it non-blocking concerns nobody else who has
-//! the descriptor; the one that was passed stays the caller's, as it is. Where that cannot be done,
-//! and for the controlling side of a pseudo terminal, which has no name, the handle takes the
-//! descriptor itself and writes to it block.
+//! A terminal is opened a second time, so that making it non-blocking does not affect other users
+//! of the descriptor. The one that was passed stays the caller's, unchanged. Where that fails, and
+//! for the controlling side of a pseudo terminal, which has no name, the handle takes the
+//! descriptor itself, and writes to it block.
 //!
-//! The mode that the terminal had before the first change is kept for `uv_tty_reset_mode`, in
+//! The mode of the terminal before the first change is kept for `uv_tty_reset_mode`, in
 //! `tty_reset`.
 //!
 //! <https://docs.libuv.org/en/v1.x/tty.html>
@@ -27,7 +27,7 @@ view!(
     Tty => uv_tty_t
 );
 
-/// What kind of handle a descriptor would make.
+/// The type of handle for a descriptor.
 pub(crate) fn guess_handle(fd: c_int) -> uv_handle_type {
     if fd < 0 {
         return UV_UNKNOWN_HANDLE;
@@ -54,7 +54,7 @@ fn guess_socket(fd: c_int) -> Result<uv_handle_type> {
     })
 }
 
-/// In which directions a descriptor was opened.
+/// The directions in which a descriptor was opened.
 fn directions(access: c_int) -> c_uint {
     match access {
         libc::O_RDONLY => flags::READABLE,
@@ -73,7 +73,7 @@ impl Tty {
         self.stream().fd()
     }
 
-    /// Takes a descriptor of that kind, which is not a file.
+    /// Takes a descriptor of type `kind`, which is not a file.
     fn init(self, event_loop: Loop, fd: c_int, kind: uv_handle_type) -> Result {
         let access = descriptor::status_flags(fd)? & libc::O_ACCMODE;
         let reopened = if kind == UV_TTY && !tty::is_master(fd) {
@@ -82,7 +82,7 @@ impl Tty {
             None
         };
         let own = reopened.unwrap_or(fd);
-        // What is shared with others stays blocking if it is written to.
+        // A descriptor that others use stays blocking if it is written to.
         let blocks = kind == UV_TTY && reopened.is_none() && access != libc::O_RDONLY;
         self.stream().init(event_loop, UV_TTY);
         set!(self.mode = UV_TTY_MODE_NORMAL as c_int);
@@ -129,7 +129,7 @@ impl Tty {
         Ok(())
     }
 
-    /// Sets the mode that the handle has, if somebody else has changed the terminal. Otherwise that
+    /// Sets the handle's mode again, if other code has changed the terminal. To set it without need
     /// would only stop a process in the background.
     fn set_mode_again(self, mode: uv_tty_mode_t) -> Result {
         if !self.stream().handle().has(flags::TTY_HAS_NORMAL) {
@@ -142,7 +142,7 @@ impl Tty {
         tty::set_settings(self.fd(), &settings)
     }
 
-    /// What a mode makes of the normal settings, which are kept.
+    /// The settings of a mode, made from the normal ones.
     fn settings_of(self, mode: uv_tty_mode_t) -> Result<libc::termios> {
         let mut settings = get!(self.orig_termios);
         match mode {
@@ -163,7 +163,8 @@ impl Tty {
     }
 }
 
-/// Input as it is typed, key by key, without echo and signals; output with line ends as usual.
+/// Makes settings raw: input comes as it is typed, key by key, without echo and signals; output has
+/// line ends as usual.
 fn make_raw(settings: &mut libc::termios) {
     settings.c_iflag &= !(libc::BRKINT | libc::ICRNL | libc::INPCK | libc::ISTRIP | libc::IXON);
     settings.c_oflag |= libc::ONLCR;
@@ -176,7 +177,7 @@ fn make_raw(settings: &mut libc::termios) {
 // C entry points
 
 /// Makes `handle` a stream on the terminal `fd`: readable, writable or both as `fd` was opened. The
-/// terminal is opened a second time if possible, and `fd` stays the caller's and as it is; otherwise
+/// terminal is opened a second time if possible, and `fd` stays the caller's, unchanged; otherwise
 /// the handle takes `fd`, and writing blocks. The last parameter has no meaning.
 ///
 /// Returns 0 or an error: `UV_EINVAL` for a file or what is not open.
@@ -202,11 +203,12 @@ pub unsafe extern "C" fn uv_tty_init(
 }
 
 /// Sets the terminal's mode: `UV_TTY_MODE_NORMAL` (as it was), `UV_TTY_MODE_RAW` or
-/// `UV_TTY_MODE_RAW_VT` (keys as they are typed, without echo and signals), `UV_TTY_MODE_IO` (nothing
-/// is changed on the way). Setting the mode that the handle has sets the terminal again, if somebody
-/// else has changed it since.
+/// `UV_TTY_MODE_RAW_VT` (keys as they are typed, without echo and signals), `UV_TTY_MODE_IO`
+/// (nothing is changed on the way). Setting the current mode anew restores it if other code has
+/// changed the terminal since.
 ///
-/// Returns 0 or an error: `UV_EINVAL` for another mode, `UV_ENOTTY`, `UV_EBADF` for a closing handle.
+/// Returns 0 or an error: `UV_EINVAL` for another mode, `UV_ENOTTY`, `UV_EBADF` for a closing
+/// handle.
 ///
 /// <https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_set_mode>
 ///
@@ -225,8 +227,8 @@ pub unsafe extern "C" fn uv_tty_set_mode(handle: *mut uv_tty_t, mode: uv_tty_mod
     }
 }
 
-/// Gives the terminal back the mode that it had before the first `uv_tty_set_mode`, for the end of
-/// the program. May be called from a signal handler.
+/// Restores the terminal's mode from before the first `uv_tty_set_mode`, for the end of the
+/// program. May be called from a signal handler.
 ///
 /// Returns 0 or an error: `UV_EBUSY` when it interrupts `uv_tty_set_mode`.
 ///
@@ -263,7 +265,7 @@ pub unsafe extern "C" fn uv_tty_get_winsize(
     }
 }
 
-/// Says who is to process control sequences, on Windows. Elsewhere it has no effect.
+/// Sets whether the console processes control sequences, on Windows. Elsewhere it has no effect.
 ///
 /// <https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_set_vterm_state>
 #[unsafe(no_mangle)]
@@ -271,7 +273,8 @@ pub extern "C" fn uv_tty_set_vterm_state(state: uv_tty_vtermstate_t) {
     let _ = state;
 }
 
-/// Tells who processes control sequences, on Windows. Elsewhere it returns `UV_ENOTSUP`.
+/// Reads whether the console processes control sequences, on Windows. Elsewhere it returns
+/// `UV_ENOTSUP`.
 ///
 /// <https://docs.libuv.org/en/v1.x/tty.html#c.uv_tty_get_vterm_state>
 ///

@@ -1,8 +1,9 @@
-//! The terminal settings to go back to when the program ends.
+//! The terminal settings to restore when the program ends.
 //!
-//! [`reset`] is async-signal-safe: what it calls is tcsetattr and atomic operations; `errno` is saved
-//! and restored; nothing is allocated or waited for. The lock is held for a few stores or one
-//! tcsetattr. Who interrupts its holder in a signal handler must not wait for it, and does not.
+//! [`reset`] is async-signal-safe: it calls tcsetattr and atomic operations, saves and restores
+//! `errno`, allocates nothing and does not block. The lock is taken for a few stores or one
+//! tcsetattr. A signal handler that interrupts the thread with the lock must not wait for it, and
+//! does not.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
@@ -12,7 +13,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use crate::errors::{Errno, Result};
 use crate::sys::tty;
 
-/// The settings of the terminal whose mode was changed first; a descriptor of −1 is none.
+/// The settings of the terminal whose mode was changed first; `fd` is −1 if there is none.
 struct Original {
     fd: c_int,
     settings: MaybeUninit<libc::termios>,
@@ -34,7 +35,7 @@ static GLOBAL: Global = Global {
     }),
 };
 
-/// Works on the settings, unless somebody else does.
+/// Calls `work` with the settings, unless the lock is taken: then `None`.
 fn try_with<R>(work: impl FnOnce(&mut Original) -> R) -> Option<R> {
     let lock = &GLOBAL.is_locked;
     if lock
@@ -43,13 +44,13 @@ fn try_with<R>(work: impl FnOnce(&mut Original) -> R) -> Option<R> {
     {
         return None;
     }
-    // SAFETY: only one at a time gets here.
+    // SAFETY: under the lock, which was taken above.
     let result = work(unsafe { &mut *GLOBAL.original.get() });
     lock.store(false, Release);
     Some(result)
 }
 
-/// Works on the settings. Not for signal handlers.
+/// Calls `work` with the settings, once the lock is free. Not for signal handlers.
 fn with(mut work: impl FnMut(&mut Original)) {
     while try_with(&mut work).is_none() {
         core::hint::spin_loop();
@@ -66,7 +67,8 @@ pub(super) fn remember(fd: c_int, settings: &libc::termios) {
     });
 }
 
-/// The descriptor is about to be closed: if its settings are the ones kept, goes back to them.
+/// Restores the settings if they are those of a descriptor that is about to be closed, and forgets
+/// them.
 pub(super) fn forget(fd: c_int) {
     with(|original| {
         if original.fd == fd {
@@ -76,14 +78,14 @@ pub(super) fn forget(fd: c_int) {
     });
 }
 
-/// Goes back to the settings that are kept, if any.
+/// Restores the settings that are kept, if any. `UV_EBUSY` if the lock is taken.
 pub(super) fn reset() -> Result {
     // SAFETY: the location is this thread's own.
     let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
+    // SAFETY: the location is this thread's own.
     let saved = unsafe { *errno };
     let result = try_with(|original| original.restore());
-    // SAFETY: as above.
+    // SAFETY: the location is this thread's own.
     unsafe { *errno = saved };
     result.unwrap_or(Err(Errno::EBUSY))
 }

@@ -5,7 +5,8 @@ use core::ffi::{c_char, c_int, c_uint};
 use crate::errors::{Errno, Result};
 use crate::sys::socket::{self, End};
 
-/// Flag of bind2 and connect2: a name that is too long is an error rather than cut.
+/// Flag of `uv_pipe_bind2` and `uv_pipe_connect2`: a name that is too long is an error rather than
+/// cut.
 const UV_PIPE_NO_TRUNCATE: c_uint = 1;
 
 /// The address of a Unix domain socket, with a terminator behind a path that fills it.
@@ -19,7 +20,8 @@ pub(super) struct Name {
 const PATH_OFFSET: usize = core::mem::offset_of!(libc::sockaddr_un, sun_path);
 
 impl Name {
-    /// A path, or a name in the abstract namespace, which begins with a zero byte.
+    /// The address of a path, or of a name in the abstract namespace, which begins with a zero
+    /// byte. `UV_EINVAL` for wrong names or options.
     pub(super) fn new(name: &[u8], options: c_uint) -> Result<Name> {
         // SAFETY: an all-zero address is valid.
         let mut address: libc::sockaddr_un = unsafe { core::mem::zeroed() };
@@ -50,7 +52,7 @@ impl Name {
         })
     }
 
-    /// The same of a peer, which has a name.
+    /// The address of a peer; `UV_EINVAL` for an empty name.
     pub(super) fn to_connect(name: &[u8], options: c_uint) -> Result<Name> {
         if name.is_empty() {
             return Err(Errno::EINVAL);
@@ -81,7 +83,7 @@ pub(super) fn unix_name(fd: c_int, end: End) -> Result<(libc::sockaddr_un, usize
     Ok((address, (length as usize).saturating_sub(PATH_OFFSET)))
 }
 
-/// The first `length` bytes of a name: of a path what is before the terminator, of a name in the
+/// The text of a name of `length` bytes: of a path what is before the terminator, of a name in the
 /// abstract namespace all.
 pub(super) fn text_of(address: &libc::sockaddr_un, length: usize) -> &[u8] {
     let path = &address.sun_path;

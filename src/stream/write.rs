@@ -1,8 +1,7 @@
 //! Writing to streams.
 //!
-//! A write is tried at once when none waits before it, and its callback still comes later, from
-//! the loop. Done writes, and those that failed, move from `write_queue` to
-//! `write_completed_queue` in order.
+//! A write is tried at once if none waits before it; its callback still comes later, from the loop.
+//! Writes that are done, or failed, move from `write_queue` to `write_completed_queue` in order.
 
 use core::ffi::{c_int, c_uint};
 
@@ -17,8 +16,8 @@ use crate::request::Request;
 use crate::sys::socket;
 use crate::view::{addr, get, owner, set, view};
 
-/// Writes in a row before the others of the loop get their turn.
-const MOST_WRITES: u32 = 32;
+/// How many writes are made in a row before other watchers of the loop get their turn.
+const WRITE_BUDGET: u32 = 32;
 
 view!(
     /// A write in progress.
@@ -80,7 +79,7 @@ impl Write {
         unsafe { buffers::total(self.buffer(index), get!(self.nbufs) - index) }
     }
 
-    /// Takes `count` bytes off the buffers; says whether all are written.
+    /// Takes `count` bytes off the buffers; returns whether all are written.
     fn advance(self, mut count: usize) -> bool {
         set!(self.write_extra.nwritten = get!(self.write_extra.nwritten) + count);
         let (mut index, last) = (get!(self.write_index), get!(self.nbufs));
@@ -113,8 +112,8 @@ impl Write {
         (!handle.is_null()).then(|| unsafe { Handle::from_ptr(handle.cast()) })
     }
 
-    /// Moves a write that is done, or failed with `error`, to those whose callback is due. What of
-    /// a failed one was not written counts as queued until then.
+    /// Moves a write that is done, or failed with `error`, to those whose callback is due. Bytes of
+    /// a failed one that were not written count as queued until then.
     fn finish(self, error: c_int) {
         self.link().remove();
         set!(self.error = error);
@@ -124,7 +123,7 @@ impl Write {
         self.stream().completed_writes().push_back(self.link());
     }
 
-    /// Takes a write back that is not done; what of it was written stays written.
+    /// Cancels a write that is not done; bytes that were written stay written.
     pub(crate) fn cancel(self) -> Result {
         if self.is_done() {
             return Ok(());
@@ -154,7 +153,7 @@ impl Write {
 }
 
 impl Stream {
-    /// Whether a write makes sense now.
+    /// Checks the arguments of a write, and whether the stream can be written to.
     fn check_write(
         self,
         buffers: *const uv_buf_t,
@@ -206,7 +205,7 @@ impl Stream {
         set!(self.write_queue_size = get!(self.write_queue_size) + request.remaining());
         self.write_queue().push_back(request.link());
         if self.connect_request().is_some() {
-            // The connection, once made, writes.
+            // The write waits until the connection is made.
         } else if was_empty {
             self.write_queued();
         } else {
@@ -242,13 +241,13 @@ impl Stream {
         let (count, fd) = (count as usize, self.fd());
         let result = match passed {
             Some(passed) => {
-                // The first of many buffers may be empty, and one call does not get beyond them.
+                // The first of many buffers may be empty, and one call sends no more than those.
                 let skip = empty_buffers(buffers, count as c_uint) as usize;
                 let buffers = buffers.wrapping_add(skip);
                 // SAFETY: the user vouches for the buffers until the write is done.
                 unsafe { socket::send_with_fd(fd, buffers, count - skip, passed_fd(passed)?) }
             }
-            // SAFETY: as above.
+            // SAFETY: the user vouches for the buffers until the write is done.
             None => unsafe { socket::write_buffers(fd, buffers, count) },
         };
         match result {
@@ -257,10 +256,10 @@ impl Stream {
         }
     }
 
-    /// Writes of the queue what the descriptor takes.
+    /// Writes as much of the queue as the descriptor takes, within the budget.
     pub(super) fn write_queued(self) {
         let event_loop = self.event_loop();
-        let mut turns = MOST_WRITES;
+        let mut budget = WRITE_BUDGET;
         while let Some(link) = self.write_queue().front() {
             let request = Write::from_link(link);
             let index = get!(request.write_index);
@@ -272,8 +271,8 @@ impl Stream {
                     if request.advance(count) {
                         request.finish(0);
                         self.io().feed(event_loop);
-                        turns -= 1;
-                        if turns > 0 {
+                        budget -= 1;
+                        if budget > 0 {
                             continue;
                         }
                         break;
@@ -317,8 +316,8 @@ impl Stream {
         }
     }
 
-    /// Marks the writes that wait now, for [`Stream::cancel_writes_given_up`].
-    pub(super) fn give_writes_up(self) {
+    /// Marks the writes that wait now, for [`Stream::cancel_marked_writes`].
+    pub(super) fn mark_waiting_writes(self) {
         let mut next = self.write_queue().front();
         while let Some(link) = next {
             let request = Write::from_link(link);
@@ -327,7 +326,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn cancel_writes_given_up(self) {
+    pub(super) fn cancel_marked_writes(self) {
         while let Some(link) = self.write_queue().front() {
             let request = Write::from_link(link);
             if get!(request.error) == 0 {
@@ -338,7 +337,7 @@ impl Stream {
     }
 }
 
-/// The handle that is to be passed, if any. It needs a byte to come along with.
+/// The handle that is to be passed, if any. `UV_EINVAL` without a byte to pass it with.
 fn handle_to_pass(
     passed: *mut uv_stream_t,
     buffers: *const uv_buf_t,
@@ -399,17 +398,18 @@ pub unsafe extern "C" fn uv_write(
         .into_code()
 }
 
-/// The same, and passes `send_handle`, a TCP, pipe or UDP handle, to the process at the other end
-/// of a pipe that was initialised for that. The handle must stay open until `cb` is called.
+/// Writes buffers to a pipe as `uv_write` does, and passes `send_handle`, a TCP, pipe or UDP
+/// handle, to the process at the other end. The pipe must be initialised for that, and the handle
+/// stay open until `cb` is called.
 ///
-/// Returns 0 or an error, as `uv_write` does; `UV_EINVAL` for a pipe that does not pass handles, and
-/// for empty buffers, with which no handle can come along; `UV_EBADF` for a handle without a
+/// Returns 0 or an error, as `uv_write` does; `UV_EINVAL` for a pipe that does not pass handles,
+/// and for empty buffers, with which no handle can be passed; `UV_EBADF` for a handle without a
 /// descriptor.
 ///
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write2>
 ///
 /// # Safety
-/// As `uv_write`; `send_handle` must be null or initialised.
+/// The requirements of `uv_write` apply; `send_handle` must be null or initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_write2(
     req: *mut uv_write_t,
@@ -430,8 +430,8 @@ pub unsafe extern "C" fn uv_write2(
 
 /// Writes what can be written at once, without a request.
 ///
-/// Returns the number of bytes written, or an error: `UV_EAGAIN` when nothing can be, or writes
-/// wait already; others as of `uv_write`.
+/// Returns the number of bytes written, or an error: `UV_EAGAIN` when nothing can be written, or
+/// writes wait already; or an error of `uv_write`.
 ///
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write>
 ///
@@ -449,12 +449,13 @@ pub unsafe extern "C" fn uv_try_write(
         .into_code()
 }
 
-/// The same, and passes a handle, as `uv_write2` does.
+/// Writes what can be written at once, as `uv_try_write` does, and passes a handle, as `uv_write2`
+/// does.
 ///
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_try_write2>
 ///
 /// # Safety
-/// As `uv_try_write`; `send_handle` must be null or initialised.
+/// The requirements of `uv_try_write` apply; `send_handle` must be null or initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_try_write2(
     handle: *mut uv_stream_t,
@@ -468,7 +469,7 @@ pub unsafe extern "C" fn uv_try_write2(
         .into_code()
 }
 
-/// How many bytes a write has written; valid in its callback.
+/// The number of bytes that a write has written; valid in its callback.
 ///
 /// <https://docs.libuv.org/en/v1.x/stream.html#c.uv_write_nwritten>
 ///

@@ -1,6 +1,6 @@
-//! The clocks that the library itself goes by.
+//! The clock that the library itself uses.
 
-/// Nanoseconds of a clock that only goes forward.
+/// The time of the monotonic clock, in nanoseconds.
 #[inline]
 pub(crate) fn monotonic_ns() -> u64 {
     read(libc::CLOCK_MONOTONIC)

@@ -1,4 +1,4 @@
-//! Reading folders.
+//! Reading directories.
 
 use core::ffi::{CStr, c_int};
 use core::mem::ManuallyDrop;
@@ -8,10 +8,10 @@ use super::{fd, large, retry};
 use crate::abi::*;
 use crate::errors::{Errno, Result};
 
-/// An open folder.
+/// An open directory.
 pub(crate) struct Directory(NonNull<libc::DIR>);
 
-/// One entry, which stays valid until the next one is read.
+/// An entry of a directory, which is valid until the next one is read.
 pub(crate) struct Entry<'a> {
     pub(crate) name: &'a CStr,
     pub(crate) kind: uv_dirent_type_t,
@@ -25,7 +25,7 @@ impl Directory {
         Directory(stream).own()
     }
 
-    /// With a descriptor that is none of the standard ones, as [`fd::own`] makes it.
+    /// Makes sure that the descriptor is above the standard ones, as [`fd::own`] does.
     fn own(self) -> Result<Directory> {
         // SAFETY: an open stream.
         let current = unsafe { libc::dirfd(self.0.as_ptr()) };
@@ -43,8 +43,8 @@ impl Directory {
         NonNull::new(stream).map(Directory).ok_or_else(failed)
     }
 
-    /// Opens a path that is relative to another folder, whose descriptor is `parent`. `flags` are
-    /// those of `openat` beside the usual ones.
+    /// Opens a path that is relative to another directory, whose descriptor is `parent`. `flags`
+    /// are added to the usual ones of `openat`.
     pub(crate) fn open_at(parent: c_int, path: &CStr, flags: c_int) -> Result<Directory> {
         let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
         // SAFETY: the path is terminated.
@@ -64,7 +64,7 @@ impl Directory {
         unsafe { libc::dirfd(self.0.as_ptr()) }
     }
 
-    /// The folder in C's hands, to be had back with [`Directory::from_raw`].
+    /// The directory as libc's stream, to be taken back with [`Directory::from_raw`].
     pub(crate) fn into_raw(self) -> *mut libc::DIR {
         ManuallyDrop::new(self).0.as_ptr()
     }
@@ -78,10 +78,10 @@ impl Directory {
     /// The next entry but `.` and `..`; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Entry<'_>>> {
         loop {
-            // The end and an error look alike but for errno.
+            // Only errno distinguishes the end from an error.
             // SAFETY: the location is this thread's own.
             unsafe { *libc::__errno_location() = 0 };
-            // SAFETY: an open stream, that nobody else uses at the same time.
+            // SAFETY: an open stream, which no other code uses at the same time.
             let entry = unsafe { large::readdir(self.0.as_ptr()) };
             if entry.is_null() {
                 return match Errno::last() {

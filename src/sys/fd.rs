@@ -7,14 +7,14 @@ use crate::errors::{Errno, Result};
 
 /// Closes a descriptor. An interrupted close is not repeated: on Linux the descriptor is gone.
 pub(crate) fn close(fd: c_int) -> Result {
-    // SAFETY: closing takes no memory; that the descriptor is ours to close is the caller's care.
+    // SAFETY: closing takes no memory; the caller owns the descriptor.
     match cvt(unsafe { libc::close(fd) }) {
         Err(Errno::EINTR | Errno::EINPROGRESS) | Ok(_) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Closes a descriptor whose closing error nobody can be told. Like any call, it may change `errno`.
+/// Closes a descriptor where an error of closing cannot be reported. It may change `errno`.
 pub(crate) fn close_quietly(fd: c_int) {
     let _ = close(fd);
 }
@@ -25,7 +25,7 @@ pub(crate) fn set_nonblocking(fd: c_int, on: bool) -> Result {
     retry(|| unsafe { libc::ioctl(fd, libc::FIONBIO, &raw mut flag) }).map(drop)
 }
 
-/// The same for descriptors whose driver does not know the ioctl.
+/// Makes a descriptor non-blocking whose driver does not know the ioctl.
 pub(crate) fn set_nonblocking_by_flags(fd: c_int) -> Result {
     let flags = status_flags(fd)?;
     // SAFETY: F_SETFL takes an int.
@@ -37,14 +37,15 @@ pub(crate) fn set_cloexec(fd: c_int) -> Result {
     retry(|| unsafe { libc::ioctl(fd, libc::FIOCLEX) }).map(drop)
 }
 
-/// Makes a new descriptor, which is not inherited, one of the library's own: none of the standard
-/// ones. Where those are closed, a child would take it for its input or output, and so would whatever
-/// prints. The descriptor is closed if this fails.
+/// Makes a new descriptor one of the library's own, above the standard ones. It is not inherited.
+/// Where the standard ones are closed, a child would take it for its input or output, and printing
+/// would write to it. The descriptor is closed if this fails.
 pub(crate) fn own(fd: c_int) -> Result<c_int> {
     at_least(fd, libc::STDERR_FILENO + 1)
 }
 
-/// The same with another lower limit.
+/// Makes a new descriptor at least `lowest`, by duplicating it if need be. The descriptor is closed
+/// if this fails.
 pub(crate) fn at_least(fd: c_int, lowest: c_int) -> Result<c_int> {
     if fd >= lowest {
         return Ok(fd);
@@ -54,13 +55,13 @@ pub(crate) fn at_least(fd: c_int, lowest: c_int) -> Result<c_int> {
     moved
 }
 
-/// Another descriptor of the same open file, no less than `lowest`, that is not inherited.
+/// Another descriptor of one open file, at least `lowest`, that is not inherited.
 pub(crate) fn duplicate(fd: c_int, lowest: c_int) -> Result<c_int> {
     // SAFETY: takes and gives numbers.
     cvt(unsafe { large::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })
 }
 
-/// Does something while the standard descriptors are open, should they not be.
+/// Calls `work` while the standard descriptors are open, opening those that are not.
 #[cfg(feature = "portable-poller")]
 pub(crate) fn with_standard_taken<R>(work: impl FnOnce() -> R) -> Result<R> {
     let first = open_null()?;
@@ -84,12 +85,12 @@ fn open_null() -> Result<c_int> {
     retry(|| unsafe { large::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
 }
 
-/// A descriptor of nothing in particular, to be given up when it is needed.
+/// A descriptor of the null device, to be closed when the process needs a number.
 pub(crate) fn open_dummy() -> Result<c_int> {
     open_null().and_then(own)
 }
 
-/// A pipe whose ends, to read from and to write to, are not inherited, and no less than `lowest`.
+/// Makes a pipe. Its ends, to read from and to write to, are at least `lowest` and not inherited.
 pub(crate) fn pipe(lowest: c_int) -> Result<[c_int; 2]> {
     let mut ends = [-1; 2];
     // SAFETY: `ends` has room for two.
@@ -97,7 +98,8 @@ pub(crate) fn pipe(lowest: c_int) -> Result<[c_int; 2]> {
     pair_at_least(ends, lowest)
 }
 
-/// Both descriptors of a new pair, as [`at_least`] makes them.
+/// Makes both descriptors of a new pair at least `lowest`, as [`at_least`] does; both are closed if
+/// this fails.
 pub(crate) fn pair_at_least([first, second]: [c_int; 2], lowest: c_int) -> Result<[c_int; 2]> {
     let first = at_least(first, lowest).inspect_err(|_| close_quietly(second))?;
     let second = at_least(second, lowest).inspect_err(|_| close_quietly(first))?;
@@ -109,7 +111,7 @@ pub(crate) fn eventfd() -> Result<c_int> {
     cvt(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).and_then(own)
 }
 
-/// Wakes whoever waits on the eventfd. Async-signal-safe.
+/// Wakes the thread that waits for the eventfd. Async-signal-safe.
 pub(crate) fn eventfd_signal(fd: c_int) {
     let one = 1u64;
     // A full counter (EAGAIN) has woken its reader already.

@@ -13,18 +13,18 @@ pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<c_in
     retry(|| unsafe { large::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) })
 }
 
-/// Makes and opens a file of its own; its name replaces the `XXXXXX` that `template` ends with.
+/// Makes and opens a new file; its name replaces the `XXXXXX` that `template` ends with.
 ///
 /// # Safety
 /// `template` must be a terminated string in writable memory.
 pub(crate) unsafe fn mkstemp(template: *mut c_char) -> Result<c_int> {
-    // Not made again when interrupted: the template has been written to by then.
+    // Not repeated when interrupted: the template has been written to by then.
     // SAFETY: the caller vouches for the template.
     cvt(unsafe { libc::mkostemp(template, libc::O_CLOEXEC) })
 }
 
-/// Reads into buffers, at the file's own position without an offset. A signal that interrupts the
-/// call before there is data makes it fail with `EINTR`.
+/// Reads into buffers, at `offset` or else at the file's own position. `EINTR` if a signal
+/// interrupts the call before there is data.
 ///
 /// # Safety
 /// `buffers` must point to `count` buffers that are writable for their lengths.
@@ -47,7 +47,8 @@ pub(crate) unsafe fn read(
     })
 }
 
-/// Writes buffers, at the file's own position without an offset; how many bytes it took.
+/// Writes buffers, at `offset` or else at the file's own position; returns how many bytes were
+/// written.
 ///
 /// # Safety
 /// `buffers` must point to `count` buffers that are readable for their lengths.
@@ -70,7 +71,7 @@ pub(crate) unsafe fn write(
     })
 }
 
-/// Reads into memory of this library's, at the file's own position without an offset.
+/// Reads into memory of this library's, at `offset` or else at the file's own position.
 pub(crate) fn read_slice(fd: c_int, into: &mut [u8], offset: Option<i64>) -> Result<usize> {
     let buffer = uv_buf_t {
         base: into.as_mut_ptr().cast(),
@@ -95,7 +96,7 @@ pub(crate) fn write_slice(fd: c_int, from: &[u8]) -> Result<usize> {
     unsafe { write(fd, &raw const buffer, 1, None) }
 }
 
-/// Waits until a non-blocking descriptor takes data, or will report an error.
+/// Blocks until a non-blocking descriptor takes data, or will report an error.
 pub(crate) fn wait_until_writable(fd: c_int) -> Result {
     let mut watched = libc::pollfd {
         fd,
@@ -106,7 +107,8 @@ pub(crate) fn wait_until_writable(fd: c_int) -> Result {
     retry(|| unsafe { libc::poll(&mut watched, 1, -1) }).map(drop)
 }
 
-/// Has the kernel copy bytes to `out`; from `offset`, or from and on `from`'s own position.
+/// Has the kernel copy bytes to `out`, from `offset`, or else from `from`'s own position, which
+/// moves.
 pub(crate) fn sendfile(
     out: c_int,
     from: c_int,
@@ -131,7 +133,7 @@ pub(crate) fn copy_file_range(out: c_int, from: c_int, count: usize) -> Result<u
     })
 }
 
-/// Makes `out` share the data of `from` until one of them changes.
+/// Makes `out` a clone of `from`: both use one copy of the data until one of them changes.
 pub(crate) fn clone(out: c_int, from: c_int) -> Result {
     // SAFETY: FICLONE takes a descriptor.
     retry(|| unsafe { libc::ioctl(out, libc::FICLONE, from) }).map(drop)

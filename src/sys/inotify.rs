@@ -10,9 +10,9 @@ use super::{cvt, retry, retry_size};
 use crate::errors::Result;
 use crate::text::Text;
 
-/// What is watched for. A path may be watched already, with this same mask: without `IN_MASK_ADD`
-/// the kernel would clear the mask before it sets it anew, and lose what happens between.
-const WATCHED: u32 = libc::IN_MASK_ADD
+/// The mask of every watch. A path may be watched already, with this mask: without `IN_MASK_ADD`
+/// the kernel would clear the mask before it sets it anew, and lose events between.
+const WATCH_MASK: u32 = libc::IN_MASK_ADD
     | libc::IN_ATTRIB
     | libc::IN_MODIFY
     | libc::IN_CREATE
@@ -22,7 +22,7 @@ const WATCHED: u32 = libc::IN_MASK_ADD
     | libc::IN_MOVED_FROM
     | libc::IN_MOVED_TO;
 
-/// What a watch is put on; symbolic links are followed.
+/// The kind of file that may be watched; symbolic links are followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Anything,
@@ -35,18 +35,18 @@ pub(crate) fn open() -> Result<c_int> {
     cvt(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) }).and_then(own)
 }
 
-/// Watches a path; the number of the watch is the same for all paths to one file.
+/// Watches a path and returns the watch's number, which is one for all paths to a file.
 pub(crate) fn add(fd: c_int, path: &CStr, target: Target) -> Result<c_int> {
     let mask = match target {
-        Target::Anything => WATCHED,
-        Target::Directory => WATCHED | libc::IN_ONLYDIR,
+        Target::Anything => WATCH_MASK,
+        Target::Directory => WATCH_MASK | libc::IN_ONLYDIR,
     };
     // SAFETY: reads the path.
     retry(|| unsafe { libc::inotify_add_watch(fd, path.as_ptr(), mask) })
 }
 
-/// Watches a directory that is open, whatever its path has come to be. Where /proc is not mounted,
-/// this fails as if there were no such file.
+/// Watches an open directory, whatever its path is by now. Where /proc is not mounted this fails
+/// with `ENOENT` or `ENOTDIR`.
 pub(crate) fn add_open(fd: c_int, directory: &Directory) -> Result<c_int> {
     let mut path = Text::<32>::new();
     let _ = write!(path, "/proc/self/fd/{}", directory.fd());
@@ -59,7 +59,7 @@ pub(crate) fn remove(fd: c_int, wd: c_int) {
     unsafe { libc::inotify_rm_watch(fd, wd) };
 }
 
-/// One event.
+/// An event of a watch.
 pub(crate) struct Event<'a> {
     /// The watch, or −1 when the kernel's queue was full and events are lost.
     pub(crate) wd: c_int,
@@ -82,17 +82,17 @@ impl Event<'_> {
         self.has(libc::IN_ATTRIB | libc::IN_MODIFY)
     }
 
-    /// Whether anything else happened, or to a directory.
+    /// Whether anything but a change happened, or something to a directory.
     pub(crate) fn is_other(&self) -> bool {
         self.has(!(libc::IN_ATTRIB | libc::IN_MODIFY))
     }
 
-    /// Whether a directory came to be under that name.
+    /// Whether a directory of that name was made or moved there.
     pub(crate) fn is_new_directory(&self) -> bool {
         self.has(libc::IN_ISDIR) && self.has(libc::IN_CREATE | libc::IN_MOVED_TO)
     }
 
-    /// Whether the attributes of a directory under that name changed.
+    /// Whether the attributes of a directory of that name changed.
     pub(crate) fn is_changed_directory(&self) -> bool {
         self.has(libc::IN_ISDIR) && self.has(libc::IN_ATTRIB)
     }
@@ -139,7 +139,7 @@ impl<'a> Iterator for Events<'a> {
 
     fn next(&mut self) -> Option<Event<'a>> {
         let header = self.0.get(..size_of::<libc::inotify_event>())?;
-        // SAFETY: so many bytes are there, and every value of them is an event's header.
+        // SAFETY: that many bytes are there, and every value of them is an event's header.
         let header = unsafe {
             header
                 .as_ptr()
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_taken_apart() {
+    fn events_are_parsed() {
         let mut bytes = event(3, libc::IN_CREATE | libc::IN_ISDIR, b"name\0\0\0\0");
         bytes.extend(event(-1, libc::IN_Q_OVERFLOW, b""));
         bytes.extend(event(4, libc::IN_MODIFY, b""));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_is_no_event() {
+    fn a_truncated_event_is_no_event() {
         let bytes = event(3, libc::IN_CREATE, b"name\0\0\0\0");
         for length in 0..bytes.len() {
             assert!(Events(&bytes[..length]).next().is_none());

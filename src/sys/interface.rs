@@ -2,7 +2,7 @@
 
 use super::cvt;
 
-/// Whether an IPv6 address means something on one link only.
+/// Whether an IPv6 address is valid on one link only.
 pub(crate) fn is_link_local(address: &libc::in6_addr) -> bool {
     address.s6_addr[0] == 0xfe && address.s6_addr[1] & 0xc0 == 0x80
 }

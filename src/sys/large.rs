@@ -1,4 +1,4 @@
-//! libc's functions for files, by the names that libuv imports: those that take offsets of 64 bits on
+//! libc's functions for files, by the names that libuv imports: those with offsets of 64 bits on
 //! every machine (`open64`, `stat64`, …).
 //!
 //! Shims that replace functions of libc's replace these names, and some no others.

@@ -1,8 +1,8 @@
-//! A value that one thread at a time may use, under a lock that signal handlers may take.
+//! A value under a lock, which signal handlers may take.
 //!
 //! Async-signal-safe: atomic operations and system calls, no more. A handler may wait for the lock
-//! if whoever else takes it has all signals blocked: it then only ever waits for another thread,
-//! and that thread is not interrupted.
+//! if all other code that takes it has all signals blocked. It then waits only for another thread,
+//! which is not interrupted.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::AtomicU32;
@@ -28,13 +28,13 @@ impl<T> Locked<T> {
         }
     }
 
-    /// Calls `work` with the value; `work` must not come back here.
+    /// Calls `work` with the value, once the lock is free; `work` must not call this again.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         self.lock.acquire();
         self.use_and_release(work)
     }
 
-    /// The same, if nobody has the lock.
+    /// Calls `work` with the value if the lock is free; `None` otherwise.
     pub(crate) fn try_with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.lock.try_acquire().then(|| self.use_and_release(work))
     }
@@ -46,7 +46,7 @@ impl<T> Locked<T> {
         result
     }
 
-    /// Makes the lock free, whoever held it: for a forked child, which does not have that thread.
+    /// Makes the lock free in a forked child, which does not have the thread that took it.
     pub(crate) fn reset(&self) {
         self.lock.0.store(FREE, Relaxed);
     }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_thread_at_a_time_is_let_in() {
+    fn one_thread_at_a_time_has_the_value() {
         static NUMBER: Locked<u64> = Locked::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_tries_does_not_wait() {
+    fn trying_does_not_wait() {
         static NUMBER: Locked<u64> = Locked::new(7);
         let while_held = NUMBER.with(|_| NUMBER.try_with(|number| *number));
         assert_eq!(while_held, None);

@@ -1,7 +1,7 @@
-//! Memory as the processor sees it.
+//! Prefetching memory into the processor's cache.
 
-/// Has the processor fetch what will be used soon, where it begins and where it ends. Any address
-/// will do, also one where nothing is.
+/// Has the processor fetch an object that is used soon: its first and its last cache line. Any
+/// address is valid, also one that is not mapped.
 #[inline]
 pub(crate) fn prefetch<T>(object: *const T) {
     let first = object.cast::<i8>();
@@ -17,7 +17,7 @@ fn prefetch_line(address: *const i8) {
         core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address)
     };
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above.
+    // SAFETY: changes nothing that a program sees, and does not fault.
     unsafe {
         core::arch::asm!(
             "prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly)

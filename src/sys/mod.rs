@@ -1,12 +1,12 @@
 //! libc's calls for descriptors, files, sockets, signals and processes, as functions that return a
 //! `Result`.
 //!
-//! What only one chapter needs, that chapter calls itself: the pollers in `backend/`, the machine in
-//! `system/`, names and interfaces in `net/`, threads, locks and shared libraries, and what a child
-//! does before it executes a program (`process/child.rs`).
+//! Calls that only one chapter needs are in that chapter: the pollers in `backend/`, the machine in
+//! `system/`, names and interfaces in `net/`. So are threads, locks and shared libraries, and the
+//! calls of a child before it executes a program (`process/child.rs`).
 //!
 //! System calls go through libc's functions where it has one, by the names that libuv imports
-//! (`large.rs`): fakeroot, torsocks and sanitizers interpose those, and a drop-in must stay
+//! (`large.rs`). fakeroot, torsocks and sanitizers interpose those, and a drop-in must stay
 //! interposable. libc's `syscall` makes those calls that it has no function for.
 
 pub(crate) mod clock;
@@ -34,7 +34,7 @@ use core::ffi::c_int;
 
 use crate::errors::{Errno, Result};
 
-/// The value of a call that returns −1 and sets `errno` on failure.
+/// The result of a call that returns −1 and sets `errno` on failure.
 #[inline]
 pub(crate) fn cvt(value: c_int) -> Result<c_int> {
     if value == -1 {
@@ -44,7 +44,7 @@ pub(crate) fn cvt(value: c_int) -> Result<c_int> {
     }
 }
 
-/// The same for calls that count bytes.
+/// The result of a call that returns a number of bytes, or −1 and sets `errno` on failure.
 #[inline]
 pub(crate) fn cvt_size(value: isize) -> Result<usize> {
     if value == -1 {
@@ -54,7 +54,7 @@ pub(crate) fn cvt_size(value: isize) -> Result<usize> {
     }
 }
 
-/// [`cvt`] of a call that is made again when a signal interrupted it.
+/// The result of a call as by [`cvt`]. The call is repeated when a signal interrupts it.
 #[inline]
 pub(crate) fn retry(mut call: impl FnMut() -> c_int) -> Result<c_int> {
     loop {
@@ -65,7 +65,7 @@ pub(crate) fn retry(mut call: impl FnMut() -> c_int) -> Result<c_int> {
     }
 }
 
-/// [`cvt_size`] of a call that is made again when a signal interrupted it.
+/// The result of a call as by [`cvt_size`]. The call is repeated when a signal interrupts it.
 #[inline]
 pub(crate) fn retry_size(mut call: impl FnMut() -> isize) -> Result<usize> {
     loop {
@@ -85,7 +85,7 @@ pub(crate) fn cvt_number(number: c_int) -> Result {
     }
 }
 
-/// The most bytes that Linux transfers in one call.
+/// The largest number of bytes that Linux transfers in one call.
 const MOST_BYTES: usize = 0x7fff_f000;
 
 /// Refuses with `EINVAL` more bytes than one system call transfers.

@@ -1,7 +1,8 @@
-//! Questions that the kernel answers from memory, or not at all.
+//! Queries that the kernel answers from memory, or not at all.
 //!
-//! Nothing here waits for a disk, a server or another process, but where that is said: what would
-//! have to is [`Answer::Unknown`], and is to be asked in another way, where waiting does no harm.
+//! No function here waits for a disk, a server or another process, unless its comment says so. If
+//! it would have to, the answer is [`Answer::Unknown`]: the caller asks in another way, where
+//! blocking does no harm.
 
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -39,7 +40,7 @@ impl Drop for Found {
     }
 }
 
-/// What the kernel's `open_how` is.
+/// The kernel's `struct open_how`.
 #[repr(C)]
 struct OpenHow {
     flags: u64,
@@ -47,7 +48,7 @@ struct OpenHow {
     resolve: u64,
 }
 
-/// Only names that are in the kernel's cache.
+/// Flag of `openat2`: fail unless all names are in the kernel's cache.
 const RESOLVE_CACHED: u64 = 0x20;
 
 /// Opens a path all of whose names are in the kernel's cache.
@@ -57,7 +58,8 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
         mode: 0,
         resolve: RESOLVE_CACHED,
     };
-    // No function of libc's does this: see `fs/inline.rs` for programs that replace those.
+    // libc has no function for this; `fs/inline.rs` says what that means for programs that replace
+    // libc's functions.
     // SAFETY: the path is terminated, and the kernel reads as much of `how` as its size says.
     let result = unsafe {
         libc::syscall(
@@ -69,7 +71,8 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
         )
     };
     match cvt(result as c_int) {
-        // Whoever opens a file gets the lowest number there is; to ask about one is our own affair.
+        // A program that opens a file gets the lowest free number. A descriptor for a query only is
+        // the library's own.
         Ok(fd) if flags & libc::O_PATH != 0 => match fd::own(fd) {
             Ok(fd) => Answer::Known(Ok(Found(fd))),
             Err(_) => Answer::Unknown,
@@ -82,17 +85,17 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
             | Errno::ELOOP
             | Errno::ENAMETOOLONG),
         ) => Answer::Known(Err(error)),
-        // EAGAIN, and what another way of asking may not run into.
+        // EAGAIN, and errors that another call may not return.
         Err(_) => Answer::Unknown,
     }
 }
 
-/// Mounts' numbers from here on are never used again; below, a later mount may get the number of
-/// one that is gone.
+/// The first number of a mount that is never used again. A smaller number may be given to a later
+/// mount.
 pub(crate) const FIRST_UNIQUE_MOUNT: u64 = 1 << 31;
 
-/// The number of the mount that an open file is in. No file system is asked, only whether this
-/// kind of file system has handles of files: those without, such as 9p, have no number here.
+/// The number of the mount that an open file is in. `None` if this kind of file system has no
+/// handles of files, such as 9p. No file system is queried.
 pub(crate) fn mount(fd: c_int) -> Option<u64> {
     /// Kernels before 6.12 do not know the flag.
     static HAS_NO_UNIQUE: AtomicBool = AtomicBool::new(false);
@@ -115,11 +118,11 @@ pub(crate) fn mount(fd: c_int) -> Option<u64> {
     u64::try_from(number).ok()
 }
 
-/// Asks for a handle without room for one, which writes the number of the mount all the same.
+/// Queries the number of the mount: asks for the handle of a file, with no room for it.
 fn name_to_handle(fd: c_int, number: *mut c_int, flags: c_int) -> Result {
     // `struct file_handle` with its room and its kind.
     let mut handle = [0u32; 2];
-    // By number, as openat2: libuv calls no such function of libc's.
+    // By the number of the system call, as openat2: libuv calls no such function of libc's.
     // SAFETY: the path is terminated, `handle` says that it has no room, and the caller has as much
     // for the number as the flags ask for.
     let result = unsafe {
@@ -138,8 +141,8 @@ fn name_to_handle(fd: c_int, number: *mut c_int, flags: c_int) -> Result {
     }
 }
 
-/// The status of an open file as far as this machine knows it: for one of a local file system it
-/// is its status. Other file systems may be asked all the same.
+/// The status of an open file as far as this machine knows it. For a local file system it is exact.
+/// Other file systems may still be queried.
 pub(crate) fn status(fd: c_int) -> Result<uv_stat_t> {
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
@@ -150,7 +153,7 @@ pub(crate) fn status(fd: c_int) -> Result<uv_stat_t> {
     Ok(from_statx(&found))
 }
 
-/// What kind of file system an open file is in. This one may wait.
+/// The type of the file system of an open file. May block.
 pub(crate) fn file_system(fd: c_int) -> Result<i64> {
     // SAFETY: all-zero is valid.
     let mut found: large::statfs = unsafe { core::mem::zeroed() };
@@ -159,7 +162,7 @@ pub(crate) fn file_system(fd: c_int) -> Result<i64> {
     Ok(found.f_type as i64 & 0xffff_ffff)
 }
 
-/// Opens a path for [`status`] and [`file_system`]. This one may wait.
+/// Opens a path for [`status`] and [`file_system`]. May block.
 pub(crate) fn locate(path: &CStr, follow: bool) -> Result<Found> {
     let flags = libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW };
     // SAFETY: the path is terminated.
@@ -168,14 +171,14 @@ pub(crate) fn locate(path: &CStr, follow: bool) -> Result<Found> {
         .map(Found)
 }
 
-/// The position of an open file that has one.
+/// The position of an open file, in bytes; `None` if it has none.
 pub(crate) fn position(fd: c_int) -> Option<i64> {
     // SAFETY: takes and gives numbers.
     let at = unsafe { large::lseek(fd, 0, libc::SEEK_CUR) };
     (at >= 0).then_some(at)
 }
 
-/// Whether this thread reaches files as its real user would, for whom access(2) asks.
+/// Whether this thread has the rights of its real user, the one that access(2) asks about.
 pub(crate) fn is_real_user() -> bool {
     let (mut user, mut group) = ([0; 3], [0; 3]);
     let ([real, effective, saved], [real_group, effective_group, saved_group]) =
@@ -188,8 +191,8 @@ pub(crate) fn is_real_user() -> bool {
     is_known && user[0] == user[1] && group[0] == group[1] && has_usual_rights(user[0])
 }
 
-/// Whether this thread's capabilities are those that access(2) goes by: all that it may have for
-/// root, and none for others.
+/// Whether this thread's capabilities are those that access(2) assumes: for root all that it may
+/// have, for others none.
 fn has_usual_rights(user: libc::uid_t) -> bool {
     /// `_LINUX_CAPABILITY_VERSION_3`.
     const VERSION: u32 = 0x2008_0522;
@@ -207,7 +210,7 @@ fn has_usual_rights(user: libc::uid_t) -> bool {
         }
 }
 
-/// What access(2) says of an open file, by the real user.
+/// Checks access to an open file by the real user, as access(2) does.
 pub(crate) fn access(fd: c_int, mode: c_int) -> Result {
     // SAFETY: the path is terminated.
     cvt(unsafe {
@@ -222,19 +225,20 @@ pub(crate) fn access(fd: c_int, mode: c_int) -> Result {
     .map(drop)
 }
 
-/// What an open symbolic link points to: how many bytes of `into` it took.
+/// Reads the text of an open symbolic link; returns how many bytes of `into` it took.
 pub(crate) fn readlink(fd: c_int, into: &mut [u8]) -> Result<usize> {
     // SAFETY: the path is terminated, and `into` is as long as is said.
     cvt_size(unsafe { libc::readlinkat(fd, c"".as_ptr(), into.as_mut_ptr().cast(), into.len()) })
 }
 
-/// Has reading and writing wait where it has to, like a file that was opened the usual way.
+/// Makes reading and writing block, as for a file that was opened the usual way.
 pub(crate) fn make_blocking(fd: c_int, flags: c_int) -> Result {
     // SAFETY: F_SETFL takes an int.
     cvt(unsafe { large::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }).map(drop)
 }
 
-/// What files are usually reached by, by both names where libc has two. Some shims replace only one.
+/// The functions by which programs usually use files, by both names where libc has two. Some shims
+/// replace only one.
 const REPLACEABLE: [&CStr; 17] = [
     c"open",
     c"open64",
@@ -255,8 +259,8 @@ const REPLACEABLE: [&CStr; 17] = [
     c"access",
 ];
 
-/// Whether the functions that files are usually reached by are libc's own, and not those of a
-/// library that takes their place (fakeroot, a sanitizer, …).
+/// Whether the functions of [`REPLACEABLE`] are libc's own, and not those of a library that
+/// replaces them (fakeroot, a sanitizer, …).
 pub(crate) fn is_libc_itself() -> bool {
     // Older libcs lack some of the names.
     let functions = REPLACEABLE.map(|name| {
@@ -271,8 +275,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_those_of_the_usual_calls() {
-        // Whatever was looked up just now is in the cache.
+    fn answers_equal_those_of_the_usual_calls() {
+        // A path that was just resolved is in the cache.
         let usual = super::super::stat::status(super::super::stat::Target::Path(c"/")).unwrap();
         let Answer::Known(Ok(root)) = open(c"/", libc::O_PATH) else {
             return;

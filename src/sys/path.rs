@@ -1,4 +1,4 @@
-//! Files by name: links, folders, permissions, owners, times.
+//! Files by name: links, directories, permissions, owners, times.
 
 use core::ffi::{CStr, c_char, c_int};
 
@@ -39,7 +39,7 @@ pub(crate) fn mkdir(path: &CStr, mode: libc::mode_t) -> Result {
     retry(|| unsafe { libc::mkdir(path.as_ptr(), mode) }).map(drop)
 }
 
-/// Makes a folder of its own; its name replaces the `XXXXXX` that `template` ends with.
+/// Makes a new directory; its name replaces the `XXXXXX` that `template` ends with.
 ///
 /// # Safety
 /// `template` must be a terminated string in writable memory.
@@ -76,7 +76,7 @@ pub(crate) fn symlink(target: &CStr, path: &CStr) -> Result {
     retry(|| unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }).map(drop)
 }
 
-/// What a symbolic link points to, as a terminated string of any length.
+/// The text of a symbolic link, as a terminated string of any length.
 pub(crate) fn readlink(path: &CStr) -> Result<alloc::Vec<u8>> {
     let mut text: alloc::Vec<u8> = alloc::vec();
     let mut room = 256;
@@ -85,7 +85,7 @@ pub(crate) fn readlink(path: &CStr) -> Result<alloc::Vec<u8>> {
         let memory = text.as_mut_ptr();
         // SAFETY: the path is terminated, and `memory` has the room that is passed.
         let count = retry_size(|| unsafe { libc::readlink(path.as_ptr(), memory.cast(), room) })?;
-        // A full buffer may hold only the beginning, and has no room for the terminator.
+        // A full buffer may have only the beginning, and has no room for the terminator.
         if count < room {
             // SAFETY: there is room for one byte more than the kernel wrote.
             unsafe {
@@ -112,7 +112,7 @@ pub(crate) fn realpath(path: &CStr) -> Result<*mut c_char> {
     copy
 }
 
-/// What the kernel knows of the file system that a path is in.
+/// The status of the file system that a path is in.
 pub(crate) fn statfs(path: &CStr) -> Result<large::statfs> {
     // SAFETY: all-zero is valid.
     let mut found: large::statfs = unsafe { core::mem::zeroed() };

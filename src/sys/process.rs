@@ -16,19 +16,20 @@ pub(crate) struct Stack {
     base: *mut c_void,
 }
 
-/// A stack that is not in use. To make one takes two system calls and page faults; to unmap one, after
-/// a child on another processor, an interrupt there as well.
-static SPARE: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+/// A spare stack, or null. Making one takes two system calls and page faults. Unmapping one after a
+/// child on another processor also takes an interrupt there.
+static SPARE_STACK: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 
 impl Stack {
-    /// Ample for the child's own code, which needs a page or two; what interposes `execve` runs
-    /// on it as well.
-    const SIZE: usize = 256 << 10;
-    /// Never touched: overflowing the stack faults there, on the largest pages there are too.
-    const GUARD: usize = 64 << 10;
+    /// The size of a stack, in bytes. The child's own code needs a page or two; functions that
+    /// interpose `execve` run on it as well.
+    const SIZE_BYTES: usize = 256 << 10;
+    /// The size of the guard below a stack, in bytes: an overflow faults there, on the largest
+    /// pages as well.
+    const GUARD_BYTES: usize = 64 << 10;
 
     pub(crate) fn new() -> Result<Stack> {
-        let base = SPARE.swap(core::ptr::null_mut(), AcqRel);
+        let base = SPARE_STACK.swap(core::ptr::null_mut(), AcqRel);
         if base.is_null() {
             Stack::map()
         } else {
@@ -36,38 +37,39 @@ impl Stack {
         }
     }
 
-    /// By `mmap` alone, which whoever may start threads and processes may call.
+    /// Maps a stack by `mmap` alone, which every sandbox that allows threads and processes allows.
     fn map() -> Result<Stack> {
         let base = map(
             core::ptr::null_mut(),
-            Self::GUARD + Self::SIZE,
+            Self::GUARD_BYTES + Self::SIZE_BYTES,
             libc::PROT_NONE,
         )?;
-        let usable = base.wrapping_byte_add(Self::GUARD);
-        map(usable, Self::SIZE, libc::PROT_READ | libc::PROT_WRITE)
+        let usable = base.wrapping_byte_add(Self::GUARD_BYTES);
+        map(usable, Self::SIZE_BYTES, libc::PROT_READ | libc::PROT_WRITE)
             .inspect_err(|_| Stack::unmap(base))?;
         Ok(Stack { base })
     }
 
-    /// Unmaps what `map` mapped, and nobody uses any more.
+    /// Unmaps a stack that is not used any more.
     fn unmap(base: *mut c_void) {
-        // SAFETY: it is in no `Stack`, and not in `SPARE`.
-        unsafe { libc::munmap(base, Self::GUARD + Self::SIZE) };
+        // SAFETY: it is in no `Stack`, and not in `SPARE_STACK`.
+        unsafe { libc::munmap(base, Self::GUARD_BYTES + Self::SIZE_BYTES) };
     }
 
-    /// Gives the memory back that is kept for the next child.
+    /// Releases the spare stack.
     pub(crate) fn forget_spare() {
-        if SPARE.load(Relaxed).is_null() {
+        if SPARE_STACK.load(Relaxed).is_null() {
             return;
         }
-        let base = SPARE.swap(core::ptr::null_mut(), AcqRel);
+        let base = SPARE_STACK.swap(core::ptr::null_mut(), AcqRel);
         if !base.is_null() {
             Stack::unmap(base);
         }
     }
 
     fn top(&self) -> *mut c_void {
-        self.base.wrapping_byte_add(Self::GUARD + Self::SIZE)
+        self.base
+            .wrapping_byte_add(Self::GUARD_BYTES + Self::SIZE_BYTES)
     }
 }
 
@@ -92,23 +94,23 @@ impl Drop for Stack {
     fn drop(&mut self) {
         // No child runs on it any more.
         let nothing = core::ptr::null_mut();
-        let kept = SPARE.compare_exchange(nothing, self.base, AcqRel, Acquire);
+        let kept = SPARE_STACK.compare_exchange(nothing, self.base, AcqRel, Acquire);
         if kept.is_err() {
             Stack::unmap(self.base);
         }
     }
 }
 
-/// What a child does. It is given an argument, and ends the child.
+/// A child's main function. It gets an argument, and ends the child.
 pub(crate) type Main = extern "C" fn(*mut c_void) -> c_int;
 
-/// Makes a child that calls `entry`, uses this process's memory, and has the calling thread wait
-/// until it executes a program or ends; no `pthread_atfork` function runs.
+/// Makes a child that calls `entry` and uses this process's memory. The calling thread blocks until
+/// the child executes a program or ends. No `pthread_atfork` function runs.
 ///
 /// # Safety
 /// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for
-/// it. All signals must be blocked. Where the system makes a copy of the memory all the same, the
-/// child must not outlive its use of the stack, which it has a copy of.
+/// it. All signals must be blocked. Where the system copies the memory nevertheless, the child must
+/// not outlive its use of the stack, which it has a copy of.
 pub(crate) unsafe fn vfork(
     stack: &Stack,
     entry: Main,
@@ -118,12 +120,12 @@ pub(crate) unsafe fn vfork(
     unsafe { vfork_onto(stack.top(), entry, argument) }
 }
 
-/// By the system call that libc's `vfork` makes, which libuv tries before it starts a child: a
-/// sandbox for programs on libuv allows that one. The child does not touch the
-/// caller's stack.
+/// Makes a child by the system call of libc's `vfork`. libuv tries that one before it starts a
+/// child, so a sandbox for programs on libuv allows it. The child does not touch the caller's
+/// stack.
 ///
 /// # Safety
-/// As [`vfork`]; `stack` must be the end of a stack.
+/// The requirements of [`vfork`] apply; `stack` must be the end of a stack.
 #[cfg(target_arch = "x86_64")]
 unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
     let result: isize;
@@ -143,7 +145,7 @@ unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> 
             entry = in(reg) entry,
             in("rdi") argument,
             inlateout("rax") libc::SYS_vfork as isize => result,
-            // By `syscall` itself, before the others are used.
+            // Written by `syscall` itself, before the other registers are used.
             out("rcx") _,
             out("r11") _,
         )
@@ -155,14 +157,14 @@ unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> 
     }
 }
 
-/// By `clone`, which is also what libc's `vfork` comes down to on aarch64.
+/// Makes a child by `clone`, which libc's `vfork` uses as well on aarch64.
 ///
 /// # Safety
-/// As [`vfork`]; `stack` must be the end of a stack.
+/// The requirements of [`vfork`] apply; `stack` must be the end of a stack.
 #[cfg(target_arch = "aarch64")]
 unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
     unsafe extern "C" {
-        /// By the name that ThreadSanitizer leaves alone: it takes every child for one with memory
+        /// The name that ThreadSanitizer does not replace: it assumes that every child has memory
         /// of its own.
         #[link_name = "__clone"]
         fn clone(
@@ -182,7 +184,8 @@ unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> 
 /// `pthread_atfork` run.
 ///
 /// # Safety
-/// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for it.
+/// `entry` must be async-signal-safe and end in `_exit` or `execve`, and `argument` be valid for
+/// it.
 pub(crate) unsafe fn fork(entry: Main, argument: *mut c_void) -> Result<libc::pid_t> {
     // SAFETY: the child does only what the caller vouches for.
     let pid = cvt(unsafe { libc::fork() })?;
@@ -195,7 +198,8 @@ pub(crate) unsafe fn fork(entry: Main, argument: *mut c_void) -> Result<libc::pi
 }
 
 /// Whether a library, or the program, has functions of its own in place of those that change a
-/// process's user and groups, as fakeroot has. Found out once: to look takes as long as a child.
+/// process's user and groups, as fakeroot has. Determined once: it takes as long as starting a
+/// child.
 pub(crate) fn are_identity_functions_replaced() -> bool {
     const NOT_KNOWN: u8 = 0;
     const REPLACED: u8 = 1;
@@ -212,13 +216,13 @@ pub(crate) fn are_identity_functions_replaced() -> bool {
     STATE.load(Relaxed) == REPLACED
 }
 
-/// Waits until a child has ended; somebody else may have heard of it already.
+/// Waits until a child has ended; other code may have waited for it already.
 pub(crate) fn wait(pid: libc::pid_t) {
     // SAFETY: no status is asked for.
     let _ = retry(|| unsafe { libc::waitpid(pid, core::ptr::null_mut(), 0) });
 }
 
-/// How a child has ended, if it has.
+/// The status of a child, if it has ended.
 pub(crate) fn try_wait(pid: libc::pid_t) -> Result<Option<c_int>> {
     let mut status = 0;
     // SAFETY: writes one int.
@@ -249,11 +253,11 @@ pub(crate) fn close_all_on_exec() -> Result {
     cvt(result as c_int).map(drop)
 }
 
-/// Has `function` called in children made by `fork()`, as soon as they run.
+/// Has `function` called in children made by `fork()`, before any other code runs there.
 ///
-/// `registered` says whether it was asked for already, in which case nothing is done; to ask twice
-/// at once is harmless if `function` may be called twice.
-pub(crate) fn call_in_forks(registered: &AtomicBool, function: unsafe extern "C" fn()) -> Result {
+/// `registered` says whether that was done already. Registering twice at once is harmless if
+/// `function` may be called twice.
+pub(crate) fn call_after_fork(registered: &AtomicBool, function: unsafe extern "C" fn()) -> Result {
     if registered.load(Relaxed) {
         return Ok(());
     }
@@ -267,28 +271,29 @@ pub(crate) fn call_in_forks(registered: &AtomicBool, function: unsafe extern "C"
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// How many forks since the first loop lie between this process and the one that had it.
+/// The number of forks between the process that made the first loop and this one.
 pub(crate) fn forks() -> u32 {
     FORKS.load(Relaxed)
 }
 
-/// In a forked child, before anything else runs there.
+/// Counts a fork, in the child, before anything else runs there.
 pub(crate) fn count_fork() {
     FORKS.fetch_add(1, Relaxed);
 }
 
-/// While this lives, a child may change its user and group though it shares memory.
+/// While a value of this type lives, a child that shares memory may change its user and group.
 ///
-/// The kernel then marks the memory as not to be dumped or traced, so that nobody with the child's
-/// new rights gets at the parent's memory by way of the child, and leaves the mark in place. The
-/// last such child gone, the mark is taken off again.
+/// The kernel then marks the memory as not to be dumped or traced: otherwise a process with the
+/// child's new rights could read the parent's memory through the child. The mark stays. It is taken
+/// off when the last such child is gone.
 pub(crate) struct ChangingIdentity(());
 
-/// How many [`ChangingIdentity`] there are, and whether memory was dumpable before the first.
+/// The number of [`ChangingIdentity`] values, and whether memory was dumpable before the first.
 static DUMPABLE: Locked<(u32, bool)> = Locked::new((0, false));
 
 impl ChangingIdentity {
-    /// All signals must be blocked as long as it lives. Fails where the mark cannot be asked for.
+    /// All signals must be blocked as long as the value lives. Fails where the mark cannot be
+    /// queried.
     pub(crate) fn begin() -> Result<ChangingIdentity> {
         DUMPABLE.with(|(count, was_dumpable)| {
             if *count == 0 {
@@ -300,7 +305,7 @@ impl ChangingIdentity {
         })
     }
 
-    /// In a forked child, which does not have the threads that have begun.
+    /// Resets the count in a forked child, which does not have the threads that have begun.
     pub(crate) fn reset_after_fork() {
         DUMPABLE.reset();
         DUMPABLE.with(|(count, _)| *count = 0);
@@ -332,10 +337,10 @@ mod tests {
         drop(second);
         let next = Stack::new().unwrap();
         assert_eq!(next.base, kept);
-        // SAFETY: the last word of a stack that nobody uses.
+        // SAFETY: the last word of a stack that is not in use.
         unsafe { next.top().cast::<usize>().sub(1).write(1) };
         drop(next);
         Stack::forget_spare();
-        assert!(SPARE.load(Acquire).is_null());
+        assert!(SPARE_STACK.load(Acquire).is_null());
     }
 }

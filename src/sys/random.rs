@@ -6,24 +6,24 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::{fd, large, retry, retry_size};
 use crate::errors::{Errno, Result};
 
-/// Fills a buffer; waits as long as the system has gathered no entropy since it was started.
+/// Fills a buffer. Blocks until the system has gathered entropy after its start.
 ///
 /// # Safety
 /// `buffer` must be writable.
 pub(crate) unsafe fn fill(buffer: *mut [u8]) -> Result {
-    // SAFETY: the caller vouches for the buffer, of which a part is handed on.
+    // SAFETY: the caller vouches for the buffer, of which a part is passed on.
     let result = each_part(buffer, |at, room| unsafe {
         libc::getrandom(at.cast(), room, 0)
     });
     match result {
-        // An old kernel, or a filter that knows the call by no name.
+        // An old kernel, or a filter that does not know the call.
         Err(Errno::ENOSYS | Errno::EPERM) => fill_from_devices(buffer),
         result => result,
     }
 }
 
-/// The same from the devices. `/dev/urandom` does not wait, so that `/dev/random` is asked once
-/// whether there is entropy.
+/// Fills a buffer from the devices. `/dev/urandom` does not wait for entropy, so `/dev/random` is
+/// read once before.
 fn fill_from_devices(buffer: *mut [u8]) -> Result {
     static IS_SEEDED: AtomicBool = AtomicBool::new(false);
     if !IS_SEEDED.load(Relaxed) {
@@ -46,7 +46,7 @@ fn read_device(path: &CStr, buffer: *mut [u8]) -> Result {
     result
 }
 
-/// Calls what may fill less than there is room for until there is none left.
+/// Calls `fill`, which may fill only a part, until the buffer is full.
 fn each_part(buffer: *mut [u8], fill: impl Fn(*mut u8, usize) -> isize) -> Result {
     let (start, length) = (buffer.cast::<u8>(), buffer.len());
     let mut filled = 0;

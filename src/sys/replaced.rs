@@ -1,12 +1,12 @@
-//! Whether functions of libc's are its own, or those of a library (fakeroot, a sanitizer, …) or
-//! program that takes their place.
+//! Finds out whether functions of libc's are its own, or those of a library (fakeroot, a sanitizer,
+//! …) or program that replaces them.
 
 use core::ffi::c_void;
 
-/// Whether all of these functions, as this library finds them, are in libc; null stands for one that
-/// libc does not have. `false` where that cannot be told.
+/// Whether all of these functions, as this library links to them, are in libc. Null stands for one
+/// that libc does not have. `false` where that cannot be determined.
 pub(crate) fn are_libcs_own(functions: &[*const c_void]) -> bool {
-    // A function that nobody replaces.
+    // A function that no library replaces.
     let libc = base_of(libc::sysconf as *const _);
     libc.is_some()
         && functions
@@ -14,7 +14,7 @@ pub(crate) fn are_libcs_own(functions: &[*const c_void]) -> bool {
             .all(|function| function.is_null() || base_of(*function) == libc)
 }
 
-/// Where the file that a function is in is mapped.
+/// The address at which the file of a function is mapped.
 fn base_of(function: *const c_void) -> Option<*mut c_void> {
     // SAFETY: all-zero is valid.
     let mut info: libc::Dl_info = unsafe { core::mem::zeroed() };

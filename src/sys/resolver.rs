@@ -1,4 +1,4 @@
-//! libc's resolver. Its calls may wait for name servers.
+//! libc's resolver. Its calls may block until name servers answer.
 
 use core::ffi::{c_char, c_int};
 

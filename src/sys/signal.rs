@@ -8,10 +8,10 @@ use core::mem::MaybeUninit;
 use super::cvt;
 use crate::errors::Result;
 
-/// The largest signal number there is.
-pub(crate) const LAST: usize = 64;
+/// The largest signal number on Linux.
+pub(crate) const LARGEST_SIGNAL: usize = 64;
 
-/// All signals are blocked in this thread as long as this lives.
+/// All signals are blocked in this thread as long as this value lives.
 pub(crate) struct AllBlocked(libc::sigset_t);
 
 impl AllBlocked {

@@ -145,10 +145,10 @@ pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[c_int
     Ok(fds)
 }
 
-/// The most that one call takes; the kernel's own limit.
+/// The largest number of buffers that one call takes: the kernel's limit.
 pub(crate) const IOV_MAX: usize = 1024;
 
-/// Writes buffers to a stream; how many bytes it took.
+/// Writes buffers to a stream; returns how many bytes were written.
 ///
 /// # Safety
 /// `buffers` must point to `count` buffers that are readable for their lengths.
@@ -167,7 +167,7 @@ pub(crate) unsafe fn write_buffers(
     })
 }
 
-/// How many descriptors come with one message at most; the kernel's own limit.
+/// The largest number of descriptors that one message has: the kernel's limit.
 const MOST_FDS: usize = 253;
 
 /// Room for a control message with that many descriptors.
@@ -190,10 +190,11 @@ fn message(buffers: *const uv_buf_t, count: usize, control: &mut Control) -> lib
     header
 }
 
-/// Writes buffers to a Unix socket, with a descriptor in their company.
+/// Writes buffers to a Unix socket, and passes a descriptor with them; returns how many bytes were
+/// written.
 ///
 /// # Safety
-/// As [`write_buffers`].
+/// The requirements of [`write_buffers`] apply.
 pub(crate) unsafe fn send_with_fd(
     fd: c_int,
     buffers: *const uv_buf_t,
@@ -218,15 +219,16 @@ pub(crate) unsafe fn send_with_fd(
     retry_size(|| unsafe { libc::sendmsg(fd, &header, 0) })
 }
 
-/// What was read from a socket that descriptors come over.
+/// The result of reading from a socket that passes descriptors.
 pub(crate) struct Received {
-    /// How many bytes.
+    /// The number of bytes read.
     pub(crate) count: usize,
-    /// Not all descriptors could be made this process's: those are lost.
+    /// Some descriptors were lost: the process could not get them.
     pub(crate) is_cut: bool,
 }
 
-/// Reads from a Unix socket, handing each descriptor that came along to `each`, whose it is then.
+/// Reads from a Unix socket. Each descriptor that was passed along is given to `each`, which owns
+/// it then.
 ///
 /// # Safety
 /// `buffer` must be writable for its length.
@@ -264,7 +266,7 @@ pub(crate) unsafe fn receive_with_fds(
     })
 }
 
-/// Reads from a stream.
+/// Reads from a stream; returns how many bytes were read.
 ///
 /// # Safety
 /// `buffer` must be writable for its length.
@@ -273,7 +275,7 @@ pub(crate) unsafe fn read(fd: c_int, buffer: &uv_buf_t) -> Result<usize> {
     retry_size(|| unsafe { libc::read(fd, buffer.base.cast::<c_void>(), buffer.len) })
 }
 
-/// The error that a socket holds, such as that of a connection attempt.
+/// Takes the error that is pending on a socket, such as that of a connection attempt.
 pub(crate) fn take_error(fd: c_int) -> Result {
     match get_option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
         0 => Ok(()),

@@ -1,4 +1,4 @@
-//! The status of files, as users see it.
+//! The status of files, as `uv_stat_t`.
 
 use core::ffi::{CStr, c_int, c_long};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -7,7 +7,7 @@ use super::{large, retry};
 use crate::abi::{uv_stat_t, uv_timespec_t};
 use crate::errors::{Errno, Result};
 
-/// Whose status is asked for.
+/// The file whose status is queried.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
     Path(&'a CStr),
@@ -16,7 +16,7 @@ pub(crate) enum Target<'a> {
     Descriptor(c_int),
 }
 
-/// A sandbox, or a kernel before 4.11, does without statx.
+/// Set when statx does not work: in a sandbox, or on a kernel before 4.11.
 static HAS_NO_STATX: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn status(target: Target<'_>) -> Result<uv_stat_t> {
@@ -76,8 +76,8 @@ pub(super) fn from_statx(found: &libc::statx) -> uv_stat_t {
     }
 }
 
-/// By the older call, which does not know when a file was made: the time of its last change is
-/// given.
+/// Queries a status by the older call. It does not know when a file was made: the time of its last
+/// change is given instead.
 pub(crate) fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
     // SAFETY: all-zero is valid.
     let mut found: large::stat = unsafe { core::mem::zeroed() };
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_give_the_same() {
+    fn both_calls_agree() {
         for target in [
             Target::Path(c"/proc/self/exe"),
             Target::Link(c"/proc/self/exe"),

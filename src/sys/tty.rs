@@ -11,15 +11,16 @@ pub(crate) fn is_terminal(fd: c_int) -> bool {
     unsafe { libc::isatty(fd) == 1 }
 }
 
-/// Whether it is the controlling side of a pseudo terminal, which has no name to be opened by.
+/// Whether a descriptor is the controlling side of a pseudo terminal, which cannot be opened by a
+/// name.
 pub(crate) fn is_master(fd: c_int) -> bool {
     let mut number: libc::c_uint = 0;
     // SAFETY: writes the number.
     retry(|| unsafe { libc::ioctl(fd, libc::TIOCGPTN, &raw mut number) }).is_ok()
 }
 
-/// Opens a terminal a second time, by its name: the modes of the new descriptor are its own, while
-/// those of the old one are shared with whoever inherited it. It is not inherited.
+/// Opens a terminal a second time, by its name. The modes of the new descriptor are its own; those
+/// of the old one affect all processes that inherited it. The new one is not inherited.
 pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<c_int> {
     let mut name = [0u8; 256];
     // SAFETY: the buffer has that length.
@@ -42,13 +43,14 @@ pub(crate) fn settings(fd: c_int) -> Result<libc::termios> {
     Ok(settings)
 }
 
-/// Whether two settings have the same flags and control characters.
+/// Whether two settings are equal in flags and control characters.
 pub(crate) fn is_alike(one: &libc::termios, other: &libc::termios) -> bool {
     let flags = |it: &libc::termios| [it.c_iflag, it.c_oflag, it.c_cflag, it.c_lflag];
     flags(one) == flags(other) && one.c_cc == other.c_cc
 }
 
-/// Takes effect at once, without waiting for what was written before. Async-signal-safe.
+/// Changes the terminal's settings at once, without waiting for output written before.
+/// Async-signal-safe.
 pub(crate) fn set_settings(fd: c_int, settings: &libc::termios) -> Result {
     // SAFETY: reads the settings.
     retry(|| unsafe { libc::tcsetattr(fd, libc::TCSANOW, settings) }).map(drop)
@@ -63,7 +65,7 @@ pub(crate) fn window_size(fd: c_int) -> Result<(c_int, c_int)> {
     Ok((size.ws_col.into(), size.ws_row.into()))
 }
 
-/// What an open file is, as far as handles are concerned.
+/// The kind of an open file, as far as handles are concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FileKind {
     /// A regular file or a character device.

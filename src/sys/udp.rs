@@ -7,10 +7,10 @@ use super::socket::{self, set_option};
 use super::{retry, retry_size};
 use crate::errors::{Errno, Result};
 
-/// How many datagrams one call of the kernel takes at most.
+/// The largest number of datagrams that one call sends or receives.
 pub(crate) const DATAGRAM_BATCH: usize = 20;
 
-/// How long the address is, by its family.
+/// The length of an address in bytes, by its family. `UV_EINVAL` for unknown families.
 ///
 /// # Safety
 /// `address` must point to an address, as long as its family says.
@@ -58,7 +58,7 @@ pub(crate) fn disconnect(fd: c_int) -> Result {
     let length = size_of::<libc::sockaddr>() as libc::socklen_t;
     // SAFETY: `address` has the length that is passed.
     match retry(|| unsafe { libc::connect(fd, &address, length) }) {
-        // Some systems say so although they have done it.
+        // Some systems return this although they have done it.
         Err(Errno::EAFNOSUPPORT) => Ok(()),
         result => result.map(drop),
     }
@@ -71,7 +71,7 @@ pub(crate) fn is_connected(fd: c_int) -> bool {
     unsafe { libc::getpeername(fd, address.as_mut_ptr().cast(), &mut length) == 0 }
 }
 
-/// Has the kernel tell of ICMP errors.
+/// Has the kernel report ICMP errors.
 pub(crate) fn report_icmp_errors(fd: c_int, family: c_int) -> Result {
     if family == libc::AF_INET6 {
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)
@@ -80,7 +80,7 @@ pub(crate) fn report_icmp_errors(fd: c_int, family: c_int) -> Result {
     }
 }
 
-/// The header of a message: what a datagram consists of, and its peer.
+/// The header of a message: the parts of a datagram, and its peer.
 pub(crate) fn header(
     name: *mut c_void,
     name_length: libc::socklen_t,
@@ -96,8 +96,8 @@ pub(crate) fn header(
     header
 }
 
-/// What comes of a send that cannot be done now: also the lack of room in the kernel passes.
-fn not_now(error: Errno) -> Errno {
+/// Maps the error of a send: a lack of room in the kernel passes, too, so it is `UV_EAGAIN`.
+fn send_error(error: Errno) -> Errno {
     if error == Errno::ENOBUFS {
         Errno::EAGAIN
     } else {
@@ -108,16 +108,16 @@ fn not_now(error: Errno) -> Errno {
 /// Sends one datagram.
 ///
 /// # Safety
-/// What the header points to must be readable.
+/// The memory that the header points to must be readable.
 pub(crate) unsafe fn send(fd: c_int, header: &libc::msghdr) -> Result<usize> {
     // SAFETY: the caller vouches for the header.
-    retry_size(|| unsafe { libc::sendmsg(fd, header, 0) }).map_err(not_now)
+    retry_size(|| unsafe { libc::sendmsg(fd, header, 0) }).map_err(send_error)
 }
 
-/// Sends datagrams, and says how many of the leading ones were sent: at least one.
+/// Sends datagrams, and returns how many of the leading ones were sent: at least one.
 ///
 /// # Safety
-/// What the headers point to must be readable.
+/// The memory that the headers point to must be readable.
 pub(crate) unsafe fn send_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
     if headers.len() == 1 {
         // SAFETY: the caller vouches for the headers.
@@ -126,16 +126,17 @@ pub(crate) unsafe fn send_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Resu
     let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
     // SAFETY: the caller vouches for the headers.
     match retry(|| unsafe { libc::sendmmsg(fd, list, count, 0) }) {
-        // SAFETY: as above.
+        // SAFETY: the caller vouches for the headers.
         Err(error) if takes_single_calls_only(error) => unsafe { send_one_by_one(fd, headers) },
-        result => result.map(|sent| sent as usize).map_err(not_now),
+        result => result.map(|sent| sent as usize).map_err(send_error),
     }
 }
 
-/// The same by a call each.
+/// Sends datagrams by a call each, and returns how many of the leading ones were sent: at least
+/// one.
 ///
 /// # Safety
-/// As [`send_many`].
+/// The requirements of [`send_many`] apply.
 unsafe fn send_one_by_one(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
     let mut sent = 0;
     for message in headers {
@@ -150,8 +151,9 @@ unsafe fn send_one_by_one(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<us
     Ok(sent)
 }
 
-/// Whether a call for many datagrams can be of no use here: a sandbox, or an old kernel, does not
-/// know it. If it is the network that refuses a datagram, so will it be by the call for one.
+/// Whether an error of a call for many datagrams may mean that the call is not known: to a sandbox,
+/// or to an old kernel. If it means that the network refuses a datagram, the call for one returns
+/// it as well.
 fn takes_single_calls_only(error: Errno) -> bool {
     matches!(error, Errno::EPERM | Errno::ENOSYS)
 }
@@ -159,7 +161,7 @@ fn takes_single_calls_only(error: Errno) -> bool {
 /// Receives one datagram, or with `MSG_ERRQUEUE` one error.
 ///
 /// # Safety
-/// What the header points to must be writable.
+/// The memory that the header points to must be writable.
 pub(crate) unsafe fn receive(fd: c_int, header: &mut libc::msghdr, flags: c_int) -> Result<usize> {
     // SAFETY: the caller vouches for the header.
     retry_size(|| unsafe { libc::recvmsg(fd, header, flags) })
@@ -168,14 +170,14 @@ pub(crate) unsafe fn receive(fd: c_int, header: &mut libc::msghdr, flags: c_int)
 /// Receives up to as many datagrams as there are headers, of which there must be one.
 ///
 /// # Safety
-/// What the headers point to must be writable.
+/// The memory that the headers point to must be writable.
 pub(crate) unsafe fn receive_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
     let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
     // SAFETY: the caller vouches for the headers.
     match retry(|| unsafe { libc::recvmmsg(fd, list, count, 0, core::ptr::null_mut()) }) {
         Err(error) if takes_single_calls_only(error) => {
             let first = headers.first_mut().ok_or(error)?;
-            // SAFETY: as above.
+            // SAFETY: the caller vouches for the headers.
             first.msg_len = unsafe { receive(fd, &mut first.msg_hdr, 0) }? as _;
             Ok(1)
         }
@@ -186,11 +188,11 @@ pub(crate) unsafe fn receive_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> R
 /// An error that the network reported.
 pub(crate) struct Reported {
     pub(crate) error: Errno,
-    /// Who reported it, of the family of IP addresses that the error came by.
+    /// The address of the host that reported it, of the error's family of IP addresses.
     pub(crate) offender: libc::sockaddr_storage,
 }
 
-/// Memory for what comes along with an error; the kernel wants it aligned.
+/// Memory for the control data of an error; the kernel requires the alignment.
 #[repr(C, align(8))]
 pub(crate) struct Control([MaybeUninit<u8>; 512]);
 
@@ -205,7 +207,7 @@ impl Control {
     }
 }
 
-/// The error that came along with a received header, if it is one of the network's.
+/// The network's error in the control data of a received header, if there is one.
 ///
 /// # Safety
 /// The header must be as [`receive`] left it, and what it points to alive.
@@ -220,7 +222,7 @@ pub(crate) unsafe fn reported_error(header: &libc::msghdr) -> Option<Reported> {
             // SAFETY: a part of this kind has such a record for its data.
             return unsafe { read_error(part) };
         }
-        // SAFETY: as above.
+        // SAFETY: the kernel filled the control part, and the macros stay within it.
         at = unsafe { libc::CMSG_NXTHDR(header, part).as_ref() };
     }
     None
@@ -231,7 +233,7 @@ pub(crate) unsafe fn reported_error(header: &libc::msghdr) -> Option<Reported> {
 unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
     // SAFETY: the caller vouches for the part.
     let data = unsafe { libc::CMSG_DATA(part) };
-    // SAFETY: as above; the record may be less aligned than its type.
+    // SAFETY: the caller vouches for the part; the record may be less aligned than its type.
     let record = unsafe { data.cast::<libc::sock_extended_err>().read_unaligned() };
     let is_error = matches!(
         record.ee_origin,
@@ -248,7 +250,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
     let before = unsafe { libc::CMSG_LEN(skip as u32) } as usize;
     let length = part.cmsg_len.saturating_sub(before);
     let length = length.min(size_of_val(&offender));
-    // SAFETY: so many bytes of the part lie behind the record, and fit the storage.
+    // SAFETY: that many bytes of the part lie behind the record, and fit the storage.
     unsafe {
         core::ptr::copy_nonoverlapping(data.add(skip), (&raw mut offender).cast::<u8>(), length);
     }
@@ -258,7 +260,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
     })
 }
 
-/// Throws away the errors that the kernel keeps for a socket.
+/// Discards the errors that the kernel has queued for a socket.
 pub(crate) fn discard_errors(fd: c_int) {
     for _ in 0..DATAGRAM_BATCH {
         let mut header = header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0);
@@ -269,7 +271,7 @@ pub(crate) fn discard_errors(fd: c_int) {
     }
 }
 
-/// The address family of a socket that somebody else made.
+/// The address family of a socket that other code made.
 pub(crate) fn family(fd: c_int) -> Result<c_int> {
     socket::get_option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)
 }

@@ -1,9 +1,9 @@
 //! UDP sockets: making, binding and connecting them, and their options.
 //!
-//! A handle has no descriptor (−1) until it is bound, opened or, where that is documented, used.
-//! It is active while it receives and while requests of its are not yet called back. Closing
-//! closes the descriptor at once; requests that are still queued get their callbacks with
-//! `UV_ECANCELED` right before the close callback.
+//! A handle has no descriptor (−1) until it is bound, opened or, where that is documented, used. It
+//! is active while it receives, and while requests of it have not called back. Closing closes the
+//! descriptor at once; requests that are still queued get their callbacks with `UV_ECANCELED` right
+//! before the close callback.
 //!
 //! Sending is in `send`, receiving in `receive`, multicast in `multicast`.
 //!
@@ -32,7 +32,7 @@ view!(
     Udp => uv_udp_t
 );
 
-// What the other parts build on.
+// Basics for the other parts.
 impl Udp {
     fn handle(self) -> Handle {
         // SAFETY: begins with the fields of a handle.
@@ -87,14 +87,14 @@ impl Udp {
         get!(self.send_queue_count) != 0
     }
 
-    /// Makes the handle inactive once there is nothing that it does.
-    fn settle(self) {
+    /// Makes the handle inactive if it neither receives nor has requests.
+    fn stop_if_idle(self) {
         if !self.is_receiving() && !self.has_requests() {
             self.handle().stop();
         }
     }
 
-    /// Readiness, or the pending phase when a request is completed.
+    /// Handles readiness, or the pending phase when a request is completed.
     pub(crate) fn on_io(self, readiness: u32) {
         let is_error = readiness & ready::ERROR != 0;
         if readiness & (ready::READABLE | ready::ERROR | ready::HANG_UP) != 0 {
@@ -102,17 +102,17 @@ impl Udp {
             if is_error {
                 self.receive_errors();
             } else if received.is_err() {
-                // It was not the network's, and so may last.
+                // The error is not the network's, and so may last.
                 self.io().back_off(self.event_loop());
             }
         }
         if readiness & (ready::WRITABLE | ready::ERROR | ready::HANG_UP) != 0 && self.is_open() {
             self.send_unsent();
             if is_error && !self.is_receiving() && !self.unsent().is_empty() {
-                // Nobody asks for them, and the poller would report them for ever.
+                // The program does not receive them, and the poller would report them for ever.
                 datagram::discard_errors(self.fd());
             }
-            self.call_back();
+            self.run_send_callbacks();
         }
     }
 
@@ -127,7 +127,7 @@ impl Udp {
 
     pub(crate) fn finish_close(self) {
         self.cancel_unsent();
-        self.call_back();
+        self.run_send_callbacks();
         set!(self.recv_cb = None);
         set!(self.alloc_cb = None);
     }
@@ -135,7 +135,8 @@ impl Udp {
 
 // Making, binding and connecting.
 impl Udp {
-    /// As `uv_udp_init_ex`, with options that [`check_init`] let through.
+    /// Initialises the handle as `uv_udp_init_ex` does, with options that [`check_init`] has
+    /// accepted.
     fn init(self, event_loop: Loop, options: c_uint) -> Result {
         let family = (options & 0xff) as c_int;
         let handle = self.handle();
@@ -178,7 +179,7 @@ impl Udp {
             .inspect_err(|_| descriptor::close_quietly(fd))
     }
 
-    /// What is not to be done with a handle that is closing.
+    /// `UV_EINVAL` for a handle that is closing.
     fn check_not_closing(self) -> Result {
         if self.handle().is_closing() {
             return Err(Errno::EINVAL);
@@ -212,7 +213,7 @@ impl Udp {
         Ok(())
     }
 
-    /// Gives the handle a socket that exists, as received from another process, say.
+    /// Gives the handle an existing socket, such as one received from another process.
     pub(crate) fn open(self, fd: c_int) -> Result {
         self.open_with(fd, UV_UDP_REUSEADDR)
     }
@@ -294,7 +295,7 @@ impl Udp {
     }
 }
 
-/// What `uv_udp_init_ex` takes: a family, and options that are known.
+/// `UV_EINVAL` unless the options are a family and flags that `uv_udp_init_ex` takes.
 fn check_init(options: c_uint) -> Result {
     let family = (options & 0xff) as c_int;
     let is_known = matches!(family, libc::AF_UNSPEC | libc::AF_INET | libc::AF_INET6);
@@ -360,7 +361,7 @@ pub unsafe extern "C" fn uv_udp_init(r#loop: *mut uv_loop_t, handle: *mut uv_udp
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_init_ex>
 ///
 /// # Safety
-/// As `uv_udp_init`.
+/// The requirements of `uv_udp_init` apply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_init_ex(
     r#loop: *mut uv_loop_t,
@@ -373,8 +374,8 @@ pub unsafe extern "C" fn uv_udp_init_ex(
         .into_code()
 }
 
-/// Gives the handle a datagram socket that exists, which becomes non-blocking. `SO_REUSEADDR` is
-/// set on it; `uv_udp_open_ex` leaves that to the caller. The socket is the handle's from then on.
+/// Gives the handle an existing datagram socket, which becomes non-blocking. `SO_REUSEADDR` is set
+/// on it; `uv_udp_open_ex` leaves that to the caller. The socket is the handle's from then on.
 ///
 /// Returns 0 or an error: `UV_EBUSY` when the handle has a socket, `UV_EEXIST` when the loop
 /// watches `sock` already, `UV_EBADF`, `UV_ENOTSOCK`.
@@ -389,9 +390,12 @@ pub unsafe extern "C" fn uv_udp_open(handle: *mut uv_udp_t, sock: uv_os_sock_t) 
     unsafe { Udp::from_ptr(handle) }.open(sock).into_code()
 }
 
-/// As `uv_udp_open`, with `flags` made of `UV_UDP_REUSEADDR` and `UV_UDP_REUSEPORT`, or 0.
+/// Gives the handle an existing datagram socket, which becomes non-blocking. `flags` says which
+/// options are set on it: `UV_UDP_REUSEADDR` and `UV_UDP_REUSEPORT`, or 0 for none. The socket is
+/// the handle's from then on.
 ///
-/// Returns 0 or an error: also `UV_EINVAL` for other flags.
+/// Returns 0 or an error: `UV_EINVAL` for other flags, `UV_EBUSY` when the handle has a socket,
+/// `UV_EEXIST` when the loop watches `sock` already, `UV_EBADF`, `UV_ENOTSOCK`.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_open_ex>
 ///
@@ -413,9 +417,9 @@ pub unsafe extern "C" fn uv_udp_open_ex(
 }
 
 /// Binds the socket to an IPv4 or IPv6 address. `flags`: `UV_UDP_IPV6ONLY`, `UV_UDP_REUSEADDR`
-/// (several sockets that all set it may bind to the address; the last one receives, except that
-/// multicast reaches all of them), `UV_UDP_REUSEPORT` (they share what is received) and
-/// `UV_UDP_LINUX_RECVERR` (ICMP errors are reported to the receive callback).
+/// (several sockets may bind to the address; the last one receives, multicast reaches all),
+/// `UV_UDP_REUSEPORT` (datagrams are distributed among them) and `UV_UDP_LINUX_RECVERR` (ICMP
+/// errors are reported to the receive callback).
 ///
 /// Returns 0 or an error: `UV_EINVAL` for a bound socket, another family or other flags,
 /// `UV_EADDRINUSE`, `UV_EADDRNOTAVAIL`, `UV_EACCES`.
@@ -439,8 +443,8 @@ pub unsafe extern "C" fn uv_udp_bind(
     .into_code()
 }
 
-/// Ties the socket to one peer: what is sent goes there, and nothing else is received. With `addr`
-/// `NULL`, unties it.
+/// Connects the socket to one peer: datagrams are sent to it and received from it only. With `addr`
+/// `NULL`, disconnects it.
 ///
 /// Returns 0 or an error: `UV_EISCONN` when it is connected already, `UV_ENOTCONN` when it is to be
 /// disconnected and is not connected, `UV_EINVAL` for another address family.
@@ -484,7 +488,8 @@ pub unsafe extern "C" fn uv_udp_getpeername(
     unsafe { Udp::from_ptr(handle).name(End::Peer, name, namelen) }.into_code()
 }
 
-/// Writes the socket's own address to `name`, cut to `*namelen` bytes, and its length to `*namelen`.
+/// Writes the socket's own address to `name`, cut to `*namelen` bytes, and its length to
+/// `*namelen`.
 ///
 /// Returns 0 or an error: `UV_EBADF` without a socket.
 ///

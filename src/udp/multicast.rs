@@ -10,12 +10,12 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::net::address;
 use crate::sys::socket::set_option;
 
-/// An address as text gives it.
+/// An address that was parsed from text.
 #[derive(Clone, Copy)]
 enum Address {
     V4(libc::in_addr),
-    /// With the index of the interface that it names behind a `%`; 0 for none, which lets the
-    /// system choose.
+    /// An address, and the index of the interface that is named behind a `%`; 0 for none: then the
+    /// system chooses.
     V6(libc::in6_addr, u32),
 }
 
@@ -30,7 +30,7 @@ fn parse(text: &[u8]) -> Result<Address> {
     Ok(Address::V6(address::parse_v6(text)?, scope))
 }
 
-/// The same of an interface's address, which may be left out and is of the group's family then.
+/// Parses an interface's address. It may be null: then it is any address of the group's family.
 ///
 /// # Safety
 /// `text` must be null or a string.
@@ -65,7 +65,7 @@ fn storage(address: libc::in6_addr, scope: u32) -> libc::sockaddr_storage {
     storage
 }
 
-/// The first for joining, the second for leaving.
+/// The option for a membership: `join` or `leave`. `UV_EINVAL` for other values.
 fn choose(membership: uv_membership, join: c_int, leave: c_int) -> Result<c_int> {
     match membership {
         UV_JOIN_GROUP => Ok(join),
@@ -75,7 +75,7 @@ fn choose(membership: uv_membership, join: c_int, leave: c_int) -> Result<c_int>
 }
 
 impl Udp {
-    /// Sets an option that IPv4 and IPv6 have under different names.
+    /// Sets an option that has different names for IPv4 and IPv6.
     pub(super) fn set_ip_option(self, option4: c_int, option6: c_int, value: c_int) -> Result {
         if self.is_ipv6() {
             set_option(self.fd(), libc::IPPROTO_IPV6, option6, value)
@@ -149,7 +149,7 @@ impl Udp {
                     libc::MCAST_JOIN_SOURCE_GROUP,
                     libc::MCAST_LEAVE_SOURCE_GROUP,
                 );
-                // Zero also between the fields: the kernel is handed all of it.
+                // Zero also between the fields: the kernel reads all of it.
                 // SAFETY: numbers and addresses, valid when zero.
                 let mut request: libc::group_source_req = unsafe { core::mem::zeroed() };
                 request.gsr_interface = index;
@@ -176,7 +176,7 @@ impl Udp {
         }
     }
 
-    /// Some address of the socket's family.
+    /// The unspecified address of the socket's family.
     fn any_address(self) -> Address {
         if self.is_ipv6() { ANY_V6 } else { ANY_V4 }
     }
@@ -185,9 +185,9 @@ impl Udp {
 // C entry points
 
 /// Joins (`UV_JOIN_GROUP`) or leaves (`UV_LEAVE_GROUP`) the multicast group of that address, on the
-/// interface of `interface_addr`: one of its addresses for IPv4, an address with `%` and the
-/// interface's name for IPv6, or `NULL` for the system's choice. A handle without a socket is bound
-/// to any address and a free port first.
+/// interface that `interface_addr` names. That is one of its addresses for IPv4, an address with
+/// `%` and the interface's name for IPv6, or `NULL` for the system's choice. A handle without a
+/// socket is bound to any address and a free port first.
 ///
 /// Returns 0 or an error: `UV_EINVAL` for addresses that are none or do not fit, `UV_ENODEV`,
 /// `UV_EADDRINUSE` when it has joined already, `UV_EADDRNOTAVAIL` when it has not.
@@ -215,9 +215,10 @@ pub unsafe extern "C" fn uv_udp_set_membership(
         .into_code()
 }
 
-/// As `uv_udp_set_membership`, but only what comes from `source_addr` is received.
+/// Joins or leaves the multicast group of an address as `uv_udp_set_membership` does, but only to
+/// receive what `source_addr` sends.
 ///
-/// Returns 0 or an error, see there.
+/// Returns 0 or an error of `uv_udp_set_membership`.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_source_membership>
 ///
@@ -316,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_apart() {
+    fn addresses_are_distinguished() {
         let Ok(Address::V4(v4)) = parse(b"239.255.0.1") else {
             panic!("no IPv4");
         };

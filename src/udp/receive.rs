@@ -1,11 +1,11 @@
 //! UDP: receiving.
 //!
-//! Before each receipt the program is asked for a buffer, which is handed back to it in the receive
-//! callback whatever came of it. With `UV_UDP_RECVMMSG` one buffer takes several datagrams, a chunk
-//! of it each (`UV_UDP_MMSG_CHUNK`), and is handed back by a last callback (`UV_UDP_MMSG_FREE`).
+//! Before each receipt the program is asked for a buffer, which is returned to it in the receive
+//! callback, whatever the result. With `UV_UDP_RECVMMSG` one buffer takes several datagrams, each
+//! in a chunk of it (`UV_UDP_MMSG_CHUNK`), and is returned by a last callback (`UV_UDP_MMSG_FREE`).
 //!
-//! Every callback may stop the receiving, start it anew with other callbacks, or close the handle,
-//! so what it left is looked at after each one. Whatever it did, a buffer goes back to the receive
+//! Every callback may stop the receiving, start it anew with other callbacks, or close the handle.
+//! So the state is read again after each one. In any case a buffer is returned to the receive
 //! callback that was set when the buffer was asked for. Stopping or closing in the middle of a
 //! buffer's chunks ends the datagrams there; the others of the buffer are lost.
 
@@ -19,27 +19,27 @@ use crate::handle::flags;
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
 use crate::view::{get, set};
 
-/// The largest datagram there is, and so the size of a chunk.
-const CHUNK: usize = 64 * 1024;
-/// How many datagrams are received before others get their turn.
+/// The size of a chunk, in bytes: as large as any datagram.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// How many datagrams are received before other watchers of the loop get their turn.
 const RECEIVE_BUDGET: usize = 32;
 
 const NO_ADDRESS: *const libc::sockaddr = core::ptr::null();
 
-/// A sender's address, which the kernel writes. It stays as it is, of no family, where the sender has
-/// none, such as a Unix socket without a name.
+/// Memory for a sender's address, which the kernel writes. It stays as it is, of no family, where
+/// the sender has no address, such as a Unix socket without a name.
 // SAFETY: all-zero is an address of no family.
 const NO_PEER: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
 
-/// The sender of a received datagram: never null, which would say that there was no datagram.
+/// The sender of a received datagram. Never null, which would mean that there was no datagram.
 fn sender(header: &libc::msghdr) -> *const libc::sockaddr {
     header.msg_name.cast_const().cast()
 }
 
-/// Memory that the program lends for a receipt.
-struct Lent {
+/// A buffer of the program's for one receipt.
+struct Provided {
     buffer: uv_buf_t,
-    /// The callback that it goes back to.
+    /// The callback that it is returned to.
     owner: uv_udp_recv_cb,
 }
 
@@ -77,21 +77,21 @@ impl Udp {
         set!(self.alloc_cb = None);
         set!(self.recv_cb = None);
         if !self.handle().is_closing() {
-            self.settle();
+            self.stop_if_idle();
         }
     }
 
-    /// Receives what is there, within the budget; an error if a receipt failed, which was told.
+    /// Receives what is there, within the budget; an error if a receipt failed, which was reported.
     pub(super) fn receive(self) -> Result {
         let mut budget = RECEIVE_BUDGET;
         while budget > 0 && self.is_receiving() {
-            let Some(lent) = self.allocate() else {
+            let Some(provided) = self.allocate() else {
                 break;
             };
             let received = if self.handle().has(flags::UDP_RECVMMSG) {
-                self.receive_chunks(&lent, budget)
+                self.receive_chunks(&provided, budget)
             } else {
-                self.receive_one(&lent)
+                self.receive_one(&provided)
             };
             match received {
                 Ok(0) | Err(Errno::EAGAIN) => break,
@@ -102,9 +102,9 @@ impl Udp {
         Ok(())
     }
 
-    /// Asks the program for a buffer. Without one, or if it stopped, closed or gave the receiving to
-    /// another callback meanwhile, that is the end of it.
-    fn allocate(self) -> Option<Lent> {
+    /// Asks the program for a buffer. `None` without one, or if the program stopped, closed or
+    /// registered another callback meanwhile.
+    fn allocate(self) -> Option<Provided> {
         let owner = get!(self.recv_cb);
         let mut buffer = uv_buf_t {
             base: core::ptr::null_mut(),
@@ -113,56 +113,64 @@ impl Udp {
         if let Some(callback) = get!(self.alloc_cb) {
             // SAFETY: the user's callback gets the handle it was registered for, and a buffer to
             // fill in.
-            unsafe { callback(self.raw().cast(), CHUNK, &mut buffer) };
+            unsafe { callback(self.raw().cast(), CHUNK_BYTES, &mut buffer) };
         }
-        let lent = Lent { buffer, owner };
+        let provided = Provided { buffer, owner };
         if !self.is_receiving_for(owner) {
             if !buffer.base.is_null() {
-                self.hand_back(&lent, 0, 0);
+                self.return_buffer(&provided, 0, 0);
             }
             return None;
         }
         if buffer.base.is_null() || buffer.len == 0 {
-            self.hand_back(&lent, UV_ENOBUFS as isize, 0);
+            self.return_buffer(&provided, UV_ENOBUFS as isize, 0);
             return None;
         }
-        Some(lent)
+        Some(provided)
     }
 
-    /// Whether it receives, and that callback is still the one to be told.
+    /// Whether the handle receives, and `callback` is still the receive callback.
     fn is_receiving_for(self, callback: uv_udp_recv_cb) -> bool {
         let address = |callback: uv_udp_recv_cb| callback.map(|function| function as usize);
         self.is_receiving() && address(get!(self.recv_cb)) == address(callback)
     }
 
-    /// Receives a datagram; how many that were.
-    fn receive_one(self, lent: &Lent) -> Result<usize> {
+    /// Receives a datagram; returns how many there were.
+    fn receive_one(self, provided: &Provided) -> Result<usize> {
         let mut peer = NO_PEER;
-        let mut part = to_iovec(&lent.buffer);
+        let mut part = to_iovec(&provided.buffer);
         let mut header = header_for(&mut peer, &mut part);
         // SAFETY: the header points to `peer` and to the user's buffer.
         let size = unsafe { datagram::receive(self.fd(), &mut header, 0) }
-            .inspect_err(|&error| self.report(lent, error))?;
+            .inspect_err(|&error| self.report(provided, error))?;
         let (size, about) = (size as isize, partial(&header));
-        self.invoke(lent.owner, size, &lent.buffer, sender(&header), about);
+        self.invoke(
+            provided.owner,
+            size,
+            &provided.buffer,
+            sender(&header),
+            about,
+        );
         Ok(1)
     }
 
-    /// Receives datagrams into the chunks of one buffer; how many that were.
-    fn receive_chunks(self, lent: &Lent, budget: usize) -> Result<usize> {
-        let chunks = (lent.buffer.len / CHUNK).min(DATAGRAM_BATCH).min(budget);
+    /// Receives datagrams into the chunks of one buffer; returns how many there were.
+    fn receive_chunks(self, provided: &Provided, budget: usize) -> Result<usize> {
+        let chunks = (provided.buffer.len / CHUNK_BYTES)
+            .min(DATAGRAM_BATCH)
+            .min(budget);
         if chunks == 0 {
-            self.hand_back(lent, UV_EINVAL as isize, 0);
+            self.return_buffer(provided, UV_EINVAL as isize, 0);
             return Ok(0);
         }
         let mut peers = [NO_PEER; DATAGRAM_BATCH];
-        let mut parts = [to_iovec(&lent.buffer); DATAGRAM_BATCH];
+        let mut parts = [to_iovec(&provided.buffer); DATAGRAM_BATCH];
         let mut headers = [libc::mmsghdr {
             msg_hdr: datagram::header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0),
             msg_len: 0,
         }; DATAGRAM_BATCH];
         for at in 0..chunks {
-            parts[at] = to_iovec(&chunk(&lent.buffer, at));
+            parts[at] = to_iovec(&chunk(&provided.buffer, at));
             headers[at].msg_hdr = header_for(&mut peers[at], &mut parts[at]);
         }
         let headers = &mut headers[..chunks];
@@ -171,15 +179,15 @@ impl Udp {
             Ok(0) => Err(Errno::EAGAIN),
             result => result,
         };
-        let count = received.inspect_err(|&error| self.report(lent, error))?;
+        let count = received.inspect_err(|&error| self.report(provided, error))?;
         let count = count.min(chunks);
         for (at, message) in headers[..count].iter().enumerate() {
             if !self.is_receiving() {
                 break;
             }
-            self.report_chunk(&chunk(&lent.buffer, at), message);
+            self.report_chunk(&chunk(&provided.buffer, at), message);
         }
-        self.hand_back(lent, 0, UV_UDP_MMSG_FREE);
+        self.return_buffer(provided, 0, UV_UDP_MMSG_FREE);
         Ok(count)
     }
 
@@ -195,24 +203,25 @@ impl Udp {
             if !self.is_receiving() {
                 return;
             }
-            let Some(lent) = self.allocate() else {
+            let Some(provided) = self.allocate() else {
                 return;
             };
             let mut peer = NO_PEER;
-            let mut part = to_iovec(&lent.buffer);
+            let mut part = to_iovec(&provided.buffer);
             let mut control = datagram::Control::new();
             let mut header = header_for(&mut peer, &mut part);
             control.attach(&mut header);
             // SAFETY: the header points to `peer`, `control` and to the user's buffer.
             let result = unsafe { datagram::receive(self.fd(), &mut header, libc::MSG_ERRQUEUE) };
             if let Err(error) = result {
-                self.report(&lent, error);
+                self.report(&provided, error);
                 return;
             }
             // SAFETY: as the kernel left it.
             let Some(reported) = (unsafe { datagram::reported_error(&header) }) else {
-                // A time stamp, say: nothing for this callback but the unused buffer.
-                self.report(&lent, Errno::EAGAIN);
+                // It is not an error, but a time stamp, for example: only the unused buffer is
+                // returned.
+                self.report(&provided, Errno::EAGAIN);
                 continue;
             };
             let offender = (&raw const reported.offender).cast::<libc::sockaddr>();
@@ -223,29 +232,30 @@ impl Udp {
             };
             let code = reported.error.code() as isize;
             self.invoke(
-                lent.owner,
+                provided.owner,
                 code,
-                &lent.buffer,
+                &provided.buffer,
                 address,
                 UV_UDP_LINUX_RECVERR,
             );
         }
     }
 
-    /// Hands a buffer back that nothing was received into: 0 says that there is nothing more.
-    fn report(self, lent: &Lent, error: Errno) {
+    /// Returns a buffer that nothing was received into; `UV_EAGAIN` is reported as 0, nothing more
+    /// to read.
+    fn report(self, provided: &Provided, error: Errno) {
         if error == Errno::EBADF {
-            // Closed behind the loop's back: there is nothing to wait for.
+            // The descriptor was closed by other code: there is nothing to wait for.
             self.stop_receiving();
         }
         match error {
-            Errno::EAGAIN => self.hand_back(lent, 0, 0),
-            error => self.hand_back(lent, error.code() as isize, 0),
+            Errno::EAGAIN => self.return_buffer(provided, 0, 0),
+            error => self.return_buffer(provided, error.code() as isize, 0),
         }
     }
 
-    fn hand_back(self, lent: &Lent, code: isize, about: c_uint) {
-        self.invoke(lent.owner, code, &lent.buffer, NO_ADDRESS, about);
+    fn return_buffer(self, provided: &Provided, code: isize, about: c_uint) {
+        self.invoke(provided.owner, code, &provided.buffer, NO_ADDRESS, about);
     }
 
     fn invoke(
@@ -271,11 +281,11 @@ fn to_iovec(buffer: &uv_buf_t) -> libc::iovec {
     }
 }
 
-/// The part of a buffer for the datagram of that number.
+/// The chunk of a buffer for the datagram of that number.
 fn chunk(buffer: &uv_buf_t, at: usize) -> uv_buf_t {
     uv_buf_t {
-        base: buffer.base.wrapping_add(at * CHUNK),
-        len: CHUNK,
+        base: buffer.base.wrapping_add(at * CHUNK_BYTES),
+        len: CHUNK_BYTES,
     }
 }
 
@@ -286,13 +296,13 @@ fn header_for(peer: &mut libc::sockaddr_storage, part: &mut libc::iovec) -> libc
 
 // C entry points
 
-/// Starts to receive. Before each receipt `alloc_cb` is asked for a buffer; `recv_cb` gets what was
+/// Starts to receive. Before each receipt `alloc_cb` is asked for a buffer. `recv_cb` gets what was
 /// received, the sender, and flags: `UV_UDP_PARTIAL` (the buffer was too small, the rest is lost),
 /// `UV_UDP_MMSG_CHUNK`, `UV_UDP_MMSG_FREE`, `UV_UDP_LINUX_RECVERR`. A size of 0 means an empty
-/// datagram if there is a sender (of family `AF_UNSPEC` if it has no address), and otherwise that
-/// there is nothing more to read; a negative one is an error, `UV_ENOBUFS` when there was no buffer.
-/// With `UV_UDP_RECVMMSG`, a buffer below 64 KiB is refused with `UV_EINVAL`. A handle without a
-/// socket is bound to any address and a free port first.
+/// datagram if there is a sender (of family `AF_UNSPEC` if it has no address). Without a sender it
+/// means that there is nothing more to read. A negative size is an error, `UV_ENOBUFS` when there
+/// was no buffer. With `UV_UDP_RECVMMSG`, a buffer below 64 KiB is refused with `UV_EINVAL`. A
+/// handle without a socket is bound to any address and a free port first.
 ///
 /// Returns 0 or an error: `UV_EALREADY` when it receives already, `UV_EINVAL` without callbacks.
 ///
@@ -327,9 +337,9 @@ pub unsafe extern "C" fn uv_udp_using_recvmmsg(handle: *const uv_udp_t) -> c_int
     udp.handle().has(flags::UDP_RECVMMSG).into()
 }
 
-/// Stops receiving: neither callback is called any more, but to hand back a buffer when it is
-/// `alloc_cb` that stops, or `recv_cb` within a buffer's chunks. Returns 0, also if it did not
-/// receive.
+/// Stops receiving: neither callback is called any more. The exception is a buffer that has to be
+/// returned, if `alloc_cb` stops, or `recv_cb` within a buffer's chunks. Returns 0, also if it did
+/// not receive.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_stop>
 ///

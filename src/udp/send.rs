@@ -1,11 +1,12 @@
 //! UDP: sending.
 //!
 //! A request goes through two queues of its handle: `write_queue` until its datagram is sent, then
-//! `write_completed_queue` until the pending phase calls it back. The first one is sent in the call;
-//! those that follow before it has been called back wait for the pending phase, which sends what
-//! has gathered in batches. Whatever the kernel does not take waits for the socket to be writable.
+//! `write_completed_queue` until it calls back in the pending phase. The first request is sent
+//! within the call. Those that come before it has called back wait for the pending phase, which
+//! sends them in batches. Datagrams that the kernel does not take wait until the socket is
+//! writable.
 //!
-//! The request and its copy of the list of buffers are the handle's until the callback.
+//! The request and its copy of the list of buffers belong to the handle until the callback.
 
 use core::ffi::{c_int, c_uint, c_void};
 use core::mem::MaybeUninit;
@@ -20,7 +21,7 @@ use crate::request::Request;
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
 use crate::view::{addr, get, owner, set, view};
 
-// Buffers are handed to the kernel as they are.
+// Buffers are passed to the kernel as they are.
 const _: () = assert!(
     size_of::<uv_buf_t>() == size_of::<libc::iovec>()
         && core::mem::offset_of!(uv_buf_t, base) == core::mem::offset_of!(libc::iovec, iov_base)
@@ -43,7 +44,7 @@ impl SendRequest {
         unsafe { SendRequest::from_ptr(owner!(link.raw(), uv_udp_send_t, queue)) }
     }
 
-    /// Copies the list of buffers, not what is in them.
+    /// Copies the list of buffers, not their contents.
     ///
     /// # Safety
     /// `bufs` must be readable for `count` buffers.
@@ -118,7 +119,7 @@ impl SendRequest {
 /// # Safety
 /// `bufs` must be readable for `nbufs` buffers.
 unsafe fn check_buffers(bufs: *const uv_buf_t, nbufs: c_uint) -> Result {
-    // Negative numbers of careless callers arrive as large ones.
+    // A negative number arrives as a large one.
     if nbufs == 0 || nbufs > c_int::MAX as c_uint {
         return Err(Errno::EINVAL);
     }
@@ -126,7 +127,7 @@ unsafe fn check_buffers(bufs: *const uv_buf_t, nbufs: c_uint) -> Result {
     unsafe { buffers::check_total(bufs, nbufs) }
 }
 
-/// A datagram to be sent at once, whose parts are the caller's.
+/// A datagram to be sent at once; its parts are the caller's.
 struct Outgoing {
     bufs: *const uv_buf_t,
     nbufs: c_uint,
@@ -168,7 +169,7 @@ fn message(header: libc::msghdr) -> MaybeUninit<libc::mmsghdr> {
 }
 
 impl Udp {
-    /// Whether a datagram may go to `address`, and how long that is.
+    /// Checks that a datagram may be sent to `address`, and returns the address's length.
     ///
     /// # Safety
     /// `address` must be null or point to an address, as long as its family says.
@@ -188,11 +189,12 @@ impl Udp {
         unsafe { datagram::address_length(address) }
     }
 
-    /// Checks the destination and makes sure that there is a socket to send from.
+    /// Checks the destination, and makes a socket to send from if there is none; returns the
+    /// address's length.
     ///
     /// # Safety
     /// `address` must be null or point to an address, as long as its family says.
-    unsafe fn aim(self, address: *const libc::sockaddr) -> Result<libc::socklen_t> {
+    unsafe fn prepare_destination(self, address: *const libc::sockaddr) -> Result<libc::socklen_t> {
         // SAFETY: the caller vouches for the address.
         let length = unsafe { self.check_destination(address) }?;
         if !address.is_null() {
@@ -203,8 +205,8 @@ impl Udp {
     }
 
     /// # Safety
-    /// The request must be writable, `bufs` readable for `nbufs` buffers, `address` null or point to
-    /// an address.
+    /// The request must be writable, `bufs` readable for `nbufs` buffers, `address` null or point
+    /// to an address.
     unsafe fn send(
         self,
         request: SendRequest,
@@ -216,7 +218,7 @@ impl Udp {
         // SAFETY: the caller vouches for the buffers.
         unsafe { check_buffers(bufs, nbufs) }?;
         // SAFETY: the caller vouches for the address.
-        let length = unsafe { self.aim(address) }?;
+        let length = unsafe { self.prepare_destination(address) }?;
         // SAFETY: the caller vouches for the buffers.
         unsafe { request.keep_buffers(bufs, nbufs) }?;
         // SAFETY: the caller vouches for the address.
@@ -241,7 +243,7 @@ impl Udp {
         Ok(())
     }
 
-    /// Sends what the kernel takes, and has the rest wait for it to take more.
+    /// Sends the datagrams that the kernel takes; the rest waits until the socket is writable.
     pub(super) fn send_unsent(self) {
         while !self.unsent().is_empty() {
             match self.send_batch() {
@@ -284,9 +286,9 @@ impl Udp {
         }
     }
 
-    /// Calls back the requests that are completed. Those that callbacks add wait for the next
-    /// pending phase: nobody keeps the loop to himself by sending from the callback.
-    pub(super) fn call_back(self) {
+    /// Calls back for the requests that are completed. Those that callbacks add wait for the next
+    /// pending phase: otherwise sending from the callback would keep the loop from everything else.
+    pub(super) fn run_send_callbacks(self) {
         let event_loop = self.event_loop();
         let mut local = list::head();
         // SAFETY: `local` outlives the walk, which leaves it empty.
@@ -300,7 +302,7 @@ impl Udp {
             Request::finish(event_loop);
             request.invoke(get!(request.status) as c_int);
         }
-        self.settle();
+        self.stop_if_idle();
     }
 
     /// # Safety
@@ -314,7 +316,7 @@ impl Udp {
         // SAFETY: the caller vouches for the buffers.
         unsafe { check_buffers(bufs, nbufs) }?;
         // SAFETY: the caller vouches for the address.
-        let length = unsafe { self.aim(address) }?;
+        let length = unsafe { self.prepare_destination(address) }?;
         if self.has_requests() {
             return Err(Errno::EAGAIN);
         }
@@ -407,17 +409,17 @@ impl Datagrams {
 
 /// Sends the buffers as one datagram to `addr`, or, if the handle is connected, to its peer (`addr`
 /// is `NULL` then). A handle without a socket is bound to any address and a free port first. The
-/// list of buffers is copied; what is in them must stay until `send_cb`, which gets the outcome.
+/// list of buffers is copied; their contents must stay until `send_cb`, which gets the result.
 ///
-/// Returns 0 or an error, and then `send_cb` is not called: `UV_EDESTADDRREQ` without an address
-/// when not connected, `UV_EISCONN` with one when connected, `UV_EINVAL` for no buffers or another
-/// address family, `UV_ENOMEM`.
+/// Returns 0 or an error; after an error `send_cb` is not called: `UV_EDESTADDRREQ` without an
+/// address when not connected, `UV_EISCONN` with one when connected, `UV_EINVAL` for no buffers or
+/// another address family, `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_send>
 ///
 /// # Safety
-/// `handle` must be initialised, `req` writable and in place until the callback, `bufs` readable for
-/// `nbufs` buffers, `addr` `NULL` or an address.
+/// `handle` must be initialised, `req` writable and in place until the callback, `bufs` readable
+/// for `nbufs` buffers, `addr` `NULL` or an address.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_udp_send(
     req: *mut uv_udp_send_t,
@@ -436,10 +438,10 @@ pub unsafe extern "C" fn uv_udp_send(
     .into_code()
 }
 
-/// As `uv_udp_send`, but sends at once or not at all.
+/// Sends the buffers as one datagram, as `uv_udp_send` does, but at once or not at all.
 ///
 /// Returns the number of bytes sent, or an error: `UV_EAGAIN` when it cannot be sent now, or
-/// requests of `uv_udp_send` are before it; `UV_EMSGSIZE`; and those of `uv_udp_send`.
+/// requests of `uv_udp_send` are before it; `UV_EMSGSIZE`; or one of `uv_udp_send`.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send>
 ///
@@ -461,11 +463,12 @@ pub unsafe extern "C" fn uv_udp_try_send(
     .into_code()
 }
 
-/// As `uv_udp_try_send` for `count` datagrams, in order: the one at index i consists of the `nbufs[i]`
-/// buffers at `bufs[i]` and goes to `addrs[i]`. The handle must be bound; `flags` must be 0.
+/// Sends `count` datagrams, in order, as `uv_udp_try_send` sends one: the one at index i consists
+/// of the `nbufs[i]` buffers at `bufs[i]` and goes to `addrs[i]`. The handle must be bound; `flags`
+/// must be 0.
 ///
 /// Returns how many of the leading datagrams were sent: 0 only if `count` is 0. Or an error, and
-/// then none was: `UV_EAGAIN`, `UV_EINVAL`, and those of `uv_udp_try_send`.
+/// then none was: `UV_EAGAIN`, `UV_EINVAL`, or one of `uv_udp_try_send`.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_try_send2>
 ///
@@ -499,7 +502,7 @@ pub unsafe extern "C" fn uv_udp_try_send2(
     .into_code()
 }
 
-/// How many bytes of requests are not yet called back, `handle->send_queue_size`.
+/// The number of bytes of requests that have not called back yet, `handle->send_queue_size`.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_size>
 ///
@@ -512,7 +515,7 @@ pub unsafe extern "C" fn uv_udp_get_send_queue_size(handle: *const uv_udp_t) -> 
     get!(udp.send_queue_size)
 }
 
-/// How many requests are not yet called back, `handle->send_queue_count`.
+/// The number of requests that have not called back yet, `handle->send_queue_count`.
 ///
 /// <https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_get_send_queue_count>
 ///

@@ -1,18 +1,18 @@
-//! Events of a tree: what came, went and moved.
+//! Events of a tree: directories that appeared, disappeared or were moved.
 
 use core::ffi::CStr;
 
 use super::super::FsEvent;
 use super::super::registry::Registry;
 use super::scan::is_gone;
-use super::{ROOT, Tree, append, as_path, copy};
+use super::{ROOT_NODE, Tree, append, as_path, copy};
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::Errno;
 use crate::sys::inotify::Event;
 
 impl Tree {
-    /// Something happened to a directory of the tree, or in it.
+    /// Handles an event of a directory of the tree, or of an entry in it.
     pub(in super::super) fn on_event(
         &mut self,
         registry: &mut Registry,
@@ -36,7 +36,8 @@ impl Tree {
         }
     }
 
-    /// Of directories below the root the event of their parent is reported, not their own.
+    /// Handles an event of a directory itself. Below the root the event of its parent is reported
+    /// instead.
     fn on_self_event(
         &mut self,
         registry: &mut Registry,
@@ -44,7 +45,7 @@ impl Tree {
         node: u32,
         event: &Event<'_>,
     ) {
-        if node == ROOT {
+        if node == ROOT_NODE {
             let name = copy(&self.name).and_then(|mut name| {
                 append(&mut name, b"\0")?;
                 Ok(name)
@@ -64,17 +65,17 @@ impl Tree {
 
     fn on_root_moved(&mut self, registry: &mut Registry, handle: FsEvent) {
         self.begin_scan();
-        match self.open_known(registry, ROOT) {
+        match self.open_known(registry, ROOT_NODE) {
             Ok(_) => {
                 self.is_displaced = false;
-                self.rescan(registry, handle, ROOT);
+                self.rescan(registry, handle, ROOT_NODE);
             }
             Err(error) if is_gone(error) => self.is_displaced = true,
-            Err(error) => self.fail(registry, ROOT, c"", error),
+            Err(error) => self.fail(registry, ROOT_NODE, c"", error),
         }
     }
 
-    /// A directory below the root was moved, somewhere.
+    /// Finds out where a directory below the root was moved to.
     fn on_moved(&mut self, registry: &mut Registry, node: u32) {
         let parent = self.node(node).parent;
         self.begin_scan();
@@ -86,20 +87,20 @@ impl Tree {
         };
         match found {
             Ok(true) => {}
-            // It may have come to one that could not be looked into.
+            // It may be in a directory that could not be scanned.
             Ok(false) if self.incomplete > 0 => {
                 self.set_incomplete(parent, true);
-                registry.wants_look = true;
+                registry.needs_retry = true;
             }
             Ok(false) => self.drop_from(registry, node),
             Err(error) if !is_gone(error) => self.fail(registry, parent, c"", error),
             Err(_) if self.is_displaced => self.drop_from(registry, node),
-            // An event that says where the parent went is still to come.
+            // An event that says where the parent went is still queued.
             Err(_) => self.set_incomplete(parent, true),
         }
     }
 
-    /// A file system is gone from the directory; what was below the mount is there again.
+    /// A file system was unmounted from the directory; what was below the mount appears again.
     fn replace(&mut self, registry: &mut Registry, handle: FsEvent, node: u32) {
         let parent = self.node(node).parent;
         let mut name = core::mem::replace(&mut self.node(node).name, alloc::vec());
@@ -111,7 +112,7 @@ impl Tree {
         }
     }
 
-    /// A directory has come to be, or turned up, in another.
+    /// Watches and scans a directory that was made in another, or moved there.
     fn on_appeared(&mut self, registry: &mut Registry, handle: FsEvent, parent: u32, name: &CStr) {
         self.begin_scan();
         let directory = match self.open_known(registry, parent) {
@@ -120,7 +121,7 @@ impl Tree {
             Err(_) if self.is_displaced => {
                 return self.report(self.relative(parent, name), 0, UV_ENOENT);
             }
-            // An event that says where the parent went is still to come.
+            // An event that says where the parent went is still queued.
             Err(_) => return self.set_incomplete(parent, true),
         };
         match self.attach(registry, handle, parent, directory.fd(), name) {
@@ -134,9 +135,10 @@ impl Tree {
         }
     }
 
-    /// The same as [`Tree::fail`], reported even if other entries could not be looked into either.
+    /// Notes a failure as [`Tree::fail`] does, and reports it even if other entries could not be
+    /// scanned either.
     fn fail_new(&mut self, registry: &mut Registry, parent: u32, name: &CStr, error: Errno) {
-        self.node(parent).is_told = false;
+        self.node(parent).is_reported = false;
         self.fail(registry, parent, name, error);
     }
 }

@@ -1,22 +1,22 @@
 //! Watching a directory with everything below it (`UV_FS_EVENT_RECURSIVE`).
 //!
-//! inotify watches single directories, so each directory of the tree has a watch, and a *node* here
-//! that knows its name and its parent: renaming one is renaming one node. Nothing is missed, because
-//! a directory that appears is first watched and then looked into: what was made in it before the
-//! watch is found, and reported as if it had just come to be; what is made after brings an event;
-//! what falls between is reported twice.
+//! inotify watches single directories. So each directory of the tree has a watch, and a *node* here
+//! that knows its name and its parent: renaming a directory is renaming one node. Nothing is
+//! missed, because a directory that appears is first watched and then scanned. What was made in it
+//! before the watch is found, and reported as if it had just been made. What is made after brings
+//! an event. What is made between the two is reported twice.
 //!
-//! The system is ahead of the events that tell of it, so what the tree believes is checked rather
-//! than derived from the order of events. A directory is recognised by its watch's number, wherever
-//! it turns up, and watched and looked into through a descriptor, whatever its path has come to be.
-//! One that was moved is looked for where it should be, and dropped with all below it if it is not
-//! there. If its parent is not there either, an event that says where the parent went is still to
-//! come: the parent is noted as incomplete until then, and looked into again.
+//! The file system is ahead of its events. So the tree checks what is there, rather than derive it
+//! from the order of events. A directory is recognised by its watch's number, wherever it is found,
+//! and watched and scanned through a descriptor, whatever its path is by then. One that was moved
+//! is looked up where it should be, and dropped with all below it if it is not there. If its parent
+//! is not there either, an event that says where the parent went is still queued: the parent is
+//! incomplete until it is read, and is then scanned again.
 //!
-//! Symbolic links are not followed, and directories that may not be read are left out until that
-//! changes. Any other failure says nothing about a directory: what is watched stays watched, the
-//! failure is reported with the directory's name, once for everything that appeared at a time, and the
-//! directory stays incomplete and is looked into again (`scan.rs`, `retry.rs`).
+//! Symbolic links are not followed. Directories that may not be read are left out until that
+//! changes. Any other failure says nothing about a directory: what is watched stays watched. The
+//! failure is reported with the directory's name, once for all directories that appeared together.
+//! The directory stays incomplete and is scanned again (`scan.rs`, `retry.rs`).
 //!
 //! Nothing in this module calls back into C: reports are queued, and the handle delivers them.
 
@@ -34,33 +34,35 @@ use crate::errors::{Errno, Result};
 use crate::sys::dir::Directory;
 use crate::sys::inotify::Target;
 
-/// The watched directory itself.
-const ROOT: u32 = 0;
-const NONE: u32 = u32::MAX;
+/// The node of the watched directory itself.
+const ROOT_NODE: u32 = 0;
+/// Stands for no node in a link between nodes.
+const NIL: u32 = u32::MAX;
 
-/// One directory.
+/// A directory of the tree.
 struct Node {
     wd: c_int,
-    /// Of the subscription.
+    /// The id of the subscription to the watch.
     id: u64,
     name: alloc::Vec<u8>,
     parent: u32,
     first_child: u32,
     prev: u32,
     next: u32,
-    /// The look that saw it last in its parent, and the one that it was looked into by.
+    /// The number of the last scan that found it in its parent.
     seen: u32,
+    /// The number of the last scan that scanned it.
     visited: u32,
-    /// It is still to be looked into: it may have directories that have no node, or nodes in it may
+    /// The directory has to be scanned: it may have directories without a node, or nodes in it may
     /// stand for directories that are gone.
     is_incomplete: bool,
-    /// It has appeared, and so has all that is found in it.
+    /// The directory has just appeared, and so has all that is found in it.
     is_new: bool,
-    /// A failure to look into it was reported.
-    is_told: bool,
+    /// A failure to scan it was reported.
+    is_reported: bool,
 }
 
-/// Something to tell the handle's callback.
+/// A call of the handle's callback that is to be made.
 pub(super) struct Report {
     /// Terminated; empty when it is not known.
     name: alloc::Vec<u8>,
@@ -89,16 +91,16 @@ pub(super) struct Tree {
     free: alloc::Vec<u32>,
     reports: alloc::Vec<Report>,
     next_report: usize,
-    /// A report was lost for want of memory.
+    /// A report was lost because memory was lacking.
     lost_report: bool,
     /// The root is not where it was, so new directories cannot be reached.
     is_displaced: bool,
     /// How many nodes are incomplete.
     incomplete: u32,
-    /// The number of the last look into directories, and whether it has reported a failure.
+    /// The number of the last scan, and whether it has reported a failure.
     scan_number: u32,
-    has_told: bool,
-    /// That look is not the answer to an event.
+    has_reported: bool,
+    /// The last scan was a retry, not the answer to an event.
     is_late: bool,
 }
 
@@ -114,7 +116,7 @@ fn copy(bytes: &[u8]) -> Result<alloc::Vec<u8>> {
     Ok(copy)
 }
 
-/// The path as it will be found from any working directory.
+/// The absolute path, which is valid in any working directory. Terminated.
 fn absolute(path: &CStr) -> Result<alloc::Vec<u8>> {
     let mut result = alloc::vec();
     if !path.to_bytes().starts_with(b"/") {
@@ -134,7 +136,7 @@ fn as_path(bytes: &[u8]) -> &CStr {
     CStr::from_bytes_until_nul(bytes).unwrap_or(c"")
 }
 
-// Making and telling.
+// Making trees and reporting.
 impl Tree {
     /// A tree without any node.
     pub(super) fn new(path: &CStr, name: &[u8]) -> Result<Tree> {
@@ -149,7 +151,7 @@ impl Tree {
             is_displaced: false,
             incomplete: 0,
             scan_number: 0,
-            has_told: false,
+            has_reported: false,
             is_late: false,
         })
     }
@@ -157,10 +159,10 @@ impl Tree {
     /// Makes the root's node, whose watch exists, and watches what is below.
     pub(super) fn build(&mut self, registry: &mut Registry, handle: FsEvent, wd: c_int) -> Result {
         self.begin_scan();
-        self.insert(registry, handle, NONE, &[], wd)?;
+        self.insert(registry, handle, NIL, &[], wd)?;
         match Directory::open_at(libc::AT_FDCWD, as_path(&self.path), 0) {
-            Ok(root) => self.scan(registry, handle, ROOT, root, false),
-            Err(error) => self.fail(registry, ROOT, c"", error),
+            Ok(root) => self.scan(registry, handle, ROOT_NODE, root, false),
+            Err(error) => self.fail(registry, ROOT_NODE, c"", error),
         }
         Ok(())
     }
@@ -232,7 +234,7 @@ impl Tree {
         let entry = entry.to_bytes();
         let mut length = entry.len();
         let mut at = node;
-        while at != ROOT {
+        while at != ROOT_NODE {
             length += self.nodes[at as usize].name.len() + 1;
             at = self.nodes[at as usize].parent;
         }
@@ -242,14 +244,14 @@ impl Tree {
         let mut end = to.len() - entry.len();
         to[end..].copy_from_slice(entry);
         let mut at = node;
-        while at != ROOT {
+        while at != ROOT_NODE {
             let name = &self.nodes[at as usize].name;
             end -= 1;
             to[end - name.len()..end].copy_from_slice(name);
             end -= name.len();
             at = self.nodes[at as usize].parent;
         }
-        if entry.is_empty() && node != ROOT {
+        if entry.is_empty() && node != ROOT_NODE {
             // A directory's own path: a slash at its end would follow a symbolic link.
             to.pop();
         }
@@ -257,7 +259,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The path of an entry of a directory, or with an empty entry of the directory, terminated.
+    /// The path of an entry of a directory, terminated; with an empty entry that of the directory.
     fn path_of(&self, node: u32, entry: &CStr) -> Result<alloc::Vec<u8>> {
         let mut path = copy(&self.path[..self.path.len() - 1])?;
         append(&mut path, b"/")?;

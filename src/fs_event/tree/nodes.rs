@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_int};
 
 use super::super::FsEvent;
 use super::super::registry::Registry;
-use super::{NONE, Node, ROOT, Tree, copy};
+use super::{NIL, Node, ROOT_NODE, Tree, copy};
 use crate::alloc;
 use crate::errors::{Errno, Result};
 
@@ -13,7 +13,7 @@ impl Tree {
         &mut self.nodes[index as usize]
     }
 
-    /// Makes a node, still to be looked into, for a watch that exists and which ends if this fails.
+    /// Makes an incomplete node for a watch that exists. If this fails the watch ends.
     pub(super) fn insert(
         &mut self,
         registry: &mut Registry,
@@ -24,7 +24,7 @@ impl Tree {
     ) -> Result<u32> {
         let prepared = copy(name).and_then(|name| {
             self.nodes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            // So that freeing a node cannot fail.
+            // Reserved now, so that freeing a node cannot fail.
             let room = self.nodes.len() + 1 - self.free.len();
             self.free.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
             Ok(name)
@@ -35,15 +35,15 @@ impl Tree {
             wd,
             id: registry.subscribe(wd, handle, index)?,
             name,
-            parent: NONE,
-            first_child: NONE,
-            prev: NONE,
-            next: NONE,
+            parent: NIL,
+            first_child: NIL,
+            prev: NIL,
+            next: NIL,
             seen: self.scan_number,
             visited: self.scan_number.wrapping_sub(1),
             is_incomplete: false,
             is_new: false,
-            is_told: false,
+            is_reported: false,
         };
         if self.free.pop().is_some() {
             *self.node(index) = node;
@@ -56,36 +56,36 @@ impl Tree {
     }
 
     fn link(&mut self, index: u32, parent: u32) {
-        if parent == NONE {
+        if parent == NIL {
             return;
         }
         let next = core::mem::replace(&mut self.node(parent).first_child, index);
-        if next != NONE {
+        if next != NIL {
             self.node(next).prev = index;
         }
         let node = self.node(index);
-        (node.parent, node.prev, node.next) = (parent, NONE, next);
+        (node.parent, node.prev, node.next) = (parent, NIL, next);
     }
 
     /// The node of an entry of a directory.
     pub(super) fn child_named(&mut self, parent: u32, name: &CStr) -> Option<u32> {
         let mut at = self.node(parent).first_child;
-        while at != NONE && self.node(at).name != name.to_bytes() {
+        while at != NIL && self.node(at).name != name.to_bytes() {
             at = self.node(at).next;
         }
-        (at != NONE).then_some(at)
+        (at != NIL).then_some(at)
     }
 
     fn unlink(&mut self, index: u32) {
         let &mut Node {
             parent, prev, next, ..
         } = self.node(index);
-        if prev != NONE {
+        if prev != NIL {
             self.node(prev).next = next;
-        } else if parent != NONE {
+        } else if parent != NIL {
             self.node(parent).first_child = next;
         }
-        if next != NONE {
+        if next != NIL {
             self.node(next).prev = prev;
         }
     }
@@ -97,16 +97,16 @@ impl Tree {
     }
 
     pub(super) fn is_within(&self, mut index: u32, ancestor: u32) -> bool {
-        while index != ancestor && index != NONE {
+        while index != ancestor && index != NIL {
             index = self.nodes[index as usize].parent;
         }
         index == ancestor
     }
 
-    /// Notes that a known directory was seen as `name` in `parent`; says whether that is new.
+    /// Notes that a known directory was found as `name` in `parent`; returns whether that is new.
     pub(super) fn move_to(&mut self, index: u32, parent: u32, name: &CStr) -> Result<bool> {
-        // A mount can show a directory a second time, below itself even: the first place counts.
-        if index == ROOT || self.is_within(parent, index) {
+        // A mount can show a directory a second time, even below itself: the first place counts.
+        if index == ROOT_NODE || self.is_within(parent, index) {
             return Ok(false);
         }
         let is_renamed = self.node(index).name != name.to_bytes();
@@ -121,7 +121,7 @@ impl Tree {
         Ok(is_renamed || is_moved)
     }
 
-    /// Takes a directory, with all below it, for one that has just appeared.
+    /// Marks a directory, with all below it, as one that has just appeared.
     pub(super) fn mark_new_from(&mut self, top: u32) {
         for index in 0..self.nodes.len() as u32 {
             if self.node(index).wd != -1 && self.is_within(index, top) {
@@ -134,11 +134,11 @@ impl Tree {
     /// Drops a directory with all below it.
     pub(super) fn drop_from(&mut self, registry: &mut Registry, top: u32) {
         self.unlink(top);
-        self.node(top).parent = NONE;
+        self.node(top).parent = NIL;
         let mut at = top;
         loop {
-            // Down to a leaf, which is then plucked.
-            while self.node(at).first_child != NONE {
+            // Down to a leaf, which is dropped then.
+            while self.node(at).first_child != NIL {
                 at = self.node(at).first_child;
             }
             let &mut Node {
@@ -158,8 +158,8 @@ impl Tree {
                 return;
             }
             self.node(parent).first_child = next;
-            if next != NONE {
-                self.node(next).prev = NONE;
+            if next != NIL {
+                self.node(next).prev = NIL;
             }
             at = parent;
         }

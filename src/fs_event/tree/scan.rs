@@ -1,15 +1,15 @@
-//! Looking into directories: those that start, appear or are incomplete.
+//! Scanning directories: those of a start, those that appear and those that are incomplete.
 //!
-//! A directory that was looked into from its beginning to its end, each entry included, is complete:
-//! what it was not found to have is gone. Where anything fails it stays incomplete, nothing in it is
-//! dropped, and it is looked into again. One look may go through many directories; it reports the
-//! first failure.
+//! A directory that was scanned from its beginning to its end, each entry included, is complete:
+//! nodes that were not found in it are dropped. Where anything fails it stays incomplete, nothing
+//! in it is dropped, and it is scanned again. One scan may go through many directories; it reports
+//! the first failure.
 
 use core::ffi::{CStr, c_int};
 
 use super::super::FsEvent;
 use super::super::registry::Registry;
-use super::{NONE, Node, ROOT, Tree, as_path};
+use super::{NIL, Node, ROOT_NODE, Tree, as_path};
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, Result};
@@ -26,7 +26,7 @@ fn is_denied(error: Errno) -> bool {
     matches!(error, Errno::EACCES | Errno::EPERM)
 }
 
-/// The process or the system has used something up, and so fails for other directories as well.
+/// The process or the system lacks a resource, and so other directories fail as well.
 fn is_shortage(error: Errno) -> bool {
     matches!(error, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
 }
@@ -34,16 +34,16 @@ fn is_shortage(error: Errno) -> bool {
 impl Tree {
     pub(super) fn begin_scan(&mut self) {
         self.scan_number = self.scan_number.wrapping_add(1);
-        self.has_told = false;
+        self.has_reported = false;
     }
 
-    /// Notes that a directory, or an entry of it, could not be looked into.
+    /// Notes that a directory, or an entry of it, could not be scanned.
     pub(super) fn fail(&mut self, registry: &mut Registry, node: u32, entry: &CStr, error: Errno) {
         self.set_incomplete(node, true);
-        registry.wants_look = true;
-        let was_told = core::mem::replace(&mut self.node(node).is_told, true);
-        if !was_told && !self.has_told {
-            self.has_told = true;
+        registry.needs_retry = true;
+        let was_reported = core::mem::replace(&mut self.node(node).is_reported, true);
+        if !was_reported && !self.has_reported {
+            self.has_reported = true;
             self.report(self.relative(node, entry), 0, error.code());
         }
     }
@@ -51,8 +51,12 @@ impl Tree {
     /// Opens a directory where the tree has it; an error of [`is_gone`] if it is not there.
     pub(super) fn open_known(&mut self, registry: &Registry, node: u32) -> Result<Directory> {
         let path = self.path_of(node, c"")?;
-        // The root may be a link; what is below is found where it is.
-        let flags = if node == ROOT { 0 } else { libc::O_NOFOLLOW };
+        // The root may be a link; directories below are not reached through links.
+        let flags = if node == ROOT_NODE {
+            0
+        } else {
+            libc::O_NOFOLLOW
+        };
         let directory = Directory::open_at(libc::AT_FDCWD, as_path(&path), flags)?;
         let wd = self.watch(registry, &directory, &path)?;
         if wd != self.node(node).wd {
@@ -62,7 +66,7 @@ impl Tree {
         Ok(directory)
     }
 
-    /// Watches an open directory, if need be by the path that it was opened by.
+    /// Watches an open directory, or if that fails the path that it was opened by.
     fn watch(&self, registry: &Registry, directory: &Directory, path: &[u8]) -> Result<c_int> {
         match registry.watch_open(directory) {
             Err(error) if is_gone(error) || is_denied(error) => {
@@ -72,8 +76,9 @@ impl Tree {
         }
     }
 
-    /// Watches an entry of an open directory and gives it its place. Returns its node, the directory
-    /// opened, and whether the node was made; `None` if it is gone, no directory, or not to be read.
+    /// Watches an entry of an open directory and puts its node in place. Returns the node, the
+    /// directory opened, and whether the node was made; `None` if it is gone, is no directory, or
+    /// may not be read.
     pub(super) fn attach(
         &mut self,
         registry: &mut Registry,
@@ -116,8 +121,8 @@ impl Tree {
         Ok((node, directory, true))
     }
 
-    /// Looks into a directory and, however deep, into those below it that are incomplete.
-    /// `appeared` says that what has no node yet has appeared with all that is in it.
+    /// Scans a directory and, however deep, those below it that are incomplete. `appeared` says
+    /// that directories without a node have just appeared, with all that is in them.
     pub(super) fn scan(
         &mut self,
         registry: &mut Registry,
@@ -165,7 +170,7 @@ impl Tree {
         }
     }
 
-    /// Adds a directory to those that are being looked into. It is complete unless something fails.
+    /// Adds a directory to those that are being scanned. It is complete unless something fails.
     fn visit(
         &mut self,
         registry: &mut Registry,
@@ -184,11 +189,11 @@ impl Tree {
         let node = self.node(node);
         if !node.is_incomplete {
             node.is_new = false;
-            node.is_told = false;
+            node.is_reported = false;
         }
     }
 
-    /// Looks again into what is incomplete in a directory.
+    /// Scans the incomplete directories below `top` again.
     pub(super) fn rescan(&mut self, registry: &mut Registry, handle: FsEvent, top: u32) {
         if self.incomplete > 0 {
             self.begin_scan();
@@ -196,24 +201,24 @@ impl Tree {
         }
     }
 
-    /// Looks again into all that is incomplete, without an event that would have it done. What has moved
-    /// was told of by its old name since.
+    /// Scans all incomplete directories again, without an event that asks for it. A directory that
+    /// has moved may have been reported by its old name since.
     pub(in super::super) fn retry(&mut self, registry: &mut Registry, handle: FsEvent) {
         self.is_late = true;
-        self.rescan(registry, handle, ROOT);
+        self.rescan(registry, handle, ROOT_NODE);
         self.is_late = false;
     }
 
-    /// Events were lost: looks at the whole tree anew.
-    pub(in super::super) fn review(&mut self, registry: &mut Registry, handle: FsEvent) {
+    /// Scans the whole tree anew, because events were lost.
+    pub(in super::super) fn rescan_all(&mut self, registry: &mut Registry, handle: FsEvent) {
         for index in 0..self.nodes.len() as u32 {
             if self.node(index).wd != -1 {
                 self.set_incomplete(index, true);
-                self.node(index).is_told = false;
+                self.node(index).is_reported = false;
             }
         }
         self.begin_scan();
-        self.scan_incomplete(registry, handle, ROOT, false);
+        self.scan_incomplete(registry, handle, ROOT_NODE, false);
     }
 
     fn scan_incomplete(
@@ -232,24 +237,25 @@ impl Tree {
                 Ok(directory) => self.scan(registry, handle, index, directory, appeared),
                 Err(error) => {
                     if is_gone(error) {
-                        self.is_displaced |= index == ROOT;
-                    } else if index == ROOT || !is_denied(error) {
+                        self.is_displaced |= index == ROOT_NODE;
+                    } else if index == ROOT_NODE || !is_denied(error) {
                         self.fail(registry, index, c"", error);
                     }
                     // Nothing is reached without the root.
-                    if index == ROOT || is_shortage(error) {
+                    if index == ROOT_NODE || is_shortage(error) {
                         is_cut_short = true;
                         break;
                     }
                 }
             }
         }
-        self.settle(registry, is_cut_short);
+        self.drop_or_retry(registry, is_cut_short);
     }
 
-    /// Drops what directories were found not to have. What was not seen in one may be in another that
-    /// a look which was cut short has not come to: all is looked at again then.
-    fn settle(&mut self, registry: &mut Registry, is_cut_short: bool) {
+    /// Drops nodes that were not found in their scanned directories. After a scan that was cut
+    /// short, a directory may be in one that was not scanned: then nothing is dropped, and all is
+    /// scanned again.
+    fn drop_or_retry(&mut self, registry: &mut Registry, is_cut_short: bool) {
         for index in 0..self.nodes.len() as u32 {
             if self.node(index).wd == -1 || self.nodes[index as usize].visited != self.scan_number {
                 continue;
@@ -262,18 +268,18 @@ impl Tree {
         }
     }
 
-    /// Whether a directory is incomplete, and this look has not been into it.
+    /// Whether a directory is incomplete and not visited by this scan.
     fn is_due(&mut self, index: u32) -> bool {
         let scan_number = self.scan_number;
         let node = self.node(index);
         node.is_incomplete && node.visited != scan_number
     }
 
-    /// Drops the directories in `parent` that this look has not seen.
+    /// Drops the directories in `parent` that this scan has not found.
     fn drop_unseen(&mut self, registry: &mut Registry, parent: u32) {
         let scan_number = self.scan_number;
         let mut at = self.node(parent).first_child;
-        while at != NONE {
+        while at != NIL {
             let &mut Node { next, seen, .. } = self.node(at);
             if seen != scan_number {
                 self.drop_from(registry, at);
