@@ -148,6 +148,22 @@ TEST_IMPL(the_process_may_end_before_the_loop_runs) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+static uv_process_t both[2];
+
+static void expect_the_other_to_be_active(uv_process_t* process, int64_t status, int signum) {
+  on_exit_close(process, status, signum);
+  if (exit_count == 1) ASSERT_EQ(uv_is_active((uv_handle_t*) (process == both ? both + 1 : both)), 1);
+}
+
+TEST_IMPL(a_process_is_active_until_its_callback) {
+  int i;
+  for (i = 0; i < 2; i++) ASSERT_OK(spawn_shell(&both[i], "exit 0", expect_the_other_to_be_active));
+  for (i = 0; i < 2; i++) wait_until_dead(both[i].pid);
+  run();
+  ASSERT_EQ(exit_count, 2);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 static void spawn_the_next(uv_process_t* process, int64_t status, int signum) {
   on_exit_close(process, status, signum);
   if (exit_count < 50) ASSERT_OK(spawn_shell(process + 1, "exit 0", spawn_the_next));

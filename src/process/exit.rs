@@ -146,6 +146,7 @@ fn report_ended(event_loop: Loop) {
     collect_ended(event_loop, ended);
     while let Some(link) = ended.pop_front() {
         let process = Process::from_link(link);
+        process.handle().stop();
         process.invoke_exit(get!(process.status));
     }
 }

@@ -139,7 +139,6 @@ impl Process {
     fn set_ended(self, status: c_int) {
         set!(self.status = status);
         self.handle().add(flags::PROCESS_REAP);
-        self.handle().stop();
     }
 
     fn invoke_exit(self, status: c_int) {
