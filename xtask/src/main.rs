@@ -8,6 +8,7 @@ mod demo;
 mod document;
 mod headers;
 mod macros;
+mod sequences;
 mod tools;
 mod upstream;
 
@@ -50,6 +51,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "node-timing",
         "[--series N] [--ms N]  time Node.js on both libraries, in turn",
         clients::timing::run,
+    ),
+    (
+        "sequences",
+        "[--seeds N] [--first N] [--operations N] [--sanitizer NAME] …  random calls against a model",
+        sequences::run,
     ),
     (
         "upstream",
