@@ -10,9 +10,9 @@ use crate::panic::{misuse, not_null};
 use crate::sys::{cvt_number, large};
 
 /// What glibc gives a thread when the limit says "unlimited".
-const DEFAULT_STACK: usize = 2 << 20;
+const DEFAULT_STACK_BYTES: usize = 2 << 20;
 /// Room for a thread's name with its terminator.
-const NAME_ROOM: usize = 16;
+const NAME_BYTES: usize = 16;
 
 fn page_size() -> usize {
     // SAFETY: takes no memory.
@@ -37,16 +37,16 @@ fn default_stack() -> usize {
             return size;
         }
     }
-    DEFAULT_STACK
+    DEFAULT_STACK_BYTES
 }
 
-fn stack_size(asked: usize) -> usize {
-    if asked == 0 {
+fn stack_size(requested: usize) -> usize {
+    if requested == 0 {
         return default_stack();
     }
-    asked
+    requested
         .checked_next_multiple_of(page_size())
-        .unwrap_or(asked)
+        .unwrap_or(requested)
         .max(least_stack())
 }
 
@@ -230,12 +230,12 @@ pub unsafe extern "C" fn uv_thread_create_ex(
     arg: *mut c_void,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let asked = match unsafe { params.as_ref() } {
+    let requested = match unsafe { params.as_ref() } {
         Some(options) if options.flags & UV_THREAD_HAS_STACK_SIZE != 0 => options.stack_size,
         _ => 0,
     };
     // SAFETY: common pointer contract.
-    unsafe { create(not_null(tid), stack_size(asked), entry, arg) }.into_code()
+    unsafe { create(not_null(tid), stack_size(requested), entry, arg) }.into_code()
 }
 
 /// Lets a thread run only on the processors that are marked in `cpumask`, a byte for each; the mask
@@ -365,8 +365,8 @@ pub unsafe extern "C" fn uv_thread_setname(name: *const c_char) -> c_int {
     }
     // SAFETY: common pointer contract.
     let name = unsafe { CStr::from_ptr(name) }.to_bytes();
-    let mut cut = [0u8; NAME_ROOM];
-    let length = fitting(name, NAME_ROOM - 1);
+    let mut cut = [0u8; NAME_BYTES];
+    let length = fitting(name, NAME_BYTES - 1);
     cut[..length].copy_from_slice(&name[..length]);
     // SAFETY: the name is terminated.
     cvt_number(unsafe { libc::pthread_setname_np(libc::pthread_self(), cut.as_ptr().cast()) })
@@ -390,7 +390,7 @@ pub unsafe extern "C" fn uv_thread_getname(
     if name.is_null() || size == 0 {
         return UV_EINVAL;
     }
-    let mut full = [0u8; NAME_ROOM];
+    let mut full = [0u8; NAME_BYTES];
     // SAFETY: the buffer has the length that is passed; common pointer contract.
     let result =
         unsafe { libc::pthread_getname_np(*not_null(tid), full.as_mut_ptr().cast(), full.len()) };

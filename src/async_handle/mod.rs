@@ -243,14 +243,14 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     while let Some(at) = link {
         link = event_loop.async_handles().after(at);
         let handle = Async::from_place(Place::from_link(at));
-        event_loop.async_walk(|walk| walk.forget(handle.place()));
+        event_loop.async_walk(|walk| walk.unmark(handle.place()));
         handle.pending().store(0, SeqCst);
     }
     loop_cleanup(event_loop);
     // Should there be no descriptor, nobody may write to what has the number next.
     event_loop.asyncs().set_wakeup_fd(-1);
     start_listening(event_loop)?;
-    event_loop.asyncs().forget_wake();
+    event_loop.asyncs().reset_wake_after_fork();
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::sys::memory::prefetch;
 use crate::view::{addr, get, owner, set, view};
 
 /// How many children a node has at most: the bits of a word.
-const FANOUT: usize = 64;
+const MAX_CHILDREN: usize = 64;
 
 /// Where a handle or a node is: both begin with this.
 #[repr(C)]
@@ -32,7 +32,7 @@ pub(super) struct NodeFields {
     /// Bits of the children that there are.
     used: u64,
     pending: u64,
-    children: [*mut SpotFields; FANOUT],
+    children: [*mut SpotFields; MAX_CHILDREN],
 }
 
 /// What an async handle has in `uv_handle_t.u`.
@@ -101,7 +101,7 @@ impl Node {
             is_leaf,
             used: 0,
             pending: 0,
-            children: [null_mut(); FANOUT],
+            children: [null_mut(); MAX_CHILDREN],
         })?;
         // SAFETY: just made; `free` ends its life.
         Ok(unsafe { Node::from_ptr(alloc::Box::into_raw(node)) })
@@ -159,7 +159,7 @@ impl Node {
             }
             return index;
         }
-        let below = FANOUT - 1 - free.leading_zeros() as usize;
+        let below = MAX_CHILDREN - 1 - free.leading_zeros() as usize;
         for at in below + 1..index {
             self.move_child(at, self, at - 1);
         }
@@ -252,8 +252,12 @@ impl Order {
         let (parent, before) = self.room_at(node.spot(), 1)?;
         let sibling = Node::new(get!(node.is_leaf))?;
         parent.put(parent.open(before), sibling.spot(), false);
-        let kept = if index == FANOUT { FANOUT } else { FANOUT / 2 };
-        for at in kept..FANOUT {
+        let kept = if index == MAX_CHILDREN {
+            MAX_CHILDREN
+        } else {
+            MAX_CHILDREN / 2
+        };
+        for at in kept..MAX_CHILDREN {
             node.move_child(at, sibling, at - kept);
         }
         for half in [node, sibling] {
@@ -459,8 +463,8 @@ mod tests {
 
     #[test]
     fn handles_made_one_after_the_other_fill_their_nodes() {
-        let mut model = Model::new(FANOUT * 3);
-        for number in 0..FANOUT * 3 {
+        let mut model = Model::new(MAX_CHILDREN * 3);
+        for number in 0..MAX_CHILDREN * 3 {
             model.insert(number, number);
         }
         let root = model.order.root.unwrap();

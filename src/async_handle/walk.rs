@@ -65,7 +65,7 @@ impl Walk {
     }
 
     /// Forgets that a handle was sent.
-    pub(super) fn forget(&mut self, place: Place) {
+    pub(super) fn unmark(&mut self, place: Place) {
         self.order.unmark(place);
     }
 

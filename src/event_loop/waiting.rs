@@ -1,11 +1,12 @@
-//! What a loop knows of its waits.
+//! The state of a loop's waits.
 
 use crate::spin::Waiter;
 
 /// What the loop remembers from one wait to the next.
 pub(crate) struct Waiting {
     pub(crate) waiter: Waiter,
-    /// The loop's time when it last asked the poller, and how often it did not since.
+    /// The loop's time in milliseconds when it last polled, and how often it skipped the poller
+    /// since.
     pub(crate) polled_at: u64,
     pub(crate) skipped: u32,
 }

@@ -9,7 +9,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 
 /// Longer than any address without its zone.
-const TEXT_ROOM: usize = 64;
+const ADDRESS_TEXT_BYTES: usize = 64;
 
 unsafe extern "C" {
     fn inet_pton(family: c_int, text: *const c_char, address: *mut c_void) -> c_int;
@@ -30,8 +30,8 @@ pub(crate) fn split_zone(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// `text` with a terminator, in a buffer of its own.
-fn terminated(text: &[u8]) -> Result<[u8; TEXT_ROOM]> {
-    let mut buffer = [0; TEXT_ROOM];
+fn terminated(text: &[u8]) -> Result<[u8; ADDRESS_TEXT_BYTES]> {
+    let mut buffer = [0; ADDRESS_TEXT_BYTES];
     if text.len() >= buffer.len() || text.contains(&0) {
         return Err(Errno::EINVAL);
     }

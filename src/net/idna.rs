@@ -7,10 +7,10 @@ use crate::errors::{Errno, Result};
 
 /// The longest name of a host, with its terminator. Longer ones are refused: a cut name would be
 /// another host's.
-pub(crate) const HOST_SIZE: usize = 256;
+pub(crate) const HOST_BYTES: usize = 256;
 
 /// What comes before an encoded label.
-const PREFIX: &[u8] = b"xn--";
+const ACE_PREFIX: &[u8] = b"xn--";
 
 // The parameters of RFC 3492, section 5.
 const BASE: u32 = 36;
@@ -24,11 +24,11 @@ const INITIAL_CODE: u32 = 128;
 /// The host's name in ASCII, terminated.
 ///
 /// `UV_EINVAL` for an empty name, one that is not UTF-8 or holds a NUL, and one that comes out
-/// longer than `HOST_SIZE`.
-pub(crate) fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_SIZE]) -> Result<&'a [u8]> {
+/// longer than `HOST_BYTES`.
+pub(crate) fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_BYTES]) -> Result<&'a [u8]> {
     let name = core::str::from_utf8(name).map_err(|_| Errno::EINVAL)?;
     // Every character makes at least one byte; the sums of `encode` cannot overflow below that.
-    if name.is_empty() || name.contains('\0') || name.chars().count() >= HOST_SIZE {
+    if name.is_empty() || name.contains('\0') || name.chars().count() >= HOST_BYTES {
         return Err(Errno::EINVAL);
     }
     let mut output = Output {
@@ -77,7 +77,7 @@ impl Output<'_> {
 
 /// Appends a label that is not all ASCII (RFC 3492, section 6.3).
 fn encode(label: &str, output: &mut Output) -> Result {
-    output.extend(PREFIX)?;
+    output.extend(ACE_PREFIX)?;
     let mut done = 0;
     for byte in label.bytes().filter(u8::is_ascii) {
         output.push(byte)?;
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn convert(name: impl AsRef<[u8]>) -> Result<String> {
-        let mut buffer = [0; HOST_SIZE];
+        let mut buffer = [0; HOST_BYTES];
         let ascii = to_ascii(name.as_ref(), &mut buffer)?;
         let text = ascii.strip_suffix(b"\0").expect("terminated");
         Ok(String::from_utf8(text.to_vec()).unwrap())

@@ -3,11 +3,11 @@
 use core::ffi::{CStr, c_void};
 
 /// Deeper than the library calls itself.
-const DEPTH: usize = 64;
+const MAX_FRAMES: usize = 64;
 
 /// The innermost public function of this library on the stack; none where it cannot be told.
 pub(super) fn function() -> Option<&'static CStr> {
-    let mut addresses = [core::ptr::null_mut(); DEPTH];
+    let mut addresses = [core::ptr::null_mut(); MAX_FRAMES];
     let count = walk(&mut addresses);
     addresses[..count]
         .iter()
@@ -17,9 +17,9 @@ pub(super) fn function() -> Option<&'static CStr> {
 
 /// The return addresses on the stack, the innermost first. glibc loads the unwinder when it is
 /// asked for this; who links to it has it loaded in every process.
-fn walk(addresses: &mut [*mut c_void; DEPTH]) -> usize {
+fn walk(addresses: &mut [*mut c_void; MAX_FRAMES]) -> usize {
     // SAFETY: writes at most as many addresses as there is room for.
-    let count = unsafe { libc::backtrace(addresses.as_mut_ptr(), DEPTH as libc::c_int) };
+    let count = unsafe { libc::backtrace(addresses.as_mut_ptr(), MAX_FRAMES as libc::c_int) };
     usize::try_from(count).unwrap_or(0)
 }
 

@@ -11,13 +11,13 @@ pub(super) enum Version {
 }
 
 /// Room for the path of a group: those of containers in containers have several hundred bytes.
-const PATH_ROOM: usize = 1024;
+const PATH_BYTES: usize = 1024;
 
 /// A group: where its controller is mounted, and its path below that.
 pub(super) struct Cgroup {
     pub(super) version: Version,
     controller: &'static CStr,
-    path: [u8; PATH_ROOM],
+    path: [u8; PATH_BYTES],
     length: usize,
 }
 
@@ -58,7 +58,7 @@ impl Cgroup {
         let mut memory = [0; 4096];
         let text = read_small(c"/proc/self/cgroup", &mut memory)?;
         let (version, found) = find(text, controller.to_bytes())?;
-        let mut path = [0; PATH_ROOM];
+        let mut path = [0; PATH_BYTES];
         path.get_mut(..found.len())?.copy_from_slice(found);
         Some(Cgroup {
             version,
@@ -141,7 +141,7 @@ mod tests {
             let mut group = Cgroup {
                 version: Version::Two,
                 controller: c"memory",
-                path: [0; PATH_ROOM],
+                path: [0; PATH_BYTES],
                 length: path.len(),
             };
             group.path[..path.len()].copy_from_slice(path);

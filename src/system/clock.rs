@@ -90,12 +90,12 @@ fn load() -> Option<[f64; 3]> {
 
 fn load_of_system() -> Option<[f64; 3]> {
     /// `SI_LOAD_SHIFT`: the kernel counts in fractions of this.
-    const ONE: f64 = 65536.0;
+    const LOAD_UNIT: f64 = 65536.0;
     // SAFETY: all zero is valid, and the call fills it.
     let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
     // SAFETY: writes one sysinfo.
     cvt(unsafe { libc::sysinfo(&mut info) }).ok()?;
-    Some(info.loads.map(|load| load as f64 / ONE))
+    Some(info.loads.map(|load| load as f64 / LOAD_UNIT))
 }
 
 /// The decimal numbers that a text begins with, set apart by white space.

@@ -181,7 +181,7 @@ fn list() -> Result<(*mut uv_cpu_info_t, usize)> {
 }
 
 /// How many processors' worth of time a quota is: `quota` and `period` in microseconds.
-fn share(quota: Option<u64>, period: Option<u64>) -> Option<u64> {
+fn whole_processors(quota: Option<u64>, period: Option<u64>) -> Option<u64> {
     match (quota, period) {
         (Some(quota), Some(period)) if quota > 0 && period > 0 => Some((quota / period).max(1)),
         _ => None,
@@ -191,7 +191,7 @@ fn share(quota: Option<u64>, period: Option<u64>) -> Option<u64> {
 /// `quota period`, as in cpu.max; "max" is no quota.
 fn parse_cpu_max(text: &[u8]) -> Option<u64> {
     let mut words = text.split(|byte| *byte == b' ');
-    share(words.next().and_then(number), words.next().and_then(number))
+    whole_processors(words.next().and_then(number), words.next().and_then(number))
 }
 
 /// A group's own quota, in processors.
@@ -200,7 +200,7 @@ fn quota_of(level: Level) -> Option<u64> {
     match level.version() {
         Version::Two => parse_cpu_max(level.read(c"cpu.max", &mut memory)?),
         // "-1" is no quota.
-        Version::One => share(
+        Version::One => whole_processors(
             number(level.read(c"cpu.cfs_quota_us", &mut memory)?),
             level.value(c"cpu.cfs_period_us"),
         ),

@@ -13,7 +13,7 @@ use crate::panic::not_null;
 use crate::sys::large;
 
 /// What version 1 says where there is no limit: as many whole pages as a signed number counts.
-const NO_LIMIT: u64 = i64::MAX as u64 - 0xffff;
+const NO_LIMIT_BYTES: u64 = i64::MAX as u64 - 0xffff;
 
 /// A field of /proc/meminfo, in bytes.
 fn meminfo(name: &[u8]) -> Option<u64> {
@@ -51,7 +51,11 @@ fn limit(level: Level) -> Option<u64> {
         .into_iter()
         .filter_map(|name| level.value(name))
         .min()?;
-    Some(if least >= NO_LIMIT { u64::MAX } else { least })
+    Some(if least >= NO_LIMIT_BYTES {
+        u64::MAX
+    } else {
+        least
+    })
 }
 
 /// What a group has left of its limit; `None` where it sets none.

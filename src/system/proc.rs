@@ -41,11 +41,11 @@ pub(super) fn field_of<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Room for a group's path with the names around it.
-const PATH_ROOM: usize = 1200;
+const PATH_BYTES: usize = 1200;
 
 /// A path put together in place.
 pub(super) struct Path {
-    bytes: [u8; PATH_ROOM],
+    bytes: [u8; PATH_BYTES],
     length: usize,
 }
 
@@ -53,7 +53,7 @@ impl Path {
     /// `None` when the parts are too long together.
     pub(super) fn join(parts: &[&[u8]]) -> Option<Path> {
         let mut path = Path {
-            bytes: [0; PATH_ROOM],
+            bytes: [0; PATH_BYTES],
             length: 0,
         };
         for part in parts {
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn paths_that_are_too_long_are_none() {
-        assert!(Path::join(&[&[b'x'; PATH_ROOM]]).is_none());
+        assert!(Path::join(&[&[b'x'; PATH_BYTES]]).is_none());
         assert_eq!(Path::join(&[b"/a", b"/b"]).unwrap().as_c_str(), c"/a/b");
     }
 }

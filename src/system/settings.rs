@@ -37,20 +37,20 @@ fn number_at_start(text: &[u8]) -> Option<i64> {
     Some(digits.fold(0, add))
 }
 
-/// A variable of this library's own: a number up to `most`, in decimal digits only.
+/// A variable of this library's own: a number up to `max`, in decimal digits only.
 pub(crate) struct Setting {
     name: &'static CStr,
-    most: usize,
+    max: usize,
     /// What holds where the variable is not set.
     default: &'static str,
     is_reported: AtomicBool,
 }
 
 impl Setting {
-    pub(crate) const fn new(name: &'static CStr, most: usize, default: &'static str) -> Setting {
+    pub(crate) const fn new(name: &'static CStr, max: usize, default: &'static str) -> Setting {
         Setting {
             name,
-            most,
+            max,
             default,
             is_reported: AtomicBool::new(false),
         }
@@ -59,7 +59,7 @@ impl Setting {
     /// `None` where it is not set. A wrong value counts as not set, and is reported once.
     pub(crate) fn value(&self) -> Option<usize> {
         let text = variable(self.name)?;
-        let value = parse(text, self.most);
+        let value = parse(text, self.max);
         if value.is_none() && !self.is_reported.swap(true, Relaxed) {
             // An error of the standard error stream has nowhere to go.
             let _ = file::write_slice(libc::STDERR_FILENO, self.report(text).as_bytes());
@@ -69,26 +69,26 @@ impl Setting {
 
     fn report(&self, text: &[u8]) -> Text<256> {
         /// More of a value is left out.
-        const MOST_SHOWN: usize = 32;
+        const MAX_SHOWN_BYTES: usize = 32;
         let mut line = Text::new();
         let name = self.name.to_str().unwrap_or("");
-        let shown = text[..text.len().min(MOST_SHOWN)].escape_ascii();
-        let Setting { most, default, .. } = self;
+        let shown = text[..text.len().min(MAX_SHOWN_BYTES)].escape_ascii();
+        let Setting { max, default, .. } = self;
         let _ = writeln!(
             line,
-            "oxuv: {name}={shown}: not a number from 0 to {most}; using the default, {default}"
+            "oxuv: {name}={shown}: not a number from 0 to {max}; using the default, {default}"
         );
         line
     }
 }
 
-fn parse(text: &[u8], most: usize) -> Option<usize> {
+fn parse(text: &[u8], max: usize) -> Option<usize> {
     // `parse` takes a sign as well.
     if !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number = core::str::from_utf8(text).ok()?.parse().ok()?;
-    (number <= most).then_some(number)
+    (number <= max).then_some(number)
 }
 
 #[cfg(test)]

@@ -23,13 +23,13 @@ use crate::list::List;
 use crate::view::{addr, get, owner, view};
 
 /// Children of a place in the heap.
-const ARITY: usize = 4;
+const HEAP_ARITY: usize = 4;
 /// With fewer groups, there is no table; and less memory than this is not given back.
 const SMALL_QUEUE_GROUPS: usize = 64;
 
 /// What a timer has for a place if it has no entry in the heap.
-pub(super) const FOLLOWER: usize = usize::MAX;
-const STRAGGLER: usize = usize::MAX - 1;
+pub(super) const FOLLOWER_PLACE: usize = usize::MAX;
+const STRAGGLER_PLACE: usize = usize::MAX - 1;
 
 view!(
     /// A timer.
@@ -158,7 +158,7 @@ impl Timers {
     #[inline]
     pub(super) fn insert(&mut self, timer: Timer) {
         if let Some(leader) = self.find(timer.due()) {
-            timer.set_place(FOLLOWER);
+            timer.set_place(FOLLOWER_PLACE);
             leader.link().insert_before(timer.link());
         } else if self.reserve() {
             self.add_group(timer);
@@ -171,8 +171,8 @@ impl Timers {
     #[inline]
     pub(super) fn remove(&mut self, timer: Timer) {
         match timer.place() {
-            FOLLOWER => {}
-            STRAGGLER => {
+            FOLLOWER_PLACE => {}
+            STRAGGLER_PLACE => {
                 if self.stragglers == Some(timer) {
                     self.stragglers = timer.next_in_ring();
                 }
@@ -245,7 +245,7 @@ impl Timers {
 
     fn add_group(&mut self, leader: Timer) {
         let groups = self.heap.len();
-        if groups >= SMALL_QUEUE_GROUPS && groups / ARITY >= self.table.len() {
+        if groups >= SMALL_QUEUE_GROUPS && groups / HEAP_ARITY >= self.table.len() {
             self.fit_table();
         }
         let due = leader.due();
@@ -275,7 +275,7 @@ impl Timers {
             smaller.extend_from_slice(&self.heap);
             self.heap = smaller;
         }
-        if self.table.len() > self.heap.len() * ARITY {
+        if self.table.len() > self.heap.len() * HEAP_ARITY {
             self.fit_table();
         }
     }
@@ -290,7 +290,7 @@ impl Timers {
     fn rise(&mut self, mut place: usize) -> usize {
         let group = self.heap[place];
         while place > 0 {
-            let parent = (place - 1) / ARITY;
+            let parent = (place - 1) / HEAP_ARITY;
             if !group.is_before(&self.heap[parent]) {
                 break;
             }
@@ -305,7 +305,8 @@ impl Timers {
     fn sink(&mut self, mut place: usize) {
         let group = self.heap[place];
         loop {
-            let children = place * ARITY + 1..(place * ARITY + 1 + ARITY).min(self.heap.len());
+            let children =
+                place * HEAP_ARITY + 1..(place * HEAP_ARITY + 1 + HEAP_ARITY).min(self.heap.len());
             let first = children.reduce(|a, b| {
                 if self.heap[b].is_before(&self.heap[a]) {
                     b
@@ -329,7 +330,7 @@ impl Timers {
 impl Timers {
     #[cold]
     fn add_straggler(&mut self, timer: Timer) {
-        timer.set_place(STRAGGLER);
+        timer.set_place(STRAGGLER_PLACE);
         let Some(first) = self.stragglers else {
             self.stragglers = Some(timer);
             return;

@@ -17,7 +17,7 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
-use crate::net::idna::{HOST_SIZE, to_ascii};
+use crate::net::idna::{HOST_BYTES, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::resolver;
@@ -80,7 +80,7 @@ impl AddressLookup {
         if query.node.is_none() && query.service.is_none() {
             return Err(Errno::EINVAL);
         }
-        let mut buffer = [0u8; HOST_SIZE];
+        let mut buffer = [0u8; HOST_BYTES];
         let node = match query.node {
             Some(node) => to_ascii(node.to_bytes(), &mut buffer)?,
             None => &[],

@@ -41,9 +41,9 @@ pub(crate) use super::queue::{Done, Kind, Run};
 
 /// Jobs that the pool does with the threads it has after the system refused one: to ask for a
 /// thread costs as much as a hundred short jobs.
-const PATIENCE_JOBS: u32 = 1000;
+const THREAD_RETRY_JOBS: u32 = 1000;
 /// Threads unless the environment says otherwise, and threads made with the first job: libuv's.
-const DEFAULT_SIZE: usize = 4;
+const DEFAULT_THREADS: usize = 4;
 
 /// What the lock protects.
 struct State {
@@ -63,12 +63,12 @@ struct State {
     has_spinner: bool,
     waiter: Waiter,
     /// Jobs to be taken before the system is asked for a thread again.
-    patience_jobs: u32,
+    jobs_until_retry: u32,
     stopping: bool,
     /// What each job needs is above, close together: a submission moves that from processor to
     /// processor.
-    blocked: [u16; worker::MOST],
-    handles: [libc::pthread_t; worker::MOST],
+    blocked: [u16; worker::MAX_WORKERS],
+    handles: [libc::pthread_t; worker::MAX_WORKERS],
 }
 
 /// Aligned as processors move memory.
@@ -180,10 +180,10 @@ impl State {
             hints_shown: 0,
             has_spinner: false,
             waiter: Waiter::new(),
-            patience_jobs: 0,
+            jobs_until_retry: 0,
             stopping: false,
-            blocked: [0; worker::MOST],
-            handles: [0; worker::MOST],
+            blocked: [0; worker::MAX_WORKERS],
+            handles: [0; worker::MAX_WORKERS],
         }
     }
 
@@ -196,7 +196,7 @@ impl State {
         self.waking = 0;
         self.has_spinner = false;
         self.waiter = Waiter::new();
-        self.patience_jobs = 0;
+        self.jobs_until_retry = 0;
         self.stopping = false;
     }
 
@@ -236,21 +236,21 @@ impl State {
     /// On a worker: makes the first threads, and later the one that would be idle beside as many
     /// jobs as there are threads.
     fn make_threads(&mut self) {
-        self.patience_jobs = self.patience_jobs.saturating_sub(1);
+        self.jobs_until_retry = self.jobs_until_retry.saturating_sub(1);
         while self.wants_thread() {
             if !self.make_thread() {
-                self.patience_jobs = PATIENCE_JOBS;
+                self.jobs_until_retry = THREAD_RETRY_JOBS;
             }
         }
     }
 
     fn wants_thread(&self) -> bool {
-        let is_first = self.threads < DEFAULT_SIZE;
+        let is_first = self.threads < DEFAULT_THREADS;
         let busy = self.queue.running() + self.queue.runnable();
         // `uv_library_shutdown` has counted those that it waits for.
         self.threads < self.size
             && (is_first || busy >= self.threads)
-            && self.patience_jobs == 0
+            && self.jobs_until_retry == 0
             && !self.stopping
     }
 
@@ -258,7 +258,7 @@ impl State {
     /// processor than the loop, and each of the two have to wake the other's.
     fn pick_blocked(&mut self) -> usize {
         let worker = self.blocked[self.longest_blocked];
-        self.longest_blocked = (self.longest_blocked + 1) % worker::MOST;
+        self.longest_blocked = (self.longest_blocked + 1) % worker::MAX_WORKERS;
         self.blocked_count -= 1;
         worker.into()
     }
@@ -275,7 +275,7 @@ impl State {
     }
 
     fn begin_blocking(&mut self, worker: usize) {
-        let free = (self.longest_blocked + self.blocked_count) % worker::MOST;
+        let free = (self.longest_blocked + self.blocked_count) % worker::MAX_WORKERS;
         self.blocked[free] = worker as u16;
         self.blocked_count += 1;
     }
@@ -331,7 +331,7 @@ fn wait_for_job(mut pool: Guard, worker: usize) -> Guard {
     }
     pool.begin_blocking(worker);
     drop(pool);
-    worker::sleep(worker);
+    worker::block(worker);
     pool = Guard::lock();
     pool.has_woken();
     pool.waiter.waited(clock::monotonic_ns(), spun);
@@ -388,8 +388,8 @@ fn run_one_on_loop(event_loop: Loop) {
 /// no number, or a negative one, means the default.
 fn size_from_environment() -> usize {
     match leading_number(c"UV_THREADPOOL_SIZE") {
-        Some(size @ 0..) => size.clamp(1, worker::MOST as i64) as usize,
-        _ => DEFAULT_SIZE,
+        Some(size @ 0..) => size.clamp(1, worker::MAX_WORKERS as i64) as usize,
+        _ => DEFAULT_THREADS,
     }
 }
 
@@ -438,7 +438,7 @@ pub(crate) unsafe fn submit(
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
     job.init(event_loop, kind, run, done);
-    event_loop.asyncs().forget_inherited_pins();
+    event_loop.asyncs().reset_inherited_pins();
     let next = {
         let mut pool = Guard::lock();
         pool.start();

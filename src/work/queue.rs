@@ -127,7 +127,7 @@ impl Job {
 pub(super) struct Queue {
     waiting: uv__queue,
     /// Slow jobs, each older than whatever is waiting.
-    held_back: uv__queue,
+    deferred: uv__queue,
     /// How many jobs are queued that are not slow.
     others: usize,
     /// How many slow jobs are queued, held back or not.
@@ -143,13 +143,13 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) const fn new() -> Queue {
-        const NOWHERE: uv__queue = uv__queue {
+        const UNLINKED: uv__queue = uv__queue {
             next: core::ptr::null_mut(),
             prev: core::ptr::null_mut(),
         };
         Queue {
-            waiting: NOWHERE,
-            held_back: NOWHERE,
+            waiting: UNLINKED,
+            deferred: UNLINKED,
             others: 0,
             slow: 0,
             slow_running: 0,
@@ -166,7 +166,7 @@ impl Queue {
         self.slow_limit = threads.div_ceil(2);
         self.takes_turns = threads == 1;
         self.waiting().init();
-        self.held_back().init();
+        self.deferred().init();
     }
 
     fn waiting(&mut self) -> List {
@@ -174,9 +174,9 @@ impl Queue {
         unsafe { List::from_ptr(&raw mut self.waiting) }
     }
 
-    fn held_back(&mut self) -> List {
+    fn deferred(&mut self) -> List {
         // SAFETY: as `waiting`.
-        unsafe { List::from_ptr(&raw mut self.held_back) }
+        unsafe { List::from_ptr(&raw mut self.deferred) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -206,7 +206,7 @@ impl Queue {
 
     /// Whether a job is queued here.
     pub(super) fn contains(&mut self, job: Job) -> bool {
-        [self.waiting(), self.held_back()].into_iter().any(|list| {
+        [self.waiting(), self.deferred()].into_iter().any(|list| {
             let mut next = list.front();
             while let Some(link) = next {
                 if link == job.link() {
@@ -221,7 +221,7 @@ impl Queue {
     /// The next job that may start. The one who gets it calls [`Queue::finished`] afterwards.
     pub(super) fn take(&mut self) -> Option<Job> {
         if self.may_start_slow()
-            && let Some(link) = self.held_back().pop_front()
+            && let Some(link) = self.deferred().pop_front()
         {
             return Some(self.taken(Job::from_link(link)));
         }
@@ -230,7 +230,7 @@ impl Queue {
             if !job.is_slow() || self.may_start_slow() {
                 return Some(self.taken(job));
             }
-            self.held_back().push_back(link);
+            self.deferred().push_back(link);
         }
         None
     }
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_jobs_are_held_back_and_then_go_first() {
+    fn slow_jobs_are_deferred_and_then_go_first() {
         let mut fixture = Fixture::new(4, "ssssccs");
         assert_eq!(fixture.queue.runnable(), 4);
         assert_eq!(fixture.take_all(), [0, 1, 4, 5]);
