@@ -52,8 +52,7 @@
 //! handle of the wrong kind, or memory that is no handle, is `UV_EINVAL`. Functions that stop a
 //! handle do nothing with it instead.
 
-// The shipped library does without std; `panic/handler.rs` says why. Some builds have it all the
-// same.
+// The shipped library has no std (`panic/handler.rs` says why). Tests and some builds do.
 #![no_std]
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_macros))]
 

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::fmt::{Result, Write};
 
-/// At most `SIZE - 1` bytes of text, and their terminator; what does not fit is left out.
+/// At most `SIZE - 1` bytes of text, and their terminator. What does not fit is cut off.
 pub(crate) struct Text<const SIZE: usize> {
     bytes: [u8; SIZE],
     length: usize,

@@ -70,7 +70,7 @@ pub(super) fn finish_close(handle: Handle) {
 
 /// Closes a handle. `close_cb`, which may be `NULL`, is called in a later phase of the loop; only
 /// then may the memory be released. Requests in progress get their callbacks with `UV_ECANCELED`
-/// before it. A second close of the same handle has no effect.
+/// before it. A second close has no effect.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_close>
 ///

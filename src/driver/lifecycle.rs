@@ -207,7 +207,7 @@ pub unsafe extern "C" fn uv_loop_init(r#loop: *mut uv_loop_t) -> c_int {
 
 /// Releases what the loop owns; its memory is the caller's again.
 ///
-/// Returns 0, or `UV_EBUSY` while it has open handles or requests under way.
+/// Returns 0, or `UV_EBUSY` while it has open handles or active requests.
 ///
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_close>
 ///

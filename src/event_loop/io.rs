@@ -116,7 +116,7 @@ impl Descriptors {
         self.poller.wait(events, timeout, block_sigprof)
     }
 
-    /// Makes room for a descriptor's slot.
+    /// Makes a slot for a descriptor.
     fn reserve(&mut self, fd: c_int) -> Result {
         let Ok(index) = usize::try_from(fd) else {
             return Err(Errno::EBADF);
