@@ -1925,7 +1925,7 @@ struct uv_timer_s {
   UV_TIMER_PRIVATE_FIELDS
 };
 
-/** Makes handle a timer that is not started. Returns 0.
+/** Initialises a timer, which is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init
  *
@@ -2016,7 +2016,7 @@ struct uv_idle_s {
   UV_IDLE_PRIVATE_FIELDS
 };
 
-/** Makes prepare a prepare handle that is not started. Returns 0.
+/** Initialises a prepare handle, which is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_init
  *
@@ -2041,7 +2041,7 @@ UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
  * Precondition: prepare must be initialised. */
 UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
 
-/** Makes check a check handle that is not started. Returns 0.
+/** Initialises a check handle, which is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/check.html#c.uv_check_init
  *
@@ -2066,7 +2066,7 @@ UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
  * Precondition: check must be initialised. */
 UV_EXTERN int uv_check_stop(uv_check_t *check);
 
-/** Makes idle an idle handle that is not started. Returns 0.
+/** Initialises an idle handle, which is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_init
  *

@@ -1,4 +1,4 @@
-//! Memory that the library takes on the user's behalf.
+//! Memory that the library takes for the program.
 //!
 //! Every byte goes through the functions of `uv_replace_allocator`, collections included, and
 //! every allocation can fail with `UV_ENOMEM`. The process's global allocator is not used: in a

@@ -1,4 +1,4 @@
-//! Handles: what all of them share.
+//! Handles: what all of them have in common.
 //!
 //! A handle is *active* while it does something (a timer that is started, a stream that reads),
 //! and *referenced* unless `uv_unref` was called; the loop lives while it has a handle that is

@@ -106,7 +106,7 @@ impl List {
         self.push_back(link);
     }
 
-    /// Takes this link out of its list; removing it again is harmless.
+    /// Removes this link from its list; removing it again is harmless.
     #[inline]
     pub(crate) fn remove(self) {
         let (prev, next) = (self.prev(), self.next());

@@ -157,7 +157,7 @@ phase!(Idle, uv_idle_t, UV_IDLE, idle_handles, idle_cb);
 
 // C entry points
 
-/// Makes `prepare` a prepare handle that is not started. Returns 0.
+/// Initialises a prepare handle, which is not started. Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_init>
 ///
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn uv_prepare_stop(prepare: *mut uv_prepare_t) -> c_int {
     0
 }
 
-/// Makes `check` a check handle that is not started. Returns 0.
+/// Initialises a check handle, which is not started. Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/check.html#c.uv_check_init>
 ///
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn uv_check_stop(check: *mut uv_check_t) -> c_int {
     0
 }
 
-/// Makes `idle` an idle handle that is not started. Returns 0.
+/// Initialises an idle handle, which is not started. Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_init>
 ///

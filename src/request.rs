@@ -1,4 +1,4 @@
-//! Requests: what all of them share.
+//! Requests: what all of them have in common.
 //!
 //! A request is active from the call that takes it until its callback is about to run, and keeps
 //! the loop alive meanwhile. Its memory is the caller's again when the callback runs.

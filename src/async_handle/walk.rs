@@ -42,7 +42,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Takes a closing handle out.
+    /// Removes a closing handle.
     pub(super) fn remove(&mut self, place: Place) {
         if self.at == Some(place.link()) {
             self.at = Some(place.link().prev());

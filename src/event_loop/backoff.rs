@@ -31,7 +31,7 @@ impl Backoff {
         Backoff { end: 0, length: 0 }
     }
 
-    /// Begins one at `now`.
+    /// Begins a backoff at `now`, in milliseconds.
     fn begin(&mut self, now: u64) {
         self.length = match self.length {
             0 => FIRST_DELAY_MS,

@@ -117,7 +117,7 @@ pub(crate) unsafe fn text_bytes<'a>(text: *const c_char) -> Result<&'a [u8]> {
 }
 
 /// # Safety
-/// As [`format()`], of a whole socket address.
+/// `src` must be readable, `dst` writable for `size` bytes.
 unsafe fn name_ip4(src: *const libc::sockaddr_in, dst: *mut c_char, size: usize) -> Result {
     // SAFETY: the caller vouches for the memory.
     unsafe {
@@ -131,7 +131,7 @@ unsafe fn name_ip4(src: *const libc::sockaddr_in, dst: *mut c_char, size: usize)
 }
 
 /// # Safety
-/// As [`format()`], of a whole socket address.
+/// `src` must be readable, `dst` writable for `size` bytes.
 unsafe fn name_ip6(src: *const libc::sockaddr_in6, dst: *mut c_char, size: usize) -> Result {
     // SAFETY: the caller vouches for the memory.
     unsafe {

@@ -1,7 +1,7 @@
 //! The environment, folders, and the program's own path.
 //!
-//! The environment is the process's: like libc's own functions, these are not safe against another
-//! thread that changes it.
+//! The environment is the process's. Like libc's own functions, these are not safe while another
+//! thread changes it.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html>
 

@@ -119,7 +119,7 @@ pub(crate) fn run_due(event_loop: Loop) {
 
 // C entry points
 
-/// Makes `handle` a timer that is not started. Returns 0.
+/// Initialises a timer, which is not started. Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init>
 ///

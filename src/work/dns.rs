@@ -274,25 +274,25 @@ impl NameLookup {
     }
 }
 
-/// On a worker.
+/// Resolves a name, on a worker.
 unsafe extern "C" fn run_addresses(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     unsafe { AddressLookup::from_ptr(owner!(job, uv_getaddrinfo_t, work_req)) }.run();
 }
 
-/// On the loop's thread.
+/// Finishes the lookup of a name, on the loop's thread.
 unsafe extern "C" fn done_addresses(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { AddressLookup::from_ptr(owner!(job, uv_getaddrinfo_t, work_req)) }.finish(status);
 }
 
-/// On a worker.
+/// Resolves an address, on a worker.
 unsafe extern "C" fn run_names(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.run();
 }
 
-/// On the loop's thread.
+/// Finishes the lookup of an address, on the loop's thread.
 unsafe extern "C" fn done_names(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.finish(status);

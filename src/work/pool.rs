@@ -45,7 +45,7 @@ const THREAD_RETRY_JOBS: u32 = 1000;
 /// The number of threads by default, and of those made with the first job, as in libuv.
 const DEFAULT_THREADS: usize = 4;
 
-/// What the lock protects.
+/// The state of the pool, which its lock protects.
 struct State {
     /// The maximal number of threads; 0 before the pool has started.
     size: usize,
@@ -284,7 +284,7 @@ impl State {
     }
 }
 
-/// What a worker's thread does.
+/// The main function of a worker's thread.
 extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     let worker = argument.addr();
     worker::name_self();

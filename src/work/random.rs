@@ -57,7 +57,7 @@ impl Random {
     }
 }
 
-/// On a worker.
+/// Fills a request's buffer, on a worker.
 unsafe extern "C" fn run(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     let request = unsafe { Random::from_ptr(owner!(job, uv_random_t, work_req)) };
@@ -66,7 +66,7 @@ unsafe extern "C" fn run(job: *mut uv__work) {
     set!(request.status = result.into_code());
 }
 
-/// On the loop's thread.
+/// Finishes a request, on the loop's thread.
 unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { Random::from_ptr(owner!(job, uv_random_t, work_req)) }.finish(status);

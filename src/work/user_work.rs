@@ -56,13 +56,13 @@ impl Work {
     }
 }
 
-/// On a worker.
+/// Runs a request's work, on a worker.
 unsafe extern "C" fn run(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.invoke_work();
 }
 
-/// On the loop's thread.
+/// Finishes a request, on the loop's thread.
 unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.finish(status);
