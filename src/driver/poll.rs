@@ -108,7 +108,7 @@ impl Loop {
         self.has_messages()
             && self.waiting(|waiting| {
                 waiting.skipped += 1;
-                waiting.skipped <= MAX_SKIPPED_POLLS && waiting.polled_at == now
+                waiting.skipped <= MAX_SKIPPED_POLLS && waiting.polled_at_ms == now
             })
     }
 
@@ -141,7 +141,7 @@ impl Loop {
         }
         let now = self.now();
         self.waiting(|waiting| {
-            waiting.polled_at = now;
+            waiting.polled_at_ms = now;
             waiting.skipped = 0;
         });
     }

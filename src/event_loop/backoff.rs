@@ -22,23 +22,26 @@ const RELATED_WITHIN_MS: u64 = 100;
 
 /// When the last backoff of a loop ends or ended, and how long it is, in milliseconds.
 pub(super) struct Backoff {
-    end: u64,
-    length: u64,
+    end_ms: u64,
+    length_ms: u64,
 }
 
 impl Backoff {
     pub(super) fn new() -> Backoff {
-        Backoff { end: 0, length: 0 }
+        Backoff {
+            end_ms: 0,
+            length_ms: 0,
+        }
     }
 
     /// Begins a backoff at `now`, in milliseconds.
     fn begin(&mut self, now: u64) {
-        self.length = match self.length {
+        self.length_ms = match self.length_ms {
             0 => FIRST_DELAY_MS,
-            _ if now > self.end + RELATED_WITHIN_MS => FIRST_DELAY_MS,
+            _ if now > self.end_ms + RELATED_WITHIN_MS => FIRST_DELAY_MS,
             last => (2 * last).min(LONGEST_DELAY_MS),
         };
-        self.end = now + self.length;
+        self.end_ms = now + self.length_ms;
     }
 }
 
@@ -70,8 +73,8 @@ impl Loop {
         if self.backed_off().is_empty() {
             return None;
         }
-        let end = self.backoff(|backoff| backoff.end);
-        let left = end.saturating_sub(self.now());
+        let end_ms = self.backoff(|backoff| backoff.end_ms);
+        let left = end_ms.saturating_sub(self.now());
         Some(left.min(LONGEST_DELAY_MS) as c_int)
     }
 
@@ -106,8 +109,8 @@ mod tests {
         let mut now = 5000;
         for length in &mut lengths {
             backoff.begin(now);
-            *length = backoff.end - now;
-            now = backoff.end;
+            *length = backoff.end_ms - now;
+            now = backoff.end_ms;
         }
         assert_eq!(lengths, [1, 2, 4, 8, 16, 32, 64, 100, 100]);
     }
@@ -116,9 +119,9 @@ mod tests {
     fn it_is_short_again_after_a_while() {
         let mut backoff = Backoff::new();
         backoff.begin(0);
-        backoff.begin(backoff.end + RELATED_WITHIN_MS);
-        assert_eq!(backoff.length, 2);
-        backoff.begin(backoff.end + RELATED_WITHIN_MS + 1);
-        assert_eq!(backoff.length, 1);
+        backoff.begin(backoff.end_ms + RELATED_WITHIN_MS);
+        assert_eq!(backoff.length_ms, 2);
+        backoff.begin(backoff.end_ms + RELATED_WITHIN_MS + 1);
+        assert_eq!(backoff.length_ms, 1);
     }
 }
