@@ -248,7 +248,8 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
         handle.pending().store(0, SeqCst);
     }
     loop_cleanup(event_loop);
-    // If no new one can be opened, another descriptor gets the number of the old one.
+    // If no new one can be opened, nothing may write to the old number, which another descriptor
+    // may get.
     event_loop.asyncs().set_wakeup_fd(-1);
     start_listening(event_loop)?;
     event_loop.asyncs().reset_wake_after_fork();

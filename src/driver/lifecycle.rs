@@ -205,7 +205,7 @@ pub unsafe extern "C" fn uv_loop_init(r#loop: *mut uv_loop_t) -> c_int {
     unsafe { Loop::from_ptr(r#loop) }.init().into_code()
 }
 
-/// Releases what the loop owns; its memory is the caller's again.
+/// Releases what the loop owns. Its memory is the caller's again.
 ///
 /// Returns 0, or `UV_EBUSY` while it has open handles or active requests.
 ///

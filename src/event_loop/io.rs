@@ -1,4 +1,4 @@
-//! Watchers of descriptors: what handles are interested in, and who gets the readiness.
+//! Watchers of descriptors: what handles are interested in, and which owner gets the readiness.
 //!
 //! Changed interest is applied right before the loop polls (`driver/changes.rs`). The watcher
 //! keeps the interest that the poller has, and the *generation* of its registration. Each event
@@ -249,8 +249,8 @@ impl Descriptors {
         }
     }
 
-    /// Replaces the poller after a fork, since the parent has the same. `each` gets the watchers
-    /// whose interest is to be applied to the new one.
+    /// Replaces the poller after a fork, since the parent uses the old one. `each` gets the
+    /// watchers whose interest is to be applied to the new one.
     pub(crate) fn fork(&mut self, mut each: impl FnMut(Io)) -> Result {
         // This comes first: if there is no new poller, the child must not change its parent's.
         self.poller.abandon();

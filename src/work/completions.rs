@@ -1,4 +1,4 @@
-//! Completions: finished jobs on their way back to their loop.
+//! Completions: finished jobs whose callbacks are due.
 //!
 //! Workers push them to a lock-free stack of the loop, `wq.next`, linked by each job's `wq.next`.
 //! Jobs that were done inline are in a list of the loop, behind those that were on the stack
