@@ -486,7 +486,7 @@ UV_EXTERN uv_loop_t *uv_default_loop(void);
  * uv_loop_close. */
 UV_EXTERN int uv_loop_init(uv_loop_t *loop);
 
-/** Releases what the loop owns; its memory is the caller's again.
+/** Releases what the loop owns. Its memory is the caller's again.
  *
  * Returns 0, or UV_EBUSY while it has open handles or active requests.
  *
