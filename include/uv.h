@@ -265,7 +265,7 @@ UV_EXTERN const char *uv_strerror(int err);
  * Precondition: buf must be writable for buflen bytes. */
 UV_EXTERN char *uv_strerror_r(int err, char *buf, size_t buflen);
 
-/** The error code for an error number of the system; a negative number is
+/** The error code for an error number of the system. A negative number is
  * returned as it is.
  *
  * See https://docs.libuv.org/en/v1.x/errors.html#c.uv_translate_sys_error */
@@ -352,7 +352,7 @@ typedef struct uv_statfs_s uv_statfs_t;
   XX(GETNAMEINFO, getnameinfo)                                                 \
   XX(RANDOM, random)
 
-/** What a handle is. */
+/** The type of a handle. */
 typedef enum uv_handle_type {
   UV_UNKNOWN_HANDLE = 0,
   UV_ASYNC = 1,
@@ -375,7 +375,7 @@ typedef enum uv_handle_type {
   UV_HANDLE_TYPE_MAX = 18
 } uv_handle_type;
 
-/** What a request is. */
+/** The type of a request. */
 typedef enum uv_req_type {
   UV_UNKNOWN_REQ = 0,
   UV_REQ = 1,
@@ -400,7 +400,8 @@ typedef enum uv_req_type {
  * See https://docs.libuv.org/en/v1.x/version.html#c.uv_version */
 UV_EXTERN unsigned int uv_version(void);
 
-/** The same as a string, such as "1.53.0".
+/** The version of libuv that this library answers for, as a string such as
+ * "1.53.0".
  *
  * See https://docs.libuv.org/en/v1.x/version.html#c.uv_version_string */
 UV_EXTERN const char *uv_version_string(void);
@@ -416,7 +417,7 @@ typedef void (*uv_free_func)(void *ptr);
 
 /** Makes the library use other functions for all its memory.
  *
- * Call it before any other function of the library; blocks that were taken
+ * Call it before any other function of the library: blocks that were taken
  * before are freed by the new functions. Returns 0, or UV_EINVAL when one
  * of the functions is NULL.
  *
@@ -464,17 +465,18 @@ struct uv_metrics_s {
   uint64_t *reserved[13];
 };
 
-/** Called by uv_walk for each handle; arg is what uv_walk was given. */
+/** Called by uv_walk for each handle; arg is the pointer that uv_walk was
+ * given. */
 typedef void (*uv_walk_cb)(uv_handle_t *handle, void *arg);
 
-/** The default loop, made at the first call; NULL when that fails. It is an
- * ordinary loop that the library holds for convenience, no more thread-safe
- * than others.
+/** The default loop, made by the first call; NULL if that fails. The library
+ * keeps it for convenience; otherwise it is an ordinary loop, and no more
+ * thread-safe than others.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_default_loop */
 UV_EXTERN uv_loop_t *uv_default_loop(void);
 
-/** Makes loop a loop.
+/** Initialises a loop.
  *
  * Returns 0 or an error, such as UV_ENOMEM, UV_EMFILE or UV_ENFILE.
  *
@@ -484,16 +486,16 @@ UV_EXTERN uv_loop_t *uv_default_loop(void);
  * uv_loop_close. */
 UV_EXTERN int uv_loop_init(uv_loop_t *loop);
 
-/** Releases what the loop holds; its memory is the caller's again.
+/** Releases what the loop owns. Its memory is the caller's again.
  *
- * Returns 0, or UV_EBUSY while it has open handles or requests under way.
+ * Returns 0, or UV_EBUSY while it has open handles or active requests.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_close
  *
  * Precondition: loop must be initialised, and not running. */
 UV_EXTERN int uv_loop_close(uv_loop_t *loop);
 
-/** Allocates and initialises a loop; NULL when that fails. Deprecated: use
+/** Allocates and initialises a loop; NULL if that fails. Deprecated: use
  * uv_loop_init.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_init */
@@ -521,9 +523,9 @@ UV_EXTERN void uv_loop_delete(uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN int uv_loop_configure(uv_loop_t *loop, uv_loop_option option, ...);
 
-/** Makes a loop usable in a child after fork(). Call it before anything else
- * of the loop is used there. Where it fails, nothing is shared with the
- * parent any more all the same, and it may be called again.
+/** Makes a loop usable in a child after fork(). Call it there before any
+ * other use of the loop. If it fails, nothing is shared with the parent any
+ * more, and it may be called again.
  *
  * Returns 0 or an error, such as UV_EMFILE.
  *
@@ -562,8 +564,8 @@ UV_EXTERN int uv_backend_fd(const uv_loop_t *loop);
  * Precondition: loop must be initialised. */
 UV_EXTERN uint64_t uv_now(const uv_loop_t *loop);
 
-/** Updates the loop's time, which the loop does itself each iteration; for
- * callbacks that take long.
+/** Updates the loop's time. The loop does so itself each iteration;
+ * callbacks that take long may do it as well.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_update_time
  *
@@ -588,9 +590,9 @@ UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
  * iteration that may wait (UV_RUN_ONCE) or for one that does not
  * (UV_RUN_NOWAIT).
  *
- * Returns non-zero when handles or requests are still alive, which after
- * UV_RUN_DEFAULT means that uv_stop was called. Not to be called from
- * within a callback of the same loop.
+ * Returns non-zero when handles or requests are still alive. After
+ * UV_RUN_DEFAULT that means that uv_stop was called. A callback must not
+ * run its own loop again.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_run
  *
@@ -598,8 +600,8 @@ UV_EXTERN void uv_loop_set_data(uv_loop_t *loop, void *data);
  * meanwhile. */
 UV_EXTERN int uv_run(uv_loop_t *loop, uv_run_mode mode);
 
-/** Makes uv_run return as soon as the current iteration is over; without
- * waiting, if called before it polls.
+/** Makes uv_run return as soon as the current iteration is over. If called
+ * before the iteration polls, polling does not wait.
  *
  * See https://docs.libuv.org/en/v1.x/loop.html#c.uv_stop
  *
@@ -623,7 +625,7 @@ UV_EXTERN int uv_backend_timeout(const uv_loop_t *loop);
 UV_EXTERN void uv_walk(uv_loop_t *loop, uv_walk_cb walk_cb, void *arg);
 
 /** Prints all handles of the loop (NULL: the default loop) to stream (NULL:
- * the standard error), a line each, as [RAI] type address: referenced,
+ * the standard error), one per line, as [RAI] type address: referenced,
  * active, internal.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles
@@ -658,11 +660,11 @@ UV_EXTERN uint64_t uv_metrics_idle_time(uv_loop_t *loop);
 
 /* ---- Handles: https://docs.libuv.org/en/v1.x/handle.html ---- */
 
-/** A handle is closed: the library is done with its memory. */
+/** A handle is closed: the library does not use its memory any more. */
 typedef void (*uv_close_cb)(uv_handle_t *handle);
-/** Asks for memory to read into: fill in buf, with any length.
- * suggested_size is 65536 as a rule. A length of 0 or a null base makes the
- * read callback report UV_ENOBUFS. */
+/** Asks for memory to read into: set buf, with any length. suggested_size is
+ * 65536 as a rule. After a length of 0 or a null base the read callback
+ * reports UV_ENOBUFS. */
 typedef void (*uv_alloc_cb)(uv_handle_t *handle,
                             size_t suggested_size,
                             uv_buf_t *buf);
@@ -673,7 +675,7 @@ typedef void (*uv_alloc_cb)(uv_handle_t *handle,
   void *data;                                                                  \
   /** The loop it belongs to. Read-only. */                                    \
   uv_loop_t *loop;                                                             \
-  /** What it is. Read-only. */                                                \
+  /** Its type. Read-only. */                                                  \
   uv_handle_type type;                                                         \
   /** Private: called when closing is done. */                                 \
   uv_close_cb close_cb;                                                        \
@@ -730,16 +732,16 @@ UV_EXTERN uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
  * Precondition: handle must point to a handle. */
 UV_EXTERN void uv_handle_set_data(uv_handle_t *handle, void *data);
 
-/** References a handle again, so that it keeps the loop alive while active.
- * Doing so twice has the effect of once.
+/** References a handle, so that it keeps the loop alive while active. Doing
+ * so twice is as doing so once.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_ref
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN void uv_ref(uv_handle_t *handle);
 
-/** Makes a handle one that does not keep the loop alive. Doing so twice has
- * the effect of once.
+/** Unreferences a handle, so that it does not keep the loop alive. Doing so
+ * twice is as doing so once.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_unref
  *
@@ -769,11 +771,11 @@ UV_EXTERN int uv_is_active(const uv_handle_t *handle);
  * Precondition: handle must be initialised. */
 UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
 
-/** The descriptor under a TCP, pipe, TTY, UDP or poll handle.
+/** Writes the descriptor of a TCP, pipe, TTY, UDP or poll handle to fd.
  *
  * Returns 0, UV_EINVAL for other handles and a null fd, or UV_EBADF when
- * there is no descriptor yet or the handle is closing. Closing or changing
- * the descriptor is asking for trouble.
+ * there is no descriptor yet or the handle is closing. Do not close or
+ * change the descriptor.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_fileno
  *
@@ -781,7 +783,7 @@ UV_EXTERN int uv_is_closing(const uv_handle_t *handle);
 UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
 
 /** Reads (where *value is 0) or sets the size in bytes of a socket's send
- * buffer. Linux answers with twice the size that was set.
+ * buffer. Linux reports twice the size that was set.
  *
  * Returns 0 or an error: UV_EINVAL without a handle or value, UV_ENOTSUP
  * for handles without a socket, UV_EBADF without a descriptor.
@@ -792,7 +794,7 @@ UV_EXTERN int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd);
 UV_EXTERN int uv_send_buffer_size(uv_handle_t *handle, int *value);
 
 /** Reads (where *value is 0) or sets the size in bytes of a socket's receive
- * buffer. Linux answers with twice the size that was set.
+ * buffer. Linux reports twice the size that was set.
  *
  * Returns 0 or an error, as uv_send_buffer_size does.
  *
@@ -803,8 +805,8 @@ UV_EXTERN int uv_recv_buffer_size(uv_handle_t *handle, int *value);
 
 /** Closes a handle. close_cb, which may be NULL, is called in a later phase
  * of the loop; only then may the memory be released. Requests in progress
- * get their callbacks with UV_ECANCELED before it. A second close of the
- * same handle has no effect.
+ * get their callbacks with UV_ECANCELED before it. A second close has no
+ * effect.
  *
  * See https://docs.libuv.org/en/v1.x/handle.html#c.uv_close
  *
@@ -814,7 +816,7 @@ UV_EXTERN void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
 
 /* ---- Requests: https://docs.libuv.org/en/v1.x/request.html ---- */
 
-/** Private: what a completed write tells uv_write_nwritten. */
+/** Private: the result of uv_write_nwritten. */
 struct uv__req_write_extra_s {
   size_t nwritten;
 };
@@ -823,10 +825,10 @@ struct uv__req_write_extra_s {
 #define UV_REQ_FIELDS                                                          \
   /** The user's own pointer; the library never touches it. */                 \
   void *data;                                                                  \
-  /** What it is. Read-only. */                                                \
+  /** Its type. Read-only. */                                                  \
   uv_req_type type;                                                            \
   void *reserved[5];                                                           \
-  /** Private: what a completed write tells uv_write_nwritten. */              \
+  /** Private: the result of uv_write_nwritten. */                             \
   __extension__ union {                                                        \
     void *reserved2[1];                                                        \
     struct uv__req_write_extra_s write_extra;                                  \
@@ -872,11 +874,11 @@ UV_EXTERN const char *uv_req_type_name(uv_req_type type);
 
 /** Cancels a pending file system, name, random, work or write request. Its
  * callback runs in a later iteration of the loop with UV_ECANCELED. A write
- * may have been done in part, which uv_write_nwritten tells; cancelling a
+ * may be done in part: uv_write_nwritten returns how much. Cancelling a
  * write that is done has no effect.
  *
- * Returns 0, UV_EBUSY when it is being worked on or done (a write: when its
- * stream is closing), or UV_EINVAL for other requests.
+ * Returns 0 or an error: UV_EBUSY when the request is running or done (a
+ * write: when its stream is closing), UV_EINVAL for other requests.
  *
  * See https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel
  *
@@ -885,10 +887,10 @@ UV_EXTERN int uv_cancel(uv_req_t *req);
 
 /* ---- Streams: https://docs.libuv.org/en/v1.x/stream.html ---- */
 
-/** What was read from a stream. nread is the number of bytes; 0 when nothing
- * could be read for now; UV_EOF at the end; or another UV_E... code. The
- * memory of buf is the callback's to free; it may be null when nread is
- * negative. */
+/** Bytes were read from a stream, or reading failed. nread is the number of
+ * bytes; 0 when nothing could be read for now; UV_EOF at the end; or
+ * another UV_E... code. The callback must free the memory of buf, which may
+ * be null when nread is negative. */
 typedef void (*uv_read_cb)(uv_stream_t *stream,
                            ssize_t nread,
                            const uv_buf_t *buf);
@@ -906,7 +908,7 @@ typedef void (*uv_connection_cb)(uv_stream_t *server, int status);
 #define UV_STREAM_FIELDS                                                       \
   /** Bytes queued and not yet written. Read-only. */                          \
   size_t write_queue_size;                                                     \
-  /** Private: asked for a buffer before each read. */                         \
+  /** Private: called for a buffer before each read. */                        \
   uv_alloc_cb alloc_cb;                                                        \
   /** Private: receives what was read. */                                      \
   uv_read_cb read_cb;                                                          \
@@ -918,7 +920,7 @@ struct uv_stream_s {
   UV_STREAM_FIELDS
 };
 
-/** A connection being made. */
+/** Makes a connection. */
 struct uv_connect_s {
   UV_REQ_FIELDS
   /** Private: called on completion. */
@@ -1120,7 +1122,8 @@ UV_EXTERN size_t uv_stream_get_write_queue_size(const uv_stream_t *stream);
 enum uv_tcp_flags {
   /** No IPv4 through an IPv6 socket. */
   UV_TCP_IPV6ONLY = 1,
-  /** Share the port; the kernel spreads connections. */
+  /** Several sockets may bind the port; the kernel distributes connections
+   * among them. */
   UV_TCP_REUSEPORT = 2
 };
 
@@ -1454,13 +1457,13 @@ UV_EXTERN int uv_socketpair(int type,
 
 /** Modes of a terminal. */
 typedef enum uv_tty_mode_t {
-  /** As it was found. */
+  /** The mode that the terminal had before. */
   UV_TTY_MODE_NORMAL = 0,
   /** Characters as they are typed, output processed. */
   UV_TTY_MODE_RAW = 1,
   /** Nothing processed at all. */
   UV_TTY_MODE_IO = 2,
-  /** As UV_TTY_MODE_RAW on this system. */
+  /** Like UV_TTY_MODE_RAW on this system. */
   UV_TTY_MODE_RAW_VT = 3
 } uv_tty_mode_t;
 
@@ -1555,7 +1558,7 @@ inline int uv_tty_set_mode(uv_tty_t *tty, int mode) {
 
 /* ---- UDP: https://docs.libuv.org/en/v1.x/udp.html ---- */
 
-/** Flags of the UDP calls. */
+/** Flags of the UDP functions. */
 enum uv_udp_flags {
   /** Bind: no IPv4 through an IPv6 socket. */
   UV_UDP_IPV6ONLY = 1,
@@ -1569,7 +1572,8 @@ enum uv_udp_flags {
   UV_UDP_MMSG_FREE = 16,
   /** Bind: have ICMP errors reported. */
   UV_UDP_LINUX_RECVERR = 32,
-  /** Bind: share the port; the kernel spreads datagrams. */
+  /** Bind: several sockets may bind the port; the kernel distributes
+   * datagrams among them. */
   UV_UDP_REUSEPORT = 64,
   /** Init: receive several datagrams at once, into buffers of 64 KiB each. */
   UV_UDP_RECVMMSG = 256
@@ -1583,10 +1587,11 @@ typedef enum uv_membership {
 
 /** A datagram is sent, or failed to be. status is 0 or a UV_E... code. */
 typedef void (*uv_udp_send_cb)(uv_udp_send_t *req, int status);
-/** A datagram came in. nread is its length or a UV_E... code; 0 with a null
- * addr means that there is nothing more to read. flags are bits of enum
- * uv_udp_flags. The memory of buf is the callback's to free, unless
- * UV_UDP_MMSG_CHUNK is set; addr is valid during the callback only. */
+/** A datagram was received, or receiving failed. nread is its length or a
+ * UV_E... code; 0 with a null addr means that there is nothing more to
+ * read. flags are bits of enum uv_udp_flags. The callback must free the
+ * memory of buf, unless UV_UDP_MMSG_CHUNK is set. addr is valid during the
+ * callback only. */
 typedef void (*uv_udp_recv_cb)(uv_udp_t *handle,
                                ssize_t nread,
                                const uv_buf_t *buf,
@@ -1603,7 +1608,7 @@ struct uv_udp_s {
   UV_UDP_PRIVATE_FIELDS
 };
 
-/** A datagram being sent. */
+/** Sends a datagram. */
 struct uv_udp_send_s {
   UV_REQ_FIELDS
   /** The handle the request runs on. Read-only. */
@@ -1929,16 +1934,17 @@ struct uv_timer_s {
   UV_TIMER_PRIVATE_FIELDS
 };
 
-/** Makes handle a timer that is not started. Returns 0.
+/** Initialises a timer, which is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init
  *
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
 
-/** Starts a timer, or starts it anew: cb is called timeout milliseconds from
- * the loop's time on, and then, unless repeat is 0, every repeat
- * milliseconds. A timeout of 0 is due in the loop's next iteration.
+/** Starts a timer, or starts it anew. cb is called after timeout
+ * milliseconds, counted from the loop's time. Unless repeat is 0, it is
+ * then called every repeat milliseconds. A timeout of 0 is due in the
+ * loop's next iteration.
  *
  * Returns 0, or UV_EINVAL when the timer is closing or cb is NULL.
  *
@@ -2013,13 +2019,13 @@ struct uv_check_s {
   UV_CHECK_PRIVATE_FIELDS
 };
 
-/** Calls back once an iteration and keeps the loop from sleeping. */
+/** Calls back once an iteration and keeps the loop from blocking. */
 struct uv_idle_s {
   UV_HANDLE_FIELDS
   UV_IDLE_PRIVATE_FIELDS
 };
 
-/** Makes prepare a prepare handle that is not started. Returns 0.
+/** Initialises a prepare handle, which is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_init
  *
@@ -2044,7 +2050,7 @@ UV_EXTERN int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb cb);
  * Precondition: prepare must be initialised. */
 UV_EXTERN int uv_prepare_stop(uv_prepare_t *prepare);
 
-/** Makes check a check handle that is not started. Returns 0.
+/** Initialises a check handle, which is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/check.html#c.uv_check_init
  *
@@ -2069,7 +2075,7 @@ UV_EXTERN int uv_check_start(uv_check_t *check, uv_check_cb cb);
  * Precondition: check must be initialised. */
 UV_EXTERN int uv_check_stop(uv_check_t *check);
 
-/** Makes idle an idle handle that is not started. Returns 0.
+/** Initialises an idle handle, which is not started. Returns 0.
  *
  * See https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_init
  *
@@ -2077,7 +2083,7 @@ UV_EXTERN int uv_check_stop(uv_check_t *check);
 UV_EXTERN int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle);
 
 /** Starts the handle: cb is called once an iteration, before the prepare
- * handles, and the loop does not sleep.
+ * handles, and the loop does not block.
  *
  * Returns 0, also when it was started already, or UV_EINVAL when cb is
  * NULL.
@@ -2106,11 +2112,11 @@ struct uv_async_s {
   UV_ASYNC_PRIVATE_FIELDS
 };
 
-/** Makes async an async handle, active from the start: async_cb, which may
+/** Initialises an async handle, active from the start. async_cb, which may
  * be NULL, is called on the loop's thread after uv_async_send.
  *
- * Handles that are pending together are called in the order in which they
- * were made.
+ * The callbacks of handles that are pending together run in the order in
+ * which the handles were made.
  *
  * Returns 0 or an error, such as UV_EMFILE or UV_ENOMEM.
  *
@@ -2121,8 +2127,8 @@ UV_EXTERN int uv_async_init(uv_loop_t *loop,
                             uv_async_t *async,
                             uv_async_cb async_cb);
 
-/** Wakes the loop and has the handle's callback called there; once for
- * several sends before that. May be called from any thread and from signal
+/** Wakes the loop, which then calls the handle's callback; once for several
+ * sends before that. May be called from any thread and from signal
  * handlers. Sending to a closing handle has no effect.
  *
  * Returns 0.
@@ -2134,11 +2140,11 @@ UV_EXTERN int uv_async_send(uv_async_t *async);
 
 /* ---- Descriptors of others: https://docs.libuv.org/en/v1.x/poll.html ---- */
 
-/** What uv_poll_start watches for. */
+/** An event that uv_poll_start watches for. */
 enum uv_poll_event {
   /** There is something to read. */
   UV_READABLE = 1,
-  /** There is room to write. */
+  /** Writing does not block. */
   UV_WRITABLE = 2,
   /** The other side has closed. */
   UV_DISCONNECT = 4,
@@ -2158,31 +2164,32 @@ struct uv_poll_s {
   UV_POLL_PRIVATE_FIELDS
 };
 
-/** Makes handle watch the descriptor fd, which becomes non-blocking; it is
- * not started.
+/** Initialises a handle for the descriptor fd, which becomes non-blocking.
+ * The handle is not started.
  *
  * Returns 0 or an error: UV_EEXIST when the loop watches fd already,
- * UV_EBADF, UV_EPERM when it cannot be polled (a regular file).
+ * UV_EBADF, or UV_EPERM when it cannot be polled (a regular file).
  *
  * See https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init
  *
  * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
 
-/** The same as uv_poll_init; the two differ on Windows only.
+/** Initialises a handle for a socket. On Unix it does what uv_poll_init
+ * does; only on Windows do the two differ.
  *
  * See https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init_socket
  *
- * Precondition: As uv_poll_init. */
+ * Precondition: loop must be initialised, handle writable. */
 UV_EXTERN int uv_poll_init_socket(uv_loop_t *loop,
                                   uv_poll_t *handle,
                                   uv_os_sock_t socket);
 
 /** Starts to watch for events, a combination of UV_READABLE, UV_WRITABLE,
- * UV_DISCONNECT and UV_PRIORITIZED; on a started handle, changes the events
- * and the callback. cb gets a status (0, or an error such as UV_EBADF when
- * the descriptor is of no use, the handle being stopped then) and the
- * events that are there.
+ * UV_DISCONNECT and UV_PRIORITIZED. On a started handle, it changes the
+ * events and the callback. cb gets a status and the events that are there.
+ * The status is 0, or an error such as UV_EBADF when the descriptor is of
+ * no use; then the handle is stopped.
  *
  * Returns 0 or an error: UV_EEXIST when another handle of the loop watches
  * the descriptor.
@@ -2202,7 +2209,7 @@ UV_EXTERN int uv_poll_stop(uv_poll_t *handle);
 
 /* ---- Signals: https://docs.libuv.org/en/v1.x/signal.html ---- */
 
-/** A signal came in. */
+/** A signal was delivered. */
 typedef void (*uv_signal_cb)(uv_signal_t *handle, int signum);
 
 /** Watches for a signal. */
@@ -2313,7 +2320,7 @@ typedef void (*uv_exit_cb)(uv_process_t *process,
 
 /** One of a child's standard descriptors. */
 struct uv_stdio_container_s {
-  /** What the descriptor is made of. */
+  /** How the descriptor is made: enum uv_stdio_flags. */
   uv_stdio_flags flags;
   /** The stream or the descriptor. */
   union {
@@ -2328,7 +2335,7 @@ struct uv_stdio_container_s {
 struct uv_process_options_s {
   /** Called when the process has ended; may be null. */
   uv_exit_cb exit_cb;
-  /** The program, looked up along PATH if it has no slash. */
+  /** The program, found along PATH if it has no slash. */
   const char *file;
   /** Its arguments, the first being its own name, ended by a null pointer. */
   char **args;
@@ -2431,7 +2438,7 @@ struct uv_timespec_t {
   long tv_nsec;
 };
 
-/** A time in seconds and nanoseconds, good beyond 2038 on any system. */
+/** A time in seconds and nanoseconds, valid beyond 2038 on any system. */
 struct uv_timespec64_t {
   /** Seconds. */
   int64_t tv_sec;
@@ -2447,7 +2454,7 @@ struct uv_timeval_t {
   long tv_usec;
 };
 
-/** A time in seconds and microseconds, good beyond 2038 on any system. */
+/** A time in seconds and microseconds, valid beyond 2038 on any system. */
 struct uv_timeval64_t {
   /** Seconds. */
   int64_t tv_sec;
@@ -2507,7 +2514,7 @@ typedef enum uv_fs_type {
   UV_FS_LUTIME = 36
 } uv_fs_type;
 
-/** What a directory entry is. */
+/** The type of a directory entry. */
 typedef enum uv_dirent_type_t {
   UV_DIRENT_UNKNOWN = 0,
   UV_DIRENT_FILE = 1,
@@ -2522,9 +2529,9 @@ typedef enum uv_dirent_type_t {
 /** Flags of uv_fs_copyfile. */
 /** Fail if the target exists. */
 #define UV_FS_COPYFILE_EXCL 1
-/** Share the blocks if the file system can. */
+/** Clone the blocks if the file system can. */
 #define UV_FS_COPYFILE_FICLONE 2
-/** Share the blocks or fail. */
+/** Clone the blocks or fail. */
 #define UV_FS_COPYFILE_FICLONE_FORCE 4
 
 /** Flags of uv_fs_symlink, without effect on this system. */
@@ -2539,9 +2546,9 @@ typedef enum uv_dirent_type_t {
  * uv_fs_req_cleanup when the request is not needed any more. */
 typedef void (*uv_fs_cb)(uv_fs_t *req);
 
-/** What the stat family reports. */
+/** The status of a file, from the stat family. */
 struct uv_stat_t {
-  /** Device that holds the file. */
+  /** Device that contains the file. */
   uint64_t st_dev;
   /** Type and permissions. */
   uint64_t st_mode;
@@ -2575,7 +2582,7 @@ struct uv_stat_t {
   uv_timespec_t st_birthtim;
 };
 
-/** What uv_fs_statfs reports. */
+/** The status of a file system, from uv_fs_statfs. */
 struct uv_statfs_s {
   /** Type of file system, a magic number. */
   uint64_t f_type;
@@ -2601,7 +2608,7 @@ struct uv_statfs_s {
 struct uv_dirent_s {
   /** Name, without folder. */
   const char *name;
-  /** What it is; UV_DIRENT_UNKNOWN if the file system does not tell. */
+  /** Its type; UV_DIRENT_UNKNOWN if the file system does not report it. */
   uv_dirent_type_t type;
 };
 
@@ -2609,7 +2616,7 @@ struct uv_dirent_s {
 struct uv_dir_s {
   /** The caller's array for uv_fs_readdir. */
   uv_dirent_t *dirents;
-  /** Room in dirents. */
+  /** Number of entries that fit into dirents. */
   size_t nentries;
   void *reserved[4];
   UV_DIR_PRIVATE_FIELDS
@@ -2626,8 +2633,8 @@ struct uv_fs_s {
   uv_fs_cb cb;
   /** Outcome: a count, a descriptor, 0, or a UV_E... code. */
   ssize_t result;
-  /** What uv_fs_readlink and uv_fs_realpath found, and others as their docs
-   * say. */
+  /** The path found by uv_fs_readlink and uv_fs_realpath, or the result that
+   * other functions document. */
   void *ptr;
   /** The path the operation works on. Read-only. */
   const char *path;
@@ -3307,9 +3314,9 @@ UV_EXTERN int uv_fs_lutime(uv_loop_t *loop,
 /* ---- File events: https://docs.libuv.org/en/v1.x/fs_event.html,
  *      https://docs.libuv.org/en/v1.x/fs_poll.html ---- */
 
-/** What a file system watcher saw. */
+/** A change that a file system watcher reports. */
 enum uv_fs_event {
-  /** A file came, went or was renamed. */
+  /** A file was created, removed or renamed. */
   UV_RENAME = 1,
   /** A file was changed. */
   UV_CHANGE = 2
@@ -3334,9 +3341,8 @@ typedef void (*uv_fs_event_cb)(uv_fs_event_t *handle,
                                int events,
                                int status);
 
-/** What uv_fs_stat says of a path is different from last time, or it failed:
- * status is 0 or a UV_E... code. Both results are valid during the callback
- * only. */
+/** The status of a path changed, or querying it failed. status is 0 or a
+ * UV_E... code. Both results are valid during the callback only. */
 typedef void (*uv_fs_poll_cb)(uv_fs_poll_t *handle,
                               int status,
                               const uv_stat_t *prev,
@@ -3350,7 +3356,7 @@ struct uv_fs_event_s {
   UV_FS_EVENT_PRIVATE_FIELDS
 };
 
-/** Watches a path by looking at it in intervals. */
+/** Watches a path by querying it at intervals. */
 struct uv_fs_poll_s {
   UV_HANDLE_FIELDS
   void *poll_ctx;
@@ -3459,27 +3465,27 @@ UV_EXTERN int uv_fs_poll_getpath(uv_fs_poll_t *handle,
 /* ---- Thread pool: https://docs.libuv.org/en/v1.x/threadpool.html,
  *      https://docs.libuv.org/en/v1.x/dns.html ---- */
 
-/** The work itself; runs on a thread of the pool. */
+/** The work of a request; runs on a thread of the pool. */
 typedef void (*uv_work_cb)(uv_work_t *req);
 /** Work is done; runs on the loop's thread. status is 0, or UV_ECANCELED
  * after uv_cancel. */
 typedef void (*uv_after_work_cb)(uv_work_t *req, int status);
 
-/** A name is looked up. status is 0 or a UV_E... code; res is to be released
- * with uv_freeaddrinfo. */
+/** A name was resolved, or that failed. status is 0 or a UV_E... code;
+ * release res with uv_freeaddrinfo. */
 typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *req,
                                   int status,
                                   struct addrinfo *res);
 
-/** An address is looked up. status is 0 or a UV_E... code; the names are
- * fields of the request. */
+/** An address was resolved, or that failed. status is 0 or a UV_E... code;
+ * the names are fields of the request. */
 typedef void (*uv_getnameinfo_cb)(uv_getnameinfo_t *req,
                                   int status,
                                   const char *hostname,
                                   const char *service);
 
-/** Random bytes are there. status is 0 or a UV_E... code; buf is what
- * uv_random was given. */
+/** Random bytes were generated, or that failed. status is 0 or a UV_E...
+ * code; buf is the one that uv_random was given. */
 typedef void (*uv_random_cb)(uv_random_t *req,
                              int status,
                              void *buf,
@@ -3495,7 +3501,7 @@ struct uv_work_s {
   UV_WORK_PRIVATE_FIELDS
 };
 
-/** A name being looked up. */
+/** Resolves a name. */
 struct uv_getaddrinfo_s {
   UV_REQ_FIELDS
   /** The loop it belongs to. Read-only. */
@@ -3503,7 +3509,7 @@ struct uv_getaddrinfo_s {
   UV_GETADDRINFO_PRIVATE_FIELDS
 };
 
-/** An address being looked up. */
+/** Resolves an address. */
 struct uv_getnameinfo_s {
   UV_REQ_FIELDS
   /** The loop it belongs to. Read-only. */
@@ -3511,7 +3517,7 @@ struct uv_getnameinfo_s {
   UV_GETNAMEINFO_PRIVATE_FIELDS
 };
 
-/** Random bytes being gathered. */
+/** Generates random bytes. */
 struct uv_random_s {
   UV_REQ_FIELDS
   /** The loop it belongs to. Read-only. */
@@ -3526,18 +3532,19 @@ struct uv_random_s {
   struct uv__work work_req;
 };
 
-/** Looks up the addresses of node, the port of service, or both; either may
+/** Resolves the addresses of node, the port of service, or both; either may
  * be NULL. hints, which may be NULL, narrows the answer, as for
- * getaddrinfo(3). A name with letters beyond ASCII is looked up in its IDNA
+ * getaddrinfo(3). A name with letters beyond ASCII is resolved in its IDNA
  * form.
  *
  * getaddrinfo_cb is called with 0 and a list to be freed with
  * uv_freeaddrinfo, or with one of the UV_EAI_... codes (UV_EAI_CANCELED
- * after uv_cancel) and NULL. When it is NULL, the call waits for the
+ * after uv_cancel) and NULL. If it is NULL, the call blocks until the
  * answer, which it leaves in req->addrinfo; loop is not used then.
  *
- * Returns 0 or an error: UV_EINVAL when there is nothing to look up or node
- * is no valid name, UV_ENOMEM, and those above when waiting.
+ * Returns 0 or an error: UV_EINVAL when node and service are NULL or node
+ * is no valid name, UV_ENOMEM. Without a callback, also the UV_EAI_...
+ * codes.
  *
  * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_getaddrinfo
  *
@@ -3559,16 +3566,16 @@ UV_EXTERN int uv_getaddrinfo(uv_loop_t *loop,
  * used afterwards. */
 UV_EXTERN void uv_freeaddrinfo(struct addrinfo *ai);
 
-/** Looks up the names of the host and the service that an IPv4 or IPv6
+/** Resolves the names of the host and the service that an IPv4 or IPv6
  * address belongs to. flags are those of getnameinfo(3).
  *
  * getnameinfo_cb is called with 0 and the two names, which are req->host
  * and req->service, or with one of the UV_EAI_... codes (UV_EAI_CANCELED
- * after uv_cancel) and NULLs. When it is NULL, the call waits for the
+ * after uv_cancel) and NULLs. If it is NULL, the call blocks until the
  * answer; loop is not used then.
  *
- * Returns 0 or an error: UV_EINVAL for other kinds of addresses, and those
- * above when waiting.
+ * Returns 0 or an error: UV_EINVAL for other kinds of addresses. Without a
+ * callback, also the UV_EAI_... codes.
  *
  * See https://docs.libuv.org/en/v1.x/dns.html#c.uv_getnameinfo
  *
@@ -3581,12 +3588,11 @@ UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
                              const struct sockaddr *addr,
                              int flags);
 
-/** Releases what the library holds for the whole process: it ends the
- * threads of the pool, after the work that was queued, forgets the process
- * title, and unmaps the stack that it keeps for children. Happens by itself
- * at exit, and when the library is unloaded. Call it once, when no loop is
- * active and no request under way, and nothing else of the library
- * afterwards.
+/** Releases what the library has for the whole process. It ends the threads
+ * of the pool after the queued work, resets the process title, and unmaps
+ * the stack for children. This happens by itself at exit, and when the
+ * library is unloaded. Call it once, when no loop is active and no request
+ * is in progress. Use nothing of the library afterwards.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
 UV_EXTERN void uv_library_shutdown(void);
@@ -3595,16 +3601,16 @@ UV_EXTERN void uv_library_shutdown(void);
  * numbers. flags must be 0.
  *
  * cb is called with 0, UV_ECANCELED after uv_cancel or another error, and
- * with the buffer. When it is NULL, the call does the work itself, and
- * neither loop nor req is used; in either case it may take for ever when
- * the system has not gathered entropy since it was started.
+ * with the buffer. If it is NULL, the call does the work itself, and
+ * neither loop nor req is used. In either case it may take for ever if the
+ * system has not gathered entropy since it was started.
  *
  * Returns 0 or an error: UV_E2BIG when buflen is larger than 0x7FFFFFFF,
  * UV_EINVAL for other flags, and those of the system when cb is NULL.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_random
  *
- * Precondition: buf must be writable for buflen bytes; unless cb is NULL,
+ * Precondition: buf must be writable for buflen bytes. Unless cb is NULL,
  * loop must be initialised, and req and buf must stay in place until the
  * callback. */
 UV_EXTERN int uv_random(uv_loop_t *loop,
@@ -3614,12 +3620,13 @@ UV_EXTERN int uv_random(uv_loop_t *loop,
                         unsigned int flags,
                         uv_random_cb cb);
 
-/** Has work_cb called on a thread of the pool, and after_work_cb, which may
- * be NULL, on the loop's thread afterwards: with status 0, or UV_ECANCELED
- * when uv_cancel took the request back before a thread began with it.
+/** Calls work_cb on a thread of the pool, and then after_work_cb, which may
+ * be NULL, on the loop's thread. Its status is 0, or UV_ECANCELED if
+ * uv_cancel came before a thread began the work.
  *
  * The pool has four threads unless the environment variable
- * UV_THREADPOOL_SIZE says otherwise (1 to 1024) when it is first used.
+ * UV_THREADPOOL_SIZE sets another number (1 to 1024) when the pool is first
+ * used.
  *
  * Returns 0, or UV_EINVAL when work_cb is NULL.
  *
@@ -3635,7 +3642,7 @@ UV_EXTERN int uv_queue_work(uv_loop_t *loop,
 /* ---- Addresses, interfaces, text:
  *      https://docs.libuv.org/en/v1.x/misc.html ---- */
 
-/** Room for the name of an interface, with its terminator. */
+/** Size of the name of an interface, with its terminator, in bytes. */
 #define UV_IF_NAMESIZE 17
 
 /** One address of a network interface. */
@@ -3646,14 +3653,14 @@ struct uv_interface_address_s {
   char phys_addr[6];
   /** Non-zero for a loopback interface. */
   int is_internal;
-  /** The address; its sin_family tells which member to use. */
+  /** The address; its sin_family says which member to use. */
   union {
     /** IPv4. */
     struct sockaddr_in address4;
     /** IPv6. */
     struct sockaddr_in6 address6;
   } address;
-  /** The net mask, of the same family. */
+  /** The net mask, of the family of the address. */
   union {
     /** IPv4. */
     struct sockaddr_in netmask4;
@@ -3726,7 +3733,7 @@ UV_EXTERN int uv_ip_name(const struct sockaddr *src, char *dst, size_t size);
 UV_EXTERN int uv_inet_ntop(int af, const void *src, char *dst, size_t size);
 
 /** Converts an address as text to its binary form; a zone behind an IPv6
- * address is left out.
+ * address is ignored.
  *
  * Returns 0, UV_EINVAL for what is no address, or UV_EAFNOSUPPORT for other
  * families.
@@ -3757,11 +3764,11 @@ UV_EXTERN int uv_interface_addresses(uv_interface_address_t **addresses,
 UV_EXTERN void uv_free_interface_addresses(uv_interface_address_t *addresses,
                                            int count);
 
-/** Writes the name of the interface with an index to buffer; *size is its
- * room, and becomes the name's length.
+/** Writes the name of the interface with an index to buffer. *size is the
+ * buffer's size, and becomes the name's length.
  *
  * Returns 0 or an error: UV_ENXIO for an unknown index, UV_ENOBUFS with the
- * room needed in *size, UV_EINVAL.
+ * size needed in *size, UV_EINVAL.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoname
  *
@@ -3771,19 +3778,20 @@ UV_EXTERN int uv_if_indextoname(unsigned int ifindex,
                                 char *buffer,
                                 size_t *size);
 
-/** Writes what names an interface behind the % of a link-local address,
- * which on Unix is its name; see uv_if_indextoname.
+/** Writes the name of the interface as a zone, which is behind the % of a
+ * link-local address. On Unix it is the interface's name: see
+ * uv_if_indextoname.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoiid
  *
- * Precondition: As uv_if_indextoname. */
+ * Precondition: buffer must be null or writable for *size bytes, size null
+ * or valid. */
 UV_EXTERN int uv_if_indextoiid(unsigned int ifindex,
                                char *buffer,
                                size_t *size);
 
-/** The number of bytes that UTF-16 text comes to in WTF-8, without a
- * terminator. utf16_len is the number of units, or -1 when the text is
- * terminated.
+/** The number of bytes of UTF-16 text in WTF-8, without a terminator.
+ * utf16_len is the number of units, or -1 when the text is terminated.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_length_as_wtf8
  *
@@ -3791,40 +3799,41 @@ UV_EXTERN int uv_if_indextoiid(unsigned int ifindex,
 UV_EXTERN size_t uv_utf16_length_as_wtf8(const uint16_t *utf16,
                                          ssize_t utf16_len);
 
-/** Converts UTF-16 text to terminated WTF-8; lone surrogates stay what they
+/** Converts UTF-16 text to terminated WTF-8; lone surrogates stay as they
  * are. utf16_len is the number of units, or -1 when the text is terminated.
  *
  * - With wtf8_ptr NULL, only the length is stored in wtf8_len_ptr.
- * - With *wtf8_ptr NULL, memory is taken for the result, to be freed with
- *   free() or what replaced it, and stored there.
- * - Else the result goes to *wtf8_ptr, which has room for *wtf8_len_ptr
- *   bytes and one more, the terminator.
+ * - With *wtf8_ptr NULL, memory is allocated for the result and stored
+ *   there. Release it with free() or what replaced it.
+ * - Otherwise the result goes to *wtf8_ptr, which has *wtf8_len_ptr bytes
+ *   and one more for the terminator.
  *
- * Lengths leave out the terminator. Returns 0, UV_ENOMEM, or UV_ENOBUFS
- * when the room is too small: *wtf8_len_ptr is then what is needed, and the
- * result is cut before a character.
+ * Lengths do not count the terminator. Returns 0 or an error: UV_ENOMEM, or
+ * UV_ENOBUFS when there is not enough memory at *wtf8_ptr. Then
+ * *wtf8_len_ptr is the length that is needed, and the result is cut between
+ * characters.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_to_wtf8
  *
  * Precondition: utf16 must be as long as utf16_len says; the other pointers
- * as described. wtf8_len_ptr may be NULL when memory is taken, or when the
- * room is known to be large enough. */
+ * as described. wtf8_len_ptr may be NULL when memory is allocated, or when
+ * *wtf8_ptr is known to be large enough. */
 UV_EXTERN int uv_utf16_to_wtf8(const uint16_t *utf16,
                                ssize_t utf16_len,
                                char **wtf8_ptr,
                                size_t *wtf8_len_ptr);
 
-/** The number of UTF-16 units that terminated WTF-8 text comes to, with a
- * terminator; UV_EINVAL when it is no WTF-8.
+/** The number of UTF-16 units of terminated WTF-8 text, with a terminator;
+ * UV_EINVAL when it is not WTF-8.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_length_as_utf16
  *
  * Precondition: wtf8 must be a terminated string. */
 UV_EXTERN ssize_t uv_wtf8_length_as_utf16(const char *wtf8);
 
-/** Converts terminated WTF-8 text, which uv_wtf8_length_as_utf16 has found
- * to be such, to terminated UTF-16. utf16_len is the room in utf16, in
- * units, for the terminator as well.
+/** Converts terminated WTF-8 text, which uv_wtf8_length_as_utf16 has
+ * accepted, to terminated UTF-16. utf16_len is the size of utf16 in units,
+ * the terminator included.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_to_utf16
  *
@@ -3836,7 +3845,7 @@ UV_EXTERN void uv_wtf8_to_utf16(const char *wtf8,
 
 /* ---- The system: https://docs.libuv.org/en/v1.x/misc.html ---- */
 
-/** Room for the name of the host, with its terminator. */
+/** Size of the name of the host, with its terminator, in bytes. */
 #define UV_MAXHOSTNAMESIZE 65
 
 /** For uv_os_setpriority. */
@@ -3867,7 +3876,7 @@ struct uv_cpu_info_s {
   const char *model;
   /** Clock rate in MHz. */
   int speed;
-  /** Where the time went. */
+  /** How the time was spent. */
   struct uv_cpu_times_s cpu_times;
 };
 
@@ -3907,7 +3916,7 @@ struct uv_rusage_t {
   uint64_t ru_nivcsw;
 };
 
-/** What uv_os_uname reports. */
+/** The result of uv_os_uname. */
 struct uv_utsname_s {
   /** Name of the system, such as "Linux". */
   char sysname[256];
@@ -3957,43 +3966,44 @@ struct uv_env_item_s {
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_hrtime */
 UV_EXTERN uint64_t uv_hrtime(void);
 
-/** Reads a clock. Returns 0, UV_EINVAL for an unknown one, or UV_EFAULT for
- * a NULL pointer.
+/** Writes a clock's time to ts. Returns 0, UV_EINVAL for an unknown clock,
+ * or UV_EFAULT for a NULL pointer.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_clock_gettime
  *
  * Precondition: ts must be null or writable. */
 UV_EXTERN int uv_clock_gettime(uv_clock_id clock_id, uv_timespec64_t *ts);
 
-/** The time of day. Returns 0, or UV_EINVAL for a NULL pointer.
+/** Writes the time of day to tv. Returns 0, or UV_EINVAL for a NULL pointer.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_gettimeofday
  *
  * Precondition: tv must be null or writable. */
 UV_EXTERN int uv_gettimeofday(uv_timeval64_t *tv);
 
-/** Sleeps for some milliseconds, all of them, whatever signals come.
+/** Blocks the thread for msec milliseconds, whatever signals arrive.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_sleep */
 UV_EXTERN void uv_sleep(unsigned int msec);
 
-/** Seconds that the system has been up, the time that it slept included.
- * Returns 0 or an error.
+/** Writes the seconds since the system started to uptime, suspended time
+ * included. Returns 0 or an error.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_uptime
  *
  * Precondition: uptime must be writable. */
 UV_EXTERN int uv_uptime(double *uptime);
 
-/** The load of the last 1, 5 and 15 minutes; zeros where it is not known.
+/** Writes the load of the last 1, 5 and 15 minutes to avg; zeros if it is
+ * not known.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_loadavg
  *
- * Precondition: avg must have room for three. */
+ * Precondition: avg must be writable for three numbers. */
 UV_EXTERN void uv_loadavg(double avg[3]);
 
-/** What the process has used: processor time, memory (ru_maxrss in KiB),
- * faults and so on.
+/** Writes the resources that the process has used to rusage: processor time,
+ * memory (ru_maxrss in KiB), faults and so on.
  *
  * Returns 0 or an error.
  *
@@ -4002,7 +4012,7 @@ UV_EXTERN void uv_loadavg(double avg[3]);
  * Precondition: rusage must be writable. */
 UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
 
-/** What the calling thread has used.
+/** Writes the resources that the calling thread has used to rusage.
  *
  * Returns 0 or an error; UV_ENOTSUP on systems that do not count by thread.
  *
@@ -4011,14 +4021,15 @@ UV_EXTERN int uv_getrusage(uv_rusage_t *rusage);
  * Precondition: rusage must be writable. */
 UV_EXTERN int uv_getrusage_thread(uv_rusage_t *rusage);
 
-/** How many threads can run at once: the processors that this process may
- * use, by its affinity and its control group's quota; at least 1.
+/** The number of threads that can run at once: the processors that this
+ * process may use, by its affinity and its control group's quota; at least
+ * 1.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_available_parallelism */
 UV_EXTERN unsigned int uv_available_parallelism(void);
 
 /** Lists the processors with their models, clocks in MHz, and times in
- * milliseconds; free it with uv_free_cpu_info.
+ * milliseconds. Free the list with uv_free_cpu_info.
  *
  * Returns 0 or an error.
  *
@@ -4035,9 +4046,9 @@ UV_EXTERN int uv_cpu_info(uv_cpu_info_t **cpu_infos, int *count);
 UV_EXTERN void uv_free_cpu_info(uv_cpu_info_t *cpu_infos, int count);
 
 /** Writes the path of the running program to buffer, cut to *size bytes with
- * its terminator; *size becomes its length.
+ * its terminator. *size becomes its length.
  *
- * Returns 0 or an error: UV_EINVAL for null pointers or no room.
+ * Returns 0 or an error: UV_EINVAL for null pointers or a size of 0.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_exepath
  *
@@ -4046,7 +4057,7 @@ UV_EXTERN int uv_exepath(char *buffer, size_t *size);
 
 /** Writes the current folder to buffer.
  *
- * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * Returns 0 or an error: UV_ENOBUFS with the size needed in *size,
  * UV_EINVAL.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cwd
@@ -4064,7 +4075,7 @@ UV_EXTERN int uv_chdir(const char *dir);
 /** Writes the user's home folder to buffer: HOME, or what the user database
  * says.
  *
- * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * Returns 0 or an error: UV_ENOBUFS with the size needed in *size,
  * UV_EINVAL, UV_ENOENT.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_homedir
@@ -4075,7 +4086,7 @@ UV_EXTERN int uv_os_homedir(char *buffer, size_t *size);
 /** Writes the folder for temporary files to buffer: TMPDIR, TMP, TEMP,
  * TEMPDIR or /tmp, without a slash at its end.
  *
- * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * Returns 0 or an error: UV_ENOBUFS with the size needed in *size,
  * UV_EINVAL.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_tmpdir
@@ -4102,7 +4113,7 @@ UV_EXTERN void uv_os_free_environ(uv_env_item_t *envitems, int count);
 /** Writes the value of a variable to buffer.
  *
  * Returns 0 or an error: UV_ENOENT when it is not set, UV_ENOBUFS with the
- * room needed in *size, UV_EINVAL for null pointers or no room.
+ * size needed in *size, UV_EINVAL for null pointers or a size of 0.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getenv
  *
@@ -4201,7 +4212,7 @@ UV_EXTERN int uv_os_setpriority(uv_pid_t pid, int priority);
 
 /** Writes the host's name to buffer.
  *
- * Returns 0 or an error: UV_ENOBUFS with the room needed in *size,
+ * Returns 0 or an error: UV_ENOBUFS with the size needed in *size,
  * UV_EINVAL.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_gethostname
@@ -4237,21 +4248,21 @@ UV_EXTERN uint64_t uv_get_free_memory(void);
 UV_EXTERN uint64_t uv_get_total_memory(void);
 
 /** The memory that this process may use, in bytes, by its control group and
- * its resource limits: 0 when no limit is known, UINT64_MAX when there
+ * its resource limits. 0 when no limit is known, UINT64_MAX when there
  * could be one and is none.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory */
 UV_EXTERN uint64_t uv_get_constrained_memory(void);
 
-/** The memory that this process can still take, in bytes: what is free, and
- * not more than its control group has left.
+/** The memory that this process can still take, in bytes: the free memory,
+ * cut to the rest of its control group's limit.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory */
 UV_EXTERN uint64_t uv_get_available_memory(void);
 
-/** Takes the memory of the program's arguments over, for the process title;
- * call it with those of main. Returns the arguments, in other memory; argv
- * itself when there is nothing to do, and at later calls.
+/** Takes over the memory of the program's arguments for the process title;
+ * call it with those of main. Returns the arguments, in other memory.
+ * Returns argv itself when there is nothing to do, and at later calls.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args
  *
@@ -4298,7 +4309,8 @@ enum {
   UV_THREAD_PRIORITY_LOWEST = -2
 };
 
-/** What a thread runs; arg is what uv_thread_create was given. */
+/** The function of a thread; arg is the pointer that uv_thread_create was
+ * given. */
 typedef void (*uv_thread_cb)(void *arg);
 
 /** How to start a thread. */
@@ -4319,9 +4331,10 @@ struct uv_thread_options_s {
  * Precondition: tid must be writable. */
 UV_EXTERN int uv_thread_create(uv_thread_t *tid, uv_thread_cb entry, void *arg);
 
-/** The same with options: with UV_THREAD_HAS_STACK_SIZE in params->flags,
- * the stack has params->stack_size bytes, rounded up to pages and to the
- * least that the system takes; 0 means the default.
+/** Starts a thread that runs entry with arg, with options. With
+ * UV_THREAD_HAS_STACK_SIZE in params->flags, the stack has
+ * params->stack_size bytes, rounded up to pages and to the system's
+ * minimum; 0 means the default.
  *
  * Returns 0 or an error.
  *
@@ -4333,9 +4346,8 @@ UV_EXTERN int uv_thread_create_ex(uv_thread_t *tid,
                                   uv_thread_cb entry,
                                   void *arg);
 
-/** Lets a thread run only on the processors that are marked in cpumask, a
- * byte for each; the mask before is written to oldmask, if that is not
- * NULL.
+/** Binds a thread to the processors that are marked in cpumask, one byte for
+ * each. The previous mask is written to oldmask, unless that is NULL.
  *
  * Returns 0 or an error: UV_EINVAL when mask_size is less than
  * uv_cpumask_size().
@@ -4349,7 +4361,7 @@ UV_EXTERN int uv_thread_setaffinity(uv_thread_t *tid,
                                     char *oldmask,
                                     size_t mask_size);
 
-/** Marks in cpumask the processors that a thread may run on, a byte for
+/** Marks in cpumask the processors that a thread may run on, one byte for
  * each.
  *
  * Returns 0 or an error: UV_EINVAL when mask_size is less than
@@ -4368,7 +4380,7 @@ UV_EXTERN int uv_thread_getaffinity(uv_thread_t *tid,
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getcpu */
 UV_EXTERN int uv_thread_getcpu(void);
 
-/** How many bytes a processor mask has.
+/** The size of a processor mask in bytes.
  *
  * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpumask_size */
 UV_EXTERN int uv_cpumask_size(void);
@@ -4382,17 +4394,17 @@ UV_EXTERN uv_thread_t uv_thread_self(void);
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_join
  *
- * Precondition: tid must be a thread that nobody has joined or detached. */
+ * Precondition: tid must be a thread that was not joined or detached. */
 UV_EXTERN int uv_thread_join(uv_thread_t *tid);
 
-/** Lets a thread go on without anybody joining it. Returns 0 or an error.
+/** Detaches a thread, which then need not be joined. Returns 0 or an error.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_detach
  *
- * Precondition: tid must be a thread that nobody has joined or detached. */
+ * Precondition: tid must be a thread that was not joined or detached. */
 UV_EXTERN int uv_thread_detach(uv_thread_t *tid);
 
-/** Non-zero when both are the same thread.
+/** Non-zero when both are one thread.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_equal
  *
@@ -4411,7 +4423,7 @@ UV_EXTERN int uv_thread_setname(const char *name);
 
 /** Writes a thread's name to name, cut to size bytes with its terminator.
  *
- * Returns 0 or an error: UV_EINVAL for a NULL name or no room.
+ * Returns 0 or an error: UV_EINVAL for a NULL name or a size of 0.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getname
  *
@@ -4476,8 +4488,8 @@ UV_EXTERN void uv_key_set(uv_key_t *key, void *value);
  * Precondition: handle must be writable. */
 UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
 
-/** Initialises a mutex that its holder may lock again. Returns 0 or an
- * error.
+/** Initialises a mutex that the thread which has it may lock again. Returns
+ * 0 or an error.
  *
  * See
  * https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_init_recursive
@@ -4485,14 +4497,14 @@ UV_EXTERN int uv_mutex_init(uv_mutex_t *handle);
  * Precondition: handle must be writable. */
 UV_EXTERN int uv_mutex_init_recursive(uv_mutex_t *handle);
 
-/** Destroys a mutex that nobody holds.
+/** Destroys a mutex that is not locked.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_destroy
  *
  * Precondition: handle must be initialised. */
 UV_EXTERN void uv_mutex_destroy(uv_mutex_t *handle);
 
-/** Locks a mutex, waiting for it.
+/** Locks a mutex; blocks until it can.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_lock
  *
@@ -4520,14 +4532,14 @@ UV_EXTERN void uv_mutex_unlock(uv_mutex_t *handle);
  * Precondition: rwlock must be writable. */
 UV_EXTERN int uv_rwlock_init(uv_rwlock_t *rwlock);
 
-/** Destroys a read-write lock that nobody holds.
+/** Destroys a read-write lock that is not locked.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_destroy
  *
  * Precondition: rwlock must be initialised. */
 UV_EXTERN void uv_rwlock_destroy(uv_rwlock_t *rwlock);
 
-/** Locks for reading, waiting for writers.
+/** Locks for reading; blocks while a writer has the lock.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdlock
  *
@@ -4541,14 +4553,14 @@ UV_EXTERN void uv_rwlock_rdlock(uv_rwlock_t *rwlock);
  * Precondition: rwlock must be initialised. */
 UV_EXTERN int uv_rwlock_tryrdlock(uv_rwlock_t *rwlock);
 
-/** Ends reading.
+/** Unlocks after reading.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdunlock
  *
  * Precondition: rwlock must be initialised, and locked by this thread. */
 UV_EXTERN void uv_rwlock_rdunlock(uv_rwlock_t *rwlock);
 
-/** Locks for writing, waiting for readers and writers.
+/** Locks for writing; blocks while readers or a writer have the lock.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrlock
  *
@@ -4562,7 +4574,7 @@ UV_EXTERN void uv_rwlock_wrlock(uv_rwlock_t *rwlock);
  * Precondition: rwlock must be initialised. */
 UV_EXTERN int uv_rwlock_trywrlock(uv_rwlock_t *rwlock);
 
-/** Ends writing.
+/** Unlocks after writing.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrunlock
  *
@@ -4577,28 +4589,28 @@ UV_EXTERN void uv_rwlock_wrunlock(uv_rwlock_t *rwlock);
  * Precondition: sem must be writable. */
 UV_EXTERN int uv_sem_init(uv_sem_t *sem, unsigned int value);
 
-/** Destroys a semaphore that nobody waits for.
+/** Destroys a semaphore on which no thread waits.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_destroy
  *
  * Precondition: sem must be initialised. */
 UV_EXTERN void uv_sem_destroy(uv_sem_t *sem);
 
-/** Counts a semaphore up. May be called in a signal handler.
+/** Increments a semaphore. May be called in a signal handler.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_post
  *
  * Precondition: sem must be initialised. */
 UV_EXTERN void uv_sem_post(uv_sem_t *sem);
 
-/** Counts a semaphore down, waiting until that is possible.
+/** Decrements a semaphore; blocks while it is 0.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_wait
  *
  * Precondition: sem must be initialised. */
 UV_EXTERN void uv_sem_wait(uv_sem_t *sem);
 
-/** Counts a semaphore down if that can be done at once. Returns 0, or
+/** Decrements a semaphore if that can be done at once. Returns 0, or
  * UV_EAGAIN.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_trywait
@@ -4613,21 +4625,21 @@ UV_EXTERN int uv_sem_trywait(uv_sem_t *sem);
  * Precondition: cond must be writable. */
 UV_EXTERN int uv_cond_init(uv_cond_t *cond);
 
-/** Destroys a condition variable that nobody waits for.
+/** Destroys a condition variable on which no thread waits.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_destroy
  *
  * Precondition: cond must be initialised. */
 UV_EXTERN void uv_cond_destroy(uv_cond_t *cond);
 
-/** Wakes one who waits.
+/** Wakes one waiting thread.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_signal
  *
  * Precondition: cond must be initialised. */
 UV_EXTERN void uv_cond_signal(uv_cond_t *cond);
 
-/** Wakes all who wait.
+/** Wakes all waiting threads.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_broadcast
  *
@@ -4643,7 +4655,9 @@ UV_EXTERN void uv_cond_broadcast(uv_cond_t *cond);
  * thread. */
 UV_EXTERN void uv_cond_wait(uv_cond_t *cond, uv_mutex_t *mutex);
 
-/** The same for timeout nanoseconds at most. Returns 0, or UV_ETIMEDOUT.
+/** Waits for the condition for at most timeout nanoseconds, with the mutex
+ * unlocked meanwhile. It may return without a signal. Returns 0, or
+ * UV_ETIMEDOUT.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_timedwait
  *
@@ -4661,24 +4675,24 @@ UV_EXTERN int uv_cond_timedwait(uv_cond_t *cond,
  * Precondition: barrier must be writable. */
 UV_EXTERN int uv_barrier_init(uv_barrier_t *barrier, unsigned int count);
 
-/** Waits until as many threads wait as the barrier is for. Returns a
- * positive number in one of them, which may destroy the barrier, and 0 in
- * the others.
+/** Waits until as many threads wait as the barrier was initialised for.
+ * Returns a positive number in one of them, which may destroy the barrier,
+ * and 0 in the others.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_wait
  *
  * Precondition: barrier must be initialised. */
 UV_EXTERN int uv_barrier_wait(uv_barrier_t *barrier);
 
-/** Destroys a barrier that nobody waits for.
+/** Destroys a barrier on which no thread waits.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_destroy
  *
  * Precondition: barrier must be initialised. */
 UV_EXTERN void uv_barrier_destroy(uv_barrier_t *barrier);
 
-/** Calls callback the first time that it is called with this guard, which
- * has to begin as UV_ONCE_INIT.
+/** Calls callback only the first time that this is called with guard, which
+ * must begin as UV_ONCE_INIT.
  *
  * See https://docs.libuv.org/en/v1.x/threading.html#c.uv_once
  *
@@ -4689,25 +4703,25 @@ UV_EXTERN void uv_once(uv_once_t *guard, void (*callback)(void));
 
 /** Opens a shared library, or, for a NULL name, the program itself.
  *
- * Returns 0, or -1, in which case uv_dlerror tells more. uv_dlclose is due
- * either way.
+ * Returns 0, or -1, in which case uv_dlerror has the reason. Call
+ * uv_dlclose in either case.
  *
  * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlopen
  *
  * Precondition: filename must be null or a terminated string, lib writable. */
 UV_EXTERN int uv_dlopen(const char *filename, uv_lib_t *lib);
 
-/** Closes a shared library, and frees what uv_dlerror tells of it.
+/** Closes a shared library, and frees its error message.
  *
  * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlclose
  *
  * Precondition: lib must come from uv_dlopen. */
 UV_EXTERN void uv_dlclose(uv_lib_t *lib);
 
-/** Writes the address of a symbol to ptr. A symbol may well have the address
+/** Writes the address of a symbol to ptr. A symbol may have the address
  * NULL.
  *
- * Returns 0, or -1 for a symbol that is not there.
+ * Returns 0, or -1 for a symbol that does not exist.
  *
  * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlsym
  *
@@ -4715,17 +4729,17 @@ UV_EXTERN void uv_dlclose(uv_lib_t *lib);
  * ptr writable. */
 UV_EXTERN int uv_dlsym(uv_lib_t *lib, const char *name, void **ptr);
 
-/** What went wrong last with a library, or "no error".
+/** The message of a library's last error, or "no error".
  *
  * See https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlerror
  *
- * Precondition: lib must come from uv_dlopen; the text is good until the
+ * Precondition: lib must come from uv_dlopen; the text is valid until the
  * next call with it. */
 UV_EXTERN const char *uv_dlerror(const uv_lib_t *lib);
 
 /* ---- What holds any handle, any request, or the loop's own state ---- */
 
-/** Room for any handle. */
+/** Memory for any handle. */
 union uv_any_handle {
   uv_async_t async;
   uv_check_t check;
@@ -4745,7 +4759,7 @@ union uv_any_handle {
   uv_signal_t signal;
 };
 
-/** Room for any request. */
+/** Memory for any request. */
 union uv_any_req {
   uv_req_t req;
   uv_connect_t connect;

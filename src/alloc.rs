@@ -1,7 +1,7 @@
-//! Memory that the library takes on the user's behalf.
+//! Memory that the library takes for the program.
 //!
 //! Every byte goes through the functions of `uv_replace_allocator`, collections included, and
-//! every allocation can fail with `UV_ENOMEM`. The process's global allocator is left alone: in a
+//! every allocation can fail with `UV_ENOMEM`. The process's global allocator is not used: in a
 //! static link it belongs to other Rust code as well.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_replace_allocator>
@@ -26,7 +26,7 @@ static REALLOC: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 static CALLOC: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 static FREE: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 
-/// What `malloc` promises for every block.
+/// The alignment of every block of `malloc`, in bytes.
 const MALLOC_ALIGN: usize = 2 * size_of::<usize>();
 
 pub(crate) fn malloc(size: usize) -> *mut c_void {
@@ -62,7 +62,7 @@ pub(crate) unsafe fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
     unsafe { core::mem::transmute::<*mut c_void, Realloc>(replaced)(block, size) }
 }
 
-/// Frees a block; `errno` is left as it was, since callers report errors after cleaning up.
+/// Frees a block. `errno` stays as it is, since callers report errors after cleaning up.
 ///
 /// # Safety
 /// `block` must be null or a live block of this module's, not used afterwards.
@@ -162,7 +162,7 @@ pub(crate) fn push<T>(vec: &mut Vec<T>, value: T) -> Result<()> {
 
 /// Makes the library use other functions for all its memory.
 ///
-/// Call it before any other function of the library; blocks that were taken before are freed by
+/// Call it before any other function of the library: blocks that were taken before are freed by
 /// the new functions. Returns 0, or `UV_EINVAL` when one of the functions is `NULL`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_replace_allocator>

@@ -1,4 +1,4 @@
-//! Lists of buffers, as `uv_write`, `uv_udp_send` and `uv_fs_read` are given them: the copy that a
+//! Lists of buffers, which `uv_write`, `uv_udp_send` and `uv_fs_read` take: the copy that a
 //! request keeps, and the sum of their lengths.
 
 use core::ffi::c_uint;
@@ -8,8 +8,8 @@ use crate::alloc;
 use crate::errors::{Errno, Result};
 use crate::sys;
 
-/// Copies a list of `count` buffers, not what they point to: to `own`, if it fits into its `room`,
-/// or else to memory that [`release`] frees.
+/// Copies a list of `count` buffers, but not what they point to. The copy is at `own`, if it fits
+/// into its `room` buffers, or else in memory that [`release`] frees.
 ///
 /// # Safety
 /// `list` must be readable for `count` buffers, and `own` writable for `room`.
@@ -55,7 +55,7 @@ pub(crate) unsafe fn total(list: *const uv_buf_t, count: c_uint) -> usize {
         .fold(0, usize::saturating_add)
 }
 
-/// Refuses with `EINVAL` what one system call does not transfer: an `int` has no room for the result.
+/// `EINVAL` for more bytes than one system call transfers: an `int` could not return the result.
 ///
 /// # Safety
 /// `list` must be readable for `count` buffers.

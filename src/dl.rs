@@ -8,7 +8,7 @@ use crate::abi::*;
 use crate::alloc;
 use crate::panic::not_null;
 
-/// Keeps what `dlerror` says in the library object; says whether there was an error.
+/// Keeps the message of `dlerror` in the library object; returns whether there was an error.
 ///
 /// # Safety
 /// `lib` must be initialised.
@@ -31,7 +31,7 @@ unsafe fn keep_error(lib: *mut uv_lib_t) -> bool {
 
 /// Opens a shared library, or, for a `NULL` name, the program itself.
 ///
-/// Returns 0, or −1, in which case `uv_dlerror` tells more. `uv_dlclose` is due either way.
+/// Returns 0, or −1, in which case `uv_dlerror` has the reason. Call `uv_dlclose` in either case.
 ///
 /// <https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlopen>
 ///
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn uv_dlopen(filename: *const c_char, lib: *mut uv_lib_t) 
     -1
 }
 
-/// Closes a shared library, and frees what `uv_dlerror` tells of it.
+/// Closes a shared library, and frees its error message.
 ///
 /// <https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlclose>
 ///
@@ -76,9 +76,9 @@ pub unsafe extern "C" fn uv_dlclose(lib: *mut uv_lib_t) {
     }
 }
 
-/// Writes the address of a symbol to `ptr`. A symbol may well have the address `NULL`.
+/// Writes the address of a symbol to `ptr`. A symbol may have the address `NULL`.
 ///
-/// Returns 0, or −1 for a symbol that is not there.
+/// Returns 0, or −1 for a symbol that does not exist.
 ///
 /// <https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlsym>
 ///
@@ -103,12 +103,12 @@ pub unsafe extern "C" fn uv_dlsym(
     }
 }
 
-/// What went wrong last with a library, or `"no error"`.
+/// The message of a library's last error, or `"no error"`.
 ///
 /// <https://docs.libuv.org/en/v1.x/dll.html#c.uv_dlerror>
 ///
 /// # Safety
-/// `lib` must come from `uv_dlopen`; the text is good until the next call with it.
+/// `lib` must come from `uv_dlopen`; the text is valid until the next call with it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_dlerror(lib: *const uv_lib_t) -> *const c_char {
     // SAFETY: common pointer contract.

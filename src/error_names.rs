@@ -14,7 +14,7 @@ fn text_of(code: c_int) -> Option<&'static ErrorText> {
     ERRORS.iter().find(|row| row.code == code)
 }
 
-/// Writes `text` into a C buffer, cut to fit and terminated.
+/// Writes `text` into a C buffer, cut to its length and terminated.
 ///
 /// # Safety
 /// `buffer` must be writable for `length` bytes.
@@ -32,14 +32,14 @@ unsafe fn copy_text(text: &CStr, buffer: *mut c_char, length: usize) {
     }
 }
 
-/// "Unknown system error N", in a buffer large enough for any `int`.
+/// The text "Unknown system error N", in a buffer large enough for any `int`.
 fn unknown_error(code: c_int) -> Text<40> {
     let mut text = Text::new();
     let _ = write!(text, "Unknown system error {code}");
     text
 }
 
-/// A copy that the caller keeps; the name says "leak" in libuv's docs too.
+/// A copy that is never freed; libuv's documentation says that it leaks, too.
 fn leaked_unknown_error(code: c_int) -> *const c_char {
     match alloc::duplicate(unknown_error(code).as_c_str()) {
         Ok(copy) => copy,
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn uv_strerror_r(err: c_int, buf: *mut c_char, buflen: usi
     buf
 }
 
-/// The error code for an error number of the system; a negative number is returned as it is.
+/// The error code for an error number of the system. A negative number is returned as it is.
 ///
 /// <https://docs.libuv.org/en/v1.x/errors.html#c.uv_translate_sys_error>
 #[unsafe(no_mangle)]

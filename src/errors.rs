@@ -1,4 +1,4 @@
-//! The library's own error type. `error_names.rs` has the names and texts of the codes.
+//! The library's error type. `error_names.rs` has the names and texts of the codes.
 //!
 //! <https://docs.libuv.org/en/v1.x/errors.html>
 
@@ -10,7 +10,7 @@ use crate::abi::*;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Errno(c_int);
 
-/// The result of everything inside the library that can fail.
+/// The result of what can fail inside the library.
 pub(crate) type Result<T = ()> = core::result::Result<T, Errno>;
 
 impl Errno {
@@ -53,27 +53,27 @@ impl Errno {
     pub(crate) const ESRCH: Errno = Errno(UV_ESRCH);
     pub(crate) const EOF: Errno = Errno(UV_EOF);
 
-    /// From a negative `UV_E…` code.
+    /// The error of a negative `UV_E…` code.
     #[inline]
     pub(crate) const fn from_code(code: c_int) -> Errno {
         debug_assert!(code < 0);
         Errno(code)
     }
 
-    /// From the system's own (positive) error number.
+    /// The error of a positive error number of the system.
     #[inline]
     pub(crate) const fn from_system(number: c_int) -> Errno {
         Errno(-number)
     }
 
-    /// What the last failed call of libc left in `errno`.
+    /// The error that the last failed call of libc left in `errno`.
     #[inline]
     pub(crate) fn last() -> Errno {
         // SAFETY: the location is this thread's own and always readable.
         Errno(-unsafe { *libc::__errno_location() })
     }
 
-    /// The negative code that C sees.
+    /// The negative `UV_E…` code, which C gets.
     #[inline]
     pub(crate) const fn code(self) -> c_int {
         self.0
@@ -93,7 +93,7 @@ pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Turns a result into what an entry point returns: 0 or a value, or a negative code.
+/// Converts a result to what an entry point returns: 0 or a value, or a negative code.
 pub(crate) trait IntoCode {
     fn into_code(self) -> c_int;
 }

@@ -1,4 +1,4 @@
-//! Handles: what all of them share.
+//! Handles: what all of them have in common.
 //!
 //! A handle is *active* while it does something (a timer that is started, a stream that reads),
 //! and *referenced* unless `uv_unref` was called; the loop lives while it has a handle that is
@@ -63,7 +63,8 @@ impl Handle {
         unsafe { Handle::from_ptr(owner!(link.raw(), uv_handle_t, handle_queue)) }
     }
 
-    /// Makes caller's memory a referenced, inactive handle on the loop. `data` is left alone.
+    /// Initialises the caller's memory as a referenced, inactive handle of the loop. `data` is
+    /// left alone.
     pub(crate) fn init(self, event_loop: Loop, kind: uv_handle_type) {
         set!(self.r#loop = event_loop.raw());
         set!(self.r#type = kind);
@@ -72,7 +73,7 @@ impl Handle {
         event_loop.handles().push_back(self.link());
     }
 
-    /// Takes a handle whose initialisation failed out of the loop again.
+    /// Removes a handle whose initialisation failed from the loop.
     pub(crate) fn uninit(self) {
         self.link().remove();
     }
@@ -122,7 +123,7 @@ impl Handle {
         self.has(flags::CLOSING | flags::CLOSED)
     }
 
-    /// Whether it does something; a closing handle keeps this until its work is undone.
+    /// Whether the handle is active. A closing handle stays so until it was stopped.
     pub(crate) fn is_active(self) -> bool {
         self.has(flags::ACTIVE)
     }
@@ -165,7 +166,7 @@ impl Handle {
         }
     }
 
-    /// Begins to close; `undo` stops what the handle does. A second close of a handle has no effect.
+    /// Begins to close the handle, which `undo` stops. A second close has no effect.
     pub(crate) fn close(self, callback: uv_close_cb, undo: impl FnOnce()) {
         if self.is_closing() {
             return;
@@ -173,13 +174,13 @@ impl Handle {
         set!(self.close_cb = callback);
         undo();
         self.add(flags::CLOSING);
-        // A watcher of paths is closed when its timer is, which it closes itself.
+        // An fs poll handle closes its timer, and is closed itself after that.
         if self.kind() != UV_FS_POLL {
             self.close_soon();
         }
     }
 
-    /// Puts a closing handle among those that the next closing phase finishes.
+    /// Adds a closing handle to those that the next closing phase finishes.
     pub(crate) fn close_soon(self) {
         let event_loop = self.event_loop();
         set!(self.next_closing = event_loop.closing_handles());
@@ -194,7 +195,7 @@ impl Handle {
         }
     }
 
-    /// The descriptor under the handle, of those kinds that have one.
+    /// The handle's descriptor, of those kinds that have one.
     pub(crate) fn fileno(self) -> Result<c_int> {
         let raw = self.raw();
         // SAFETY: in each arm the type says what the memory is.
@@ -227,7 +228,7 @@ impl Handle {
     }
 }
 
-/// The names that `uv_handle_type_name` answers, and sizes, by type.
+/// The name and the size of each type of handle.
 const KINDS: [(uv_handle_type, &core::ffi::CStr, usize); 16] = [
     (UV_ASYNC, c"async", size_of::<uv_async_t>()),
     (UV_CHECK, c"check", size_of::<uv_check_t>()),
@@ -328,8 +329,8 @@ pub unsafe extern "C" fn uv_handle_set_data(handle: *mut uv_handle_t, data: *mut
     set!(handle.data = data);
 }
 
-/// References a handle again, so that it keeps the loop alive while active. Doing so twice has
-/// the effect of once.
+/// References a handle, so that it keeps the loop alive while active. Doing so twice is as doing
+/// so once.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_ref>
 ///
@@ -341,7 +342,8 @@ pub unsafe extern "C" fn uv_ref(handle: *mut uv_handle_t) {
     unsafe { Handle::from_ptr(handle) }.reference();
 }
 
-/// Makes a handle one that does not keep the loop alive. Doing so twice has the effect of once.
+/// Unreferences a handle, so that it does not keep the loop alive. Doing so twice is as doing so
+/// once.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_unref>
 ///
@@ -391,10 +393,10 @@ pub unsafe extern "C" fn uv_is_closing(handle: *const uv_handle_t) -> c_int {
     unsafe { Handle::from_ptr(handle) }.is_closing().into()
 }
 
-/// The descriptor under a TCP, pipe, TTY, UDP or poll handle.
+/// Writes the descriptor of a TCP, pipe, TTY, UDP or poll handle to `fd`.
 ///
-/// Returns 0, `UV_EINVAL` for other handles and a null `fd`, or `UV_EBADF` when there is no descriptor yet or the
-/// handle is closing. Closing or changing the descriptor is asking for trouble.
+/// Returns 0, `UV_EINVAL` for other handles and a null `fd`, or `UV_EBADF` when there is no
+/// descriptor yet or the handle is closing. Do not close or change the descriptor.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_fileno>
 ///
@@ -414,11 +416,11 @@ pub unsafe extern "C" fn uv_fileno(handle: *const uv_handle_t, fd: *mut uv_os_fd
     }
 }
 
-/// Reads (where `*value` is 0) or sets the size in bytes of a socket's send buffer. Linux answers
-/// with twice the size that was set.
+/// Reads (where `*value` is 0) or sets the size in bytes of a socket's send buffer. Linux reports
+/// twice the size that was set.
 ///
-/// Returns 0 or an error: `UV_EINVAL` without a handle or `value`, `UV_ENOTSUP` for handles without a socket,
-/// `UV_EBADF` without a descriptor.
+/// Returns 0 or an error: `UV_EINVAL` without a handle or `value`, `UV_ENOTSUP` for handles
+/// without a socket, `UV_EBADF` without a descriptor.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_send_buffer_size>
 ///
@@ -440,7 +442,7 @@ pub unsafe extern "C" fn uv_send_buffer_size(handle: *mut uv_handle_t, value: *m
 }
 
 /// Reads (where `*value` is 0) or sets the size in bytes of a socket's receive buffer. Linux
-/// answers with twice the size that was set.
+/// reports twice the size that was set.
 ///
 /// Returns 0 or an error, as `uv_send_buffer_size` does.
 ///

@@ -32,34 +32,34 @@
 //! | `uv_err_name`, `uv_strerror`, `uv_translate_sys_error` | `error_names.rs` |
 //! | `uv_replace_allocator` | `alloc.rs` |
 //!
-//! Which of these files may know which is the table of layers in `ARCHITECTURE.md`; `tests/layers.rs`
-//! checks it.
+//! The table of layers in `ARCHITECTURE.md` says which of these files may use which.
+//! `tests/layers.rs` checks it.
 //!
 //! # The common pointer contract
 //!
-//! Every entry point trusts its caller in this, and says below "Safety" only what comes on top:
+//! Every entry point trusts its caller in this. Its section "Safety" adds what else it needs:
 //!
-//! - A pointer is not null, unless said otherwise, and points to memory of its type that is live for
-//!   the call. What is to be "initialised" has been by its `uv_…_init`, and not been closed; what is
-//!   "writable" may hold anything.
-//! - A loop, its handles and its requests are used by one thread at a time. Only `uv_async_send`, the
-//!   functions of `sync.rs` and `thread.rs`, and those that touch no loop may be called from any.
-//! - A handle stays in place until its close callback is called, a request until its own callback
-//!   is, and a buffer as long as the request that it was given with.
-//! - Strings are terminated by a zero byte and not changed during the call.
+//! - A pointer is not null, unless said otherwise, and points to memory of its type that is live
+//!   for the call. What must be "initialised" was initialised by its `uv_…_init` and is not
+//!   closed. What must be "writable" may contain anything.
+//! - A loop, its handles and its requests are used by one thread at a time. Any thread may call
+//!   `uv_async_send`, the functions of `sync.rs` and `thread.rs`, and those that touch no loop.
+//! - A handle stays in place until its close callback is called, and a request until its own
+//!   callback is. A buffer stays in place as long as its request.
+//! - Strings are terminated by a zero byte and do not change during the call.
 //!
-//! A null pointer where none is allowed ends the process with a line that names the function. A handle
-//! of another kind than the function's, or memory that is none, is `UV_EINVAL` where the function
-//! would act on it; what stops does nothing then.
+//! A null pointer where none is allowed ends the process with a line that names the function. A
+//! handle of the wrong kind, or memory that is no handle, is `UV_EINVAL`. Functions that stop a
+//! handle do nothing with it instead.
 
-// What ships has nothing of std; `panic/` tells why, and when it is there after all.
+// The shipped library has no std (`panic/handler.rs` says why). Tests and some builds do.
 #![no_std]
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_macros))]
 
 #[cfg(any(panic = "unwind", feature = "std"))]
 extern crate std;
 
-// Layouts, system calls and libc's names are those of these systems. The gate builds x86_64.
+// Layouts, system calls and the names of libc's functions are those of Linux with glibc.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 compile_error!("this library is for Linux with glibc");
 
@@ -109,7 +109,7 @@ pub extern "C" fn uv_version() -> c_uint {
     abi::UV_VERSION_HEX as c_uint
 }
 
-/// The same as a string, such as `"1.53.0"`.
+/// The version of libuv that this library answers for, as a string such as `"1.53.0"`.
 ///
 /// <https://docs.libuv.org/en/v1.x/version.html#c.uv_version_string>
 #[unsafe(no_mangle)]

@@ -14,8 +14,9 @@ pub(crate) struct List(NonNull<uv__queue>);
 
 impl List {
     /// # Safety
-    /// `link` must point to memory for a link that stays in place while the view is used; every
-    /// operation but [`List::init`] wants it initialised, and in a list whose links are live.
+    /// `link` must point to memory for a link that stays in place while the view is used. For
+    /// every operation but [`List::init`] it must be initialised, and in a list whose links are
+    /// live.
     #[inline]
     pub(crate) unsafe fn from_ptr(link: *mut uv__queue) -> List {
         debug_assert!(!link.is_null());
@@ -105,7 +106,7 @@ impl List {
         self.push_back(link);
     }
 
-    /// Takes this link out of its list; removing it again is harmless.
+    /// Removes this link from its list; removing it again is harmless.
     #[inline]
     pub(crate) fn remove(self) {
         let (prev, next) = (self.prev(), self.next());

@@ -1,7 +1,7 @@
-//! Poll handles: watching descriptors that belong to somebody else.
+//! Poll handles: watching descriptors that belong to the program.
 //!
-//! The user may close the descriptor once the handle is stopped or closing, so stopping makes the
-//! poller forget it at once.
+//! The program may close the descriptor once the handle is stopped or closing. So stopping
+//! deregisters it at once.
 //!
 //! <https://docs.libuv.org/en/v1.x/poll.html>
 
@@ -21,7 +21,7 @@ view!(
     Poll => uv_poll_t
 );
 
-/// Events as users name them, and as the poller does.
+/// Events by their names in libuv and in the poller.
 const EVENTS: [(c_int, u32); 4] = [
     (UV_READABLE as c_int, ready::READABLE),
     (UV_WRITABLE as c_int, ready::WRITABLE),
@@ -60,7 +60,7 @@ impl Poll {
         self.handle().expect(UV_POLL).map(|()| self)
     }
 
-    /// Takes a descriptor that [`adopt`] let through.
+    /// Initialises the handle for a descriptor that passed [`adopt`].
     fn init(self, event_loop: Loop, fd: c_int) -> Result {
         self.handle().init(event_loop, UV_POLL);
         self.io().init(Watcher::Poll, -1);
@@ -102,12 +102,12 @@ impl Poll {
     }
 
     pub(crate) fn on_io(self, readiness: u32) {
-        // An error that is no out-of-band data: the descriptor is of no use any more.
+        // An error that is not out-of-band data: the descriptor is of no use any more.
         if readiness & ready::ERROR != 0 && readiness & ready::PRIORITY == 0 {
             self.fail(Errno::EBADF);
             return;
         }
-        // A hang-up concerns whoever waits for anything: nothing else may ever come.
+        // A hang-up is reported for every event asked for: nothing else may ever arrive.
         let all = if readiness & (ready::ERROR | ready::HANG_UP) != 0 {
             self.io().interest()
         } else {
@@ -116,7 +116,7 @@ impl Poll {
         self.invoke(0, to_events(readiness | all));
     }
 
-    /// The descriptor cannot be watched any more.
+    /// Reports that the descriptor cannot be watched any more, and stops the handle.
     pub(crate) fn fail(self, error: Errno) {
         self.stop();
         self.invoke(error.code(), 0);
@@ -131,7 +131,7 @@ impl Poll {
     }
 }
 
-/// Makes a descriptor non-blocking, if it can be polled and nothing on the loop watches it.
+/// Makes a descriptor non-blocking, if it can be polled and no handle of the loop watches it.
 fn adopt(event_loop: Loop, fd: c_int) -> Result {
     if is_watched(event_loop, fd) {
         return Err(Errno::EEXIST);
@@ -145,10 +145,11 @@ fn adopt(event_loop: Loop, fd: c_int) -> Result {
 
 // C entry points
 
-/// Makes `handle` watch the descriptor `fd`, which becomes non-blocking; it is not started.
+/// Initialises a handle for the descriptor `fd`, which becomes non-blocking. The handle is not
+/// started.
 ///
-/// Returns 0 or an error: `UV_EEXIST` when the loop watches `fd` already, `UV_EBADF`, `UV_EPERM`
-/// when it cannot be polled (a regular file).
+/// Returns 0 or an error: `UV_EEXIST` when the loop watches `fd` already, `UV_EBADF`, or
+/// `UV_EPERM` when it cannot be polled (a regular file).
 ///
 /// <https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init>
 ///
@@ -168,12 +169,13 @@ pub unsafe extern "C" fn uv_poll_init(
         .into_code()
 }
 
-/// The same as `uv_poll_init`; the two differ on Windows only.
+/// Initialises a handle for a socket. On Unix it does what `uv_poll_init` does; only on Windows do
+/// the two differ.
 ///
 /// <https://docs.libuv.org/en/v1.x/poll.html#c.uv_poll_init_socket>
 ///
 /// # Safety
-/// As `uv_poll_init`.
+/// `loop` must be initialised, `handle` writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_poll_init_socket(
     r#loop: *mut uv_loop_t,
@@ -188,10 +190,10 @@ pub unsafe extern "C" fn uv_poll_init_socket(
         .into_code()
 }
 
-/// Starts to watch for `events`, a combination of `UV_READABLE`, `UV_WRITABLE`, `UV_DISCONNECT` and
-/// `UV_PRIORITIZED`; on a started handle, changes the events and the callback. `cb` gets a status
-/// (0, or an error such as `UV_EBADF` when the descriptor is of no use, the handle being stopped then)
-/// and the events that are there.
+/// Starts to watch for `events`, a combination of `UV_READABLE`, `UV_WRITABLE`, `UV_DISCONNECT`
+/// and `UV_PRIORITIZED`. On a started handle, it changes the events and the callback. `cb` gets a
+/// status and the events that are there. The status is 0, or an error such as `UV_EBADF` when the
+/// descriptor is of no use; then the handle is stopped.
 ///
 /// Returns 0 or an error: `UV_EEXIST` when another handle of the loop watches the descriptor.
 ///

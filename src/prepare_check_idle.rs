@@ -1,6 +1,7 @@
-//! Prepare, check and idle handles: a callback once an iteration, before the loop polls, after it
-//! polled, and before the prepare phase respectively. A started idle handle keeps the loop from
-//! sleeping. Handles of a phase run in the reverse order of their starts.
+//! Prepare, check and idle handles: a callback once an iteration. Prepare callbacks run right
+//! before the loop polls, check callbacks right after, and idle callbacks before the prepare
+//! phase. A started idle handle keeps the loop from blocking. Handles of a phase run in the
+//! reverse order of their starts.
 //!
 //! <https://docs.libuv.org/en/v1.x/prepare.html>, `check.html`, `idle.html`
 
@@ -98,7 +99,7 @@ pub(crate) fn run_check(event_loop: Loop) {
     run::<Check>(event_loop);
 }
 
-/// The same code for the three views, which differ in names only.
+/// Implements `Phase` for a view. The three kinds differ in names only.
 macro_rules! phase {
     ($view:ident, $raw:ty, $kind:ident, $list:ident, $callback:ident) => {
         impl Phase for $view {
@@ -156,7 +157,7 @@ phase!(Idle, uv_idle_t, UV_IDLE, idle_handles, idle_cb);
 
 // C entry points
 
-/// Makes `prepare` a prepare handle that is not started. Returns 0.
+/// Initialises a prepare handle, which is not started. Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/prepare.html#c.uv_prepare_init>
 ///
@@ -200,7 +201,7 @@ pub unsafe extern "C" fn uv_prepare_stop(prepare: *mut uv_prepare_t) -> c_int {
     0
 }
 
-/// Makes `check` a check handle that is not started. Returns 0.
+/// Initialises a check handle, which is not started. Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/check.html#c.uv_check_init>
 ///
@@ -241,7 +242,7 @@ pub unsafe extern "C" fn uv_check_stop(check: *mut uv_check_t) -> c_int {
     0
 }
 
-/// Makes `idle` an idle handle that is not started. Returns 0.
+/// Initialises an idle handle, which is not started. Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/idle.html#c.uv_idle_init>
 ///
@@ -255,7 +256,7 @@ pub unsafe extern "C" fn uv_idle_init(r#loop: *mut uv_loop_t, idle: *mut uv_idle
 }
 
 /// Starts the handle: `cb` is called once an iteration, before the prepare handles, and the loop
-/// does not sleep.
+/// does not block.
 ///
 /// Returns 0, also when it was started already, or `UV_EINVAL` when `cb` is `NULL`.
 ///

@@ -1,4 +1,4 @@
-//! Requests: what all of them share.
+//! Requests: what all of them have in common.
 //!
 //! A request is active from the call that takes it until its callback is about to run, and keeps
 //! the loop alive meanwhile. Its memory is the caller's again when the callback runs.
@@ -17,18 +17,18 @@ view!(
 );
 
 impl Request {
-    /// Makes caller's memory an active request. `data` is left alone.
+    /// Initialises the caller's memory as an active request. `data` is left alone.
     pub(crate) fn start(self, event_loop: Loop, kind: uv_req_type) {
         self.init(kind);
         event_loop.add_active_request();
     }
 
-    /// Gives caller's memory its type, for requests that are not (yet) active.
+    /// Sets the type of a request that is not (yet) active.
     pub(crate) fn init(self, kind: uv_req_type) {
         set!(self.r#type = kind);
     }
 
-    /// Called before the request's callback, never after.
+    /// Ends the activity of a request, right before its callback.
     pub(crate) fn finish(event_loop: Loop) {
         event_loop.remove_active_request();
     }

@@ -1,7 +1,8 @@
 //! Mutexes, read-write locks, semaphores, condition variables, barriers and once.
 //!
-//! They are the system's own types by another name: a program may hand them to pthread functions.
-//! A call that cannot fail but for a mistake of the caller's ends the process when it does.
+//! They are the system's own types by another name, and a program may pass them to pthread
+//! functions. If a function without error codes fails, the caller has made a mistake, and the
+//! process ends.
 //!
 //! <https://docs.libuv.org/en/v1.x/threading.html>
 
@@ -12,7 +13,7 @@ use crate::errors::IntoCode;
 use crate::panic::{misuse, not_null};
 use crate::sys::{cvt, cvt_number};
 
-/// What a pthread function returned, as an error code.
+/// The error code of a pthread function's result.
 fn code(result: c_int) -> c_int {
     cvt_number(result).into_code()
 }
@@ -25,7 +26,7 @@ fn must(result: c_int, mistake: &'static str) {
     }
 }
 
-/// What a function that only tries returned: 0, or `UV_EBUSY`.
+/// The result of a function that only tries: 0, or `UV_EBUSY`.
 #[track_caller]
 fn tried(result: c_int, mistake: &'static str) -> c_int {
     match result {
@@ -35,7 +36,7 @@ fn tried(result: c_int, mistake: &'static str) -> c_int {
     }
 }
 
-/// What a function that returns −1 and sets `errno` returned, as an error code.
+/// The error code of a function that returned −1 and set `errno`, or 0.
 fn posix_code(result: c_int) -> c_int {
     cvt(result).into_code()
 }
@@ -54,7 +55,7 @@ pub unsafe extern "C" fn uv_mutex_init(handle: *mut uv_mutex_t) -> c_int {
     code(unsafe { libc::pthread_mutex_init(not_null(handle), core::ptr::null()) })
 }
 
-/// Initialises a mutex that its holder may lock again. Returns 0 or an error.
+/// Initialises a mutex that the thread which has it may lock again. Returns 0 or an error.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_init_recursive>
 ///
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn uv_mutex_init_recursive(handle: *mut uv_mutex_t) -> c_i
     }
 }
 
-/// Destroys a mutex that nobody holds.
+/// Destroys a mutex that is not locked.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_destroy>
 ///
@@ -92,7 +93,7 @@ pub unsafe extern "C" fn uv_mutex_destroy(handle: *mut uv_mutex_t) {
     );
 }
 
-/// Locks a mutex, waiting for it.
+/// Locks a mutex; blocks until it can.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_mutex_lock>
 ///
@@ -149,7 +150,7 @@ pub unsafe extern "C" fn uv_rwlock_init(rwlock: *mut uv_rwlock_t) -> c_int {
     code(unsafe { libc::pthread_rwlock_init(not_null(rwlock), core::ptr::null()) })
 }
 
-/// Destroys a read-write lock that nobody holds.
+/// Destroys a read-write lock that is not locked.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_destroy>
 ///
@@ -164,7 +165,7 @@ pub unsafe extern "C" fn uv_rwlock_destroy(rwlock: *mut uv_rwlock_t) {
     );
 }
 
-/// Locks for reading, waiting for writers.
+/// Locks for reading; blocks while a writer has the lock.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdlock>
 ///
@@ -194,7 +195,7 @@ pub unsafe extern "C" fn uv_rwlock_tryrdlock(rwlock: *mut uv_rwlock_t) -> c_int 
     )
 }
 
-/// Ends reading.
+/// Unlocks after reading.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_rdunlock>
 ///
@@ -209,7 +210,7 @@ pub unsafe extern "C" fn uv_rwlock_rdunlock(rwlock: *mut uv_rwlock_t) {
     );
 }
 
-/// Locks for writing, waiting for readers and writers.
+/// Locks for writing; blocks while readers or a writer have the lock.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrlock>
 ///
@@ -239,7 +240,7 @@ pub unsafe extern "C" fn uv_rwlock_trywrlock(rwlock: *mut uv_rwlock_t) -> c_int 
     )
 }
 
-/// Ends writing.
+/// Unlocks after writing.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_rwlock_wrunlock>
 ///
@@ -266,7 +267,7 @@ pub unsafe extern "C" fn uv_sem_init(sem: *mut uv_sem_t, value: c_uint) -> c_int
     posix_code(unsafe { libc::sem_init(not_null(sem), 0, value) })
 }
 
-/// Destroys a semaphore that nobody waits for.
+/// Destroys a semaphore on which no thread waits.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_destroy>
 ///
@@ -281,7 +282,7 @@ pub unsafe extern "C" fn uv_sem_destroy(sem: *mut uv_sem_t) {
     );
 }
 
-/// Counts a semaphore up. May be called in a signal handler.
+/// Increments a semaphore. May be called in a signal handler.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_post>
 ///
@@ -296,7 +297,7 @@ pub unsafe extern "C" fn uv_sem_post(sem: *mut uv_sem_t) {
     );
 }
 
-/// Counts a semaphore down, waiting until that is possible.
+/// Decrements a semaphore; blocks while it is 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_wait>
 ///
@@ -314,7 +315,7 @@ pub unsafe extern "C" fn uv_sem_wait(sem: *mut uv_sem_t) {
     }
 }
 
-/// Counts a semaphore down if that can be done at once. Returns 0, or `UV_EAGAIN`.
+/// Decrements a semaphore if that can be done at once. Returns 0, or `UV_EAGAIN`.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_sem_trywait>
 ///
@@ -348,7 +349,7 @@ pub unsafe extern "C" fn uv_cond_init(cond: *mut uv_cond_t) -> c_int {
         if result != 0 {
             return code(result);
         }
-        // Waits are not to be cut short or drawn out when somebody sets the clock.
+        // Setting the clock must not change how long a wait takes.
         libc::pthread_condattr_setclock(&mut attributes, libc::CLOCK_MONOTONIC);
         let result = libc::pthread_cond_init(not_null(cond), &attributes);
         libc::pthread_condattr_destroy(&mut attributes);
@@ -356,7 +357,7 @@ pub unsafe extern "C" fn uv_cond_init(cond: *mut uv_cond_t) -> c_int {
     }
 }
 
-/// Destroys a condition variable that nobody waits for.
+/// Destroys a condition variable on which no thread waits.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_destroy>
 ///
@@ -367,11 +368,11 @@ pub unsafe extern "C" fn uv_cond_destroy(cond: *mut uv_cond_t) {
     // SAFETY: common pointer contract.
     must(
         unsafe { libc::pthread_cond_destroy(not_null(cond)) },
-        "somebody waits for the condition",
+        "a thread waits for the condition",
     );
 }
 
-/// Wakes one who waits.
+/// Wakes one waiting thread.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_signal>
 ///
@@ -386,7 +387,7 @@ pub unsafe extern "C" fn uv_cond_signal(cond: *mut uv_cond_t) {
     );
 }
 
-/// Wakes all who wait.
+/// Wakes all waiting threads.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_broadcast>
 ///
@@ -416,7 +417,8 @@ pub unsafe extern "C" fn uv_cond_wait(cond: *mut uv_cond_t, mutex: *mut uv_mutex
     );
 }
 
-/// The same for `timeout` nanoseconds at most. Returns 0, or `UV_ETIMEDOUT`.
+/// Waits for the condition for at most `timeout` nanoseconds, with the mutex unlocked meanwhile.
+/// It may return without a signal. Returns 0, or `UV_ETIMEDOUT`.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_cond_timedwait>
 ///
@@ -453,8 +455,8 @@ pub unsafe extern "C" fn uv_barrier_init(barrier: *mut uv_barrier_t, count: c_ui
     code(unsafe { libc::pthread_barrier_init(not_null(barrier), core::ptr::null(), count) })
 }
 
-/// Waits until as many threads wait as the barrier is for. Returns a positive number in one of
-/// them, which may destroy the barrier, and 0 in the others.
+/// Waits until as many threads wait as the barrier was initialised for. Returns a positive number
+/// in one of them, which may destroy the barrier, and 0 in the others.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_wait>
 ///
@@ -470,7 +472,7 @@ pub unsafe extern "C" fn uv_barrier_wait(barrier: *mut uv_barrier_t) -> c_int {
     }
 }
 
-/// Destroys a barrier that nobody waits for.
+/// Destroys a barrier on which no thread waits.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_barrier_destroy>
 ///
@@ -489,7 +491,7 @@ unsafe extern "C" {
     fn pthread_once(guard: *mut uv_once_t, callback: extern "C" fn()) -> c_int;
 }
 
-/// Calls `callback` the first time that it is called with this guard, which has to begin as
+/// Calls `callback` only the first time that this is called with `guard`, which must begin as
 /// `UV_ONCE_INIT`.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_once>

@@ -3,16 +3,16 @@
 use core::ffi::CStr;
 use core::fmt::{Result, Write};
 
-/// At most `ROOM - 1` bytes of text, and their terminator; what does not fit is left out.
-pub(crate) struct Text<const ROOM: usize> {
-    bytes: [u8; ROOM],
+/// At most `SIZE - 1` bytes of text, and their terminator. What does not fit is cut off.
+pub(crate) struct Text<const SIZE: usize> {
+    bytes: [u8; SIZE],
     length: usize,
 }
 
-impl<const ROOM: usize> Text<ROOM> {
+impl<const SIZE: usize> Text<SIZE> {
     pub(crate) fn new() -> Self {
         Text {
-            bytes: [0; ROOM],
+            bytes: [0; SIZE],
             length: 0,
         }
     }
@@ -27,9 +27,9 @@ impl<const ROOM: usize> Text<ROOM> {
     }
 }
 
-impl<const ROOM: usize> Write for Text<ROOM> {
+impl<const SIZE: usize> Write for Text<SIZE> {
     fn write_str(&mut self, text: &str) -> Result {
-        let end = ROOM.saturating_sub(1);
+        let end = SIZE.saturating_sub(1);
         let room = &mut self.bytes[self.length..end];
         let count = text.len().min(room.len());
         room[..count].copy_from_slice(&text.as_bytes()[..count]);

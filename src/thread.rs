@@ -9,23 +9,22 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::{misuse, not_null};
 use crate::sys::{cvt_number, large};
 
-/// What glibc gives a thread when the limit says "unlimited".
-const DEFAULT_STACK: usize = 2 << 20;
-/// Room for a thread's name with its terminator.
-const NAME_ROOM: usize = 16;
+/// The stack of glibc's threads, in bytes, when the limit is "unlimited".
+const DEFAULT_STACK_BYTES: usize = 2 << 20;
+/// The size of a thread's name with its terminator, in bytes.
+const NAME_BYTES: usize = 16;
 
 fn page_size() -> usize {
     // SAFETY: takes no memory.
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
-/// The least stack that a thread is given.
+/// The smallest stack of a thread, in bytes.
 fn least_stack() -> usize {
     libc::PTHREAD_STACK_MIN.max(8192)
 }
 
-/// The stack that a thread gets when nobody asks for one: what the limit allows, as the main
-/// thread has.
+/// The default stack of a thread, in bytes: the limit, as for the main thread.
 fn default_stack() -> usize {
     // SAFETY: all zero is valid, and the call fills it.
     let mut limit: large::rlimit = unsafe { core::mem::zeroed() };
@@ -37,24 +36,24 @@ fn default_stack() -> usize {
             return size;
         }
     }
-    DEFAULT_STACK
+    DEFAULT_STACK_BYTES
 }
 
-fn stack_size(asked: usize) -> usize {
-    if asked == 0 {
+fn stack_size(requested: usize) -> usize {
+    if requested == 0 {
         return default_stack();
     }
-    asked
+    requested
         .checked_next_multiple_of(page_size())
-        .unwrap_or(asked)
+        .unwrap_or(requested)
         .max(least_stack())
 }
 
 type Entry = unsafe extern "C" fn(*mut c_void);
 type SystemEntry = extern "C" fn(*mut c_void) -> *mut c_void;
 
-/// Starts the program's function as the thread's own, without a frame of ours below it that
-/// `pthread_exit` would have to unwind.
+/// Starts the program's function as the thread's own. There is no frame of this library below it
+/// that `pthread_exit` would have to unwind.
 ///
 /// # Safety
 /// `thread` must be writable, and `entry` null or a function that takes `argument`.
@@ -65,8 +64,8 @@ unsafe fn create(
     argument: *mut c_void,
 ) -> Result {
     let entry = entry.ok_or(Errno::EINVAL)?;
-    // SAFETY: only C calls it, by a calling convention in which a result that is not written is
-    // whatever its register holds; nothing looks at it.
+    // SAFETY: only C calls it. By the calling convention a result that is not written is whatever
+    // its register has, and nothing reads it.
     let entry = unsafe { core::mem::transmute::<Entry, SystemEntry>(entry) };
     let mut attributes = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
     let attributes = attributes.as_mut_ptr();
@@ -81,12 +80,12 @@ unsafe fn create(
     }
 }
 
-/// How many bytes of `name` fit into `room`, without cutting a character of UTF-8 in two.
+/// The number of bytes of `name` that fit into `room` bytes without cutting a UTF-8 character.
 fn fitting(name: &[u8], room: usize) -> usize {
     if name.len() <= room {
         return name.len();
     }
-    // A byte that begins with the bits 10 goes on with a character.
+    // A byte that begins with the bits 10 continues a character.
     (0..=room)
         .rev()
         .find(|end| name[*end] & 0xc0 != 0x80)
@@ -145,7 +144,7 @@ fn set_priority(thread: uv_thread_t, priority: c_int) -> Result {
         })
         .map(drop);
     }
-    // The five spread evenly over what the policy has.
+    // The five priorities spread evenly over the policy's range.
     parameters.sched_priority = least + (most - least) * (priority - UV_THREAD_PRIORITY_LOWEST) / 4;
     // SAFETY: reads the parameters; the thread is the caller's to vouch for.
     cvt_number(unsafe { libc::pthread_setschedparam(thread, policy, &parameters) })
@@ -174,7 +173,7 @@ unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
 }
 
 /// # Safety
-/// As [`get_affinity`].
+/// `thread` must be running, and `mask` have [`mask_size`] bytes.
 unsafe fn set_affinity(thread: uv_thread_t, mask: *const c_char) -> Result {
     // SAFETY: the set is within its size; the caller vouches for the rest.
     unsafe {
@@ -212,9 +211,9 @@ pub unsafe extern "C" fn uv_thread_create(
     unsafe { create(not_null(tid), default_stack(), entry, arg) }.into_code()
 }
 
-/// The same with options: with `UV_THREAD_HAS_STACK_SIZE` in `params->flags`, the stack has
-/// `params->stack_size` bytes, rounded up to pages and to the least that the system takes; 0 means
-/// the default.
+/// Starts a thread that runs `entry` with `arg`, with options. With `UV_THREAD_HAS_STACK_SIZE` in
+/// `params->flags`, the stack has `params->stack_size` bytes, rounded up to pages and to the
+/// system's minimum; 0 means the default.
 ///
 /// Returns 0 or an error.
 ///
@@ -230,16 +229,16 @@ pub unsafe extern "C" fn uv_thread_create_ex(
     arg: *mut c_void,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let asked = match unsafe { params.as_ref() } {
+    let requested = match unsafe { params.as_ref() } {
         Some(options) if options.flags & UV_THREAD_HAS_STACK_SIZE != 0 => options.stack_size,
         _ => 0,
     };
     // SAFETY: common pointer contract.
-    unsafe { create(not_null(tid), stack_size(asked), entry, arg) }.into_code()
+    unsafe { create(not_null(tid), stack_size(requested), entry, arg) }.into_code()
 }
 
-/// Lets a thread run only on the processors that are marked in `cpumask`, a byte for each; the mask
-/// before is written to `oldmask`, if that is not `NULL`.
+/// Binds a thread to the processors that are marked in `cpumask`, one byte for each. The previous
+/// mask is written to `oldmask`, unless that is `NULL`.
 ///
 /// Returns 0 or an error: `UV_EINVAL` when `mask_size` is less than `uv_cpumask_size()`.
 ///
@@ -267,7 +266,7 @@ pub unsafe extern "C" fn uv_thread_setaffinity(
     unsafe { set_affinity(*not_null(tid), cpumask) }.into_code()
 }
 
-/// Marks in `cpumask` the processors that a thread may run on, a byte for each.
+/// Marks in `cpumask` the processors that a thread may run on, one byte for each.
 ///
 /// Returns 0 or an error: `UV_EINVAL` when `mask_size` is less than `uv_cpumask_size()`.
 ///
@@ -297,7 +296,7 @@ pub extern "C" fn uv_thread_getcpu() -> c_int {
     crate::sys::cvt(unsafe { libc::sched_getcpu() }).into_code()
 }
 
-/// How many bytes a processor mask has.
+/// The size of a processor mask in bytes.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpumask_size>
 #[unsafe(no_mangle)]
@@ -319,26 +318,26 @@ pub extern "C" fn uv_thread_self() -> uv_thread_t {
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_join>
 ///
 /// # Safety
-/// `tid` must be a thread that nobody has joined or detached.
+/// `tid` must be a thread that was not joined or detached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_thread_join(tid: *mut uv_thread_t) -> c_int {
     // SAFETY: common pointer contract.
     cvt_number(unsafe { libc::pthread_join(*not_null(tid), core::ptr::null_mut()) }).into_code()
 }
 
-/// Lets a thread go on without anybody joining it. Returns 0 or an error.
+/// Detaches a thread, which then need not be joined. Returns 0 or an error.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_detach>
 ///
 /// # Safety
-/// `tid` must be a thread that nobody has joined or detached.
+/// `tid` must be a thread that was not joined or detached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_thread_detach(tid: *mut uv_thread_t) -> c_int {
     // SAFETY: common pointer contract.
     cvt_number(unsafe { libc::pthread_detach(*not_null(tid)) }).into_code()
 }
 
-/// Non-zero when both are the same thread.
+/// Non-zero when both are one thread.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_equal>
 ///
@@ -365,8 +364,8 @@ pub unsafe extern "C" fn uv_thread_setname(name: *const c_char) -> c_int {
     }
     // SAFETY: common pointer contract.
     let name = unsafe { CStr::from_ptr(name) }.to_bytes();
-    let mut cut = [0u8; NAME_ROOM];
-    let length = fitting(name, NAME_ROOM - 1);
+    let mut cut = [0u8; NAME_BYTES];
+    let length = fitting(name, NAME_BYTES - 1);
     cut[..length].copy_from_slice(&name[..length]);
     // SAFETY: the name is terminated.
     cvt_number(unsafe { libc::pthread_setname_np(libc::pthread_self(), cut.as_ptr().cast()) })
@@ -375,7 +374,7 @@ pub unsafe extern "C" fn uv_thread_setname(name: *const c_char) -> c_int {
 
 /// Writes a thread's name to `name`, cut to `size` bytes with its terminator.
 ///
-/// Returns 0 or an error: `UV_EINVAL` for a `NULL` name or no room.
+/// Returns 0 or an error: `UV_EINVAL` for a `NULL` name or a size of 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getname>
 ///
@@ -390,7 +389,7 @@ pub unsafe extern "C" fn uv_thread_getname(
     if name.is_null() || size == 0 {
         return UV_EINVAL;
     }
-    let mut full = [0u8; NAME_ROOM];
+    let mut full = [0u8; NAME_BYTES];
     // SAFETY: the buffer has the length that is passed; common pointer contract.
     let result =
         unsafe { libc::pthread_getname_np(*not_null(tid), full.as_mut_ptr().cast(), full.len()) };

@@ -19,9 +19,9 @@ macro_rules! view {
             /// Wraps the pointer that an entry point was given; null ends the process.
             ///
             /// # Safety
-            /// As long as the view or a copy of it is used, `pointer` must be null or point to
-            /// memory of this type that is initialised as far as the fields used are concerned,
-            /// and that no other thread uses at the same time.
+            /// `pointer` must be null or point to memory of this type. That holds as long as the
+            /// view or a copy of it is used. The fields used must be initialised, and no other
+            /// thread may use them at that time.
             #[inline]
             pub(crate) unsafe fn from_ptr(pointer: *const $raw) -> Self {
                 match core::ptr::NonNull::new(pointer.cast_mut()) {

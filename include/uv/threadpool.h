@@ -13,7 +13,7 @@ struct uv__queue {
   struct uv__queue *prev;
 };
 
-/** Private: a piece of work on the thread pool. */
+/** Private: a job of the thread pool. */
 struct uv__work {
   void (*work)(struct uv__work*);
   void (*done)(struct uv__work*, int);

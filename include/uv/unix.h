@@ -219,7 +219,7 @@ typedef struct dirent uv__dirent_t;
   struct uv__queue write_queue;                                                \
   /** Private: requests whose callback is due. */                              \
   struct uv__queue write_completed_queue;                                      \
-  /** Private: told of connections. */                                         \
+  /** Private: called for connections. */                                      \
   uv_connection_cb connection_cb;                                              \
   /** Private: an error to be reported by a later call. */                     \
   int delayed_error;                                                           \
@@ -229,7 +229,7 @@ typedef struct dirent uv__dirent_t;
   void *queued_fds;
 
 #define UV_UDP_PRIVATE_FIELDS                                                  \
-  /** Private: asked for a buffer before each read. */                         \
+  /** Private: called for a buffer before each read. */                        \
   uv_alloc_cb alloc_cb;                                                        \
   uv_udp_recv_cb recv_cb;                                                      \
   /** Private: watches the descriptor. */                                      \
@@ -285,7 +285,7 @@ typedef struct dirent uv__dirent_t;
   uint64_t timeout;                                                            \
   /** Private: period. */                                                      \
   uint64_t repeat;                                                             \
-  /** Private: orders timers due at the same time. */                          \
+  /** Private: orders timers that are due at once. */                          \
   uint64_t start_id;
 
 #define UV_PROCESS_PRIVATE_FIELDS                                              \
@@ -305,7 +305,7 @@ typedef struct dirent uv__dirent_t;
   unsigned int dispatched_signals;
 
 #define UV_FS_EVENT_PRIVATE_FIELDS                                             \
-  /** Private: told of changes. */                                             \
+  /** Private: called for changes. */                                          \
   uv_fs_event_cb cb;                                                           \
   UV_PLATFORM_FS_EVENT_FIELDS
 
@@ -324,7 +324,7 @@ typedef struct dirent uv__dirent_t;
   unsigned int nbufs;                                                          \
   /** Private: outcome. */                                                     \
   int error;                                                                   \
-  /** Private: room for a few buffers. */                                      \
+  /** Private: memory for a few buffers. */                                    \
   uv_buf_t bufsml[4];
 
 #define UV_UDP_SEND_PRIVATE_FIELDS                                             \
@@ -341,7 +341,7 @@ typedef struct dirent uv__dirent_t;
   /** Private: outcome. */                                                     \
   ssize_t status;                                                              \
   uv_udp_send_cb send_cb;                                                      \
-  /** Private: room for a few buffers. */                                      \
+  /** Private: memory for a few buffers. */                                    \
   uv_buf_t bufsml[4];
 
 #define UV_FS_PRIVATE_FIELDS                                                   \
@@ -369,7 +369,7 @@ typedef struct dirent uv__dirent_t;
   double mtime;                                                                \
   /** Private: link to the thread pool. */                                     \
   struct uv__work work_req;                                                    \
-  /** Private: room for a few buffers. */                                      \
+  /** Private: memory for a few buffers. */                                    \
   uv_buf_t bufsml[4];
 
 #define UV_DIR_PRIVATE_FIELDS                                                  \

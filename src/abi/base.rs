@@ -14,7 +14,7 @@ pub struct uv__queue {
     pub prev: *mut uv__queue,
 }
 
-/// Private: a piece of work on the thread pool.
+/// Private: a job of the thread pool.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv__work {
@@ -69,7 +69,7 @@ pub struct uv_lib_t {
     pub errmsg: *mut c_char,
 }
 
-/// Private: what a completed write tells `uv_write_nwritten`.
+/// Private: the result of `uv_write_nwritten`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv__req_write_extra_s {

@@ -17,15 +17,15 @@ pub type uv_calloc_func = Option<unsafe extern "C" fn(count: usize, size: usize)
 /// Takes the place of `free`.
 pub type uv_free_func = Option<unsafe extern "C" fn(ptr: *mut c_void)>;
 
-/// Asks for memory to read into: fill in `buf`, with any length. `suggested_size` is 65536 as a
-/// rule. A length of 0 or a null base makes the read callback report `UV_ENOBUFS`.
+/// Asks for memory to read into: set `buf`, with any length. `suggested_size` is 65536 as a rule.
+/// After a length of 0 or a null base the read callback reports `UV_ENOBUFS`.
 pub type uv_alloc_cb = Option<
     unsafe extern "C" fn(handle: *mut uv_handle_t, suggested_size: usize, buf: *mut uv_buf_t),
 >;
 
-/// What was read from a stream. `nread` is the number of bytes; 0 when nothing could be read for
-/// now; `UV_EOF` at the end; or another `UV_E…` code. The memory of `buf` is the callback's to
-/// free; it may be null when `nread` is negative.
+/// Bytes were read from a stream, or reading failed. `nread` is the number of bytes; 0 when
+/// nothing could be read for now; `UV_EOF` at the end; or another `UV_E…` code. The callback must
+/// free the memory of `buf`, which may be null when `nread` is negative.
 pub type uv_read_cb =
     Option<unsafe extern "C" fn(stream: *mut uv_stream_t, nread: isize, buf: *const uv_buf_t)>;
 
@@ -41,7 +41,7 @@ pub type uv_shutdown_cb = Option<unsafe extern "C" fn(req: *mut uv_shutdown_t, s
 /// A connection waits for `uv_accept`. `status` is 0 or a `UV_E…` code.
 pub type uv_connection_cb = Option<unsafe extern "C" fn(server: *mut uv_stream_t, status: c_int)>;
 
-/// A handle is closed: the library is done with its memory.
+/// A handle is closed: the library does not use its memory any more.
 pub type uv_close_cb = Option<unsafe extern "C" fn(handle: *mut uv_handle_t)>;
 
 /// A descriptor is ready. `events` are bits of `enum uv_poll_event`; `status` is 0 or a `UV_E…`
@@ -68,26 +68,27 @@ pub type uv_idle_cb = Option<unsafe extern "C" fn(handle: *mut uv_idle_t)>;
 pub type uv_exit_cb =
     Option<unsafe extern "C" fn(process: *mut uv_process_t, exit_status: i64, term_signal: c_int)>;
 
-/// Called by `uv_walk` for each handle; `arg` is what `uv_walk` was given.
+/// Called by `uv_walk` for each handle; `arg` is the pointer that `uv_walk` was given.
 pub type uv_walk_cb = Option<unsafe extern "C" fn(handle: *mut uv_handle_t, arg: *mut c_void)>;
 
 /// A file system operation is done; its outcome is in `req->result`. Call `uv_fs_req_cleanup`
 /// when the request is not needed any more.
 pub type uv_fs_cb = Option<unsafe extern "C" fn(req: *mut uv_fs_t)>;
 
-/// The work itself; runs on a thread of the pool.
+/// The work of a request; runs on a thread of the pool.
 pub type uv_work_cb = Option<unsafe extern "C" fn(req: *mut uv_work_t)>;
 
 /// Work is done; runs on the loop's thread. `status` is 0, or `UV_ECANCELED` after `uv_cancel`.
 pub type uv_after_work_cb = Option<unsafe extern "C" fn(req: *mut uv_work_t, status: c_int)>;
 
-/// A name is looked up. `status` is 0 or a `UV_E…` code; `res` is to be released with
+/// A name was resolved, or that failed. `status` is 0 or a `UV_E…` code; release `res` with
 /// `uv_freeaddrinfo`.
 pub type uv_getaddrinfo_cb = Option<
     unsafe extern "C" fn(req: *mut uv_getaddrinfo_t, status: c_int, res: *mut libc::addrinfo),
 >;
 
-/// An address is looked up. `status` is 0 or a `UV_E…` code; the names are fields of the request.
+/// An address was resolved, or that failed. `status` is 0 or a `UV_E…` code; the names are fields
+/// of the request.
 pub type uv_getnameinfo_cb = Option<
     unsafe extern "C" fn(
         req: *mut uv_getnameinfo_t,
@@ -97,7 +98,8 @@ pub type uv_getnameinfo_cb = Option<
     ),
 >;
 
-/// Random bytes are there. `status` is 0 or a `UV_E…` code; `buf` is what `uv_random` was given.
+/// Random bytes were generated, or that failed. `status` is 0 or a `UV_E…` code; `buf` is the one
+/// that `uv_random` was given.
 pub type uv_random_cb = Option<
     unsafe extern "C" fn(req: *mut uv_random_t, status: c_int, buf: *mut c_void, buflen: usize),
 >;
@@ -114,8 +116,8 @@ pub type uv_fs_event_cb = Option<
     ),
 >;
 
-/// What `uv_fs_stat` says of a path is different from last time, or it failed: `status` is 0 or a
-/// `UV_E…` code. Both results are valid during the callback only.
+/// The status of a path changed, or querying it failed. `status` is 0 or a `UV_E…` code. Both
+/// results are valid during the callback only.
 pub type uv_fs_poll_cb = Option<
     unsafe extern "C" fn(
         handle: *mut uv_fs_poll_t,
@@ -125,16 +127,16 @@ pub type uv_fs_poll_cb = Option<
     ),
 >;
 
-/// A signal came in.
+/// A signal was delivered.
 pub type uv_signal_cb = Option<unsafe extern "C" fn(handle: *mut uv_signal_t, signum: c_int)>;
 
 /// A datagram is sent, or failed to be. `status` is 0 or a `UV_E…` code.
 pub type uv_udp_send_cb = Option<unsafe extern "C" fn(req: *mut uv_udp_send_t, status: c_int)>;
 
-/// A datagram came in. `nread` is its length or a `UV_E…` code; 0 with a null `addr` means that
-/// there is nothing more to read. `flags` are bits of `enum uv_udp_flags`. The memory of `buf` is
-/// the callback's to free, unless `UV_UDP_MMSG_CHUNK` is set; `addr` is valid during the callback
-/// only.
+/// A datagram was received, or receiving failed. `nread` is its length or a `UV_E…` code; 0 with a
+/// null `addr` means that there is nothing more to read. `flags` are bits of `enum uv_udp_flags`.
+/// The callback must free the memory of `buf`, unless `UV_UDP_MMSG_CHUNK` is set. `addr` is valid
+/// during the callback only.
 pub type uv_udp_recv_cb = Option<
     unsafe extern "C" fn(
         handle: *mut uv_udp_t,
@@ -145,5 +147,5 @@ pub type uv_udp_recv_cb = Option<
     ),
 >;
 
-/// What a thread runs; `arg` is what `uv_thread_create` was given.
+/// The function of a thread; `arg` is the pointer that `uv_thread_create` was given.
 pub type uv_thread_cb = Option<unsafe extern "C" fn(arg: *mut c_void)>;

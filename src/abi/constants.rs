@@ -5,7 +5,7 @@
 
 use core::ffi::{c_int, c_uint};
 
-/// What a handle is.
+/// The type of a handle.
 #[allow(non_camel_case_types)]
 pub type uv_handle_type = c_uint;
 /// See [`uv_handle_type`].
@@ -47,10 +47,10 @@ pub const UV_FILE: uv_handle_type = 17;
 /// See [`uv_handle_type`].
 pub const UV_HANDLE_TYPE_MAX: uv_handle_type = 18;
 
-/// What a file system watcher saw.
+/// A change that a file system watcher reports.
 #[allow(non_camel_case_types)]
 pub type uv_fs_event = c_uint;
-/// A file came, went or was renamed.
+/// A file was created, removed or renamed.
 pub const UV_RENAME: uv_fs_event = 1;
 /// A file was changed.
 pub const UV_CHANGE: uv_fs_event = 2;
@@ -63,7 +63,7 @@ pub const UV_CLOCK_MONOTONIC: uv_clock_id = 0;
 /// Since 1970; jumps when it is set.
 pub const UV_CLOCK_REALTIME: uv_clock_id = 1;
 
-/// What a request is.
+/// The type of a request.
 #[allow(non_camel_case_types)]
 pub type uv_req_type = c_uint;
 /// See [`uv_req_type`].
@@ -111,7 +111,7 @@ pub const UV_NONBLOCK_PIPE: uv_stdio_flags = 64;
 /// Older name of [`UV_NONBLOCK_PIPE`].
 pub const UV_OVERLAPPED_PIPE: uv_stdio_flags = 64;
 
-/// What a directory entry is.
+/// The type of a directory entry.
 #[allow(non_camel_case_types)]
 pub type uv_dirent_type_t = c_uint;
 /// See [`uv_dirent_type_t`].
@@ -131,12 +131,12 @@ pub const UV_DIRENT_CHAR: uv_dirent_type_t = 6;
 /// See [`uv_dirent_type_t`].
 pub const UV_DIRENT_BLOCK: uv_dirent_type_t = 7;
 
-/// What `uv_poll_start` watches for.
+/// An event that `uv_poll_start` watches for.
 #[allow(non_camel_case_types)]
 pub type uv_poll_event = c_uint;
 /// There is something to read.
 pub const UV_READABLE: uv_poll_event = 1;
-/// There is room to write.
+/// Writing does not block.
 pub const UV_WRITABLE: uv_poll_event = 2;
 /// The other side has closed.
 pub const UV_DISCONNECT: uv_poll_event = 4;
@@ -292,7 +292,7 @@ pub const UV_RUN_NOWAIT: uv_run_mode = 2;
 pub type uv_tcp_flags = c_uint;
 /// No IPv4 through an IPv6 socket.
 pub const UV_TCP_IPV6ONLY: uv_tcp_flags = 1;
-/// Share the port; the kernel spreads connections.
+/// Several sockets may bind the port; the kernel distributes connections among them.
 pub const UV_TCP_REUSEPORT: uv_tcp_flags = 2;
 
 /// Flags of `uv_thread_create_ex`.
@@ -320,13 +320,13 @@ pub const UV_THREAD_PRIORITY_LOWEST: uv_thread_priority = -2;
 /// Modes of a terminal.
 #[allow(non_camel_case_types)]
 pub type uv_tty_mode_t = c_uint;
-/// As it was found.
+/// The mode that the terminal had before.
 pub const UV_TTY_MODE_NORMAL: uv_tty_mode_t = 0;
 /// Characters as they are typed, output processed.
 pub const UV_TTY_MODE_RAW: uv_tty_mode_t = 1;
 /// Nothing processed at all.
 pub const UV_TTY_MODE_IO: uv_tty_mode_t = 2;
-/// As `UV_TTY_MODE_RAW` on this system.
+/// Like `UV_TTY_MODE_RAW` on this system.
 pub const UV_TTY_MODE_RAW_VT: uv_tty_mode_t = 3;
 
 /// Whether the console understands VT sequences.
@@ -337,7 +337,7 @@ pub const UV_TTY_SUPPORTED: uv_tty_vtermstate_t = 0;
 /// See [`uv_tty_vtermstate_t`].
 pub const UV_TTY_UNSUPPORTED: uv_tty_vtermstate_t = 1;
 
-/// Flags of the UDP calls.
+/// Flags of the UDP functions.
 #[allow(non_camel_case_types)]
 pub type uv_udp_flags = c_uint;
 /// Bind: no IPv4 through an IPv6 socket.
@@ -352,16 +352,16 @@ pub const UV_UDP_MMSG_CHUNK: uv_udp_flags = 8;
 pub const UV_UDP_MMSG_FREE: uv_udp_flags = 16;
 /// Bind: have ICMP errors reported.
 pub const UV_UDP_LINUX_RECVERR: uv_udp_flags = 32;
-/// Bind: share the port; the kernel spreads datagrams.
+/// Bind: several sockets may bind the port; the kernel distributes datagrams among them.
 pub const UV_UDP_REUSEPORT: uv_udp_flags = 64;
 /// Init: receive several datagrams at once, into buffers of 64 KiB each.
 pub const UV_UDP_RECVMMSG: uv_udp_flags = 256;
 
 /// Fail if the target exists.
 pub const UV_FS_COPYFILE_EXCL: c_int = 1;
-/// Share the blocks if the file system can.
+/// Clone the blocks if the file system can.
 pub const UV_FS_COPYFILE_FICLONE: c_int = 2;
-/// Share the blocks or fail.
+/// Clone the blocks or fail.
 pub const UV_FS_COPYFILE_FICLONE_FORCE: c_int = 4;
 /// `UV_FS_O_APPEND`.
 pub const UV_FS_O_APPEND: c_int = libc::O_APPEND;
@@ -411,9 +411,9 @@ pub const UV_FS_O_WRONLY: c_int = libc::O_WRONLY;
 pub const UV_FS_SYMLINK_DIR: c_int = 1;
 /// `UV_FS_SYMLINK_JUNCTION`.
 pub const UV_FS_SYMLINK_JUNCTION: c_int = 2;
-/// Room for the name of an interface, with its terminator.
+/// Size of the name of an interface, with its terminator, in bytes.
 pub const UV_IF_NAMESIZE: c_int = 17;
-/// Room for the name of the host, with its terminator.
+/// Size of the name of the host, with its terminator, in bytes.
 pub const UV_MAXHOSTNAMESIZE: c_int = 65;
 /// `UV_PRIORITY_ABOVE_NORMAL`.
 pub const UV_PRIORITY_ABOVE_NORMAL: c_int = -7;

@@ -1,4 +1,4 @@
-//! Plain data that calls take and return.
+//! Plain data that functions take and return.
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
@@ -14,7 +14,7 @@ pub struct uv_timespec_t {
     pub tv_nsec: c_long,
 }
 
-/// A time in seconds and nanoseconds, good beyond 2038 on any system.
+/// A time in seconds and nanoseconds, valid beyond 2038 on any system.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_timespec64_t {
@@ -34,7 +34,7 @@ pub struct uv_timeval_t {
     pub tv_usec: c_long,
 }
 
-/// A time in seconds and microseconds, good beyond 2038 on any system.
+/// A time in seconds and microseconds, valid beyond 2038 on any system.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_timeval64_t {
@@ -44,11 +44,11 @@ pub struct uv_timeval64_t {
     pub tv_usec: i32,
 }
 
-/// What the stat family reports.
+/// The status of a file, from the stat family.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_stat_t {
-    /// Device that holds the file.
+    /// Device that contains the file.
     pub st_dev: u64,
     /// Type and permissions.
     pub st_mode: u64,
@@ -96,7 +96,7 @@ pub union uv__stdio_data {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_stdio_container_s {
-    /// What the descriptor is made of.
+    /// How the descriptor is made: `enum uv_stdio_flags`.
     pub flags: uv_stdio_flags,
     /// The stream or the descriptor.
     pub data: uv__stdio_data,
@@ -111,7 +111,7 @@ pub type uv_stdio_container_t = uv_stdio_container_s;
 pub struct uv_process_options_s {
     /// Called when the process has ended; may be null.
     pub exit_cb: uv_exit_cb,
-    /// The program, looked up along `PATH` if it has no slash.
+    /// The program, found along `PATH` if it has no slash.
     pub file: *const c_char,
     /// Its arguments, the first being its own name, ended by a null pointer.
     pub args: *mut *mut c_char,
@@ -158,7 +158,7 @@ pub struct uv_cpu_info_s {
     pub model: *const c_char,
     /// Clock rate in MHz.
     pub speed: c_int,
-    /// Where the time went.
+    /// How the time was spent.
     pub cpu_times: uv_cpu_times_s,
 }
 
@@ -195,9 +195,9 @@ pub struct uv_interface_address_s {
     pub phys_addr: [c_char; 6],
     /// Non-zero for a loopback interface.
     pub is_internal: c_int,
-    /// The address; its `sin_family` tells which member to use.
+    /// The address; its `sin_family` says which member to use.
     pub address: uv__if_address,
-    /// The net mask, of the same family.
+    /// The net mask, of the family of the address.
     pub netmask: uv__if_netmask,
 }
 
@@ -238,7 +238,7 @@ pub struct uv_group_s {
 /// See [`uv_group_s`].
 pub type uv_group_t = uv_group_s;
 
-/// What `uv_os_uname` reports.
+/// The result of `uv_os_uname`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_utsname_s {
@@ -255,7 +255,7 @@ pub struct uv_utsname_s {
 /// See [`uv_utsname_s`].
 pub type uv_utsname_t = uv_utsname_s;
 
-/// What `uv_fs_statfs` reports.
+/// The status of a file system, from `uv_fs_statfs`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_statfs_s {
@@ -288,7 +288,7 @@ pub type uv_statfs_t = uv_statfs_s;
 pub struct uv_dirent_s {
     /// Name, without folder.
     pub name: *const c_char,
-    /// What it is; `UV_DIRENT_UNKNOWN` if the file system does not tell.
+    /// Its type; `UV_DIRENT_UNKNOWN` if the file system does not report it.
     pub r#type: uv_dirent_type_t,
 }
 
@@ -369,7 +369,7 @@ pub type uv_metrics_t = uv_metrics_s;
 pub struct uv_dir_s {
     /// The caller's array for `uv_fs_readdir`.
     pub dirents: *mut uv_dirent_t,
-    /// Room in `dirents`.
+    /// Number of entries that fit into `dirents`.
     pub nentries: usize,
     /// Private.
     pub reserved: [*mut c_void; 4],

@@ -1,4 +1,4 @@
-//! The loop and the unions that hold any handle or request.
+//! The loop and the unions for any handle or request.
 
 use core::ffi::{c_int, c_uint, c_ulong, c_void};
 
@@ -105,7 +105,7 @@ pub struct uv_loop_s {
 /// See [`uv_loop_s`].
 pub type uv_loop_t = uv_loop_s;
 
-/// Room for any handle.
+/// Memory for any handle.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union uv_any_handle {
@@ -143,7 +143,7 @@ pub union uv_any_handle {
     pub signal: uv_signal_t,
 }
 
-/// Room for any request.
+/// Memory for any request.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union uv_any_req {

@@ -1,4 +1,4 @@
-//! The handles that are no streams: caller-owned memory, fixed layout.
+//! The handles that are not streams: caller-owned memory, fixed layout.
 
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
@@ -22,7 +22,7 @@ pub struct uv_handle_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -47,7 +47,7 @@ pub struct uv_udp_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -63,7 +63,7 @@ pub struct uv_udp_s {
     pub send_queue_size: usize,
     /// Datagrams queued and not yet sent. Read-only.
     pub send_queue_count: usize,
-    /// Private: asked for a buffer before each read.
+    /// Private: called for a buffer before each read.
     pub alloc_cb: uv_alloc_cb,
     /// Private.
     pub recv_cb: uv_udp_recv_cb,
@@ -86,7 +86,7 @@ pub struct uv_poll_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -125,7 +125,7 @@ pub struct uv_timer_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -145,7 +145,7 @@ pub struct uv_timer_s {
     pub timeout: u64,
     /// Private: period.
     pub repeat: u64,
-    /// Private: orders timers due at the same time.
+    /// Private: orders timers that are due at once.
     pub start_id: u64,
 }
 
@@ -160,7 +160,7 @@ pub struct uv_prepare_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -189,7 +189,7 @@ pub struct uv_check_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -210,7 +210,7 @@ pub struct uv_check_s {
 /// See [`uv_check_s`].
 pub type uv_check_t = uv_check_s;
 
-/// Calls back once an iteration and keeps the loop from sleeping.
+/// Calls back once an iteration and keeps the loop from blocking.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_idle_s {
@@ -218,7 +218,7 @@ pub struct uv_idle_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -247,7 +247,7 @@ pub struct uv_async_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -278,7 +278,7 @@ pub struct uv_process_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -311,7 +311,7 @@ pub struct uv_fs_event_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -325,7 +325,7 @@ pub struct uv_fs_event_s {
     pub flags: c_uint,
     /// The path it watches. Read-only.
     pub path: *mut c_char,
-    /// Private: told of changes.
+    /// Private: called for changes.
     pub cb: uv_fs_event_cb,
     /// Private.
     pub watchers: uv__queue,
@@ -336,7 +336,7 @@ pub struct uv_fs_event_s {
 /// See [`uv_fs_event_s`].
 pub type uv_fs_event_t = uv_fs_event_s;
 
-/// Watches a path by looking at it in intervals.
+/// Watches a path by querying it at intervals.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_fs_poll_s {
@@ -344,7 +344,7 @@ pub struct uv_fs_poll_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -385,7 +385,7 @@ pub struct uv_signal_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,

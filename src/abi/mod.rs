@@ -1,4 +1,4 @@
-//! What `uv.h` promises: types, constants and error codes, and nothing that runs.
+//! What `uv.h` declares: types, constants and error codes. Nothing here runs.
 //!
 //! Layouts are checked against the ABI tables by `tests/abi.rs` and, on the generated header, by
 //! the C compiler. The shared fields of handles and requests are written out in each struct,

@@ -10,11 +10,11 @@ use super::*;
 pub struct uv_req_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
 }
 
@@ -27,11 +27,11 @@ pub type uv_req_t = uv_req_s;
 pub struct uv_shutdown_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// The handle the request runs on. Read-only.
     pub handle: *mut uv_stream_t,
@@ -48,11 +48,11 @@ pub type uv_shutdown_t = uv_shutdown_s;
 pub struct uv_write_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// Private: called on completion.
     pub cb: uv_write_cb,
@@ -70,24 +70,24 @@ pub struct uv_write_s {
     pub nbufs: c_uint,
     /// Private: outcome.
     pub error: c_int,
-    /// Private: room for a few buffers.
+    /// Private: memory for a few buffers.
     pub bufsml: [uv_buf_t; 4],
 }
 
 /// See [`uv_write_s`].
 pub type uv_write_t = uv_write_s;
 
-/// A connection being made.
+/// Makes a connection.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_connect_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// Private: called on completion.
     pub cb: uv_connect_cb,
@@ -110,17 +110,17 @@ pub union uv__udp_addr {
     pub storage: libc::sockaddr_storage,
 }
 
-/// A datagram being sent.
+/// Sends a datagram.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_udp_send_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// The handle the request runs on. Read-only.
     pub handle: *mut uv_udp_t,
@@ -138,7 +138,7 @@ pub struct uv_udp_send_s {
     pub status: isize,
     /// Private.
     pub send_cb: uv_udp_send_cb,
-    /// Private: room for a few buffers.
+    /// Private: memory for a few buffers.
     pub bufsml: [uv_buf_t; 4],
 }
 
@@ -151,11 +151,11 @@ pub type uv_udp_send_t = uv_udp_send_s;
 pub struct uv_fs_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// Which operation. Read-only.
     pub fs_type: uv_fs_type,
@@ -165,7 +165,8 @@ pub struct uv_fs_s {
     pub cb: uv_fs_cb,
     /// Outcome: a count, a descriptor, 0, or a `UV_E…` code.
     pub result: isize,
-    /// What `uv_fs_readlink` and `uv_fs_realpath` found, and others as their docs say.
+    /// The path found by `uv_fs_readlink` and `uv_fs_realpath`, or the result that other functions
+    /// document.
     pub ptr: *mut c_void,
     /// The path the operation works on. Read-only.
     pub path: *const c_char,
@@ -195,7 +196,7 @@ pub struct uv_fs_s {
     pub mtime: f64,
     /// Private: link to the thread pool.
     pub work_req: uv__work,
-    /// Private: room for a few buffers.
+    /// Private: memory for a few buffers.
     pub bufsml: [uv_buf_t; 4],
 }
 
@@ -208,11 +209,11 @@ pub type uv_fs_t = uv_fs_s;
 pub struct uv_work_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
@@ -227,17 +228,17 @@ pub struct uv_work_s {
 /// See [`uv_work_s`].
 pub type uv_work_t = uv_work_s;
 
-/// A name being looked up.
+/// Resolves a name.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_getaddrinfo_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
@@ -260,17 +261,17 @@ pub struct uv_getaddrinfo_s {
 /// See [`uv_getaddrinfo_s`].
 pub type uv_getaddrinfo_t = uv_getaddrinfo_s;
 
-/// An address being looked up.
+/// Resolves an address.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_getnameinfo_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
@@ -293,17 +294,17 @@ pub struct uv_getnameinfo_s {
 /// See [`uv_getnameinfo_s`].
 pub type uv_getnameinfo_t = uv_getnameinfo_s;
 
-/// Random bytes being gathered.
+/// Generates random bytes.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct uv_random_s {
     /// The user's own pointer; the library never touches it.
     pub data: *mut c_void,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_req_type,
     /// Private.
     pub reserved: [*mut c_void; 5],
-    /// Private: what a completed write tells `uv_write_nwritten`.
+    /// Private: the result of `uv_write_nwritten`.
     pub write_extra: uv__req_write_extra_s,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,

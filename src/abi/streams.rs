@@ -12,7 +12,7 @@ pub struct uv_stream_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -26,7 +26,7 @@ pub struct uv_stream_s {
     pub flags: c_uint,
     /// Bytes queued and not yet written. Read-only.
     pub write_queue_size: usize,
-    /// Private: asked for a buffer before each read.
+    /// Private: called for a buffer before each read.
     pub alloc_cb: uv_alloc_cb,
     /// Private: receives what was read.
     pub read_cb: uv_read_cb,
@@ -40,7 +40,7 @@ pub struct uv_stream_s {
     pub write_queue: uv__queue,
     /// Private: requests whose callback is due.
     pub write_completed_queue: uv__queue,
-    /// Private: told of connections.
+    /// Private: called for connections.
     pub connection_cb: uv_connection_cb,
     /// Private: an error to be reported by a later call.
     pub delayed_error: c_int,
@@ -61,7 +61,7 @@ pub struct uv_tcp_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -75,7 +75,7 @@ pub struct uv_tcp_s {
     pub flags: c_uint,
     /// Bytes queued and not yet written. Read-only.
     pub write_queue_size: usize,
-    /// Private: asked for a buffer before each read.
+    /// Private: called for a buffer before each read.
     pub alloc_cb: uv_alloc_cb,
     /// Private: receives what was read.
     pub read_cb: uv_read_cb,
@@ -89,7 +89,7 @@ pub struct uv_tcp_s {
     pub write_queue: uv__queue,
     /// Private: requests whose callback is due.
     pub write_completed_queue: uv__queue,
-    /// Private: told of connections.
+    /// Private: called for connections.
     pub connection_cb: uv_connection_cb,
     /// Private: an error to be reported by a later call.
     pub delayed_error: c_int,
@@ -110,7 +110,7 @@ pub struct uv_pipe_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -124,7 +124,7 @@ pub struct uv_pipe_s {
     pub flags: c_uint,
     /// Bytes queued and not yet written. Read-only.
     pub write_queue_size: usize,
-    /// Private: asked for a buffer before each read.
+    /// Private: called for a buffer before each read.
     pub alloc_cb: uv_alloc_cb,
     /// Private: receives what was read.
     pub read_cb: uv_read_cb,
@@ -138,7 +138,7 @@ pub struct uv_pipe_s {
     pub write_queue: uv__queue,
     /// Private: requests whose callback is due.
     pub write_completed_queue: uv__queue,
-    /// Private: told of connections.
+    /// Private: called for connections.
     pub connection_cb: uv_connection_cb,
     /// Private: an error to be reported by a later call.
     pub delayed_error: c_int,
@@ -163,7 +163,7 @@ pub struct uv_tty_s {
     pub data: *mut c_void,
     /// The loop it belongs to. Read-only.
     pub r#loop: *mut uv_loop_t,
-    /// What it is. Read-only.
+    /// Its type. Read-only.
     pub r#type: uv_handle_type,
     /// Private: called when closing is done.
     pub close_cb: uv_close_cb,
@@ -177,7 +177,7 @@ pub struct uv_tty_s {
     pub flags: c_uint,
     /// Bytes queued and not yet written. Read-only.
     pub write_queue_size: usize,
-    /// Private: asked for a buffer before each read.
+    /// Private: called for a buffer before each read.
     pub alloc_cb: uv_alloc_cb,
     /// Private: receives what was read.
     pub read_cb: uv_read_cb,
@@ -191,7 +191,7 @@ pub struct uv_tty_s {
     pub write_queue: uv__queue,
     /// Private: requests whose callback is due.
     pub write_completed_queue: uv__queue,
-    /// Private: told of connections.
+    /// Private: called for connections.
     pub connection_cb: uv_connection_cb,
     /// Private: an error to be reported by a later call.
     pub delayed_error: c_int,

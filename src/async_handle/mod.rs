@@ -1,21 +1,21 @@
 //! Async handles: waking the loop from other threads and from signal handlers.
 //!
 //! A send marks its handle pending and, if it was not, puts it on a lock-free stack of the loop.
-//! The loop looks at the stack whenever it polls; only while it sleeps there, or does not run, does
-//! a sender have to call it, by writing to its eventfd, and only the first one does. So a send costs
-//! the same however many handles there are, many sends cost one wake-up at most, and nothing is
-//! looked at that was not sent. Handles that are pending together are called in the order in which
-//! they were made (`walk`): programs rely on that.
+//! The loop takes the stack whenever it polls. Only while it blocks there, or does not run, does a
+//! send wake it, by writing to its eventfd, and only the first one does. So a send costs as much
+//! with many handles as with one, and many sends cost at most one wake-up. Handles that were not
+//! sent cost nothing. The callbacks of handles that are pending together run in the order in which
+//! the handles were made (`walk`): programs rely on that.
 //!
-//! The eventfd is watched for changes, not for what it holds, and so is never read: each write is
-//! one event.
+//! The eventfd is watched for changes, not for its count, and so is never read: each write is one
+//! event.
 //!
-//! A handle may be closed while another thread is in the middle of a send: closing waits for the
-//! senders that have begun to put it on the stack, whom `pending` counts. Those that find it pending
-//! have nothing to do, and so cannot hold up who waits.
+//! A handle may be closed while another thread is in the middle of a send. `pending` counts the
+//! senders that are putting it on the stack, and closing waits for those. A sender that finds the
+//! handle pending has nothing to do, so closing need not wait for it.
 //!
-//! Every atomic operation but the mark that the loop is awake is sequentially consistent: programs
-//! (BIND is one) rely on a send and the callback being full fences.
+//! Every atomic operation but the mark that the loop runs is sequentially consistent. Programs
+//! such as BIND rely on a send and the callback being full fences.
 //!
 //! <https://docs.libuv.org/en/v1.x/async.html>
 
@@ -39,8 +39,8 @@ use crate::sys::fd;
 use crate::sys::memory::prefetch;
 use crate::view::{addr, get, owner, set, view};
 
-/// Bits of `uv_async_t.pending`: the handle was sent and not called yet; and, counted above that,
-/// the senders that are putting it on the stack.
+/// Bits of `uv_async_t.pending`: the handle was sent, and its callback has not begun. Above that
+/// bit is the number of senders that are putting it on the stack.
 const PENDING: c_int = 1;
 const SENDER: c_int = 2;
 
@@ -91,7 +91,8 @@ impl Async {
         Ok(())
     }
 
-    /// For the library's own handles: not shown, not keeping the loop alive.
+    /// Initialises a handle of the library itself, which `uv_walk` skips and which does not keep
+    /// the loop alive.
     pub(crate) fn init_internal(self, event_loop: Loop, callback: uv_async_cb) -> Result {
         self.init(event_loop, callback)?;
         self.handle().unreference();
@@ -99,9 +100,9 @@ impl Async {
         Ok(())
     }
 
-    /// Callable from any thread, and from signal handlers.
+    /// Sends the handle, from any thread or a signal handler.
     pub(crate) fn send(self) {
-        // Before the mark, not after it: all of it is fetched at the same time.
+        // This is before the mark, so that both are fetched at once.
         prefetch(addr!(self.queue));
         let event_loop = self.handle().event_loop();
         if self.begin_send() {
@@ -109,10 +110,10 @@ impl Async {
         }
     }
 
-    /// Puts the handle, which this thread marked pending, on the stack; it may be closed from then
-    /// on.
+    /// Puts the handle, which this thread has marked pending, on the stack. From then on it may be
+    /// closed.
     fn finish_send(self, event_loop: Loop) {
-        // The loop's part that senders use lives until the handle's close has seen no sender.
+        // The close of a handle waits for its senders, so this part of the loop is live.
         let state = event_loop.asyncs();
         // SAFETY: the handle is live, since closing it waits for this sender, and in no other list.
         unsafe { state.push_sent(addr!(self.queue)) };
@@ -120,13 +121,13 @@ impl Async {
         self.pending().fetch_sub(SENDER, SeqCst);
     }
 
-    /// Marks the handle pending; says whether it was not, and counts the caller as a sender then.
+    /// Marks the handle pending. Returns whether it was not; then the caller counts as a sender.
     fn begin_send(self) -> bool {
-        // Fetched together with the rest of the handle. Not pending is as good as certain: should it
-        // not be so any more, the exchange says that.
+        // This is fetched together with the rest of the handle. It is nearly always 0; if not, the
+        // exchange below finds out.
         let early = self.pending().load(Relaxed);
-        // Whoever takes the mark away must see what this thread did before: the fence sees to it
-        // where nothing is written, together with the one that follows there.
+        // The thread that clears the mark must see what this one did before. If nothing is written
+        // here, this fence, together with the one after clearing, ensures that.
         fence(SeqCst);
         let mut seen = match early & PENDING {
             0 => early,
@@ -185,18 +186,18 @@ fn collect_sent(event_loop: Loop) {
     });
 }
 
-/// Begins a walk, which [`deliver`] makes. Between the two, jobs that are done are told: what their
-/// callbacks do is done at the beginning of the walk.
+/// Begins a walk, which [`deliver`] continues. Completions are delivered between the two: what
+/// their callbacks do counts as done at the beginning of the walk.
 #[inline]
 pub(crate) fn begin(event_loop: Loop) {
     event_loop.async_walk(|walk| walk.begin(event_loop.async_handles()));
 }
 
-/// Calls the handles that were sent; how many.
+/// Runs the callbacks of the sent handles; returns how many.
 pub(crate) fn deliver(event_loop: Loop) -> u64 {
     let mut count = 0;
     loop {
-        // By other threads, or by the callback.
+        // Other threads may have sent, or the last callback.
         collect_sent(event_loop);
         let Some(place) = event_loop.async_walk(|walk| walk.next(event_loop.async_handles()))
         else {
@@ -217,7 +218,7 @@ fn watcher(event_loop: Loop) -> Io {
     unsafe { Io::from_ptr(addr!(event_loop.async_io_watcher)) }
 }
 
-/// Before the loop has any async handle.
+/// Initialises the loop's watcher, before the loop has any async handle.
 pub(crate) fn loop_init(event_loop: Loop) {
     watcher(event_loop).init(Watcher::Async, -1);
 }
@@ -235,26 +236,27 @@ pub(crate) fn loop_cleanup(event_loop: Loop) {
     watcher(event_loop).close_eventfd(event_loop, Watcher::Async);
 }
 
-/// In a forked child: sends of the parent are forgotten, and a new eventfd is opened, for the old
-/// one is shared.
+/// In a forked child: drops the sends of the parent, and opens a new eventfd, since the old one is
+/// shared.
 pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     event_loop.asyncs().reset_after_fork();
     let mut link = event_loop.async_handles().front();
     while let Some(at) = link {
         link = event_loop.async_handles().after(at);
         let handle = Async::from_place(Place::from_link(at));
-        event_loop.async_walk(|walk| walk.forget(handle.place()));
+        event_loop.async_walk(|walk| walk.unmark(handle.place()));
         handle.pending().store(0, SeqCst);
     }
     loop_cleanup(event_loop);
-    // Should there be no descriptor, nobody may write to what has the number next.
+    // If no new one can be opened, nothing may write to the old number, which another descriptor
+    // may get.
     event_loop.asyncs().set_wakeup_fd(-1);
     start_listening(event_loop)?;
-    event_loop.asyncs().forget_wake();
+    event_loop.asyncs().reset_wake_after_fork();
     Ok(())
 }
 
-/// The loop was called: what for is for [`deliver`] to find out.
+/// The loop was woken. The messages are delivered whenever it polls, so there is no more to do.
 pub(crate) fn on_readable(event_loop: Loop) {
     if ready::EDGE == 0 {
         fd::eventfd_drain(watcher(event_loop).fd());
@@ -263,10 +265,11 @@ pub(crate) fn on_readable(event_loop: Loop) {
 
 // C entry points
 
-/// Makes `async` an async handle, active from the start: `async_cb`, which may be `NULL`, is
-/// called on the loop's thread after `uv_async_send`.
+/// Initialises an async handle, active from the start. `async_cb`, which may be `NULL`, is called
+/// on the loop's thread after `uv_async_send`.
 ///
-/// Handles that are pending together are called in the order in which they were made.
+/// The callbacks of handles that are pending together run in the order in which the handles were
+/// made.
 ///
 /// Returns 0 or an error, such as `UV_EMFILE` or `UV_ENOMEM`.
 ///
@@ -284,9 +287,8 @@ pub unsafe extern "C" fn uv_async_init(
     unsafe { Async::from_ptr(r#async).init(Loop::from_ptr(r#loop), async_cb) }.into_code()
 }
 
-/// Wakes the loop and has the handle's callback called there; once for several sends before that.
-/// May be called from any thread and from signal handlers. Sending to a closing handle has no
-/// effect.
+/// Wakes the loop, which then calls the handle's callback; once for several sends before that. May
+/// be called from any thread and from signal handlers. Sending to a closing handle has no effect.
 ///
 /// Returns 0.
 ///

@@ -1,9 +1,9 @@
 //! The async handles of a loop in their order, and which of them are pending.
 //!
-//! A tree: leaves hold handles, 64 at most, the nodes above hold nodes, and one word of each node says
-//! which of its children are pending, or have such below. To mark a handle, to find the next one that
-//! is marked and to put a new one between two others takes a few steps, however many handles there
-//! are. Only making a handle needs memory.
+//! A tree. Its leaves contain up to 64 handles each, the nodes above contain nodes. A word in each
+//! node marks the children that are pending, or have pending handles below. It takes a few steps,
+//! however many handles there are, to mark a handle, to find the next marked one, and to insert
+//! one between two others. Only making a handle needs memory.
 
 use core::ptr::{NonNull, null_mut};
 
@@ -14,13 +14,13 @@ use crate::list::List;
 use crate::sys::memory::prefetch;
 use crate::view::{addr, get, owner, set, view};
 
-/// How many children a node has at most: the bits of a word.
-const FANOUT: usize = 64;
+/// The most children of a node: the bits of a word.
+const MAX_CHILDREN: usize = 64;
 
-/// Where a handle or a node is: both begin with this.
+/// The position of a handle or a node in the tree: both begin with this.
 #[repr(C)]
 pub(super) struct SpotFields {
-    /// Null of the root.
+    /// The parent; null for the root.
     parent: *mut NodeFields,
     index: usize,
 }
@@ -29,13 +29,13 @@ pub(super) struct SpotFields {
 pub(super) struct NodeFields {
     spot: SpotFields,
     is_leaf: bool,
-    /// Bits of the children that there are.
+    /// The bits of the children that exist.
     used: u64,
     pending: u64,
-    children: [*mut SpotFields; FANOUT],
+    children: [*mut SpotFields; MAX_CHILDREN],
 }
 
-/// What an async handle has in `uv_handle_t.u`.
+/// What an async handle keeps in `uv_handle_t.u`.
 #[repr(C)]
 pub(super) struct PlaceFields {
     spot: SpotFields,
@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-/// The bits of a word from an index on.
+/// The bits of a word from `index` on.
 fn bits_from(index: usize) -> u64 {
     u64::MAX.checked_shl(index as u32).unwrap_or(0)
 }
@@ -101,7 +101,7 @@ impl Node {
             is_leaf,
             used: 0,
             pending: 0,
-            children: [null_mut(); FANOUT],
+            children: [null_mut(); MAX_CHILDREN],
         })?;
         // SAFETY: just made; `free` ends its life.
         Ok(unsafe { Node::from_ptr(alloc::Box::into_raw(node)) })
@@ -118,11 +118,11 @@ impl Node {
     }
 
     fn child(self, index: usize) -> Spot {
-        // SAFETY: only asked for children that there are, which are live.
+        // SAFETY: only called for children that exist, which are live.
         unsafe { Spot::from_ptr(get!(self.children[index])) }
     }
 
-    /// Has the memory of handles fetched: all at once takes little longer than one.
+    /// Prefetches handles: all at once takes little longer than one.
     fn prefetch(self, mut children: u64) {
         while children != 0 {
             prefetch(self.child(children.trailing_zeros() as usize).raw());
@@ -148,7 +148,7 @@ impl Node {
         to.put(to_index, child, is_pending);
     }
 
-    /// Makes room before the child at `index`, or after the last one, and returns where it is; the
+    /// Makes an index free before the child at `index`, or after the last one, and returns it. The
     /// node is not full.
     fn open(self, index: usize) -> usize {
         let free = !get!(self.used);
@@ -159,7 +159,7 @@ impl Node {
             }
             return index;
         }
-        let below = FANOUT - 1 - free.leading_zeros() as usize;
+        let below = MAX_CHILDREN - 1 - free.leading_zeros() as usize;
         for at in below + 1..index {
             self.move_child(at, self, at - 1);
         }
@@ -167,7 +167,7 @@ impl Node {
     }
 }
 
-/// Marks a child as pending, or as one that has such below.
+/// Marks a child as pending, or as one with pending handles below.
 fn mark(spot: Spot) {
     let mut at = spot;
     while let Some(node) = at.parent() {
@@ -209,8 +209,8 @@ impl Order {
         unmark(place.spot());
     }
 
-    /// Puts a handle right behind another one, and into the list of them; with the list's head it
-    /// becomes the first.
+    /// Inserts a handle right behind another one, in the tree and in the list. Behind the list's
+    /// head, it becomes the first.
     pub(super) fn insert_after(&mut self, all: List, link: List, place: Place) -> Result {
         let (node, index) = if link != all {
             self.room_at(Place::from_link(link).spot(), 1)?
@@ -224,8 +224,8 @@ impl Order {
         Ok(())
     }
 
-    /// Where to put a child before another one (`offset` 0), or behind it (1): a node that is not
-    /// full, and the index that it is to come before.
+    /// Finds a place before a child (`offset` 0), or behind it (1): a node that is not full, and
+    /// the index that the new child comes before.
     fn room_at(&mut self, spot: Spot, offset: usize) -> Result<(Node, usize)> {
         let Some(node) = spot.parent() else {
             let root = Node::new(false)?;
@@ -246,14 +246,18 @@ impl Order {
         )
     }
 
-    /// Moves half of a full node's children to a new one behind it, or none, where there is to be
-    /// another one after the last: handles that are made one after the other leave full nodes.
+    /// Splits a full node: half of its children move to a new node behind it. None move if the new
+    /// child comes last: handles that are made one after the other leave full nodes.
     fn split(&mut self, node: Node, index: usize) -> Result<Node> {
         let (parent, before) = self.room_at(node.spot(), 1)?;
         let sibling = Node::new(get!(node.is_leaf))?;
         parent.put(parent.open(before), sibling.spot(), false);
-        let kept = if index == FANOUT { FANOUT } else { FANOUT / 2 };
-        for at in kept..FANOUT {
+        let kept = if index == MAX_CHILDREN {
+            MAX_CHILDREN
+        } else {
+            MAX_CHILDREN / 2
+        };
+        for at in kept..MAX_CHILDREN {
             node.move_child(at, sibling, at - kept);
         }
         for half in [node, sibling] {
@@ -266,7 +270,7 @@ impl Order {
         Ok(sibling)
     }
 
-    /// Takes a handle out, and out of the list.
+    /// Removes a handle from the tree and from the list.
     pub(super) fn remove(&mut self, place: Place) {
         place.link().remove();
         unmark(place.spot());
@@ -286,7 +290,7 @@ impl Order {
         self.root.is_some_and(|root| get!(root.pending) != 0)
     }
 
-    /// The next handle that is pending, behind another one or of all.
+    /// The next pending handle, behind another one or from the first on.
     pub(super) fn next_pending(&self, after: Option<Place>) -> Option<Place> {
         let (mut node, mut range) = match after.map(Place::spot) {
             Some(spot) => (spot.parent()?, bits_from(spot.index() + 1)),
@@ -329,7 +333,7 @@ mod tests {
         PlaceFields { spot, link }
     }
 
-    /// A tree, and the same as a plain list of numbers.
+    /// A tree, and a plain list of numbers that should be equal to it.
     struct Model {
         order: Order,
         head: std::boxed::Box<uv__queue>,
@@ -459,8 +463,8 @@ mod tests {
 
     #[test]
     fn handles_made_one_after_the_other_fill_their_nodes() {
-        let mut model = Model::new(FANOUT * 3);
-        for number in 0..FANOUT * 3 {
+        let mut model = Model::new(MAX_CHILDREN * 3);
+        for number in 0..MAX_CHILDREN * 3 {
             model.insert(number, number);
         }
         let root = model.order.root.unwrap();

@@ -1,22 +1,22 @@
-//! Calling the handles that were sent, in the order in which they were made.
+//! Delivering sends in the order in which the handles were made.
 //!
-//! Each time the loop polls it *walks* from the first handle to the last, and calls those that it finds
-//! sent; the others are not looked at. What callbacks do on the way shows that:
+//! Each time the loop polls it *walks* from the first handle to the last, and calls back for those
+//! that were sent. The others are not visited. Callbacks can observe the walk:
 //!
-//! - a handle that is sent meanwhile is called in the same walk if it comes later in the order, else
-//!   in the next one
-//! - a handle that is made meanwhile gets the place behind the one that is being called, and is not
-//!   called in this walk
+//! - a handle that is sent meanwhile is called back in this walk if it comes later in the order,
+//!   otherwise in the next one
+//! - a handle that is made meanwhile is placed behind the one whose callback runs, and is not
+//!   called back in this walk
 
 use super::order::{Order, Place};
 use crate::errors::Result;
 use crate::list::List;
 
-/// What a loop knows of its async handles, beside their list and the stack of those that were sent.
+/// The order of a loop's async handles, and how far a walk has come.
 pub(crate) struct Walk {
     order: Order,
-    /// How far the walk has come: the link of the handle that was called last, or the head of the
-    /// list. `None` outside of a walk.
+    /// The link of the handle whose callback ran last in this walk, or the head of the list.
+    /// `None` outside of a walk.
     at: Option<List>,
 }
 
@@ -28,7 +28,7 @@ impl Walk {
         }
     }
 
-    /// Whether any handle was collected and not called yet.
+    /// Whether a handle was collected whose callback has not run yet.
     #[inline]
     pub(crate) fn any_pending(&self) -> bool {
         self.order.any_pending()
@@ -42,7 +42,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Takes a closing handle out.
+    /// Removes a closing handle.
     pub(super) fn remove(&mut self, place: Place) {
         if self.at == Some(place.link()) {
             self.at = Some(place.link().prev());
@@ -64,8 +64,8 @@ impl Walk {
         self.order.mark(place);
     }
 
-    /// Forgets that a handle was sent.
-    pub(super) fn forget(&mut self, place: Place) {
+    /// Drops the mark of a handle that was sent.
+    pub(super) fn unmark(&mut self, place: Place) {
         self.order.unmark(place);
     }
 

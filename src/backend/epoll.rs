@@ -8,11 +8,11 @@ use crate::errors::{Errno, Result};
 use crate::sys::{cvt, fd};
 
 pub(crate) struct Poller {
-    /// −1 when it is abandoned.
+    /// The descriptor of the epoll instance; −1 when the poller is abandoned.
     fd: c_int,
 }
 
-/// Room for one batch of events, on the stack of the loop's iteration.
+/// Space for one batch of events, on the stack of the loop's iteration.
 pub(crate) struct Events {
     list: MaybeUninit<[libc::epoll_event; EVENT_BATCH]>,
     count: usize,
@@ -21,7 +21,7 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn new() -> Events {
         let mut events = MaybeUninit::<Events>::uninit();
-        // The compiler fills a literal with a `count` of 0 with zeros as a whole, 12 KiB each time.
+        // For a literal, the compiler would zero all 12 KiB each time.
         // SAFETY: a field of `events`; the other one may be uninitialised.
         unsafe {
             (&raw mut (*events.as_mut_ptr()).count).write(0);
@@ -57,7 +57,7 @@ impl Poller {
         self.fd
     }
 
-    /// Closes it; nothing of what the parent polls changes.
+    /// Closes it without a change to what the parent polls.
     pub(crate) fn abandon(&mut self) {
         if self.fd != -1 {
             fd::close_quietly(self.fd);
@@ -79,10 +79,10 @@ impl Poller {
 
     pub(crate) fn set(&mut self, fd: c_int, registered: bool, interest: u32, token: u64) -> Result {
         let (first, second, if_error) = if registered {
-            // Gone if the descriptor was closed and opened again behind the loop's back.
+            // The registration is gone if the descriptor was closed and opened again unseen.
             (libc::EPOLL_CTL_MOD, libc::EPOLL_CTL_ADD, Errno::ENOENT)
         } else {
-            // There if it is shared with a process that was forked.
+            // The registration is there if a forked process shares the descriptor.
             (libc::EPOLL_CTL_ADD, libc::EPOLL_CTL_MOD, Errno::EEXIST)
         };
         match self.control(first, fd, interest, token) {
@@ -91,7 +91,7 @@ impl Poller {
         }
     }
 
-    pub(crate) fn forget(&mut self, fd: c_int) {
+    pub(crate) fn deregister(&mut self, fd: c_int) {
         // The descriptor may be closed already, and with it its registration.
         let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
     }
@@ -99,7 +99,7 @@ impl Poller {
     pub(crate) fn probe(&mut self, fd: c_int) -> Result {
         match self.control(libc::EPOLL_CTL_ADD, fd, 0, u64::MAX) {
             Ok(()) => {
-                self.forget(fd);
+                self.deregister(fd);
                 Ok(())
             }
             Err(Errno::EEXIST) => Ok(()),
@@ -131,8 +131,8 @@ impl Poller {
         } else {
             core::ptr::null()
         };
-        // The call that libuv makes: a sandbox may allow no other.
-        // SAFETY: `list` has room for BATCH events, and the mask is null or lives as long.
+        // libuv makes this system call, and a sandbox may allow no other.
+        // SAFETY: `list` has room for EVENT_BATCH events, and the mask is null or lives as long.
         let count =
             unsafe { libc::epoll_pwait(self.fd, list, EVENT_BATCH as c_int, timeout, mask) };
         match cvt(count) {

@@ -1,29 +1,28 @@
-//! Pollers: who tells the loop which descriptors are ready.
+//! Pollers: they find out which descriptors are ready.
 //!
-//! The contract, which each backend keeps in a file of its own under the same names:
+//! Each backend is a file with the same names inside, and keeps this contract:
 //!
-//! - `Poller::new()` makes one; `Poller::fd()` is what `uv_backend_fd` answers and becomes readable
-//!   when something is ready. Dropping the poller closes it.
+//! - `Poller::new()` makes one. `Poller::fd()` is the result of `uv_backend_fd`; it becomes
+//!   readable when something is ready. Dropping the poller closes it.
 //! - `Poller::set(fd, registered, interest, token)` makes the poller report readiness for `fd` as
-//!   events that carry `token`: level-triggered, unless the interest has the bit `EDGE`. `registered`
-//!   says whether `fd` was set before and not forgotten.
-//!   `ENOMEM` and `ENOSPC` are the system's lacks, and say nothing about `fd`; what the poller knew
-//!   before stays.
-//! - `Poller::forget(fd)` ends that, at once, so that `fd` may be closed or used for something else.
-//! - `Poller::abandon()` closes one that a forked child shares with its parent, whose poller stays
-//!   as it is. There is none then: to set anything is `ENOMEM`, and a wait is one without events.
-//! - `Poller::probe(fd)` says whether the descriptor can be polled at all (files cannot).
+//!   events that carry `token`: level-triggered, unless the interest has the bit `EDGE`.
+//!   `registered` says whether `fd` was set before and not deregistered. `ENOMEM` and `ENOSPC` are
+//!   lacks of the system, and say nothing about `fd`; the poller then keeps what it had.
+//! - `Poller::deregister(fd)` ends that at once, so that `fd` may be closed or used for something
+//!   else.
+//! - `Poller::abandon()` closes a poller that a forked child shares with its parent, and changes
+//!   nothing for the parent. From then on `set` fails with `ENOMEM`, and a wait has no events.
+//! - `Poller::probe(fd)` is `Ok` if the descriptor can be polled at all. A file cannot.
 //! - `Poller::wait(events, timeout, block_sigprof)` waits up to `timeout` milliseconds (−1: for
-//!   ever) and fills `events`; a wait that is interrupted, or cannot be had at the moment, is one
-//!   without events.
-//! - `Poller::refine(fd, interest, token, mode)`, of the portable one, says what exactly is ready
-//!   after an event.
+//!   ever) and fills `events`. A wait that is interrupted, or that the system refuses, has no
+//!   events.
+//! - `Poller::refine(fd, interest, token, mode)` exists in the portable backend. After an event it
+//!   returns what exactly is ready.
 //!
 //! Interest and readiness are the bits of poll(2) below. `ERROR` and `HANG_UP` are reported
-//! whether asked for or not.
+//! without being asked for.
 //!
-//! An accelerator such as io_uring hangs off a backend (its ring's descriptor is one of those
-//! polled) and is a sibling file here.
+//! An accelerator such as io_uring is a sibling file here. The poller polls its descriptor, too.
 
 #[cfg(not(feature = "portable-poller"))]
 mod epoll;
@@ -48,21 +47,21 @@ pub(crate) mod ready {
     pub(crate) const HANG_UP: u32 = libc::POLLHUP as u32;
     pub(crate) const PEER_CLOSED: u32 = libc::POLLRDHUP as u32;
 
-    /// Added to an interest: an event for each change to readiness, not as long as there is some.
-    /// 0 where the poller cannot do that.
+    /// A bit of an interest: an event for each change of readiness, not for as long as it lasts. 0
+    /// where the poller cannot do that.
     #[cfg(not(feature = "portable-poller"))]
     pub(crate) const EDGE: u32 = libc::EPOLLET as u32;
     #[cfg(feature = "portable-poller")]
     pub(crate) const EDGE: u32 = 0;
 
-    /// What a watcher can ask for.
+    /// All that a watcher can ask for.
     pub(crate) const REQUESTABLE: u32 = READABLE | PRIORITY | WRITABLE | PEER_CLOSED;
 }
 
-/// How many events one wait takes.
+/// The number of events that one wait can return.
 pub(crate) const EVENT_BATCH: usize = 1024;
 
-/// What of `interest` is ready on `fd` right now, asked of poll(2); `ERROR` where it is closed.
+/// The part of `interest` that is ready on `fd` now, by poll(2); `ERROR` if `fd` is closed.
 pub(crate) fn readiness(fd: c_int, interest: u32) -> u32 {
     let mut entry = libc::pollfd {
         fd,
@@ -84,7 +83,7 @@ pub(crate) fn readiness(fd: c_int, interest: u32) -> u32 {
     }
 }
 
-/// Waits for nothing but the end of `timeout` milliseconds (−1: for ever).
+/// Blocks for `timeout` milliseconds (−1: for ever), without events.
 fn pause(timeout: c_int) {
     // SAFETY: no descriptors are passed.
     unsafe { libc::poll(core::ptr::null_mut(), 0, timeout) };

@@ -1,8 +1,8 @@
-//! The second backend, on the `polling` crate (feature `portable-poller`): all tests pass on it, too,
-//! so that nothing relies on more than the contract of pollers.
+//! The second backend, on the `polling` crate (feature `portable-poller`). All tests pass on it,
+//! too, so nothing relies on more than the contract of pollers.
 //!
-//! `polling` knows readable and writable only; what exactly is ready is asked of poll(2) with a
-//! zero timeout, one call per event. It takes memory from the process's global allocator.
+//! `polling` reports only readable and writable. What exactly is ready is found by poll(2) with a
+//! zero timeout, one call per event. The crate takes memory from the process's global allocator.
 
 use core::ffi::c_int;
 use core::num::NonZeroUsize;
@@ -16,7 +16,7 @@ use crate::errors::{Errno, Result};
 use crate::sys::fd;
 
 pub(crate) struct Poller {
-    /// `None` when it is abandoned.
+    /// The crate's poller; `None` when it is abandoned.
     inner: Option<polling::Poller>,
 }
 
@@ -55,25 +55,26 @@ fn errno(error: std::io::Error) -> Errno {
     Errno::from_system(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// How long a wait that the system refuses is put off, in milliseconds.
-const MOST_MS: c_int = 10;
+/// How long to pause when the system refuses a wait, in milliseconds.
+const MAX_REFUSED_WAIT_MS: c_int = 10;
 
 /// Marks the token of a registration that waits for the peer's end, but not for data, and is
-/// level-triggered at the moment. Above any descriptor, below the generation.
-const LEVEL: u64 = 1 << 31;
+/// level-triggered at the moment. The bit is above any descriptor, and below the generation.
+const LEVEL_TRIGGERED_BIT: u64 = 1 << 31;
 
-/// Waits for the peer's end, but not for data, which the crate cannot tell apart.
+/// Whether `interest` is in the peer's end, but not in data. The crate does not distinguish the
+/// two.
 fn is_peer_only(interest: u32) -> bool {
     interest & (ready::READABLE | ready::PEER_CLOSED) == ready::PEER_CLOSED
 }
 
-/// The interest in the crate's terms. Who waits for the peer's end only is told of each arrival
-/// once while there is nothing to report: level-triggered, unread data would wake the loop for ever.
+/// The interest in the crate's terms. Unread data makes a level-triggered poller wake the loop for
+/// ever. So interest in the peer's end alone is edge-triggered while there is nothing to report.
 fn request(interest: u32, token: u64) -> (Event, PollMode) {
     let readable = interest & (ready::READABLE | ready::PEER_CLOSED) != 0;
     let mut event = Event::new(token as usize, readable, interest & ready::WRITABLE != 0);
     event.set_priority(interest & ready::PRIORITY != 0);
-    if is_peer_only(interest) && token & LEVEL == 0 {
+    if is_peer_only(interest) && token & LEVEL_TRIGGERED_BIT == 0 {
         (event, PollMode::Edge)
     } else {
         (event, PollMode::Level)
@@ -85,7 +86,7 @@ impl Poller {
         let make = || polling::Poller::new().map_err(errno);
         let mut inner = make()?;
         if inner.as_raw_fd() <= libc::STDERR_FILENO {
-            // The crate has descriptors that cannot be moved; these come after the poller's own.
+            // The crate has descriptors that cannot be moved; they come after the poller's own.
             drop(inner);
             inner = fd::with_standard_taken(make)??;
         }
@@ -100,8 +101,8 @@ impl Poller {
         self.inner.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    /// Dropping it would take the crate's own descriptors out of what the parent polls: only the
-    /// poller's own is closed, those few stay open in the child.
+    /// Closes the poller's own descriptor. Dropping the crate's poller would deregister its other
+    /// descriptors from what the parent polls. So those few stay open in the child.
     pub(crate) fn abandon(&mut self) {
         if let Some(inner) = self.inner.take() {
             let own = inner.as_raw_fd();
@@ -137,7 +138,7 @@ impl Poller {
         result.map_err(errno)
     }
 
-    pub(crate) fn forget(&mut self, fd: c_int) {
+    pub(crate) fn deregister(&mut self, fd: c_int) {
         if let Ok(inner) = self.inner() {
             // SAFETY: only borrowed for the call.
             let _ = inner.delete(unsafe { BorrowedFd::borrow_raw(fd) });
@@ -150,7 +151,7 @@ impl Poller {
         }
         match self.add(fd, Event::none(0), PollMode::Level) {
             Ok(()) => {
-                self.forget(fd);
+                self.deregister(fd);
                 Ok(())
             }
             Err(Errno::EEXIST) => Ok(()),
@@ -179,40 +180,51 @@ impl Poller {
         match result.map_err(errno) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(Errno::EBADF) => return Err(Errno::EBADF),
-            // The crate registers descriptors of its own in each wait, which the system may refuse.
-            // What it had found by then is there.
+            // The crate registers descriptors of its own in each wait, which the system may
+            // refuse. The events found before that are there.
             Err(_) if !events.raw.is_empty() => {}
-            // Nothing will end that before its time.
+            // No event can end this pause.
             Err(_) => pause(if timeout < 0 {
-                MOST_MS
+                MAX_REFUSED_WAIT_MS
             } else {
-                timeout.min(MOST_MS)
+                timeout.min(MAX_REFUSED_WAIT_MS)
             }),
         }
         for event in events.raw.iter() {
             let token = event.key as u64;
-            let mode = if token & LEVEL != 0 { LEVEL as u32 } else { 0 };
-            events.list[events.count] = (token & !LEVEL, mode);
+            let mode = if token & LEVEL_TRIGGERED_BIT != 0 {
+                LEVEL_TRIGGERED_BIT as u32
+            } else {
+                0
+            };
+            events.list[events.count] = (token & !LEVEL_TRIGGERED_BIT, mode);
             events.count += 1;
         }
         Ok(())
     }
 
-    /// Replaces "something is ready", reported in a `mode`, by what exactly is; and reports that
-    /// anew in each wait as long as something is.
+    /// Replaces "something is ready", reported in a `mode`, by what exactly is ready. As long as
+    /// something is ready, each wait reports it.
     pub(crate) fn refine(&mut self, fd: c_int, interest: u32, token: u64, mode: u32) -> u32 {
         let ready = readiness(fd, interest);
-        let is_level = mode & LEVEL as u32 != 0;
+        let is_level = mode & LEVEL_TRIGGERED_BIT as u32 != 0;
         if is_peer_only(interest) && is_level != (ready != 0) {
-            let (event, mode) = request(interest, if is_level { token } else { token | LEVEL });
-            // The next arrival is another occasion.
+            let (event, mode) = request(
+                interest,
+                if is_level {
+                    token
+                } else {
+                    token | LEVEL_TRIGGERED_BIT
+                },
+            );
+            // The next arrival is reported again.
             let _ = self.modify(fd, event, mode);
         }
         ready
     }
 }
 
-/// Blocks or unblocks SIGPROF in this thread; says whether it was unblocked before.
+/// Blocks or unblocks SIGPROF in this thread; returns whether it was unblocked before.
 fn change_sigprof(how: c_int) -> bool {
     // SAFETY: all-zero sets are valid memory for the calls, which write to them only.
     unsafe {

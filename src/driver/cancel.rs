@@ -11,7 +11,7 @@ use crate::request::Request;
 use crate::stream::Write;
 use crate::work::pool;
 
-/// Takes a request back that no worker has begun with.
+/// Cancels a request that no worker has started. `UV_EBUSY` where one has.
 fn cancel(request: Request) -> Result {
     let raw = request.raw();
     // SAFETY: in each arm the type says what the memory is.
@@ -25,19 +25,19 @@ fn cancel(request: Request) -> Result {
             UV_WRITE => return Write::from_ptr(raw.cast()).cancel(),
             _ => return Err(Errno::EINVAL),
         };
-        // Nothing of these is done on the loop's thread.
+        // None of these jobs is done inline, so there is nothing to undo.
         pool::cancel(work, || Ok(()))
     }
 }
 
 // C entry points
 
-/// Cancels a pending file system, name, random, work or write request. Its callback runs in a later
-/// iteration of the loop with `UV_ECANCELED`. A write may have been done in part, which
-/// `uv_write_nwritten` tells; cancelling a write that is done has no effect.
+/// Cancels a pending file system, name, random, work or write request. Its callback runs in a
+/// later iteration of the loop with `UV_ECANCELED`. A write may be done in part:
+/// `uv_write_nwritten` returns how much. Cancelling a write that is done has no effect.
 ///
-/// Returns 0, `UV_EBUSY` when it is being worked on or done (a write: when its stream is closing),
-/// or `UV_EINVAL` for other requests.
+/// Returns 0 or an error: `UV_EBUSY` when the request is running or done (a write: when its stream
+/// is closing), `UV_EINVAL` for other requests.
 ///
 /// <https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel>
 ///

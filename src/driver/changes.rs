@@ -1,13 +1,15 @@
-//! Changes of interest: how the poller comes to know them, and what happens where it refuses.
+//! Changes of interest: when they reach the poller, and what happens if it refuses one.
 //!
-//! They are collected and applied right before the loop polls, so that starting and stopping within
-//! one iteration costs nothing.
+//! They are collected and applied right before the loop polls, so that starting and stopping
+//! within one iteration costs no system call.
 //!
-//! A refusal for want of memory or room (`ENOMEM`, `ENOSPC`) says nothing about the descriptor: no
-//! owner hears of it, the change waits for the end of a backoff, and until then what the poller knew
-//! before stays in force. Any other refusal is final. The owner of a poll handle is told; for the
-//! others there is poll(2), which knows what is ready whether the poller does or not: files always
-//! are, and a sandbox may forbid to watch what it does not forbid to use.
+//! A refusal for lack of memory or space (`ENOMEM`, `ENOSPC`) says nothing about the descriptor.
+//! The owner does not learn of it. The change waits for the end of a backoff, and until then the
+//! poller keeps what it had before.
+//!
+//! Any other refusal is final. To the owner of a poll handle it is reported. For other owners
+//! poll(2) replaces the poller: it finds what is ready whether or not the poller can. Files, for
+//! instance, are always ready, and a sandbox may forbid `epoll_ctl` but allow reads.
 
 use super::dispatch::refuse;
 use crate::errors::Errno;
@@ -16,14 +18,14 @@ use crate::event_loop::io::Io;
 use crate::list::{self, List};
 
 impl Loop {
-    /// Has the poller know what changed, and what waited for the end of a backoff that is over. Says
-    /// whether an owner was told of something; there may be more to tell then.
+    /// Applies changed interest, and what waited for a backoff that is now over. Returns whether
+    /// something was reported to an owner. There may be more to report then.
     pub(super) fn apply_changes(self) -> bool {
         self.end_backoff();
         if self.changed_watchers().is_empty() {
             return false;
         }
-        let mut any_told = false;
+        let mut any_reported = false;
         let mut local = list::head();
         // SAFETY: `local` outlives the walk, which leaves it empty.
         let todo = unsafe { List::from_ptr(&raw mut local) };
@@ -33,14 +35,14 @@ impl Loop {
             match self.descriptors(|all| all.apply(io)) {
                 Ok(()) => {}
                 Err(error) if is_shortage(error) => self.apply_later(io),
-                Err(error) => any_told |= refuse(self, io, error),
+                Err(error) => any_reported |= refuse(self, io, error),
             }
         }
-        any_told
+        any_reported
     }
 
-    /// There was an event that `io` has no interest in. If that is because its change was refused,
-    /// there would be no end of them.
+    /// Handles an event that `io` has no interest in. If the change of its interest was refused,
+    /// such events would not stop. So the watcher is taken out of the poller.
     pub(super) fn ignore_event(self, io: Io) {
         if io.is_changed() && !self.backed_off().is_empty() {
             self.descriptors(|all| all.withdraw(io));

@@ -20,7 +20,7 @@ use crate::timer::Timer;
 use crate::udp::Udp;
 use crate::view::get;
 
-/// Stops what the handle does, by kind.
+/// Stops a handle, by kind.
 fn undo(handle: Handle) {
     let raw = handle.raw();
     // SAFETY: in each arm the type says what the memory is.
@@ -45,8 +45,8 @@ fn undo(handle: Handle) {
     }
 }
 
-/// Ends a closing handle's life: its requests get their callbacks, then the close callback
-/// runs, after which the memory is the caller's.
+/// Finishes closing a handle: its requests get their callbacks, then the close callback runs.
+/// After that the memory is the caller's.
 pub(super) fn finish_close(handle: Handle) {
     let raw = handle.raw();
     handle.add(flags::CLOSED);
@@ -70,7 +70,7 @@ pub(super) fn finish_close(handle: Handle) {
 
 /// Closes a handle. `close_cb`, which may be `NULL`, is called in a later phase of the loop; only
 /// then may the memory be released. Requests in progress get their callbacks with `UV_ECANCELED`
-/// before it. A second close of the same handle has no effect.
+/// before it. A second close has no effect.
 ///
 /// <https://docs.libuv.org/en/v1.x/handle.html#c.uv_close>
 ///

@@ -1,4 +1,4 @@
-//! Which owner of a watcher is told of readiness.
+//! Delivers readiness to the owner of a watcher.
 
 use crate::abi::*;
 use crate::async_handle;
@@ -13,7 +13,7 @@ use crate::stream::Stream;
 use crate::udp::Udp;
 use crate::view::owner;
 
-/// Tells the owner.
+/// Delivers readiness to the watcher's owner, by kind.
 pub(super) fn dispatch(event_loop: Loop, io: Io, readiness: u32) {
     let raw = io.raw();
     match io.kind() {
@@ -36,12 +36,14 @@ pub(super) fn dispatch(event_loop: Loop, io: Io, readiness: u32) {
     }
 }
 
-/// The poller refuses the descriptor for good: tells the owner of what is ready all the same. The
-/// poller is asked again, since the number may come to stand for something else: at once while there
-/// is something to do, and after a backoff else. Says whether anybody was told.
+/// Handles a final refusal by the poller. A poll handle fails with `error`. To other owners
+/// readiness found by poll(2) is delivered instead.
+///
+/// The change is applied again later, since the descriptor's number may be reused: at once if
+/// something was ready, otherwise after a backoff. Returns whether anything was delivered.
 pub(super) fn refuse(event_loop: Loop, io: Io, error: Errno) -> bool {
     if error == Errno::EBADF {
-        io.is_forgotten();
+        io.mark_unregistered();
     }
     if io.kind() == Watcher::Poll as usize {
         // SAFETY: the kind says whose member the watcher is.
@@ -49,12 +51,12 @@ pub(super) fn refuse(event_loop: Loop, io: Io, error: Errno) -> bool {
         return true;
     }
     let readiness = readiness(io.fd(), io.interest());
-    if readiness == 0 || io.is_the_loops_own() {
+    if readiness == 0 || io.is_internal() {
         event_loop.apply_later(io);
     } else {
         event_loop.changed_watchers().push_back(io.changed_link());
     }
-    // Whoever was sent a message looks for it anyway.
+    // Messages are delivered whenever the loop polls, whatever the eventfd's readiness.
     if readiness == 0 || io.is_async() {
         return false;
     }

@@ -20,7 +20,7 @@ use crate::view::{addr, set};
 use crate::work::pool;
 
 impl Loop {
-    /// Makes caller's memory a loop; `data` is left alone.
+    /// Turns the caller's memory into a loop; `data` is left alone.
     fn init(self) -> Result {
         let internals = alloc::boxed(Internals::new()?)?;
         self.init_fields();
@@ -29,7 +29,7 @@ impl Loop {
         self.inline_completions().init();
         self.backed_off().init();
         self.update_time();
-        // Asks for the number of processors, which a sandbox may not allow any more later.
+        // This queries the number of processors, which a sandbox may forbid later.
         spin::window_ns();
         self.init_parts().inspect_err(|_| self.drop_internals())
     }
@@ -125,12 +125,12 @@ impl Loop {
         self.drop_internals();
     }
 
-    /// Makes all that a forked child shares with its parent its own. Where something cannot be had,
-    /// the rest is done all the same, and it may be tried again: nothing is the parent's any more.
+    /// Replaces everything that a forked child shares with its parent. On an error the rest is
+    /// still done, nothing is shared any more, and the call may be repeated.
     fn fork(self) -> Result {
         let poller = self.descriptors(|all| all.fork(|io| io.requeue(self)));
         set!(self.backend_fd = self.descriptors(|all| all.poller_fd()));
-        // A child may be about to enter a sandbox.
+        // The child may be about to enter a sandbox.
         self.allowance(|allowance| *allowance = Allowance::new());
         let asyncs = async_handle::loop_fork(self);
         process::loop_fork(self);
@@ -145,7 +145,7 @@ impl Loop {
             // Only the profiler's signal can be kept from interrupting the poller.
             UV_LOOP_BLOCK_SIGNAL if argument == libc::SIGPROF => BLOCK_SIGPROF,
             UV_LOOP_BLOCK_SIGNAL => return Err(Errno::EINVAL),
-            // Accepted for the day there is a ring; without one there is nothing to turn on.
+            // There is no ring, so there is nothing to turn on.
             UV_LOOP_USE_IO_URING_SQPOLL => 0,
             _ => return Err(Errno::ENOSYS),
         };
@@ -154,18 +154,18 @@ impl Loop {
     }
 }
 
-/// The default loop, once it has been asked for.
+/// The default loop, once it was made.
 static DEFAULT_LOOP: AtomicPtr<uv_loop_t> = AtomicPtr::new(core::ptr::null_mut());
 
 struct DefaultLoopMemory(core::cell::UnsafeCell<core::mem::MaybeUninit<uv_loop_t>>);
 
-// SAFETY: handed out as a pointer only; who uses it from which thread is the program's matter.
+// SAFETY: handed out as a pointer only; the program decides which thread uses it.
 unsafe impl Sync for DefaultLoopMemory {}
 
 static DEFAULT_LOOP_MEMORY: DefaultLoopMemory =
     DefaultLoopMemory(core::cell::UnsafeCell::new(core::mem::MaybeUninit::zeroed()));
 
-/// The default loop, made at the first call; null when that fails.
+/// The default loop, made by the first call; null if that fails.
 pub(super) fn default_loop() -> *mut uv_loop_t {
     let existing = DEFAULT_LOOP.load(Ordering::Acquire);
     if !existing.is_null() {
@@ -182,8 +182,8 @@ pub(super) fn default_loop() -> *mut uv_loop_t {
 
 // C entry points
 
-/// The default loop, made at the first call; `NULL` when that fails. It is an ordinary loop that
-/// the library holds for convenience, no more thread-safe than others.
+/// The default loop, made by the first call; `NULL` if that fails. The library keeps it for
+/// convenience; otherwise it is an ordinary loop, and no more thread-safe than others.
 ///
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_default_loop>
 #[unsafe(no_mangle)]
@@ -191,7 +191,7 @@ pub extern "C" fn uv_default_loop() -> *mut uv_loop_t {
     default_loop()
 }
 
-/// Makes `loop` a loop.
+/// Initialises a loop.
 ///
 /// Returns 0 or an error, such as `UV_ENOMEM`, `UV_EMFILE` or `UV_ENFILE`.
 ///
@@ -205,9 +205,9 @@ pub unsafe extern "C" fn uv_loop_init(r#loop: *mut uv_loop_t) -> c_int {
     unsafe { Loop::from_ptr(r#loop) }.init().into_code()
 }
 
-/// Releases what the loop holds; its memory is the caller's again.
+/// Releases what the loop owns. Its memory is the caller's again.
 ///
-/// Returns 0, or `UV_EBUSY` while it has open handles or requests under way.
+/// Returns 0, or `UV_EBUSY` while it has open handles or active requests.
 ///
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_close>
 ///
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn uv_loop_close(r#loop: *mut uv_loop_t) -> c_int {
     unsafe { Loop::from_ptr(r#loop) }.close().into_code()
 }
 
-/// Allocates and initialises a loop; `NULL` when that fails. Deprecated: use `uv_loop_init`.
+/// Allocates and initialises a loop; `NULL` if that fails. Deprecated: use `uv_loop_init`.
 ///
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_loop_init>
 #[unsafe(no_mangle)]
@@ -230,7 +230,7 @@ pub extern "C" fn uv_loop_new() -> *mut uv_loop_t {
     }
     // SAFETY: memory of the right size, just allocated.
     if unsafe { Loop::from_ptr(memory) }.init().is_err() {
-        // SAFETY: allocated above, and nobody else has it.
+        // SAFETY: allocated above, and there is no other pointer to it.
         unsafe { alloc::free(memory.cast()) };
         return core::ptr::null_mut();
     }
@@ -274,7 +274,7 @@ pub unsafe extern "C" fn uv_loop_configure(
     option: uv_loop_option,
     argument: c_int,
 ) -> c_int {
-    // C calls it as a variadic, with one `int` or none: these processors pass that alike.
+    // C calls it as a variadic function, with one `int` or none. These processors pass both alike.
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     compile_error!("uv_loop_configure: variadic arguments may be passed differently here");
     // SAFETY: common pointer contract.
@@ -283,9 +283,8 @@ pub unsafe extern "C" fn uv_loop_configure(
         .into_code()
 }
 
-/// Makes a loop usable in a child after `fork()`. Call it before anything else of the loop is
-/// used there. Where it fails, nothing is shared with the parent any more all the same, and it may be
-/// called again.
+/// Makes a loop usable in a child after `fork()`. Call it there before any other use of the loop.
+/// If it fails, nothing is shared with the parent any more, and it may be called again.
 ///
 /// Returns 0 or an error, such as `UV_EMFILE`.
 ///

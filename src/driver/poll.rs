@@ -1,9 +1,9 @@
-//! Polling: waiting for readiness and for messages, and telling those concerned.
+//! Polling: waits for readiness and messages, and delivers them.
 //!
-//! *Messages* are what does not come through a descriptor: sent async handles, and jobs that are
-//! done. They are looked for whenever the loop polls. While it sleeps in the poller, whoever has a
-//! message for it calls it (`event_loop/wakeup.rs`). Before it sleeps it may spin for a while, where
-//! that costs less (`spin/`).
+//! *Messages* do not come through descriptors: they are sent async handles, and completions of
+//! jobs. They are delivered whenever the loop polls. While it blocks in the poller, the sender of
+//! a message wakes it (`event_loop/wakeup.rs`). Before it blocks it may spin for a while, if that
+//! costs less (`spin/`).
 //!
 //! <https://docs.libuv.org/en/v1.x/design.html#the-i-o-loop>
 
@@ -21,12 +21,12 @@ use crate::sys::clock;
 use crate::view::get;
 use crate::work::completions;
 
-/// How often full batches are taken in a row before the other phases get their turn.
-const FULL_BATCHES: u32 = 48;
-/// How many iterations in a row may leave the poller out because there are messages.
-const SKIPS: u32 = 16;
+/// How many full batches one iteration takes before the other phases get their turn.
+const MAX_FULL_BATCHES: u32 = 48;
+/// How many iterations in a row may skip the poller because there are messages.
+const MAX_SKIPPED_POLLS: u32 = 16;
 
-/// What a look at the events brought.
+/// What one delivery of messages and events came to.
 struct Dispatched {
     seen: u64,
     any_signal: bool,
@@ -41,10 +41,11 @@ impl Loop {
             || completions::any(self)
     }
 
-    /// Waits for readiness and messages, and tells those concerned.
+    /// Waits for readiness and messages, at most `timeout` milliseconds (−1: for ever), and
+    /// delivers them.
     pub(super) fn poll(self, timeout: c_int, mode: uv_run_mode) {
-        let any_told = self.apply_changes();
-        let is_urgent = any_told || self.has_messages();
+        let any_reported = self.apply_changes();
+        let is_urgent = any_reported || self.has_messages();
         let timeout = if is_urgent { 0 } else { timeout };
         let mut timeout = process::longest_wait(self, timeout);
         if timeout == 0 && mode == UV_RUN_DEFAULT && self.may_skip_poller() {
@@ -53,34 +54,34 @@ impl Loop {
         }
         let mut deadline = (timeout > 0).then(|| self.now().saturating_add(timeout as u64));
         let mut events = Events::new();
-        // With idle time measured, a first look that does not wait tells events that were there
-        // already from events that were waited for.
-        let mut looking = self.measures_idle_time();
-        let mut batches = FULL_BATCHES;
+        // Idle time is measured: a first wait of no time finds the events that nothing waited for.
+        let mut peeking = self.measures_idle_time();
+        let mut batches = MAX_FULL_BATCHES;
         loop {
-            let slice = if looking {
+            let slice = if peeking {
                 0
             } else {
                 self.within_backoff(timeout)
             };
             self.wait(&mut events, slice);
-            let count = self.dispatch_all(&events, looking);
+            let count = self.dispatch_all(&events, peeking);
             if count.any_signal {
                 return;
             }
             if count.seen > 0 {
                 batches -= 1;
                 if events.len() == EVENT_BATCH && batches > 0 {
-                    // What the callbacks have started is for the next iteration: no sleep any more.
+                    // What the callbacks have started is for the next iteration, so from here on
+                    // nothing blocks.
                     timeout = 0;
                     deadline = None;
-                    looking = false;
+                    peeking = false;
                     continue;
                 }
                 return;
             }
-            if looking && timeout != 0 {
-                looking = false;
+            if peeking && timeout != 0 {
+                peeking = false;
                 continue;
             }
             if self.apply_changes() {
@@ -96,9 +97,9 @@ impl Loop {
         }
     }
 
-    /// Whether this iteration need not ask the poller: because it knows no descriptor but the one
-    /// that messages call the loop by, or, for a few iterations within the same millisecond, because
-    /// there are messages to tell.
+    /// Whether this iteration may skip the poller. It may if the poller has no descriptor but the
+    /// eventfd that wakes the loop. It also may if there are messages, for a few iterations within
+    /// one millisecond.
     fn may_skip_poller(self) -> bool {
         if !self.watches_descriptors() {
             return true;
@@ -107,18 +108,18 @@ impl Loop {
         self.has_messages()
             && self.waiting(|waiting| {
                 waiting.skipped += 1;
-                waiting.skipped <= SKIPS && waiting.polled_at == now
+                waiting.skipped <= MAX_SKIPPED_POLLS && waiting.polled_at_ms == now
             })
     }
 
-    /// Whether the poller knows more descriptors than the loop's own eventfd.
+    /// Whether the poller has other descriptors than the loop's own eventfd.
     fn watches_descriptors(self) -> bool {
         get!(self.nfds) > 1
     }
 
     fn deliver_without_polling(self) {
         let any = self.has_messages();
-        // Whoever asks for the time now gets what it is after polling.
+        // A program that reads the time now gets what it is after polling.
         if any || !self.check_handles().is_empty() {
             self.update_time();
         }
@@ -130,17 +131,17 @@ impl Loop {
         }
     }
 
-    /// Waits for events and messages.
+    /// Waits for events and messages, at most `timeout` milliseconds (−1: for ever).
     fn wait(self, events: &mut Events, timeout: c_int) {
         if timeout == 0 {
-            self.ask_poller(events, 0);
+            self.poll_events(events, 0);
             self.update_time();
         } else {
             self.wait_for_some(events, timeout);
         }
         let now = self.now();
         self.waiting(|waiting| {
-            waiting.polled_at = now;
+            waiting.polled_at_ms = now;
             waiting.skipped = 0;
         });
     }
@@ -149,7 +150,7 @@ impl Loop {
         if self.measures_idle_time() {
             self.metrics().enter_poller();
         }
-        // Spinning may find messages only, and then has not asked for events.
+        // Spinning may end with messages, without having polled for events.
         events.clear();
         let spins = self.waiting(|waiting| waiting.waiter.should_spin());
         let spun = match spins {
@@ -164,7 +165,7 @@ impl Loop {
         self.waiting(|waiting| waiting.waiter.waited(now_ns, spun));
     }
 
-    /// Whether there is anything, without waiting for it.
+    /// Polls once for messages and events without waiting; whether there are any.
     fn poll_once(self, events: &mut Events) -> bool {
         if self.has_messages() {
             return true;
@@ -172,19 +173,19 @@ impl Loop {
         if !self.watches_descriptors() {
             return false;
         }
-        self.ask_poller(events, 0);
+        self.poll_events(events, 0);
         events.len() > 0
     }
 
     fn block(self, events: &mut Events, timeout: c_int) {
         self.asyncs().begin_blocking();
-        // What came before that was not announced.
+        // Messages from before did not wake the loop.
         let timeout = if self.has_messages() { 0 } else { timeout };
-        self.ask_poller(events, timeout);
+        self.poll_events(events, timeout);
         self.asyncs().end_blocking();
     }
 
-    fn ask_poller(self, events: &mut Events, timeout: c_int) {
+    fn poll_events(self, events: &mut Events, timeout: c_int) {
         let block_sigprof = self.blocks_sigprof();
         let result = self.descriptors(|all| all.wait(events, timeout, block_sigprof));
         if result.is_err() {
@@ -192,9 +193,9 @@ impl Loop {
         }
     }
 
-    /// Delivers messages, then readiness. A message that was sent before data was written is so
-    /// delivered before the data is; what callbacks send is for the next iteration. The signal
-    /// watcher comes last: a child's output is read before its exit is reported.
+    /// Delivers messages, then readiness. So a message that was sent before data was written
+    /// arrives before the data. What callbacks send is for the next iteration. The signal watcher
+    /// comes last: a child's output is read before its exit is reported.
     fn dispatch_all(self, events: &Events, were_waiting: bool) -> Dispatched {
         let mut done = Dispatched {
             seen: 0,
@@ -235,7 +236,7 @@ impl Loop {
         done
     }
 
-    /// Calls those whose jobs are done and the async handles that were sent; how many.
+    /// Delivers completions and sent async handles; returns how many.
     fn deliver_messages(self) -> u64 {
         async_handle::begin(self);
         let done = completions::deliver_all(self);

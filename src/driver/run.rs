@@ -16,11 +16,12 @@ use crate::prepare_check_idle;
 use crate::timer;
 use crate::view::{get, set};
 
-/// How often the pending phase is repeated after polling: callbacks of writes that were done at
-/// once should not wait for the next iteration, nor keep the loop to themselves.
-const PENDING_ROUNDS: u32 = 8;
-/// And not after so many: who sends from his callbacks would leave those who receive behind.
-const MANY_PENDING: usize = 256;
+/// How often the pending phase is repeated after polling. Callbacks of writes that completed
+/// inline need not wait for the next iteration, but must not starve the other phases.
+const MAX_PENDING_ROUNDS: u32 = 8;
+/// The pending phase is not repeated after this number of callbacks. A program that sends from its
+/// callbacks would starve the handles that receive.
+const MAX_PENDING_CALLBACKS: usize = 256;
 
 impl Loop {
     pub(super) fn run(self, mode: uv_run_mode) -> c_int {
@@ -28,8 +29,8 @@ impl Loop {
         if !alive {
             self.update_time();
         }
-        // In the default mode timers that are due run before the first poll as well; the other
-        // modes poll first, once.
+        // In the default mode timers that are due run before the first poll as well. The other
+        // modes poll once, first.
         if mode == UV_RUN_DEFAULT && alive && !self.is_stopped() {
             self.update_time();
             timer::run_due(self);
@@ -50,8 +51,8 @@ impl Loop {
         alive.into()
     }
 
-    /// Messages need a call from here on, those that are there already too: who has the loop in a
-    /// poller of his own looks at its descriptor.
+    /// From here on a message wakes the loop, those that are there already included: a program may
+    /// wait for the loop's descriptor in a poller of its own.
     fn leave(self) {
         self.asyncs().begin_blocking();
         if self.has_messages() {
@@ -60,27 +61,27 @@ impl Loop {
     }
 
     fn iterate(self, mode: uv_run_mode) {
-        let can_sleep = self.pending().is_empty() && self.idle_handles().is_empty();
+        let can_block = self.pending().is_empty() && self.idle_handles().is_empty();
         self.run_pending();
         prepare_check_idle::run_idle(self);
         prepare_check_idle::run_prepare(self);
 
         let timeout = match mode {
             UV_RUN_DEFAULT => self.timeout(),
-            UV_RUN_ONCE if can_sleep => self.timeout(),
+            UV_RUN_ONCE if can_block => self.timeout(),
             _ => 0,
         };
         self.metrics().begin_iteration();
         self.poll(timeout, mode);
 
         let mut count = 0;
-        for _ in 0..PENDING_ROUNDS {
-            if self.pending().is_empty() || count >= MANY_PENDING {
+        for _ in 0..MAX_PENDING_ROUNDS {
+            if self.pending().is_empty() || count >= MAX_PENDING_CALLBACKS {
                 break;
             }
             count += self.run_pending();
         }
-        // Idle time ends here at the latest, should polling have had no event to end it.
+        // Idle time ends here at the latest: polling may have had no event to end it.
         self.metrics().leave_poller();
 
         prepare_check_idle::run_check(self);
@@ -95,19 +96,19 @@ impl Loop {
 
     /// How long polling may take, in milliseconds; −1 is for ever.
     pub(super) fn timeout(self) -> c_int {
-        let may_sleep = !self.is_stopped()
+        let may_block = !self.is_stopped()
             && (self.has_active_handles() || self.has_active_requests())
             && self.pending().is_empty()
             && self.idle_handles().is_empty()
             && self.closing_handles().is_null();
-        if may_sleep {
+        if may_block {
             timer::next_timeout(self)
         } else {
             0
         }
     }
 
-    /// Tells the watchers that are pending now; how many.
+    /// Runs the watchers that are pending now; returns how many.
     fn run_pending(self) -> usize {
         let mut local = list::head();
         // SAFETY: `local` outlives the walk, and whatever is left in it leaves it below.
@@ -138,8 +139,8 @@ impl Loop {
 /// Runs the loop: until nothing is alive in it (`UV_RUN_DEFAULT`), for one iteration that may wait
 /// (`UV_RUN_ONCE`) or for one that does not (`UV_RUN_NOWAIT`).
 ///
-/// Returns non-zero when handles or requests are still alive, which after `UV_RUN_DEFAULT` means
-/// that `uv_stop` was called. Not to be called from within a callback of the same loop.
+/// Returns non-zero when handles or requests are still alive. After `UV_RUN_DEFAULT` that means
+/// that `uv_stop` was called. A callback must not run its own loop again.
 ///
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_run>
 ///
@@ -151,8 +152,8 @@ pub unsafe extern "C" fn uv_run(r#loop: *mut uv_loop_t, mode: uv_run_mode) -> c_
     unsafe { Loop::from_ptr(r#loop) }.run(mode)
 }
 
-/// Makes `uv_run` return as soon as the current iteration is over; without waiting, if called
-/// before it polls.
+/// Makes `uv_run` return as soon as the current iteration is over. If called before the iteration
+/// polls, polling does not wait.
 ///
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_stop>
 ///

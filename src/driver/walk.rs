@@ -1,4 +1,4 @@
-//! Looking at all handles of a loop.
+//! Walking over all handles of a loop.
 //!
 //! <https://docs.libuv.org/en/v1.x/loop.html#c.uv_walk>
 
@@ -10,9 +10,9 @@ use crate::event_loop::Loop;
 use crate::handle::{self, Handle, flags};
 
 impl Loop {
-    /// Calls `each` for every handle that is not the library's own; handles may be closed, and
-    /// added, meanwhile. The list goes round once, with a mark for its end, and loses none of them
-    /// in between: a callback that forks has to find them there.
+    /// Calls `each` for every handle that is not internal. It may close and add handles. The list
+    /// is rotated once, with a mark for its end, and is complete at any moment: a callback that
+    /// forks relies on that.
     fn walk(self, each: impl Fn(Handle)) {
         // SAFETY: plain data, valid when zeroed.
         let mut mark: uv_handle_t = unsafe { core::mem::zeroed() };
@@ -32,7 +32,7 @@ impl Loop {
         }
     }
 
-    /// Prints the handles, a line each.
+    /// Prints the handles, one per line.
     fn print(self, stream: *mut libc::FILE, only_active: bool) {
         let mut link = self.handles().front();
         while let Some(at) = link {
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn uv_walk(r#loop: *mut uv_loop_t, walk_cb: uv_walk_cb, ar
 }
 
 /// Prints all handles of the loop (`NULL`: the default loop) to `stream` (`NULL`: the standard
-/// error), a line each, as `[RAI] type address`: referenced, active, internal.
+/// error), one per line, as `[RAI] type address`: referenced, active, internal.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_print_all_handles>
 ///

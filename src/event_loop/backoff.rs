@@ -1,9 +1,11 @@
-//! Backoff: watchers whose descriptors are ready, but cannot be worked on for want of something
-//! that the system lacks (descriptors, memory).
+//! Backoff: pauses for watchers whose descriptors are ready, but for which the system lacks memory
+//! or descriptors at the moment.
 //!
-//! The poller forgets a watcher that backs off; its interest stays, to be applied when the backoff
-//! is over. A change that the poller refuses for such a want waits for that as well. All watchers of a loop that back off share one end. A backoff that begins soon after
-//! the last one is twice as long as that, up to a limit.
+//! A watcher that backs off is not registered with the poller. Its interest stays, and is applied
+//! when the backoff is over. So does a change that the poller refused for such a lack.
+//!
+//! All watchers of a loop that back off share one end. A backoff that begins soon after the last
+//! one is twice as long, up to a limit.
 
 use core::ffi::c_int;
 
@@ -11,49 +13,52 @@ use super::Loop;
 use super::io::Io;
 use crate::list::List;
 
-/// Long enough for other threads to give something back.
-const FIRST_MS: u64 = 1;
-/// Ten attempts a second cost nothing, and nobody waits noticeably longer for the eleventh.
-const LONGEST_MS: u64 = 100;
-/// What begins within this time after the last backoff has the same cause.
-const RELATED_MS: u64 = 100;
+/// Long enough for other threads to release something.
+const FIRST_DELAY_MS: u64 = 1;
+/// Ten attempts a second cost nothing, and a longer pause would be noticed.
+const LONGEST_DELAY_MS: u64 = 100;
+/// A backoff that begins within this time after the last one has the same cause.
+const RELATED_WITHIN_MS: u64 = 100;
 
 /// When the last backoff of a loop ends or ended, and how long it is, in milliseconds.
 pub(super) struct Backoff {
-    end: u64,
-    length: u64,
+    end_ms: u64,
+    length_ms: u64,
 }
 
 impl Backoff {
     pub(super) fn new() -> Backoff {
-        Backoff { end: 0, length: 0 }
+        Backoff {
+            end_ms: 0,
+            length_ms: 0,
+        }
     }
 
-    /// Begins one at `now`.
+    /// Begins a backoff at `now`, in milliseconds.
     fn begin(&mut self, now: u64) {
-        self.length = match self.length {
-            0 => FIRST_MS,
-            _ if now > self.end + RELATED_MS => FIRST_MS,
-            last => (2 * last).min(LONGEST_MS),
+        self.length_ms = match self.length_ms {
+            0 => FIRST_DELAY_MS,
+            _ if now > self.end_ms + RELATED_WITHIN_MS => FIRST_DELAY_MS,
+            last => (2 * last).min(LONGEST_DELAY_MS),
         };
-        self.end = now + self.length;
+        self.end_ms = now + self.length_ms;
     }
 }
 
 impl Loop {
-    /// Watchers that back off; whoever stops or is closed leaves the list.
+    /// Watchers that back off. One that is stopped or closed leaves the list.
     pub(crate) fn backed_off(self) -> List {
         // SAFETY: an initialised loop has its internals, which stay in place.
         unsafe { List::from_ptr(&raw mut (*self.internals()).backed_off) }
     }
 
-    /// Works on the times; `work` must not call back into C.
+    /// Works on the loop's backoff; `work` must not call back into C.
     fn backoff<R>(self, work: impl FnOnce(&mut Backoff) -> R) -> R {
         // SAFETY: as in `descriptors`.
         work(unsafe { &mut (*self.internals()).backoff })
     }
 
-    /// Has what changed of the watcher's interest applied when the backoff is over.
+    /// Puts off applying a watcher's changed interest until the backoff is over.
     pub(crate) fn apply_later(self, io: Io) {
         if self.backed_off().is_empty() {
             let now = self.now();
@@ -63,17 +68,17 @@ impl Loop {
         self.backed_off().push_back(io.changed_link());
     }
 
-    /// Milliseconds until the backoff is over, if any watcher backs off.
+    /// Milliseconds until the backoff is over; `None` if no watcher backs off.
     fn backoff_timeout(self) -> Option<c_int> {
         if self.backed_off().is_empty() {
             return None;
         }
-        let end = self.backoff(|backoff| backoff.end);
-        let left = end.saturating_sub(self.now());
-        Some(left.min(LONGEST_MS) as c_int)
+        let end_ms = self.backoff(|backoff| backoff.end_ms);
+        let left = end_ms.saturating_sub(self.now());
+        Some(left.min(LONGEST_DELAY_MS) as c_int)
     }
 
-    /// How long the poller may wait that may wait for `timeout` milliseconds (−1: for ever).
+    /// Cuts a wait of `timeout` milliseconds (−1: for ever) at the end of the backoff.
     pub(crate) fn within_backoff(self, timeout: c_int) -> c_int {
         match self.backoff_timeout() {
             None => timeout,
@@ -82,7 +87,7 @@ impl Loop {
         }
     }
 
-    /// Has the interest of those that backed off applied, if the backoff is over.
+    /// Queues the interest of the watchers that backed off, if the backoff is over.
     pub(crate) fn end_backoff(self) {
         if self.backoff_timeout() != Some(0) {
             return;
@@ -104,8 +109,8 @@ mod tests {
         let mut now = 5000;
         for length in &mut lengths {
             backoff.begin(now);
-            *length = backoff.end - now;
-            now = backoff.end;
+            *length = backoff.end_ms - now;
+            now = backoff.end_ms;
         }
         assert_eq!(lengths, [1, 2, 4, 8, 16, 32, 64, 100, 100]);
     }
@@ -114,9 +119,9 @@ mod tests {
     fn it_is_short_again_after_a_while() {
         let mut backoff = Backoff::new();
         backoff.begin(0);
-        backoff.begin(backoff.end + RELATED_MS);
-        assert_eq!(backoff.length, 2);
-        backoff.begin(backoff.end + RELATED_MS + 1);
-        assert_eq!(backoff.length, 1);
+        backoff.begin(backoff.end_ms + RELATED_WITHIN_MS);
+        assert_eq!(backoff.length_ms, 2);
+        backoff.begin(backoff.end_ms + RELATED_WITHIN_MS + 1);
+        assert_eq!(backoff.length_ms, 1);
     }
 }

@@ -1,12 +1,13 @@
-//! Watchers of descriptors: what handles are interested in, and who is told.
+//! Watchers of descriptors: what handles are interested in, and which owner gets the readiness.
 //!
-//! The poller comes to know a change of interest right before the loop polls (`driver/changes.rs`). What
-//! it was told is in the watcher, beside the *generation* of its registration, which every event
-//! carries. Closing a descriptor ends its registration, so that events of one batch that were meant
-//! for the old descriptor are not taken for its successor's.
+//! Changed interest is applied right before the loop polls (`driver/changes.rs`). The watcher
+//! keeps the interest that the poller has, and the *generation* of its registration. Each event
+//! carries that generation. Closing a descriptor ends the registration, so its events in the
+//! current batch are stale, and its successor does not get them.
 //!
-//! A table finds the watcher by the number of the descriptor. A watcher that is stopped leaves it,
-//! and leaves there what the poller still knows: should it come back, nobody has to be told.
+//! A table finds the watcher by the number of the descriptor. A watcher that stops leaves its
+//! slot, and what the poller still has stays in the slot. If the watcher starts again, the poller
+//! need not be changed.
 
 use core::ffi::c_int;
 
@@ -19,11 +20,11 @@ use crate::list::List;
 use crate::sys::fd;
 use crate::view::{addr, get, owner, set, view};
 
-/// Readiness in the pending phase: the descriptor was not polled, but may be written to.
+/// Readiness of the pending phase: nothing was polled, but the descriptor may be written to.
 pub(crate) const FED: u32 = 1 << 31 | ready::WRITABLE;
 
-/// Whose member a watcher is; kept in the low bits of `uv__io_t.bits`, the generation of its
-/// registration being above.
+/// The owner of a watcher: the handle or loop that it is a member of. The low bits of
+/// `uv__io_t.bits` are this; the generation of the registration is above.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Watcher {
@@ -37,21 +38,21 @@ pub(crate) enum Watcher {
 
 const KIND_BITS: u32 = 4;
 const KIND_MASK: usize = (1 << KIND_BITS) - 1;
-/// Generations fit above the kind on machines of 32 bits, too. 0 is no registration's.
+/// A generation fits above the kind on 32-bit machines, too. 0 is a watcher without registration.
 const LAST_GENERATION: u32 = u32::MAX >> KIND_BITS;
 
-/// What is known of one descriptor number, in one word: a watcher's address, or with the lowest
-/// bit set what a watcher left behind; 0 for nothing.
+/// What is known of one descriptor number, in one word: a watcher's address, or, with the lowest
+/// bit set, what a stopped watcher left behind; 0 for nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot(u64);
 
 enum Known {
     Nothing,
     Watched(Io),
-    /// The poller still knows the descriptor.
+    /// No watcher, but the poller still has the descriptor, for this interest.
     Left {
         generation: u32,
-        told: u32,
+        applied: u32,
     },
 }
 
@@ -64,8 +65,8 @@ impl Slot {
         Slot(io.raw().expose_provenance() as u64)
     }
 
-    fn left(generation: u32, told: u32) -> Slot {
-        Slot(u64::from(generation) << Self::GENERATION_SHIFT | u64::from(told) << 1 | 1)
+    fn left(generation: u32, applied: u32) -> Slot {
+        Slot(u64::from(generation) << Self::GENERATION_SHIFT | u64::from(applied) << 1 | 1)
     }
 
     #[inline]
@@ -79,7 +80,7 @@ impl Slot {
         } else {
             Known::Left {
                 generation: (self.0 >> Self::GENERATION_SHIFT) as u32,
-                told: (self.0 >> 1) as u32,
+                applied: (self.0 >> 1) as u32,
             }
         }
     }
@@ -105,7 +106,7 @@ impl Descriptors {
         self.poller.fd()
     }
 
-    /// Waits for events, as [`Poller::wait`].
+    /// Waits for events; see [`Poller::wait`].
     pub(crate) fn wait(
         &mut self,
         events: &mut Events,
@@ -115,7 +116,7 @@ impl Descriptors {
         self.poller.wait(events, timeout, block_sigprof)
     }
 
-    /// Makes room for a descriptor's slot.
+    /// Makes a slot for a descriptor.
     fn reserve(&mut self, fd: c_int) -> Result {
         let Ok(index) = usize::try_from(fd) else {
             return Err(Errno::EBADF);
@@ -129,7 +130,7 @@ impl Descriptors {
         Ok(())
     }
 
-    /// Whether a descriptor can be polled at all.
+    /// `Ok` if a descriptor can be polled at all.
     pub(crate) fn probe(&mut self, fd: c_int) -> Result {
         self.poller.probe(fd)
     }
@@ -153,32 +154,35 @@ impl Descriptors {
         matches!(self.known(io.fd()), Known::Watched(other) if other == io)
     }
 
-    /// Makes `io` the watcher of its descriptor, unless there is one; says whether it is new.
-    /// `None` where it has no descriptor: there is a slot for each.
+    /// Makes `io` the watcher of its descriptor, unless it has a watcher; returns whether it is
+    /// new. `None` if `io` has no descriptor: each descriptor has a slot.
     fn claim(&mut self, io: Io) -> Option<bool> {
         let fd = io.fd();
-        let told = match self.slots.get(fd as usize)?.known() {
+        let applied = match self.slots.get(fd as usize)?.known() {
             Known::Watched(_) => return Some(false),
-            Known::Left { generation, told } if generation == io.generation() => told,
-            // What somebody else left ends when the poller is told of this watcher.
+            Known::Left {
+                generation,
+                applied,
+            } if generation == io.generation() => applied,
+            // What another watcher left ends when the interest of this one is applied.
             Known::Left { .. } | Known::Nothing => {
                 io.set_generation(0);
                 0
             }
         };
-        set!(io.events = told);
+        set!(io.events = applied);
         self.put(fd, Slot::watched(io));
         Some(true)
     }
 
-    /// Takes `io` out of its slot; says whether it was there.
+    /// Takes `io` out of its slot; returns whether it was there.
     fn leave(&mut self, io: Io) -> bool {
         if !self.has(io) {
             return false;
         }
         let slot = match get!(io.events) {
             0 => Slot::FREE,
-            told => Slot::left(io.generation(), told),
+            applied => Slot::left(io.generation(), applied),
         };
         self.put(io.fd(), slot);
         true
@@ -189,53 +193,55 @@ impl Descriptors {
         self.last_generation
     }
 
-    /// Tells the poller of a watcher's interest, unless it knows.
+    /// Passes a watcher's interest on to the poller, unless the poller has it already.
     pub(crate) fn apply(&mut self, io: Io) -> Result {
-        let (told, interest) = (get!(io.events), get!(io.pevents));
-        if told == interest || !self.has(io) {
+        let (applied, interest) = (get!(io.events), get!(io.pevents));
+        if applied == interest || !self.has(io) {
             return Ok(());
         }
-        if told == 0 {
+        if applied == 0 {
             io.set_generation(self.next_generation());
         }
-        self.poller.set(io.fd(), told != 0, interest, io.token())?;
+        self.poller
+            .set(io.fd(), applied != 0, interest, io.token())?;
         set!(io.events = interest);
         Ok(())
     }
 
-    /// Makes the poller forget a watcher, whose interest stays, and events under way be for nobody.
+    /// Deregisters a watcher, whose interest stays. Its events in the current batch are stale.
     pub(crate) fn withdraw(&mut self, io: Io) {
         if get!(io.events) != 0 {
-            self.poller.forget(io.fd());
-            io.is_forgotten();
+            self.poller.deregister(io.fd());
+            io.mark_unregistered();
         }
     }
 
-    /// Makes the poller forget what was left of a descriptor, and events under way be for nobody. A
-    /// watcher that the number has by now is another one's, and is left alone.
-    fn forget(&mut self, fd: c_int) {
+    /// Deregisters a descriptor that a watcher has left. Its events in the current batch are
+    /// stale. If it has a new watcher by now, that one is left alone.
+    fn deregister(&mut self, fd: c_int) {
         if let Known::Left { .. } = self.known(fd) {
             self.put(fd, Slot::FREE);
-            self.poller.forget(fd);
+            self.poller.deregister(fd);
         }
     }
 
-    /// Who is to be told of an event, if anybody still is.
+    /// The watcher that an event is for; `None` for a stale event.
     #[inline]
     pub(crate) fn watcher_of(&mut self, token: u64) -> Option<Io> {
         let fd = token as u32 as c_int;
         let generation = (token >> 32) as u32;
         match self.known(fd) {
             Known::Watched(io) if io.generation() == generation => return Some(io),
-            // Level-triggered, it would be reported for ever.
-            Known::Left { generation: of, .. } if of == generation => self.forget(fd),
+            // Level-triggered, the event would be reported for ever.
+            Known::Left { generation: of, .. } if of == generation => self.deregister(fd),
             _ => {}
         }
         None
     }
 
-    /// The loop ends, and its poller is closed. Another process may share it and go on with it: so
-    /// the poller is told nothing any more, and where it `is_inherited`, nor is it by its end.
+    /// Ends the loop's part; the poller is closed. Another process may share the poller and go on
+    /// with it. So it is not changed any more; if it `is_inherited`, closing it must not change it
+    /// either.
     pub(crate) fn end(&mut self, is_inherited: bool) {
         self.slots.clear();
         if is_inherited {
@@ -243,17 +249,17 @@ impl Descriptors {
         }
     }
 
-    /// Starts afresh after a fork, when the poller is shared with the parent; the watchers that
-    /// are to be told to the new poller are handed to `each`.
+    /// Replaces the poller after a fork, since the parent uses the old one. `each` gets the
+    /// watchers whose interest is to be applied to the new one.
     pub(crate) fn fork(&mut self, mut each: impl FnMut(Io)) -> Result {
-        // First of all: whatever the child does if there is no other, it does not do to its parent's.
+        // This comes first: if there is no new poller, the child must not change its parent's.
         self.poller.abandon();
         self.poller = Poller::new()?;
         for slot in self.slots.iter_mut() {
             match slot.known() {
                 Known::Nothing => {}
                 Known::Watched(io) => {
-                    io.is_forgotten();
+                    io.mark_unregistered();
                     each(io);
                 }
                 Known::Left { .. } => *slot = Slot::FREE,
@@ -292,13 +298,13 @@ impl Io {
         set!(self.bits = (generation as usize) << KIND_BITS | self.kind());
     }
 
-    /// What the events of its registration carry.
+    /// The token that the events of its registration carry.
     fn token(self) -> u64 {
         u64::from(self.generation()) << 32 | u64::from(self.fd() as u32)
     }
 
-    /// The poller does not know its descriptor any more.
-    pub(crate) fn is_forgotten(self) {
+    /// Notes that the poller does not have its descriptor any more.
+    pub(crate) fn mark_unregistered(self) {
         self.set_generation(0);
         set!(self.events = 0);
     }
@@ -308,14 +314,14 @@ impl Io {
         get!(self.fd)
     }
 
-    /// Gives the watcher its descriptor, with room for it in the loop.
+    /// Gives the watcher its descriptor, and the descriptor a slot in the loop.
     pub(crate) fn set_fd(self, event_loop: Loop, fd: c_int) -> Result {
         event_loop.descriptors(|all| all.reserve(fd))?;
         set!(self.fd = fd);
         Ok(())
     }
 
-    /// Opens an eventfd to be the watcher's descriptor, unless it has one; the new one.
+    /// Opens an eventfd as the watcher's descriptor, unless it has one; returns the new one.
     pub(crate) fn open_eventfd(self, event_loop: Loop) -> Result<Option<c_int>> {
         if self.fd() != -1 {
             return Ok(None);
@@ -330,7 +336,7 @@ impl Io {
         }
     }
 
-    /// Takes that back; the watcher is as new then.
+    /// Closes the eventfd of [`Io::open_eventfd`]; the watcher is as new then.
     pub(crate) fn close_eventfd(self, event_loop: Loop, kind: Watcher) {
         let eventfd = self.fd();
         if eventfd != -1 {
@@ -363,7 +369,7 @@ impl Io {
         unsafe { Io::from_ptr(owner!(link.raw(), uv__io_t, watcher_queue)) }
     }
 
-    /// Adds to the interest.
+    /// Adds to the interest, which is applied at the next poll.
     pub(crate) fn start(self, event_loop: Loop, interest: u32) {
         set!(self.pevents = get!(self.pevents) | interest);
         let Some(is_new) = event_loop.descriptors(|all| all.claim(self)) else {
@@ -375,7 +381,7 @@ impl Io {
         self.note_change(event_loop);
     }
 
-    /// Takes from the interest.
+    /// Takes from the interest, which is applied at the next poll.
     pub(crate) fn stop(self, event_loop: Loop, interest: u32) {
         if self.fd() == -1 {
             return;
@@ -400,8 +406,8 @@ impl Io {
         }
     }
 
-    /// Watches on after a backoff (`backoff.rs`): for a descriptor that is ready, but cannot be
-    /// worked on at the moment. A watcher that was stopped stays stopped.
+    /// Backs off: the descriptor is ready, but cannot be worked on at the moment. It is watched
+    /// again when the backoff is over (`backoff.rs`). A watcher that was stopped stays stopped.
     pub(crate) fn back_off(self, event_loop: Loop) {
         if self.wants(!0) {
             event_loop.descriptors(|all| all.withdraw(self));
@@ -409,23 +415,23 @@ impl Io {
         }
     }
 
-    /// Stops watching, for good: the descriptor is about to be closed or given back, and its owner
-    /// may close it unasked.
+    /// Stops watching, for good. The descriptor is about to be closed or given back, and the
+    /// program may close it at any time.
     pub(crate) fn close(self, event_loop: Loop) {
         self.stop(event_loop, !0);
         self.pending_link().remove();
         let fd = self.fd();
         if fd != -1 {
-            event_loop.descriptors(|all| all.forget(fd));
+            event_loop.descriptors(|all| all.deregister(fd));
         }
     }
 
-    /// Has the interest told to a new poller.
+    /// Queues the interest to be applied to a new poller.
     pub(crate) fn requeue(self, event_loop: Loop) {
         self.note_change(event_loop);
     }
 
-    /// Has the watcher told, in the loop's next pending phase, with [`FED`].
+    /// Delivers [`FED`] to the watcher in the loop's next pending phase.
     pub(crate) fn feed(self, event_loop: Loop) {
         if self.pending_link().is_empty() {
             event_loop.pending().push_back(self.pending_link());
@@ -443,7 +449,7 @@ impl Io {
         get!(self.pevents) & interest != 0
     }
 
-    /// Whether the poller does not know of the interest yet.
+    /// Whether the interest is not applied yet.
     pub(crate) fn is_changed(self) -> bool {
         !self.changed_link().is_empty()
     }
@@ -452,8 +458,8 @@ impl Io {
         self.kind() == Watcher::Signal as usize
     }
 
-    /// Whether the descriptor is one that the library has opened for itself.
-    pub(crate) fn is_the_loops_own(self) -> bool {
+    /// Whether the library has opened the descriptor for itself.
+    pub(crate) fn is_internal(self) -> bool {
         self.is_async() || self.is_signal() || self.kind() == Watcher::Inotify as usize
     }
 
@@ -461,7 +467,7 @@ impl Io {
         self.kind() == Watcher::Async as usize
     }
 
-    /// What of an event concerns this watcher.
+    /// The part of an event's readiness that concerns this watcher.
     #[cfg_attr(not(feature = "portable-poller"), allow(unused_variables))]
     pub(crate) fn relevant(self, event_loop: Loop, readiness: u32) -> u32 {
         #[cfg(feature = "portable-poller")]
@@ -484,13 +490,13 @@ mod tests {
 
     #[test]
     fn a_slot_keeps_what_was_left() {
-        for told in [ready::READABLE, ready::REQUESTABLE, !0] {
+        for applied in [ready::READABLE, ready::REQUESTABLE, !0] {
             for generation in [1, LAST_GENERATION] {
-                match Slot::left(generation, told).known() {
+                match Slot::left(generation, applied).known() {
                     Known::Left {
                         generation: of,
-                        told: kept,
-                    } => assert_eq!((of, kept), (generation, told)),
+                        applied: kept,
+                    } => assert_eq!((of, kept), (generation, applied)),
                     _ => panic!(),
                 }
             }

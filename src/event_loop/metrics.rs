@@ -10,7 +10,7 @@ use crate::abi::*;
 use crate::panic::not_null;
 use crate::sys::clock;
 
-/// Adds to a counter that only the loop's own thread changes: no other processor's write can come
+/// Adds to a counter that only the loop's own thread changes. No other thread's write can come
 /// between, and an atomic addition costs as much as the rest of an idle iteration.
 fn add(counter: &AtomicU64, number: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(number), Relaxed);
@@ -23,14 +23,14 @@ pub(crate) struct Metrics {
     events: AtomicU64,
     events_waiting: AtomicU64,
     idle_ns: AtomicU64,
-    /// Whether the events being told were there before anybody waited for them.
+    /// Whether the events of this batch were there before the loop waited.
     pub(crate) were_waiting: AtomicBool,
-    /// When the wait under way began, or 0.
-    entered_poller: AtomicU64,
+    /// When the current wait began, in nanoseconds; 0 outside of waits.
+    entered_poller_ns: AtomicU64,
 }
 
 impl Metrics {
-    /// The number of the iteration under way.
+    /// The number of the current iteration.
     pub(crate) fn iteration(&self) -> u64 {
         self.loop_count.load(Relaxed)
     }
@@ -40,19 +40,19 @@ impl Metrics {
     }
 
     pub(crate) fn enter_poller(&self) {
-        self.entered_poller.store(clock::monotonic_ns(), Relaxed);
+        self.entered_poller_ns.store(clock::monotonic_ns(), Relaxed);
     }
 
     pub(crate) fn leave_poller(&self) {
-        let entered = self.entered_poller.load(Relaxed);
+        let entered = self.entered_poller_ns.load(Relaxed);
         if entered != 0 {
-            self.entered_poller.store(0, Relaxed);
+            self.entered_poller_ns.store(0, Relaxed);
             let idle = clock::monotonic_ns().saturating_sub(entered);
             add(&self.idle_ns, idle);
         }
     }
 
-    /// Counts events of the batch that is being told.
+    /// Counts events of the current batch.
     pub(crate) fn count_events(&self, seen: u64) {
         add(&self.events, seen);
         if self.were_waiting.load(Relaxed) {
@@ -60,10 +60,10 @@ impl Metrics {
         }
     }
 
-    /// Total time in the poller, the wait under way included.
+    /// Nanoseconds in the poller, the current wait included.
     fn idle_time(&self) -> u64 {
         let idle = self.idle_ns.load(Relaxed);
-        match self.entered_poller.load(Relaxed) {
+        match self.entered_poller_ns.load(Relaxed) {
             0 => idle,
             entered => idle + clock::monotonic_ns().saturating_sub(entered),
         }

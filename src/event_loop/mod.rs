@@ -1,4 +1,5 @@
-//! The loop, and what the rest of the library asks of it. `driver/` makes it, runs it and ends it.
+//! The loop's state, and how the rest of the library reads and changes it. `driver/` makes, runs
+//! and closes loops.
 //!
 //! The public part of a loop is `uv_loop_t` in the caller's memory; what does not fit there is
 //! [`Internals`], behind `internal_fields`.
@@ -30,7 +31,7 @@ use metrics::Metrics;
 use waiting::Waiting;
 use wakeup::AsyncState;
 
-/// What of a loop is not in the caller's memory.
+/// The part of a loop that is not in the caller's memory.
 pub(crate) struct Internals {
     descriptors: Descriptors,
     timers: Timers,
@@ -42,11 +43,11 @@ pub(crate) struct Internals {
     /// Watchers that back off.
     backed_off: uv__queue,
     async_walk: Walk,
-    /// Jobs of this loop's that were done in its own thread and are still to be told.
+    /// Jobs of this loop that were done inline, and whose callbacks are due.
     inline_completions: uv__queue,
-    /// What file operations may be done in the loop's own thread.
+    /// Which file operations may be done inline.
     allowance: Allowance,
-    /// How the ends of processes are heard of where `SIGCHLD` does not tell.
+    /// How the ends of processes are noticed where `SIGCHLD` does not report them.
     exit_check: ExitCheck,
     options: c_uint,
 }
@@ -84,7 +85,7 @@ view!(
     Loop => uv_loop_t
 );
 
-// What the rest of the library asks of a loop.
+// Access for the rest of the library.
 impl Loop {
     pub(crate) fn internals(self) -> *mut Internals {
         get!(self.internal_fields).cast()
@@ -103,20 +104,21 @@ impl Loop {
         work(unsafe { &mut (*self.internals()).timers })
     }
 
-    /// What async handles share with the threads that send; all of it is atomic.
+    /// What async handles share with the threads that send. All of it is atomic.
     pub(crate) fn asyncs<'a>(self) -> &'a AsyncState {
-        // SAFETY: lives as long as the loop, and nobody has it mutably.
+        // SAFETY: lives as long as the loop, and no mutable reference to it exists.
         unsafe { &(*self.internals()).asyncs }
     }
 
-    /// What the signal handler tells the loop; protected by the signal registry's lock.
+    /// The signals that the handler has caught for the loop. The signal registry's lock protects
+    /// them.
     pub(crate) fn caught(self) -> *mut Caught {
         // SAFETY: an initialised loop has its internals; no reference is made.
         unsafe { &raw mut (*self.internals()).caught }
     }
 
     pub(crate) fn metrics<'a>(self) -> &'a Metrics {
-        // SAFETY: lives as long as the loop, and nobody has it mutably.
+        // SAFETY: lives as long as the loop, and no mutable reference to it exists.
         unsafe { &(*self.internals()).metrics }
     }
 
@@ -127,13 +129,13 @@ impl Loop {
         work(unsafe { &mut (*self.internals()).async_walk })
     }
 
-    /// Jobs that were done in this thread and are still to be told.
+    /// Jobs that were done inline, and whose callbacks are due.
     pub(crate) fn inline_completions(self) -> List {
         // SAFETY: an initialised loop has its internals, which stay in place.
         unsafe { List::from_ptr(&raw mut (*self.internals()).inline_completions) }
     }
 
-    /// Works on what the loop knows of its waits; `work` must not call back into C.
+    /// Works on the record of the loop's waits; `work` must not call back into C.
     pub(crate) fn waiting<R>(self, work: impl FnOnce(&mut Waiting) -> R) -> R {
         // SAFETY: as in `descriptors`.
         work(unsafe { &mut (*self.internals()).waiting })
@@ -260,7 +262,7 @@ impl Loop {
         self.list(addr!(self.check_handles))
     }
 
-    /// Async handles that are not closing, in the order in which they are called.
+    /// Async handles that are not closing, in the order in which their callbacks run.
     pub(crate) fn async_handles(self) -> List {
         self.list(addr!(self.async_handles))
     }
@@ -274,7 +276,7 @@ impl Loop {
         unsafe { Io::from_ptr(addr!(self.signal_io_watcher)) }
     }
 
-    /// A spare descriptor, given up for a moment when the process has no other left.
+    /// A spare descriptor. It is closed for a moment when the process has no other left.
     pub(crate) fn spare_fd(self) -> c_int {
         get!(self.emfile_fd)
     }
@@ -332,8 +334,8 @@ pub unsafe extern "C" fn uv_now(r#loop: *const uv_loop_t) -> u64 {
     unsafe { Loop::from_ptr(r#loop) }.now()
 }
 
-/// Updates the loop's time, which the loop does itself each iteration; for callbacks that take
-/// long.
+/// Updates the loop's time. The loop does so itself each iteration; callbacks that take long may
+/// do it as well.
 ///
 /// <https://docs.libuv.org/en/v1.x/loop.html#c.uv_update_time>
 ///
@@ -343,7 +345,7 @@ pub unsafe extern "C" fn uv_now(r#loop: *const uv_loop_t) -> u64 {
 pub unsafe extern "C" fn uv_update_time(r#loop: *mut uv_loop_t) {
     // SAFETY: common pointer contract.
     let event_loop = unsafe { Loop::from_ptr(r#loop) };
-    // Harmless for a loop that is closed, as in libuv.
+    // Harmless for a closed loop, as in libuv.
     if !event_loop.internals().is_null() {
         event_loop.update_time();
     }

@@ -1,24 +1,25 @@
-//! Handles that were sent: a lock-free stack that any thread pushes to, and that the loop takes
+//! The sent handles of a loop: a lock-free stack. Any thread pushes to it, and the loop takes it
 //! whole.
 //!
-//! A loop that falls behind finds handles on it that no cache has any more. To go from one to the
-//! next would be to wait for memory each time; the loop would be slower than who sends, and fall
-//! behind further. So a link says as well which one comes some links after it, and the loop has
-//! that one fetched while it is busy with others. This is a hint, which is never followed: it may
-//! be out of date, and what it points to gone.
+//! A loop that falls behind finds handles on it that are in no cache any more. Then it would wait
+//! for memory at each link, be slower than the senders, and fall behind further.
+//!
+//! So a link has a hint as well: the link that comes some links after it. The loop prefetches that
+//! one while it works on others. A hint may be stale, and what it points to freed; so it is never
+//! dereferenced.
 
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use crate::abi::uv__queue;
 use crate::sys::memory::prefetch;
 
-/// How many links lie between a link and its hint.
-const AHEAD: usize = 8;
+/// The number of links between a link and the one that it hints at.
+const HINT_DISTANCE_LINKS: usize = 8;
 
 pub(super) struct Sent {
-    /// The link that was pushed last. Links lead to the one below by `prev`, which lies beside
-    /// `uv_async_t.pending`: a send has to fetch no more of the handle than it must. The hint is
-    /// in `next`.
+    /// The link that was pushed last. Each link's `prev` is the one below. It lies beside
+    /// `uv_async_t.pending`, so a send fetches no more of the handle than it must. The hint is in
+    /// `next`.
     top: AtomicPtr<uv__queue>,
     trail: Trail,
 }
@@ -40,11 +41,11 @@ impl Sent {
     /// The link must be live until it is taken, and belong to the caller.
     pub(super) unsafe fn push(&self, link: *mut uv__queue) {
         let mut below = self.top.load(SeqCst);
-        // With nothing to wait for, there is nothing to hint at.
+        // Without links to wait for, there is nothing to hint at.
         let hint = if below.is_null() {
             core::ptr::null_mut()
         } else {
-            self.trail.pass(link)
+            self.trail.record(link)
         };
         // SAFETY: the link is the caller's until the exchange.
         unsafe { (*link).next = hint };
@@ -61,8 +62,8 @@ impl Sent {
     /// Takes all links, the last one first.
     ///
     /// # Safety
-    /// Until all of them were iterated over, they must be live, and a link must not be touched
-    /// before it has come.
+    /// Until all links were iterated over, they must be live. A link must not be touched before
+    /// the iterator returns it.
     pub(super) unsafe fn take(&self) -> impl Iterator<Item = *mut uv__queue> {
         let mut top = self.top.swap(core::ptr::null_mut(), SeqCst);
         core::iter::from_fn(move || {
@@ -76,34 +77,35 @@ impl Sent {
         })
     }
 
-    /// Forgets them all.
+    /// Removes all links.
     pub(super) fn clear(&self) {
         self.top.store(core::ptr::null_mut(), SeqCst);
     }
 }
 
-/// The links that were passed last. Threads that pass at once spoil hints, no more.
+/// The links that were pushed last. Threads that push at once spoil hints, no more.
 pub(super) struct Trail {
-    passed: AtomicUsize,
-    lately: [AtomicPtr<uv__queue>; AHEAD],
+    recorded: AtomicUsize,
+    recent: [AtomicPtr<uv__queue>; HINT_DISTANCE_LINKS],
 }
 
 impl Trail {
     pub(super) const fn new() -> Trail {
         Trail {
-            passed: AtomicUsize::new(0),
-            lately: [const { AtomicPtr::new(core::ptr::null_mut()) }; AHEAD],
+            recorded: AtomicUsize::new(0),
+            recent: [const { AtomicPtr::new(core::ptr::null_mut()) }; HINT_DISTANCE_LINKS],
         }
     }
 
-    /// The link that was passed `AHEAD` links before this one; null if there was none.
+    /// Records a link; returns the one that was recorded `HINT_DISTANCE_LINKS` links before it, or
+    /// null.
     #[inline]
-    pub(super) fn pass(&self, link: *mut uv__queue) -> *mut uv__queue {
-        let passed = self.passed.load(Relaxed);
-        self.passed.store(passed.wrapping_add(1), Relaxed);
-        let place = &self.lately[passed % AHEAD];
-        let before = place.load(Relaxed);
-        place.store(link, Relaxed);
+    pub(super) fn record(&self, link: *mut uv__queue) -> *mut uv__queue {
+        let recorded = self.recorded.load(Relaxed);
+        self.recorded.store(recorded.wrapping_add(1), Relaxed);
+        let slot = &self.recent[recorded % HINT_DISTANCE_LINKS];
+        let before = slot.load(Relaxed);
+        slot.store(link, Relaxed);
         before
     }
 }
@@ -141,10 +143,14 @@ mod tests {
             // SAFETY: live, and in no list.
             unsafe { sent.push(link) };
         }
-        // The first one found nothing below, and left no trail.
-        assert!(links[..=AHEAD].iter().all(|link| link.next.is_null()));
-        for index in AHEAD + 1..links.len() {
-            let hinted: *mut uv__queue = &raw mut links[index - AHEAD];
+        // The first link found nothing below, and was not recorded.
+        assert!(
+            links[..=HINT_DISTANCE_LINKS]
+                .iter()
+                .all(|link| link.next.is_null())
+        );
+        for index in HINT_DISTANCE_LINKS + 1..links.len() {
+            let hinted: *mut uv__queue = &raw mut links[index - HINT_DISTANCE_LINKS];
             assert_eq!(links[index].next, hinted);
         }
     }

@@ -1,12 +1,13 @@
-//! What a loop knows of its waits.
+//! The state of a loop's waits.
 
 use crate::spin::Waiter;
 
 /// What the loop remembers from one wait to the next.
 pub(crate) struct Waiting {
     pub(crate) waiter: Waiter,
-    /// The loop's time when it last asked the poller, and how often it did not since.
-    pub(crate) polled_at: u64,
+    /// The loop's time in milliseconds when it last polled, and how often it skipped the poller
+    /// since.
+    pub(crate) polled_at_ms: u64,
     pub(crate) skipped: u32,
 }
 
@@ -14,7 +15,7 @@ impl Waiting {
     pub(crate) fn new() -> Waiting {
         Waiting {
             waiter: Waiter::new(),
-            polled_at: 0,
+            polled_at_ms: 0,
             skipped: 0,
         }
     }

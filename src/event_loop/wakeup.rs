@@ -1,7 +1,7 @@
-//! How a loop is called that sleeps, or does not run.
+//! How a loop is woken that blocks, or does not run.
 //!
-//! Whoever has a message for a loop calls it afterwards. Only while the loop is [`BLOCKED`] does that
-//! cost a system call, and only the first one makes it.
+//! After it has left a message for a loop, a thread wakes the loop. That costs a system call only
+//! while the loop is [`BLOCKED`], and only the first thread makes it.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
@@ -10,23 +10,24 @@ use super::sent::Sent;
 use crate::abi::uv__queue;
 use crate::sys::{fd, process};
 
-/// The loop runs, and will look at its messages before it sleeps.
+/// The loop runs, and delivers its messages before it blocks.
 const RUNNING: u32 = 0;
-/// The loop sleeps or does not run: whoever has a message for it has to call it.
+/// The loop blocks or does not run: the sender of a message has to wake it.
 const BLOCKED: u32 = 1;
-/// The same, but somebody has called it.
+/// The loop blocks or does not run, and a thread has woken it.
 const WOKEN: u32 = 2;
 
-/// What the senders of a loop share.
+/// What the threads that send to a loop share.
 pub(crate) struct AsyncState {
     sent: Sent,
-    /// The descriptor to write to.
+    /// The eventfd that wakes the loop; −1 for none.
     wakeup_fd: AtomicI32,
     /// [`RUNNING`], [`BLOCKED`] or [`WOKEN`].
     state: AtomicU32,
-    /// Threads that use this at the moment for something else than a handle of the loop.
+    /// The number of threads that use this at the moment for something else than a handle of the
+    /// loop.
     pins: AtomicU32,
-    /// The forks before the process that these are threads of.
+    /// The number of forks before the process that those threads belong to.
     forks: AtomicU32,
 }
 
@@ -47,28 +48,30 @@ impl AsyncState {
         !self.sent.is_empty()
     }
 
-    /// From here on a message needs a call. What was there before must be looked for afterwards.
+    /// From here on a message must wake the loop. The caller checks afterwards for earlier
+    /// messages.
     #[inline]
     pub(crate) fn begin_blocking(&self) {
         self.state.swap(BLOCKED, SeqCst);
     }
 
-    /// From here on messages are seen without a call. Who sees that late calls once too often, or,
-    /// seeing that somebody has called, not at all: there is a look at the messages before the next
-    /// sleep, after [`AsyncState::begin_blocking`]. So this need not be ordered with anything.
+    /// From here on messages need no wake-up. This store need not be ordered with anything. A
+    /// sender that sees it late wakes the loop once too often. Or it sees [`WOKEN`] and does not
+    /// wake it: the loop checks for messages before it blocks next, after
+    /// [`AsyncState::begin_blocking`].
     #[inline]
     pub(crate) fn end_blocking(&self) {
         self.state.store(RUNNING, Relaxed);
     }
 
-    /// On the loop's thread: whether the loop runs, and is not in its poller.
+    /// On the loop's thread: whether the loop runs, and does not block in its poller.
     #[inline]
     pub(crate) fn is_running(&self) -> bool {
         self.state.load(Relaxed) == RUNNING
     }
 
-    /// Makes the loop look at its messages, unless it does so anyway. To be called after there is
-    /// one; from any thread, and from signal handlers.
+    /// Makes the loop deliver its messages, unless it does so anyway. Call it after the message is
+    /// there, from any thread or a signal handler.
     #[inline]
     pub(crate) fn wake(&self) {
         if self.state.load(SeqCst) == BLOCKED
@@ -81,7 +84,7 @@ impl AsyncState {
         }
     }
 
-    /// Does something that the loop must not be closed meanwhile for, not even as a consequence.
+    /// Runs `work` while the loop must not be closed, not even as a consequence of `work`.
     #[inline]
     pub(crate) fn pin(&self, work: impl FnOnce(&AsyncState)) {
         self.pins.fetch_add(1, SeqCst);
@@ -94,26 +97,26 @@ impl AsyncState {
         self.forks.load(Relaxed) != process::forks()
     }
 
-    /// In a forked child, on the loop's thread: the parent's threads that were within
-    /// [`AsyncState::pin`] are not in the child. To be called before one of the child's may begin.
+    /// In a forked child, on the loop's thread: drops the pins of the parent's threads, which the
+    /// child does not have. Call it before a thread of the child may pin.
     #[inline]
-    pub(crate) fn forget_inherited_pins(&self) {
+    pub(crate) fn reset_inherited_pins(&self) {
         if self.is_inherited() {
             self.forks.store(process::forks(), Relaxed);
             self.pins.store(0, SeqCst);
         }
     }
 
-    /// Waits for those that are within [`AsyncState::pin`]; nobody may begin any more.
+    /// Waits until no thread is within [`AsyncState::pin`]. None may begin any more.
     pub(crate) fn wait_for_pins(&self) {
-        self.forget_inherited_pins();
+        self.reset_inherited_pins();
         while self.pins.load(SeqCst) > 0 {
             // SAFETY: takes no arguments.
             unsafe { libc::sched_yield() };
         }
     }
 
-    /// The descriptor by which the loop is called.
+    /// Sets the eventfd that wakes the loop.
     pub(crate) fn set_wakeup_fd(&self, fd: c_int) {
         self.wakeup_fd.store(fd, SeqCst);
     }
@@ -121,7 +124,7 @@ impl AsyncState {
     /// Puts a handle's link on the stack of those that were sent.
     ///
     /// # Safety
-    /// As `Sent::push`.
+    /// The link must be live until it is taken, and belong to the caller.
     #[inline]
     pub(crate) unsafe fn push_sent(&self, link: *mut uv__queue) {
         // SAFETY: the caller vouches for the link.
@@ -131,22 +134,23 @@ impl AsyncState {
     /// Takes the links of all handles that were sent, the last one first.
     ///
     /// # Safety
-    /// As `Sent::take`.
+    /// Until all links were iterated over, they must be live. A link must not be touched before
+    /// the iterator returns it.
     #[inline]
     pub(crate) unsafe fn take_sent(&self) -> impl Iterator<Item = *mut uv__queue> {
         // SAFETY: the caller vouches for the links.
         unsafe { self.sent.take() }
     }
 
-    /// In a forked child: what was sent was for the parent.
+    /// In a forked child: drops what was sent, which was for the parent.
     pub(crate) fn reset_after_fork(&self) {
         self.sent.clear();
-        self.forget_inherited_pins();
+        self.reset_inherited_pins();
     }
 
-    /// In a forked child, once it has an eventfd of its own: who called the parent's loop wrote to
-    /// the old one.
-    pub(crate) fn forget_wake(&self) {
+    /// In a forked child, after it got an eventfd of its own: a wake-up of the parent's loop went
+    /// to the old one, and does not count.
+    pub(crate) fn reset_wake_after_fork(&self) {
         let _ = self.state.compare_exchange(WOKEN, BLOCKED, SeqCst, SeqCst);
     }
 }

@@ -8,8 +8,8 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 
-/// Longer than any address without its zone.
-const TEXT_ROOM: usize = 64;
+/// The size of a buffer for any address without its zone, in bytes.
+const ADDRESS_TEXT_BYTES: usize = 64;
 
 unsafe extern "C" {
     fn inet_pton(family: c_int, text: *const c_char, address: *mut c_void) -> c_int;
@@ -30,8 +30,8 @@ pub(crate) fn split_zone(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// `text` with a terminator, in a buffer of its own.
-fn terminated(text: &[u8]) -> Result<[u8; TEXT_ROOM]> {
-    let mut buffer = [0; TEXT_ROOM];
+fn terminated(text: &[u8]) -> Result<[u8; ADDRESS_TEXT_BYTES]> {
+    let mut buffer = [0; ADDRESS_TEXT_BYTES];
     if text.len() >= buffer.len() || text.contains(&0) {
         return Err(Errno::EINVAL);
     }
@@ -55,7 +55,7 @@ pub(crate) fn parse_v4(text: &[u8]) -> Result<libc::in_addr> {
     }
 }
 
-/// Leaves a zone out of account.
+/// Parses an IPv6 address; a zone is ignored. `UV_EINVAL` for what is no address.
 pub(crate) fn parse_v6(text: &[u8]) -> Result<libc::in6_addr> {
     let text = terminated(split_zone(text).0)?;
     let mut address = libc::in6_addr { s6_addr: [0; 16] };
@@ -72,7 +72,7 @@ pub(crate) fn parse_v6(text: &[u8]) -> Result<libc::in6_addr> {
     }
 }
 
-/// The index of the interface that a zone names, by name or number; 0 for one that is not known.
+/// The index of the interface that a zone means, by name or number; 0 for one that is not known.
 pub(crate) fn scope_of(zone: &[u8]) -> u32 {
     let Ok(name) = terminated(zone) else { return 0 };
     // SAFETY: the name is terminated.
@@ -104,7 +104,7 @@ unsafe fn format(family: c_int, address: *const c_void, text: *mut c_char, size:
     Ok(())
 }
 
-/// The bytes of a text that C handed in; null is an error.
+/// The bytes of a text of the caller's; `UV_EINVAL` for null.
 ///
 /// # Safety
 /// `text` must be null or a terminated string, while the bytes are used.
@@ -117,7 +117,7 @@ pub(crate) unsafe fn text_bytes<'a>(text: *const c_char) -> Result<&'a [u8]> {
 }
 
 /// # Safety
-/// As [`format()`], of a whole socket address.
+/// `src` must be readable, `dst` writable for `size` bytes.
 unsafe fn name_ip4(src: *const libc::sockaddr_in, dst: *mut c_char, size: usize) -> Result {
     // SAFETY: the caller vouches for the memory.
     unsafe {
@@ -131,7 +131,7 @@ unsafe fn name_ip4(src: *const libc::sockaddr_in, dst: *mut c_char, size: usize)
 }
 
 /// # Safety
-/// As [`format()`], of a whole socket address.
+/// `src` must be readable, `dst` writable for `size` bytes.
 unsafe fn name_ip6(src: *const libc::sockaddr_in6, dst: *mut c_char, size: usize) -> Result {
     // SAFETY: the caller vouches for the memory.
     unsafe {
@@ -173,8 +173,8 @@ pub unsafe extern "C" fn uv_ip4_addr(
     parsed.into_code()
 }
 
-/// Converts an IPv6 address as text, and a port, to a socket address. The text may end in `%` and an
-/// interface, by name or number.
+/// Converts an IPv6 address as text, and a port, to a socket address. The text may end in `%` and
+/// an interface, by name or number.
 ///
 /// Returns 0, or `UV_EINVAL` for what is no address.
 ///
@@ -283,7 +283,7 @@ pub unsafe extern "C" fn uv_inet_ntop(
     unsafe { format(af, src, dst, size) }.into_code()
 }
 
-/// Converts an address as text to its binary form; a zone behind an IPv6 address is left out.
+/// Converts an address as text to its binary form; a zone behind an IPv6 address is ignored.
 ///
 /// Returns 0, `UV_EINVAL` for what is no address, or `UV_EAFNOSUPPORT` for other families.
 ///

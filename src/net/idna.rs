@@ -1,16 +1,16 @@
 //! Host names beyond ASCII, in the form that name servers take: Punycode (RFC 3492) label by label.
 //!
-//! The text is taken as it is, without the mappings of UTS #46 (case, width, composition); that is
-//! the caller's matter, as with libuv.
+//! The text is encoded as it is, without the mappings of UTS #46 (case, width, composition). Those
+//! are left to the caller, as in libuv.
 
 use crate::errors::{Errno, Result};
 
-/// The longest name of a host, with its terminator. Longer ones are refused: a cut name would be
-/// another host's.
-pub(crate) const HOST_SIZE: usize = 256;
+/// The size of a buffer for a host's name and its terminator, in bytes. Longer names are refused,
+/// since a cut name would be another host's.
+pub(crate) const HOST_BYTES: usize = 256;
 
-/// What comes before an encoded label.
-const PREFIX: &[u8] = b"xn--";
+/// The prefix of an encoded label (RFC 5890).
+const ACE_PREFIX: &[u8] = b"xn--";
 
 // The parameters of RFC 3492, section 5.
 const BASE: u32 = 36;
@@ -23,12 +23,13 @@ const INITIAL_CODE: u32 = 128;
 
 /// The host's name in ASCII, terminated.
 ///
-/// `UV_EINVAL` for an empty name, one that is not UTF-8 or holds a NUL, and one that comes out
-/// longer than `HOST_SIZE`.
-pub(crate) fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_SIZE]) -> Result<&'a [u8]> {
+/// `UV_EINVAL` for an empty name, one that is not UTF-8 or contains a NUL, and one whose result is
+/// longer than `HOST_BYTES`.
+pub(crate) fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_BYTES]) -> Result<&'a [u8]> {
     let name = core::str::from_utf8(name).map_err(|_| Errno::EINVAL)?;
-    // Every character makes at least one byte; the sums of `encode` cannot overflow below that.
-    if name.is_empty() || name.contains('\0') || name.chars().count() >= HOST_SIZE {
+    // Every character makes at least one byte, and below this limit the sums of `encode` cannot
+    // overflow.
+    if name.is_empty() || name.contains('\0') || name.chars().count() >= HOST_BYTES {
         return Err(Errno::EINVAL);
     }
     let mut output = Output {
@@ -50,7 +51,7 @@ pub(crate) fn to_ascii<'a>(name: &[u8], buffer: &'a mut [u8; HOST_SIZE]) -> Resu
     Ok(&buffer[..length])
 }
 
-/// The full stop, and the characters that IDNA takes for one.
+/// Whether a character is the full stop, or one that IDNA treats like it.
 fn is_separator(character: char) -> bool {
     matches!(character, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}')
 }
@@ -77,7 +78,7 @@ impl Output<'_> {
 
 /// Appends a label that is not all ASCII (RFC 3492, section 6.3).
 fn encode(label: &str, output: &mut Output) -> Result {
-    output.extend(PREFIX)?;
+    output.extend(ACE_PREFIX)?;
     let mut done = 0;
     for byte in label.bytes().filter(u8::is_ascii) {
         output.push(byte)?;
@@ -90,7 +91,7 @@ fn encode(label: &str, output: &mut Output) -> Result {
     let mut bias = INITIAL_BIAS;
     let mut code = INITIAL_CODE;
     let mut delta = 0;
-    // By code point, smallest first, each where it occurs.
+    // By code point, the smallest first, wherever it is.
     while let Some(next) = label.chars().map(u32::from).filter(|c| *c >= code).min() {
         delta += (next - code) * (done + 1);
         for character in label.chars().map(u32::from) {
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     fn convert(name: impl AsRef<[u8]>) -> Result<String> {
-        let mut buffer = [0; HOST_SIZE];
+        let mut buffer = [0; HOST_BYTES];
         let ascii = to_ascii(name.as_ref(), &mut buffer)?;
         let text = ascii.strip_suffix(b"\0").expect("terminated");
         Ok(String::from_utf8(text.to_vec()).unwrap())

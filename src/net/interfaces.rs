@@ -53,7 +53,7 @@ fn is_listed(entry: &&libc::ifaddrs) -> bool {
         && matches!(family(entry), Some(libc::AF_INET | libc::AF_INET6))
 }
 
-/// The name without the label that an address may have behind a colon.
+/// The name without the label that an address may have after a colon.
 fn without_label(name: &[u8]) -> &[u8] {
     name.split(|byte| *byte == b':').next().unwrap_or(name)
 }
@@ -114,7 +114,7 @@ fn describe(list: &List, entry: &libc::ifaddrs, name: *mut c_char) -> uv_interfa
     }
 }
 
-/// The result for C: one block with the addresses first and the names behind.
+/// The result for C: one block, with the addresses first and the names after them.
 fn addresses() -> Result<(*mut uv_interface_address_t, usize)> {
     let list = List::new()?;
     let count = list.iter().filter(is_listed).count();
@@ -215,10 +215,10 @@ pub unsafe extern "C" fn uv_free_interface_addresses(
     unsafe { alloc::free(addresses.cast()) };
 }
 
-/// Writes the name of the interface with an index to `buffer`; `*size` is its room, and becomes the
-/// name's length.
+/// Writes the name of the interface with an index to `buffer`. `*size` is the buffer's size, and
+/// becomes the name's length.
 ///
-/// Returns 0 or an error: `UV_ENXIO` for an unknown index, `UV_ENOBUFS` with the room needed in
+/// Returns 0 or an error: `UV_ENXIO` for an unknown index, `UV_ENOBUFS` with the size needed in
 /// `*size`, `UV_EINVAL`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoname>
@@ -235,13 +235,13 @@ pub unsafe extern "C" fn uv_if_indextoname(
     unsafe { name_of(ifindex, buffer, size) }.into_code()
 }
 
-/// Writes what names an interface behind the `%` of a link-local address, which on Unix is its name;
-/// see `uv_if_indextoname`.
+/// Writes the name of the interface as a zone, which is behind the `%` of a link-local address. On
+/// Unix it is the interface's name: see `uv_if_indextoname`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_if_indextoiid>
 ///
 /// # Safety
-/// As `uv_if_indextoname`.
+/// `buffer` must be null or writable for `*size` bytes, `size` null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_if_indextoiid(
     ifindex: c_uint,

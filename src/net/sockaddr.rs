@@ -1,4 +1,4 @@
-//! Socket addresses that C hands in.
+//! Socket addresses of the caller's.
 
 use core::ffi::c_int;
 
@@ -43,12 +43,12 @@ impl Address {
         length as libc::socklen_t
     }
 
-    /// Wraps an address of our own, which has to outlive the view.
+    /// Wraps an address of the library's, which has to outlive the view.
     pub(crate) fn from_v6(address: &libc::sockaddr_in6) -> Address {
         Address(core::ptr::from_ref(address).cast())
     }
 
-    /// A copy of a link-local address that does not say which link it means.
+    /// A copy of the address if it is link-local and does not say which link it means.
     pub(crate) fn without_scope(self) -> Option<libc::sockaddr_in6> {
         if self.family() != libc::AF_INET6 {
             return None;

@@ -1,4 +1,4 @@
-//! WTF-8: UTF-8 that can also hold the lone surrogates of ill-formed UTF-16.
+//! WTF-8: UTF-8 that can also encode the lone surrogates of ill-formed UTF-16.
 //!
 //! A surrogate that is half of a pair is always encoded together with the other half.
 //!
@@ -13,8 +13,8 @@ use crate::panic::not_null;
 /// The first code point that takes two units in UTF-16.
 const SUPPLEMENTARY: u32 = 0x10000;
 
-/// Takes one code point off the front, surrogates included; none at the end or from what is no
-/// WTF-8, which leaves `text` as it was.
+/// Removes one code point from the front, surrogates included. `None` at the end, and for text
+/// that is not WTF-8, which stays as it was.
 fn take_code_point(text: &mut &[u8]) -> Option<u32> {
     let continuation = |byte: Option<&u8>| match byte {
         Some(byte @ 0x80..=0xbf) => Some(u32::from(*byte & 0x3f)),
@@ -38,7 +38,7 @@ fn take_code_point(text: &mut &[u8]) -> Option<u32> {
     Some(code)
 }
 
-/// The number of UTF-16 units that `text` comes to, without a terminator.
+/// The number of UTF-16 units of `text`, without a terminator; `None` if it is not WTF-8.
 fn utf16_length(mut text: &[u8]) -> Option<usize> {
     let mut length = 0;
     while !text.is_empty() {
@@ -59,7 +59,7 @@ fn utf16_units(code: u32) -> (u16, Option<u16>) {
     (first, Some(second))
 }
 
-/// The UTF-16 units of `text`, up to what is no WTF-8.
+/// The UTF-16 units of `text`, up to the first byte that is not WTF-8.
 fn to_utf16(mut text: &[u8]) -> impl Iterator<Item = u16> {
     core::iter::from_fn(move || take_code_point(&mut text))
         .map(utf16_units)
@@ -99,7 +99,7 @@ fn wtf8_size(code: u32) -> usize {
     }
 }
 
-/// The encoding of a code point, in the first bytes of four, and how many they are.
+/// The encoding of a code point in WTF-8: four bytes, and how many of them are used.
 fn encode(code: u32) -> ([u8; 4], usize) {
     let tail = |shift: u32| 0x80 | (code >> shift & 0x3f) as u8;
     let head = |mark: u8, shift: u32| mark | (code >> shift) as u8;
@@ -112,7 +112,7 @@ fn encode(code: u32) -> ([u8; 4], usize) {
     (bytes, wtf8_size(code))
 }
 
-/// UTF-16 text that C holds: so many units, or up to its terminator when the number is negative.
+/// UTF-16 text of the caller's. A negative length means that it ends with a terminator.
 #[derive(Clone, Copy)]
 struct Utf16 {
     units: *const u16,
@@ -147,8 +147,8 @@ impl Utf16 {
         code_points(self.units()).map(wtf8_size).sum()
     }
 
-    /// Writes as many whole code points as there is room for and a terminator; says whether those
-    /// are all.
+    /// Writes the whole code points that fit into `room` bytes, and a terminator. Returns whether
+    /// those are all.
     ///
     /// # Safety
     /// `at` must be writable for `room` bytes and the terminator.
@@ -173,8 +173,8 @@ impl Utf16 {
 
 // C entry points
 
-/// The number of bytes that UTF-16 text comes to in WTF-8, without a terminator. `utf16_len` is the
-/// number of units, or -1 when the text is terminated.
+/// The number of bytes of UTF-16 text in WTF-8, without a terminator. `utf16_len` is the number of
+/// units, or -1 when the text is terminated.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_length_as_wtf8>
 ///
@@ -186,23 +186,24 @@ pub unsafe extern "C" fn uv_utf16_length_as_wtf8(utf16: *const u16, utf16_len: i
     unsafe { Utf16::new(utf16, utf16_len) }.wtf8_length()
 }
 
-/// Converts UTF-16 text to terminated WTF-8; lone surrogates stay what they are. `utf16_len` is the
+/// Converts UTF-16 text to terminated WTF-8; lone surrogates stay as they are. `utf16_len` is the
 /// number of units, or -1 when the text is terminated.
 ///
 /// - With `wtf8_ptr` `NULL`, only the length is stored in `wtf8_len_ptr`.
-/// - With `*wtf8_ptr` `NULL`, memory is taken for the result, to be freed with `free()` or what
-///   replaced it, and stored there.
-/// - Else the result goes to `*wtf8_ptr`, which has room for `*wtf8_len_ptr` bytes and one more, the
-///   terminator.
+/// - With `*wtf8_ptr` `NULL`, memory is allocated for the result and stored there. Release it with
+///   `free()` or what replaced it.
+/// - Otherwise the result goes to `*wtf8_ptr`, which has `*wtf8_len_ptr` bytes and one more for
+///   the terminator.
 ///
-/// Lengths leave out the terminator. Returns 0, `UV_ENOMEM`, or `UV_ENOBUFS` when the room is too
-/// small: `*wtf8_len_ptr` is then what is needed, and the result is cut before a character.
+/// Lengths do not count the terminator. Returns 0 or an error: `UV_ENOMEM`, or `UV_ENOBUFS` when
+/// there is not enough memory at `*wtf8_ptr`. Then `*wtf8_len_ptr` is the length that is needed,
+/// and the result is cut between characters.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_utf16_to_wtf8>
 ///
 /// # Safety
-/// `utf16` must be as long as `utf16_len` says; the other pointers as described. `wtf8_len_ptr` may
-/// be `NULL` when memory is taken, or when the room is known to be large enough.
+/// `utf16` must be as long as `utf16_len` says; the other pointers as described. `wtf8_len_ptr`
+/// may be `NULL` when memory is allocated, or when `*wtf8_ptr` is known to be large enough.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_utf16_to_wtf8(
     utf16: *const u16,
@@ -231,7 +232,7 @@ pub unsafe extern "C" fn uv_utf16_to_wtf8(
     } else if let Some(given) = given {
         room = given;
     }
-    // SAFETY: taken with room for all and the terminator, or the caller's.
+    // SAFETY: allocated for all and the terminator, or the caller's.
     if unsafe { text.write_wtf8(memory.cast(), room) } {
         0
     } else {
@@ -239,8 +240,8 @@ pub unsafe extern "C" fn uv_utf16_to_wtf8(
     }
 }
 
-/// The number of UTF-16 units that terminated WTF-8 text comes to, with a terminator; `UV_EINVAL`
-/// when it is no WTF-8.
+/// The number of UTF-16 units of terminated WTF-8 text, with a terminator; `UV_EINVAL` when it is
+/// not WTF-8.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_length_as_utf16>
 ///
@@ -255,8 +256,8 @@ pub unsafe extern "C" fn uv_wtf8_length_as_utf16(wtf8: *const c_char) -> isize {
     }
 }
 
-/// Converts terminated WTF-8 text, which `uv_wtf8_length_as_utf16` has found to be such, to
-/// terminated UTF-16. `utf16_len` is the room in `utf16`, in units, for the terminator as well.
+/// Converts terminated WTF-8 text, which `uv_wtf8_length_as_utf16` has accepted, to terminated
+/// UTF-16. `utf16_len` is the size of `utf16` in units, the terminator included.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_wtf8_to_utf16>
 ///

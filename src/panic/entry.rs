@@ -1,13 +1,13 @@
-//! Which public function of this library the calling program is in.
+//! Finds the public function of this library that the calling program is in.
 
 use core::ffi::{CStr, c_void};
 
-/// Deeper than the library calls itself.
-const DEPTH: usize = 64;
+/// More frames than the library's own calls have.
+const MAX_FRAMES: usize = 64;
 
-/// The innermost public function of this library on the stack; none where it cannot be told.
+/// The innermost public function of this library on the stack; `None` if it cannot be found.
 pub(super) fn function() -> Option<&'static CStr> {
-    let mut addresses = [core::ptr::null_mut(); DEPTH];
+    let mut addresses = [core::ptr::null_mut(); MAX_FRAMES];
     let count = walk(&mut addresses);
     addresses[..count]
         .iter()
@@ -15,18 +15,18 @@ pub(super) fn function() -> Option<&'static CStr> {
         .find(|symbol| symbol.to_bytes().starts_with(b"uv_"))
 }
 
-/// The return addresses on the stack, the innermost first. glibc loads the unwinder when it is
-/// asked for this; who links to it has it loaded in every process.
-fn walk(addresses: &mut [*mut c_void; DEPTH]) -> usize {
+/// The return addresses on the stack, the innermost first. For this glibc loads the unwinder; a
+/// library that links to the unwinder would load it in every process.
+fn walk(addresses: &mut [*mut c_void; MAX_FRAMES]) -> usize {
     // SAFETY: writes at most as many addresses as there is room for.
-    let count = unsafe { libc::backtrace(addresses.as_mut_ptr(), DEPTH as libc::c_int) };
+    let count = unsafe { libc::backtrace(addresses.as_mut_ptr(), MAX_FRAMES as libc::c_int) };
     usize::try_from(count).unwrap_or(0)
 }
 
 fn symbol_at(address: usize) -> Option<&'static CStr> {
     // SAFETY: an all-zero Dl_info is a valid out parameter.
     let mut info: libc::Dl_info = unsafe { core::mem::zeroed() };
-    // SAFETY: dladdr only looks the address up.
+    // SAFETY: dladdr does not access memory at the address.
     let known = unsafe { libc::dladdr(address as *const c_void, &mut info) };
     if known == 0 || info.dli_sname.is_null() {
         return None;

@@ -1,8 +1,8 @@
-//! What the compiler asks of a library that has nothing of std: what happens at a panic, where
-//! memory comes from, and the name of a function that would have a part in unwinding.
+//! What the compiler requires of a library without std: a function for panics, a global allocator,
+//! and the name of a function for unwinding.
 //!
-//! std would bring a second library to load (the unwinder), functions to run when a program starts,
-//! and half of the code. A program that spawns others pays for that every time.
+//! std would add a second library to load (the unwinder), functions to run when a program starts,
+//! and half of the code. A program that starts others pays for that each time.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
@@ -17,7 +17,7 @@ use crate::alloc::Heap;
 #[panic_handler]
 fn report(info: &PanicInfo<'_>) -> ! {
     static REPORTING: AtomicBool = AtomicBool::new(false);
-    // A panic in what follows must not come back here.
+    // A panic in what follows must not run this again.
     let entry = match REPORTING.swap(true, Relaxed) {
         false => entry::function(),
         true => None,
@@ -25,12 +25,12 @@ fn report(info: &PanicInfo<'_>) -> ! {
     super::report::end(entry, info.message(), info.location())
 }
 
-/// Collections take their memory from [`Heap`] by name, since it can be refused there. Whatever does
-/// not gets the same memory.
+/// The global allocator. Collections name [`Heap`] instead, since that can fail; what does not
+/// gets its memory from `Heap` as well.
 #[global_allocator]
 static MEMORY: Heap = Heap;
 
-// SAFETY: the blocks are those of the other allocator trait, which promises the same.
+// SAFETY: the blocks are those of the other allocator trait, which has the same contract.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.allocate(layout)
@@ -39,14 +39,14 @@ unsafe impl GlobalAlloc for Heap {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(block) = NonNull::new(block) {
-            // SAFETY: the caller gives a block back that it got above.
+            // SAFETY: the caller returns a block that it got from `alloc`.
             unsafe { self.deallocate(block, layout) };
         }
     }
 }
 
-// core is compiled for programs that unwind, and names this function in its tables. Nothing unwinds
-// here; where this is part of a Rust program that does, std's takes its place.
+// core is compiled for programs that unwind, and names this function in its tables. Nothing
+// unwinds here. In a Rust program that does unwind, std's function takes its place.
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 core::arch::global_asm!(
     ".weak rust_eh_personality",

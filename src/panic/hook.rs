@@ -1,4 +1,4 @@
-//! Panics where std is part of the library, and possibly of the program around it.
+//! Panics where std is part of the library, and perhaps of the program.
 
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use super::entry;
 
 type Hook = dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static;
 
-// The hook of the program that this library is linked into as Rust code, if it is.
+// The hook of the program, if that is Rust code and this library is linked into it.
 #[allow(clippy::disallowed_types, reason = "the type of std's panic hooks")]
 static PREVIOUS: OnceLock<std::boxed::Box<Hook>> = OnceLock::new();
 
@@ -24,7 +24,7 @@ static INSTALL: extern "C" fn() = install;
 
 fn report(info: &PanicHookInfo<'_>) {
     let Some(entry) = entry::function() else {
-        // Not in a call of ours: a panic of a Rust program around us.
+        // Not in a function of this library: the panic is one of a Rust program.
         if let Some(previous) = PREVIOUS.get() {
             previous(info);
         }

@@ -1,4 +1,4 @@
-//! Program errors: one line that names the entry function and the mistake, then `abort()`.
+//! Program errors: they print one line that names the entry function and the mistake, then abort.
 //!
 //! Nothing unwinds into C: every profile aborts on panic, and `extern "C"` functions would too.
 //! The name of the entry function is found on the stack, so that calls pay nothing for it.
@@ -20,7 +20,7 @@ pub(crate) fn misuse(mistake: &'static str) -> ! {
     panic!("{mistake}")
 }
 
-/// The pointer; null, where none is allowed, ends the process.
+/// Returns the pointer. Null, which is not allowed here, ends the process.
 #[inline]
 #[track_caller]
 pub(crate) fn not_null<T>(pointer: *mut T) -> *mut T {
@@ -30,10 +30,10 @@ pub(crate) fn not_null<T>(pointer: *mut T) -> *mut T {
     pointer
 }
 
-/// Called last in an entry point that would otherwise end in a jump to what it calls, and be gone
-/// from the stack where its name is looked for.
+/// Keeps the frame of an entry point on the stack, where its name is found. It is called last, in
+/// entry points that would otherwise end in a jump.
 #[inline(always)]
 pub(crate) fn keep_frame() {
-    // SAFETY: does nothing, but not before what comes before it.
+    // SAFETY: does nothing, but only after what comes before it.
     unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
 }

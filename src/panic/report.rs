@@ -6,8 +6,8 @@ use core::panic::Location;
 
 use crate::text::Text;
 
-/// Says what went wrong, and ends the process. No memory is taken: the heap may be what is broken.
-/// (To tell `entry`, glibc may have taken some.)
+/// Prints what went wrong, and ends the process. It takes no memory, since the heap may be broken.
+/// (Finding `entry` may have made glibc take some.)
 pub(super) fn end(
     entry: Option<&CStr>,
     message: impl Display,

@@ -1,5 +1,5 @@
-//! Names of ARM processors: /proc/cpuinfo has numbers for them, who made it and which part it is
-//! (the main ID register, MIDR_EL1).
+//! Names of ARM processors. /proc/cpuinfo has numbers for the maker and the part, from the main ID
+//! register (MIDR_EL1).
 
 /// Maker, part, name.
 const NAMES: &[(u32, u32, &str)] = &[

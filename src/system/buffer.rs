@@ -1,5 +1,5 @@
-//! Handing text out in buffers of the caller's: `*size` is the room there is, and becomes the length
-//! without the terminator, or, with `UV_ENOBUFS`, the room that is needed.
+//! Returning text in buffers of the caller's. `*size` is the size of the buffer. It becomes the
+//! text's length without the terminator, or, with `UV_ENOBUFS`, the size that is needed.
 
 use core::ffi::c_char;
 
@@ -12,7 +12,7 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// `UV_EINVAL` for null pointers, and for a buffer without room.
+    /// Wraps a buffer. `UV_EINVAL` for null pointers, and for a buffer of size 0.
     ///
     /// # Safety
     /// Both must be null or valid, `start` for `*size` bytes, while the buffer is used.
@@ -40,7 +40,7 @@ impl Buffer {
             self.set_size(text.len() + 1);
             return Err(Errno::ENOBUFS);
         }
-        // SAFETY: contract of `new`: there is room for the text and its terminator.
+        // SAFETY: contract of `new`; the text and its terminator fit.
         unsafe {
             core::ptr::copy_nonoverlapping(text.as_ptr().cast(), self.start, text.len());
             *self.start.add(text.len()) = 0;

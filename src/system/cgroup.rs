@@ -10,28 +10,30 @@ pub(super) enum Version {
     Two,
 }
 
-/// Room for the path of a group: those of containers in containers have several hundred bytes.
-const PATH_ROOM: usize = 1024;
+/// The size of a buffer for a group's path, in bytes. Containers in containers have paths of
+/// several hundred bytes.
+const PATH_BYTES: usize = 1024;
 
 /// A group: where its controller is mounted, and its path below that.
 pub(super) struct Cgroup {
     pub(super) version: Version,
     controller: &'static CStr,
-    path: [u8; PATH_ROOM],
+    path: [u8; PATH_BYTES],
     length: usize,
 }
 
-/// A group or one of those above it, whose limits bind as well.
+/// A group or one of those above it, whose limits apply as well.
 ///
-/// A container may see the path that its group has outside, and its group at the root of the mount:
-/// what is not there is passed over.
+/// A container may see its group's path as it is outside, while its group is at the root of the
+/// mount. So paths that do not exist are skipped.
 #[derive(Clone, Copy)]
 pub(super) struct Level<'a> {
     group: &'a Cgroup,
     path: &'a [u8],
 }
 
-/// The group's path for a controller, in the text of /proc/self/cgroup.
+/// The version of the group's hierarchy and its path for a controller, in the text of
+/// /proc/self/cgroup.
 fn find<'a>(text: &'a [u8], controller: &[u8]) -> Option<(Version, &'a [u8])> {
     let mut unified = None;
     for line in text.split(|byte| *byte == b'\n') {
@@ -58,7 +60,7 @@ impl Cgroup {
         let mut memory = [0; 4096];
         let text = read_small(c"/proc/self/cgroup", &mut memory)?;
         let (version, found) = find(text, controller.to_bytes())?;
-        let mut path = [0; PATH_ROOM];
+        let mut path = [0; PATH_BYTES];
         path.get_mut(..found.len())?.copy_from_slice(found);
         Some(Cgroup {
             version,
@@ -87,7 +89,7 @@ impl Level<'_> {
         self.group.version
     }
 
-    /// The beginning of one of the group's files.
+    /// Reads the beginning of one of the group's files into `memory`.
     pub(super) fn read<'m>(&self, file: &CStr, memory: &'m mut [u8]) -> Option<&'m [u8]> {
         let controller: [&[u8]; 2] = match self.group.version {
             Version::Two => [b"", b""],
@@ -104,7 +106,7 @@ impl Level<'_> {
         read_small(path.as_c_str(), memory)
     }
 
-    /// The number in one of the group's files; what is no number ("max") is the largest.
+    /// The number in one of the group's files. A word such as "max" is the largest number.
     pub(super) fn value(&self, file: &CStr) -> Option<u64> {
         let mut memory = [0; 64];
         self.read(file, &mut memory)
@@ -141,7 +143,7 @@ mod tests {
             let mut group = Cgroup {
                 version: Version::Two,
                 controller: c"memory",
-                path: [0; PATH_ROOM],
+                path: [0; PATH_BYTES],
                 length: path.len(),
             };
             group.path[..path.len()].copy_from_slice(path);

@@ -54,12 +54,12 @@ fn usage(who: c_int) -> Result<uv_rusage_t> {
     })
 }
 
-/// Seconds since the system started. A container may be told since when it itself is there, by a
-/// /proc/uptime of its own.
+/// Seconds since the system started. A container may have a /proc/uptime of its own, which counts
+/// from the container's start.
 fn uptime() -> Result<f64> {
     let mut memory = [0; 64];
-    let told = read_small(c"/proc/uptime", &mut memory).and_then(decimal);
-    if let Some(seconds) = told {
+    let of_container = read_small(c"/proc/uptime", &mut memory).and_then(decimal);
+    if let Some(seconds) = of_container {
         return Ok(seconds);
     }
     let mut time = libc::timespec {
@@ -80,25 +80,25 @@ fn decimal(text: &[u8]) -> Option<f64> {
     core::str::from_utf8(&text[..end]).ok()?.parse().ok()
 }
 
-/// How many tasks ran or waited, on average, for the last 1, 5 and 15 minutes. A container may have a
-/// /proc/loadavg of its own.
+/// The average number of tasks that ran or waited, for the last 1, 5 and 15 minutes. A container
+/// may have a /proc/loadavg of its own.
 fn load() -> Option<[f64; 3]> {
     let mut memory = [0; 64];
-    let told = read_small(c"/proc/loadavg", &mut memory).and_then(three_decimals);
-    told.or_else(load_of_system)
+    let of_container = read_small(c"/proc/loadavg", &mut memory).and_then(three_decimals);
+    of_container.or_else(load_of_system)
 }
 
 fn load_of_system() -> Option<[f64; 3]> {
-    /// `SI_LOAD_SHIFT`: the kernel counts in fractions of this.
-    const ONE: f64 = 65536.0;
+    /// A load of 1, as the kernel counts it (`SI_LOAD_SHIFT`).
+    const LOAD_UNIT: f64 = 65536.0;
     // SAFETY: all zero is valid, and the call fills it.
     let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
     // SAFETY: writes one sysinfo.
     cvt(unsafe { libc::sysinfo(&mut info) }).ok()?;
-    Some(info.loads.map(|load| load as f64 / ONE))
+    Some(info.loads.map(|load| load as f64 / LOAD_UNIT))
 }
 
-/// The decimal numbers that a text begins with, set apart by white space.
+/// The first three decimal numbers of a text, separated by white space.
 fn three_decimals(text: &[u8]) -> Option<[f64; 3]> {
     let mut words = text
         .split(u8::is_ascii_whitespace)
@@ -118,7 +118,8 @@ pub extern "C" fn uv_hrtime() -> u64 {
     clock::monotonic_ns()
 }
 
-/// Reads a clock. Returns 0, `UV_EINVAL` for an unknown one, or `UV_EFAULT` for a `NULL` pointer.
+/// Writes a clock's time to `ts`. Returns 0, `UV_EINVAL` for an unknown clock, or `UV_EFAULT` for
+/// a `NULL` pointer.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_clock_gettime>
 ///
@@ -146,7 +147,7 @@ pub unsafe extern "C" fn uv_clock_gettime(
     }
 }
 
-/// The time of day. Returns 0, or `UV_EINVAL` for a `NULL` pointer.
+/// Writes the time of day to `tv`. Returns 0, or `UV_EINVAL` for a `NULL` pointer.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_gettimeofday>
 ///
@@ -171,7 +172,7 @@ pub unsafe extern "C" fn uv_gettimeofday(tv: *mut uv_timeval64_t) -> c_int {
     }
 }
 
-/// Sleeps for some milliseconds, all of them, whatever signals come.
+/// Blocks the thread for `msec` milliseconds, whatever signals arrive.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_sleep>
 #[unsafe(no_mangle)]
@@ -184,7 +185,8 @@ pub extern "C" fn uv_sleep(msec: c_uint) {
     while cvt(unsafe { libc::nanosleep(&left, &raw mut left) }) == Err(Errno::EINTR) {}
 }
 
-/// Seconds that the system has been up, the time that it slept included. Returns 0 or an error.
+/// Writes the seconds since the system started to `uptime`, suspended time included. Returns 0 or
+/// an error.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_uptime>
 ///
@@ -198,12 +200,12 @@ pub unsafe extern "C" fn uv_uptime(uptime: *mut f64) -> c_int {
         .into_code()
 }
 
-/// The load of the last 1, 5 and 15 minutes; zeros where it is not known.
+/// Writes the load of the last 1, 5 and 15 minutes to `avg`; zeros if it is not known.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_loadavg>
 ///
 /// # Safety
-/// `avg` must have room for three.
+/// `avg` must be writable for three numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_loadavg(avg: *mut f64) {
     let loads = load().unwrap_or_default();
@@ -211,7 +213,8 @@ pub unsafe extern "C" fn uv_loadavg(avg: *mut f64) {
     unsafe { not_null(avg).cast::<[f64; 3]>().write_unaligned(loads) };
 }
 
-/// What the process has used: processor time, memory (`ru_maxrss` in KiB), faults and so on.
+/// Writes the resources that the process has used to `rusage`: processor time, memory (`ru_maxrss`
+/// in KiB), faults and so on.
 ///
 /// Returns 0 or an error.
 ///
@@ -227,7 +230,7 @@ pub unsafe extern "C" fn uv_getrusage(rusage: *mut uv_rusage_t) -> c_int {
         .into_code()
 }
 
-/// What the calling thread has used.
+/// Writes the resources that the calling thread has used to `rusage`.
 ///
 /// Returns 0 or an error; `UV_ENOTSUP` on systems that do not count by thread.
 ///

@@ -1,4 +1,4 @@
-//! Processors: what they are and did, and how many of them this process may use.
+//! Processors: their models and times, and how many of them this process may use.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_cpu_info>
 
@@ -13,7 +13,7 @@ use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 
-/// All of a file whose size is not known beforehand.
+/// The content of a file whose size is not known beforehand.
 fn read_all(path: &core::ffi::CStr) -> Result<alloc::Vec<u8>> {
     let mut memory: alloc::Vec<u8> = alloc::vec();
     let mut room = 16 * 1024;
@@ -30,8 +30,8 @@ fn read_all(path: &core::ffi::CStr) -> Result<alloc::Vec<u8>> {
     }
 }
 
-/// The number of the processor that a line of /proc/stat is about, and its times in ticks: user,
-/// nice, system, idle, waiting, interrupts.
+/// Parses a line of /proc/stat: the processor's number, and its times in ticks: user, nice,
+/// system, idle, waiting, interrupts.
 fn times_of(line: &[u8]) -> Option<(usize, [u64; 6])> {
     let rest = line.strip_prefix(b"cpu")?;
     let index = number(
@@ -64,8 +64,8 @@ fn hexadecimal(text: &[u8]) -> Option<u32> {
     u32::from_str_radix(digits, 16).ok()
 }
 
-/// The highest clock in MHz that the kernel's frequency scaling allows; reading the current one
-/// would make it measure.
+/// The highest clock in MHz that the kernel's frequency scaling allows. Reading the current one
+/// would make the kernel measure it.
 fn scaled_speed(index: usize) -> Option<c_int> {
     let mut digits = [0u8; 20];
     let text = decimal(index, &mut digits);
@@ -92,7 +92,7 @@ fn decimal(mut value: usize, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// A processor as the files tell of it.
+/// A processor, with what the files say about it.
 #[derive(Clone, Copy)]
 struct Cpu<'a> {
     index: usize,
@@ -142,7 +142,8 @@ fn parse<'a>(stat: &[u8], info: &'a [u8]) -> Result<alloc::Vec<Cpu<'a>>> {
     Ok(cpus)
 }
 
-/// The result for C: one block with the processors first and the names of their models behind.
+/// The result for C: one block, with the processors first and the names of their models after
+/// them.
 fn list() -> Result<(*mut uv_cpu_info_t, usize)> {
     let stat = read_all(c"/proc/stat")?;
     let info = read_all(c"/proc/cpuinfo").unwrap_or(alloc::vec());
@@ -180,18 +181,18 @@ fn list() -> Result<(*mut uv_cpu_info_t, usize)> {
     Ok((block, cpus.len()))
 }
 
-/// How many processors' worth of time a quota is: `quota` and `period` in microseconds.
-fn share(quota: Option<u64>, period: Option<u64>) -> Option<u64> {
+/// A quota in whole processors, at least 1; `quota` and `period` are in microseconds.
+fn whole_processors(quota: Option<u64>, period: Option<u64>) -> Option<u64> {
     match (quota, period) {
         (Some(quota), Some(period)) if quota > 0 && period > 0 => Some((quota / period).max(1)),
         _ => None,
     }
 }
 
-/// `quota period`, as in cpu.max; "max" is no quota.
+/// Parses `quota period` of cpu.max, and returns whole processors; "max" is no quota.
 fn parse_cpu_max(text: &[u8]) -> Option<u64> {
     let mut words = text.split(|byte| *byte == b' ');
-    share(words.next().and_then(number), words.next().and_then(number))
+    whole_processors(words.next().and_then(number), words.next().and_then(number))
 }
 
 /// A group's own quota, in processors.
@@ -200,7 +201,7 @@ fn quota_of(level: Level) -> Option<u64> {
     match level.version() {
         Version::Two => parse_cpu_max(level.read(c"cpu.max", &mut memory)?),
         // "-1" is no quota.
-        Version::One => share(
+        Version::One => whole_processors(
             number(level.read(c"cpu.cfs_quota_us", &mut memory)?),
             level.value(c"cpu.cfs_period_us"),
         ),
@@ -213,9 +214,10 @@ fn quota() -> Option<u64> {
     group.levels().filter_map(quota_of).min()
 }
 
-/// How many processors the scheduler may put the calling thread on.
+/// The number of processors that the calling thread may run on.
 pub(crate) fn affinity() -> usize {
-    // Room for 65,536 processors: `cpu_set_t` has 1,024, and the call fails on machines with more.
+    // Enough for 65,536 processors: `cpu_set_t` has 1,024, and the call fails on machines with
+    // more.
     let mut set = [0u64; 1024];
     // SAFETY: writes within the size of the set, in words of this size.
     unsafe {
@@ -226,7 +228,7 @@ pub(crate) fn affinity() -> usize {
     }
 }
 
-/// How many threads of this process can run at once, as it was when this was asked first.
+/// The number of threads of this process that can run at once, as of the first call.
 pub(crate) fn processors() -> usize {
     static KNOWN: AtomicUsize = AtomicUsize::new(0);
     let mut known = KNOWN.load(Relaxed);
@@ -239,8 +241,8 @@ pub(crate) fn processors() -> usize {
 
 // C entry points
 
-/// How many threads can run at once: the processors that this process may use, by its affinity and
-/// its control group's quota; at least 1.
+/// The number of threads that can run at once: the processors that this process may use, by its
+/// affinity and its control group's quota; at least 1.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_available_parallelism>
 #[unsafe(no_mangle)]
@@ -251,8 +253,8 @@ pub extern "C" fn uv_available_parallelism() -> c_uint {
         .max(1) as c_uint
 }
 
-/// Lists the processors with their models, clocks in MHz, and times in milliseconds; free it with
-/// `uv_free_cpu_info`.
+/// Lists the processors with their models, clocks in MHz, and times in milliseconds. Free the list
+/// with `uv_free_cpu_info`.
 ///
 /// Returns 0 or an error.
 ///

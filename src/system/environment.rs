@@ -1,7 +1,7 @@
 //! The environment, folders, and the program's own path.
 //!
-//! The environment is the process's: like libc's own functions, these are not safe against another
-//! thread that changes it.
+//! The environment is the process's. Like libc's own functions, these are not safe while another
+//! thread changes it.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html>
 
@@ -19,7 +19,7 @@ unsafe extern "C" {
     static mut environ: *mut *mut c_char;
 }
 
-/// The value of a variable, which stays as it is until somebody changes the environment.
+/// The value of a variable. It is valid until the environment is changed.
 pub(super) fn variable(name: &CStr) -> Option<&'static [u8]> {
     // SAFETY: the name is terminated.
     let value = unsafe { libc::getenv(name.as_ptr()) };
@@ -92,7 +92,7 @@ fn temporary_folder() -> &'static [u8] {
     }
 }
 
-/// Works on the current folder's path, however long.
+/// Calls `work` with the current folder's path, of any length.
 fn with_current_folder<R>(work: impl FnOnce(&[u8]) -> R) -> Result<R> {
     let mut memory: alloc::Vec<u8> = alloc::vec();
     let mut room = libc::PATH_MAX as usize;
@@ -114,10 +114,10 @@ fn with_current_folder<R>(work: impl FnOnce(&[u8]) -> R) -> Result<R> {
 
 // C entry points
 
-/// Writes the path of the running program to `buffer`, cut to `*size` bytes with its terminator;
+/// Writes the path of the running program to `buffer`, cut to `*size` bytes with its terminator.
 /// `*size` becomes its length.
 ///
-/// Returns 0 or an error: `UV_EINVAL` for null pointers or no room.
+/// Returns 0 or an error: `UV_EINVAL` for null pointers or a size of 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_exepath>
 ///
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn uv_exepath(buffer: *mut c_char, size: *mut usize) -> c_
 
 /// Writes the current folder to `buffer`.
 ///
-/// Returns 0 or an error: `UV_ENOBUFS` with the room needed in `*size`, `UV_EINVAL`.
+/// Returns 0 or an error: `UV_ENOBUFS` with the size needed in `*size`, `UV_EINVAL`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_cwd>
 ///
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn uv_chdir(dir: *const c_char) -> c_int {
 
 /// Writes the user's home folder to `buffer`: `HOME`, or what the user database says.
 ///
-/// Returns 0 or an error: `UV_ENOBUFS` with the room needed in `*size`, `UV_EINVAL`, `UV_ENOENT`.
+/// Returns 0 or an error: `UV_ENOBUFS` with the size needed in `*size`, `UV_EINVAL`, `UV_ENOENT`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_homedir>
 ///
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn uv_os_homedir(buffer: *mut c_char, size: *mut usize) ->
 /// Writes the folder for temporary files to `buffer`: `TMPDIR`, `TMP`, `TEMP`, `TEMPDIR` or `/tmp`,
 /// without a slash at its end.
 ///
-/// Returns 0 or an error: `UV_ENOBUFS` with the room needed in `*size`, `UV_EINVAL`.
+/// Returns 0 or an error: `UV_ENOBUFS` with the size needed in `*size`, `UV_EINVAL`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_tmpdir>
 ///
@@ -252,8 +252,8 @@ pub unsafe extern "C" fn uv_os_free_environ(envitems: *mut uv_env_item_t, count:
 
 /// Writes the value of a variable to `buffer`.
 ///
-/// Returns 0 or an error: `UV_ENOENT` when it is not set, `UV_ENOBUFS` with the room needed in
-/// `*size`, `UV_EINVAL` for null pointers or no room.
+/// Returns 0 or an error: `UV_ENOENT` when it is not set, `UV_ENOBUFS` with the size needed in
+/// `*size`, `UV_EINVAL` for null pointers or a size of 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getenv>
 ///
@@ -275,7 +275,8 @@ pub unsafe extern "C" fn uv_os_getenv(
         .into_code()
 }
 
-/// Sets a variable. Returns 0 or an error: `UV_EINVAL` for null pointers and bad names, `UV_ENOMEM`.
+/// Sets a variable. Returns 0 or an error: `UV_EINVAL` for null pointers and bad names,
+/// `UV_ENOMEM`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_setenv>
 ///

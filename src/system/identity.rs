@@ -1,4 +1,4 @@
-//! Who and what: users, groups, the host, the process and its priority.
+//! Users, groups, the host, the process and its priority.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html>
 
@@ -10,7 +10,8 @@ use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::sys::cvt;
 
-/// Calls one of the database functions with a growing buffer for the strings of its answer.
+/// Calls a function of the user or group database. The buffer for its strings grows until they
+/// fit.
 fn look_up<T, R>(
     mut call: impl FnMut(&mut T, *mut c_char, usize, &mut *mut T) -> c_int,
     work: impl FnOnce(&T) -> Result<R>,
@@ -40,7 +41,7 @@ fn with_user<R>(uid: uv_uid_t, work: impl FnOnce(&libc::passwd) -> Result<R>) ->
     )
 }
 
-/// Works on the home folder that the user database has for this process's user.
+/// Calls `work` with the home folder that the user database has for this process's user.
 pub(super) fn with_home(work: impl FnOnce(&[u8]) -> Result) -> Result {
     // SAFETY: takes no memory.
     let uid = unsafe { libc::geteuid() };
@@ -130,7 +131,7 @@ fn copy_group(group: &libc::group) -> Result<uv_group_t> {
         // SAFETY: below the number of members, for which there is room.
         unsafe { list.add(index).write(copy) };
     }
-    // SAFETY: the room for the end of the list.
+    // SAFETY: the block has memory for the end of the list.
     unsafe { list.add(count).write(core::ptr::null_mut()) };
     let groupname = block.put(name);
     Ok(uv_group_t {
@@ -140,7 +141,7 @@ fn copy_group(group: &libc::group) -> Result<uv_group_t> {
     })
 }
 
-/// Copies a terminated field of `utsname`, cut to the room there is.
+/// Copies a terminated field of `utsname`, cut to the field's size in libuv.
 fn copy_field(from: &[c_char]) -> [c_char; 256] {
     let mut to = [0; 256];
     let length = from
@@ -275,7 +276,7 @@ pub unsafe extern "C" fn uv_os_getpriority(pid: uv_pid_t, priority: *mut c_int) 
     if priority.is_null() {
         return UV_EINVAL;
     }
-    // −1 is a priority as well: only errno tells.
+    // −1 is a priority as well, so `errno` decides.
     // SAFETY: the location is this thread's own; the call takes no memory.
     let (value, number) = unsafe {
         *libc::__errno_location() = 0;
@@ -308,7 +309,7 @@ pub extern "C" fn uv_os_setpriority(pid: uv_pid_t, priority: c_int) -> c_int {
 
 /// Writes the host's name to `buffer`.
 ///
-/// Returns 0 or an error: `UV_ENOBUFS` with the room needed in `*size`, `UV_EINVAL`.
+/// Returns 0 or an error: `UV_ENOBUFS` with the size needed in `*size`, `UV_EINVAL`.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_gethostname>
 ///

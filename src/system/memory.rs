@@ -1,6 +1,6 @@
-//! Memory: what there is, what is free, and what of it this process may use.
+//! Memory: of the machine, free, and what of it this process may use.
 //!
-//! Limits of control groups count, those of the groups above included.
+//! The limits of the process's control group count, and those of the groups above it.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_free_memory>
 
@@ -12,8 +12,8 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::large;
 
-/// What version 1 says where there is no limit: as many whole pages as a signed number counts.
-const NO_LIMIT: u64 = i64::MAX as u64 - 0xffff;
+/// The value of version 1 for no limit, in bytes: as many whole pages as a signed number counts.
+const NO_LIMIT_BYTES: u64 = i64::MAX as u64 - 0xffff;
 
 /// A field of /proc/meminfo, in bytes.
 fn meminfo(name: &[u8]) -> Option<u64> {
@@ -22,7 +22,7 @@ fn meminfo(name: &[u8]) -> Option<u64> {
     Some(number(field_of(text, name)?)? * 1024)
 }
 
-/// The same by a system call, where there is no /proc.
+/// A field of sysinfo(2), in bytes, for systems without /proc.
 fn sysinfo(pick: impl FnOnce(&libc::sysinfo) -> u64) -> u64 {
     // SAFETY: all zero is valid, and the call fills it.
     let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
@@ -51,10 +51,14 @@ fn limit(level: Level) -> Option<u64> {
         .into_iter()
         .filter_map(|name| level.value(name))
         .min()?;
-    Some(if least >= NO_LIMIT { u64::MAX } else { least })
+    Some(if least >= NO_LIMIT_BYTES {
+        u64::MAX
+    } else {
+        least
+    })
 }
 
-/// What a group has left of its limit; `None` where it sets none.
+/// The rest of a group's limit, in bytes; `None` if it sets none.
 fn rest(level: Level) -> Option<u64> {
     let limit = limit(level).filter(|limit| (1..u64::MAX).contains(limit))?;
     let used = match level.version() {
@@ -64,7 +68,7 @@ fn rest(level: Level) -> Option<u64> {
     Some(limit.saturating_sub(used))
 }
 
-/// A limit of the process's own, if there is one.
+/// A resource limit of the process, in bytes; `None` if there is none.
 fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
     // SAFETY: all zero is valid, and the call fills it.
     let mut limit: large::rlimit = unsafe { core::mem::zeroed() };
@@ -73,7 +77,8 @@ fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
     (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
 }
 
-/// The least limit on this process; 0 when none is known, the largest number when there is none.
+/// The least limit on this process, in bytes; 0 when none is known, the largest number when there
+/// is none.
 fn constraint() -> u64 {
     let group = Cgroup::of_self(c"memory");
     let groups = group
@@ -90,7 +95,7 @@ fn constraint() -> u64 {
         .unwrap_or(0)
 }
 
-/// What is free, as far as the limits of the groups leave it to this process.
+/// The free memory, in bytes, cut to the limits of the groups.
 fn available() -> u64 {
     let group = Cgroup::of_self(c"memory");
     let rest = group.iter().flat_map(Cgroup::levels).filter_map(rest).min();
@@ -142,7 +147,7 @@ pub extern "C" fn uv_get_total_memory() -> u64 {
     total()
 }
 
-/// The memory that this process may use, in bytes, by its control group and its resource limits: 0
+/// The memory that this process may use, in bytes, by its control group and its resource limits. 0
 /// when no limit is known, `UINT64_MAX` when there could be one and is none.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_constrained_memory>
@@ -151,8 +156,8 @@ pub extern "C" fn uv_get_constrained_memory() -> u64 {
     constraint()
 }
 
-/// The memory that this process can still take, in bytes: what is free, and not more than its
-/// control group has left.
+/// The memory that this process can still take, in bytes: the free memory, cut to the rest of its
+/// control group's limit.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_available_memory>
 #[unsafe(no_mangle)]

@@ -1,10 +1,10 @@
-//! Reading small files of /proc and /sys, and finding things in them.
+//! Reading small files of /proc and /sys, and parsing them.
 
 use core::ffi::{CStr, c_int};
 
 use crate::sys::{fd, large, retry, retry_size};
 
-/// The beginning of a file, as much as fits.
+/// Reads the beginning of a file, as much as fits into `memory`.
 pub(super) fn read_small<'a>(path: &CStr, memory: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: the path is terminated.
     let file: c_int =
@@ -12,7 +12,7 @@ pub(super) fn read_small<'a>(path: &CStr, memory: &'a mut [u8]) -> Option<&'a [u
             .and_then(fd::own)
             .ok()?;
     let mut length = 0;
-    // A read may give less than there is.
+    // A read may return less than there is.
     while length < memory.len() {
         let rest = &mut memory[length..];
         // SAFETY: the pointer and the length describe the rest of the memory.
@@ -27,25 +27,25 @@ pub(super) fn read_small<'a>(path: &CStr, memory: &'a mut [u8]) -> Option<&'a [u
     Some(&memory[..length])
 }
 
-/// The number at the beginning of a text, behind spaces.
+/// The number at the beginning of a text, after spaces.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     let text = text.trim_ascii_start();
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     core::str::from_utf8(&text[..digits]).ok()?.parse().ok()
 }
 
-/// What follows `name` on the line that begins with it.
+/// The rest of the line that begins with `name`.
 pub(super) fn field_of<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     text.split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(name))
 }
 
-/// Room for a group's path with the names around it.
-const PATH_ROOM: usize = 1200;
+/// The size of a buffer for a group's path with the names around it, in bytes.
+const PATH_BYTES: usize = 1200;
 
 /// A path put together in place.
 pub(super) struct Path {
-    bytes: [u8; PATH_ROOM],
+    bytes: [u8; PATH_BYTES],
     length: usize,
 }
 
@@ -53,7 +53,7 @@ impl Path {
     /// `None` when the parts are too long together.
     pub(super) fn join(parts: &[&[u8]]) -> Option<Path> {
         let mut path = Path {
-            bytes: [0; PATH_ROOM],
+            bytes: [0; PATH_BYTES],
             length: 0,
         };
         for part in parts {
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn paths_that_are_too_long_are_none() {
-        assert!(Path::join(&[&[b'x'; PATH_ROOM]]).is_none());
+        assert!(Path::join(&[&[b'x'; PATH_BYTES]]).is_none());
         assert_eq!(Path::join(&[b"/a", b"/b"]).unwrap().as_c_str(), c"/a/b");
     }
 }

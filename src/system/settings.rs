@@ -1,7 +1,7 @@
-//! Numbers that the environment sets.
+//! Numbers from environment variables.
 //!
-//! `UV_THREADPOOL_SIZE` is read as libuv reads it, by the number that it begins with. A wrong value of
-//! a variable of this library's own gets one line on the standard error stream.
+//! `UV_THREADPOOL_SIZE` is read as in libuv: the number at its beginning counts. A wrong value of
+//! a variable of this library's own is reported in one line on the standard error stream.
 
 use core::ffi::CStr;
 use core::fmt::Write;
@@ -11,13 +11,13 @@ use super::environment::variable;
 use crate::sys::file;
 use crate::text::Text;
 
-/// The number at the beginning of a variable's value, as atoi(3) finds it. What exceeds 64 bits is
-/// the nearest number that does not.
+/// The number at the beginning of a variable's value, as atoi(3) finds it. A number beyond 64 bits
+/// becomes the nearest one that is not.
 pub(crate) fn leading_number(name: &CStr) -> Option<i64> {
     number_at_start(variable(name)?)
 }
 
-/// A sign may stand before the digits, and white space before both.
+/// Parses white space, a sign and digits; the first two are optional.
 fn number_at_start(text: &[u8]) -> Option<i64> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let start = text.iter().position(|byte| !is_space(byte))?;
@@ -37,58 +37,59 @@ fn number_at_start(text: &[u8]) -> Option<i64> {
     Some(digits.fold(0, add))
 }
 
-/// A variable of this library's own: a number up to `most`, in decimal digits only.
+/// A variable of this library's own: a number from 0 to `max`, in decimal digits only.
 pub(crate) struct Setting {
     name: &'static CStr,
-    most: usize,
-    /// What holds where the variable is not set.
+    max: usize,
+    /// The text for the default, for the report of a wrong value.
     default: &'static str,
     is_reported: AtomicBool,
 }
 
 impl Setting {
-    pub(crate) const fn new(name: &'static CStr, most: usize, default: &'static str) -> Setting {
+    pub(crate) const fn new(name: &'static CStr, max: usize, default: &'static str) -> Setting {
         Setting {
             name,
-            most,
+            max,
             default,
             is_reported: AtomicBool::new(false),
         }
     }
 
-    /// `None` where it is not set. A wrong value counts as not set, and is reported once.
+    /// The variable's number; `None` if it is not set. A wrong value counts as not set, and is
+    /// reported once.
     pub(crate) fn value(&self) -> Option<usize> {
         let text = variable(self.name)?;
-        let value = parse(text, self.most);
+        let value = parse(text, self.max);
         if value.is_none() && !self.is_reported.swap(true, Relaxed) {
-            // An error of the standard error stream has nowhere to go.
+            // An error of the standard error stream cannot be reported.
             let _ = file::write_slice(libc::STDERR_FILENO, self.report(text).as_bytes());
         }
         value
     }
 
     fn report(&self, text: &[u8]) -> Text<256> {
-        /// More of a value is left out.
-        const MOST_SHOWN: usize = 32;
+        /// The part of a wrong value that is reported.
+        const MAX_SHOWN_BYTES: usize = 32;
         let mut line = Text::new();
         let name = self.name.to_str().unwrap_or("");
-        let shown = text[..text.len().min(MOST_SHOWN)].escape_ascii();
-        let Setting { most, default, .. } = self;
+        let shown = text[..text.len().min(MAX_SHOWN_BYTES)].escape_ascii();
+        let Setting { max, default, .. } = self;
         let _ = writeln!(
             line,
-            "oxuv: {name}={shown}: not a number from 0 to {most}; using the default, {default}"
+            "oxuv: {name}={shown}: not a number from 0 to {max}; using the default, {default}"
         );
         line
     }
 }
 
-fn parse(text: &[u8], most: usize) -> Option<usize> {
-    // `parse` takes a sign as well.
+fn parse(text: &[u8], max: usize) -> Option<usize> {
+    // `parse` accepts a sign as well.
     if !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number = core::str::from_utf8(text).ok()?.parse().ok()?;
-    (number <= most).then_some(number)
+    (number <= max).then_some(number)
 }
 
 #[cfg(test)]

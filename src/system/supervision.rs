@@ -1,19 +1,19 @@
-//! Whether somebody else has a say in this thread's system calls.
+//! Whether another program can see or change this thread's system calls.
 
 use core::ffi::CStr;
 
 use super::proc::{field_of, number, read_small};
 
-/// The process first, the calling thread second: PRoot shows a process itself in the first place,
+/// The status of the process and of the calling thread. PRoot shows a process itself in the first,
 /// and PRoot's own thread in the second.
-const PLACES: [&CStr; 2] = [c"/proc/self/status", c"/proc/thread-self/status"];
+const STATUS_FILES: [&CStr; 2] = [c"/proc/self/status", c"/proc/thread-self/status"];
 
-/// Whether the calling thread is traced (strace, PRoot), filtered (seccomp), or about to be: before
-/// it installs a filter, a process gives up new privileges as a rule. `None` where it cannot be
-/// read.
+/// Whether the calling thread is traced (strace, PRoot), filtered (seccomp), or about to be.
+/// Before it installs a filter, a process gives up new privileges as a rule. `None` if the files
+/// cannot be read.
 pub(crate) fn is_supervised() -> Option<bool> {
     let mut memory = [0; 4096];
-    for place in PLACES {
+    for place in STATUS_FILES {
         let is_supervised = supervision_in(read_small(place, &mut memory)?)?;
         if is_supervised {
             return Some(true);

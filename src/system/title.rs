@@ -1,5 +1,5 @@
-//! The process title: what `ps` shows is the memory of the program's arguments, which
-//! `uv_setup_args` takes over.
+//! The process title. `ps` shows the memory of the program's arguments, which `uv_setup_args`
+//! takes over.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args>
 
@@ -12,13 +12,13 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::lock::Locked;
 
-/// The memory of the arguments, and what takes its place.
+/// The memory of the arguments, and their copy.
 struct Title {
     start: *mut c_char,
     room: usize,
     length: usize,
-    /// The arguments that the program goes on with. They are never freed, since nobody knows how
-    /// long it looks at them; this keeps them from being taken for a leak.
+    /// The copy of the arguments, which the program uses. It is never freed, since the program may
+    /// use it for ever. This pointer keeps it from being reported as a leak.
     copy: *mut *mut c_char,
 }
 
@@ -32,18 +32,18 @@ static TITLE: Locked<Title> = Locked::new(Title {
     copy: core::ptr::null_mut(),
 });
 
-/// There was a title once. Most processes that end have had none.
+/// Whether there ever was a title. Most processes end without one.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 impl Title {
-    /// Takes the memory of arguments over, unless it has some already; the arguments that the
-    /// program goes on with.
+    /// Takes over the memory of the arguments, unless that was done before. Returns the arguments
+    /// that the program then uses.
     ///
     /// # Safety
-    /// `argv` must have `count` terminated strings, at least one, that are used by nobody else.
+    /// `argv` must have `count` terminated strings, at least one, that are used by nothing else.
     unsafe fn take_over(&mut self, count: usize, argv: *mut *mut c_char) -> *mut *mut c_char {
         if !self.copy.is_null() {
-            // What it took over is the title's; these may be any memory.
+            // The title has its memory already; this may be any other memory.
             return argv;
         }
         // SAFETY: the caller vouches for the strings.
@@ -70,7 +70,7 @@ impl Title {
         unsafe {
             core::ptr::copy_nonoverlapping(text.as_ptr().cast(), self.start, length);
             core::ptr::write_bytes(self.start.add(length), 0, self.room - length);
-            // What shows in `top` and as the name of this thread.
+            // This name shows in `top`, and is the name of this thread.
             libc::prctl(libc::PR_SET_NAME, self.start);
         }
         self.length = length;
@@ -83,7 +83,7 @@ impl Title {
         if self.start.is_null() || size <= self.length {
             return Err(Errno::ENOBUFS);
         }
-        // SAFETY: there is room for the title and its terminator.
+        // SAFETY: the title and its terminator fit.
         unsafe {
             core::ptr::copy_nonoverlapping(self.start, buffer, self.length);
             *buffer.add(self.length) = 0;
@@ -117,13 +117,13 @@ unsafe fn copy_arguments(count: usize, argv: *mut *mut c_char) -> Option<*mut *m
         }
         place = place.wrapping_add(bytes.len());
     }
-    // SAFETY: the room for the end of the list.
+    // SAFETY: the block has memory for the end of the list.
     unsafe { list.add(count).write(core::ptr::null_mut()) };
     Some(list)
 }
 
-/// The room of the strings that lie one behind the other, as those of `main` do; a program may pass
-/// others, and what is between them is not ours to write to.
+/// The size of the strings that are adjacent, as those of `main` are, in bytes. A program may pass
+/// others, and what lies between them must not be written to.
 ///
 /// # Safety
 /// `argv` must have `count` terminated strings, at least one.
@@ -143,7 +143,7 @@ unsafe fn room_of(count: usize, argv: *mut *mut c_char) -> usize {
     }
 }
 
-/// With the library shut down there is no title any more. Whoever holds the lock at exit is gone.
+/// Drops the title when the library shuts down. A thread that has the lock at exit is gone.
 pub(crate) fn forget() {
     if IS_TAKEN.load(SeqCst) {
         let _ = TITLE.try_with(|title| title.start = core::ptr::null_mut());
@@ -152,9 +152,9 @@ pub(crate) fn forget() {
 
 // C entry points
 
-/// Takes the memory of the program's arguments over, for the process title; call it with those of
-/// `main`. Returns the arguments, in other memory; `argv` itself when there is nothing to do, and at
-/// later calls.
+/// Takes over the memory of the program's arguments for the process title; call it with those of
+/// `main`. Returns the arguments, in other memory. Returns `argv` itself when there is nothing to
+/// do, and at later calls.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args>
 ///

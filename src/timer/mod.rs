@@ -1,8 +1,8 @@
 //! Timers.
 //!
-//! `queue.rs` keeps the started ones in order. Timers that are due are first taken out, all of
-//! them, and then called: one that is started anew by a callback waits for the next iteration, and
-//! one that is stopped by a callback leaves the list of the due.
+//! `queue.rs` keeps the started timers in order. All timers that are due are taken out first, and
+//! then called. So one that a callback starts anew waits for the next iteration, and one that a
+//! callback stops is removed from the list of the due.
 //!
 //! <https://docs.libuv.org/en/v1.x/timer.html>
 
@@ -60,7 +60,7 @@ impl Timer {
         self.handle().stop();
     }
 
-    /// Leaves the queue, or the list of the due.
+    /// Removes the timer from the queue, or from the list of the due.
     #[inline]
     fn leave_queue(self, event_loop: Loop) {
         if self.handle().is_active() {
@@ -98,7 +98,7 @@ pub(crate) fn next_timeout(event_loop: Loop) -> c_int {
     }
 }
 
-/// Calls the timers that are due.
+/// Runs the callbacks of the timers that are due.
 pub(crate) fn run_due(event_loop: Loop) {
     let mut local = list::head();
     // SAFETY: `local` outlives the walk, which leaves it empty.
@@ -111,7 +111,7 @@ pub(crate) fn run_due(event_loop: Loop) {
     }
     while let Some(link) = due.pop_front() {
         let timer = Timer::from_link(link);
-        // Fails for a timer without callback only, which is none that was started.
+        // A started timer has a callback, so this does not fail.
         let _ = timer.again();
         timer.invoke();
     }
@@ -119,7 +119,7 @@ pub(crate) fn run_due(event_loop: Loop) {
 
 // C entry points
 
-/// Makes `handle` a timer that is not started. Returns 0.
+/// Initialises a timer, which is not started. Returns 0.
 ///
 /// <https://docs.libuv.org/en/v1.x/timer.html#c.uv_timer_init>
 ///
@@ -132,9 +132,9 @@ pub unsafe extern "C" fn uv_timer_init(r#loop: *mut uv_loop_t, handle: *mut uv_t
     0
 }
 
-/// Starts a timer, or starts it anew: `cb` is called `timeout` milliseconds from the loop's time
-/// on, and then, unless `repeat` is 0, every `repeat` milliseconds. A timeout of 0 is due in the
-/// loop's next iteration.
+/// Starts a timer, or starts it anew. `cb` is called after `timeout` milliseconds, counted from
+/// the loop's time. Unless `repeat` is 0, it is then called every `repeat` milliseconds. A timeout
+/// of 0 is due in the loop's next iteration.
 ///
 /// Returns 0, or `UV_EINVAL` when the timer is closing or `cb` is `NULL`.
 ///

@@ -1,18 +1,17 @@
 //! The started timers of a loop, in the order in which they are to be called.
 //!
-//! Timers that are due at the same millisecond are a *group*: a ring of links in the timers
-//! themselves, in the order of their starts. The oldest of them, the group's *leader*, has the
-//! group's entry in a 4-ary heap and knows its place there. So a start into an existing group and
-//! most stops take a few writes, whatever the number of timers.
+//! Timers that are due at one millisecond are a *group*: a ring of links in the timers themselves,
+//! in the order of their starts. The oldest one is the group's *leader*. It has the group's entry
+//! in a 4-ary heap, and knows the entry's place. So a start into an existing group takes a few
+//! writes, and so do most stops, whatever the number of timers.
 //!
-//! A table finds the group of a due time. It forgets: each of its slots remembers the group that
-//! was made last of those that fall on it, and a bigger table starts empty. A forgotten group is
-//! none the worse; a later timer of its due time makes another one, which the order of the
-//! leaders' starts puts behind it. No timer joins a group that has a younger one of the same due
-//! time.
+//! A table finds the group of a due time. Each slot has the latest group of all whose due times
+//! fall on it, and a larger table starts empty. A group without a slot is still valid. A later
+//! timer of its due time makes another group, which comes behind it by the order of the leaders'
+//! starts. No timer joins a group if there is a younger group of the same due time.
 //!
-//! Neither array is needed to start a timer: without memory for its entry, a timer is put into one
-//! sorted ring of *stragglers*.
+//! A timer can always be started: without memory for its entry, it goes to one sorted ring of
+//! *stragglers*.
 
 use core::cmp::Ordering;
 use core::ffi::c_void;
@@ -22,14 +21,14 @@ use crate::alloc;
 use crate::list::List;
 use crate::view::{addr, get, owner, view};
 
-/// Children of a place in the heap.
-const ARITY: usize = 4;
-/// With fewer groups, there is no table; and less memory than this is not given back.
+/// The number of children of each place in the heap.
+const HEAP_ARITY: usize = 4;
+/// The number of groups below which there is no table, and no memory is given back.
 const SMALL_QUEUE_GROUPS: usize = 64;
 
-/// What a timer has for a place if it has no entry in the heap.
-pub(super) const FOLLOWER: usize = usize::MAX;
-const STRAGGLER: usize = usize::MAX - 1;
+/// The place of a timer that is in a group and not its leader.
+pub(super) const FOLLOWER_PLACE: usize = usize::MAX;
+const STRAGGLER_PLACE: usize = usize::MAX - 1;
 
 view!(
     /// A timer.
@@ -56,7 +55,8 @@ impl Timer {
         self.link().front().map(Timer::from_link)
     }
 
-    /// Where the queue has it; beside the link.
+    /// The timer's place in the heap, or one of the two constants above. It is stored beside the
+    /// link.
     #[inline]
     fn place(self) -> usize {
         get!(self.node.heap[2]) as usize
@@ -79,7 +79,7 @@ impl Timer {
         get!(self.start_id)
     }
 
-    /// What decides which timer is called first.
+    /// The sort key: the timer with the smaller one is called first.
     fn order(self) -> (u64, u64) {
         (self.due(), self.start_id())
     }
@@ -106,9 +106,10 @@ impl Group {
 /// The started timers of a loop.
 pub(crate) struct Timers {
     heap: alloc::Vec<Group>,
-    /// Leaders by due time, modulo the length, which is a power of two or 0.
+    /// The latest leader of each slot. The slot is the due time modulo the length, which is a
+    /// power of two or 0.
     table: alloc::Vec<Option<Timer>>,
-    /// The first of the ring of those for which there was no memory.
+    /// The first of the ring of timers for which there was no memory.
     stragglers: Option<Timer>,
 }
 
@@ -143,7 +144,7 @@ impl Timers {
         self.first().map(Timer::due)
     }
 
-    /// Takes out the first timer if it is due at `now`.
+    /// Removes and returns the first timer if it is due at `now`.
     #[inline]
     pub(super) fn pop_due(&mut self, now: u64) -> Option<Timer> {
         if self.next_due()? > now {
@@ -154,11 +155,11 @@ impl Timers {
         Some(timer)
     }
 
-    /// Adds a timer, which has its due time, a start id above all others', and is in no list.
+    /// Adds a timer that is in no list. It has its due time, and a start id above all others'.
     #[inline]
     pub(super) fn insert(&mut self, timer: Timer) {
         if let Some(leader) = self.find(timer.due()) {
-            timer.set_place(FOLLOWER);
+            timer.set_place(FOLLOWER_PLACE);
             leader.link().insert_before(timer.link());
         } else if self.reserve() {
             self.add_group(timer);
@@ -167,12 +168,12 @@ impl Timers {
         }
     }
 
-    /// Takes out a timer that was added.
+    /// Removes a timer that was added.
     #[inline]
     pub(super) fn remove(&mut self, timer: Timer) {
         match timer.place() {
-            FOLLOWER => {}
-            STRAGGLER => {
+            FOLLOWER_PLACE => {}
+            STRAGGLER_PLACE => {
                 if self.stragglers == Some(timer) {
                     self.stragglers = timer.next_in_ring();
                 }
@@ -215,7 +216,7 @@ impl Timers {
         }
     }
 
-    /// Gives the table about as many slots as there are groups; without memory, there is none.
+    /// Makes a table with about as many slots as there are groups; without memory, there is none.
     fn fit_table(&mut self) {
         let groups = self.heap.len();
         if groups < SMALL_QUEUE_GROUPS {
@@ -233,7 +234,7 @@ impl Timers {
 
 // The heap.
 impl Timers {
-    /// Makes room for another group; says whether there is.
+    /// Reserves memory for another group; returns whether there is enough.
     fn reserve(&mut self) -> bool {
         let groups = self.heap.len();
         if groups < self.heap.capacity() {
@@ -245,7 +246,7 @@ impl Timers {
 
     fn add_group(&mut self, leader: Timer) {
         let groups = self.heap.len();
-        if groups >= SMALL_QUEUE_GROUPS && groups / ARITY >= self.table.len() {
+        if groups >= SMALL_QUEUE_GROUPS && groups / HEAP_ARITY >= self.table.len() {
             self.fit_table();
         }
         let due = leader.due();
@@ -268,14 +269,14 @@ impl Timers {
         }
     }
 
-    /// Moves to half the memory, if there is memory to move to.
+    /// Halves the memory, if there is memory to move to.
     fn give_back(&mut self) {
         let mut smaller = alloc::vec();
         if smaller.try_reserve_exact(self.heap.capacity() / 2).is_ok() {
             smaller.extend_from_slice(&self.heap);
             self.heap = smaller;
         }
-        if self.table.len() > self.heap.len() * ARITY {
+        if self.table.len() > self.heap.len() * HEAP_ARITY {
             self.fit_table();
         }
     }
@@ -290,7 +291,7 @@ impl Timers {
     fn rise(&mut self, mut place: usize) -> usize {
         let group = self.heap[place];
         while place > 0 {
-            let parent = (place - 1) / ARITY;
+            let parent = (place - 1) / HEAP_ARITY;
             if !group.is_before(&self.heap[parent]) {
                 break;
             }
@@ -305,7 +306,8 @@ impl Timers {
     fn sink(&mut self, mut place: usize) {
         let group = self.heap[place];
         loop {
-            let children = place * ARITY + 1..(place * ARITY + 1 + ARITY).min(self.heap.len());
+            let children =
+                place * HEAP_ARITY + 1..(place * HEAP_ARITY + 1 + HEAP_ARITY).min(self.heap.len());
             let first = children.reduce(|a, b| {
                 if self.heap[b].is_before(&self.heap[a]) {
                     b
@@ -329,7 +331,7 @@ impl Timers {
 impl Timers {
     #[cold]
     fn add_straggler(&mut self, timer: Timer) {
-        timer.set_place(STRAGGLER);
+        timer.set_place(STRAGGLER_PLACE);
         let Some(first) = self.stragglers else {
             self.stragglers = Some(timer);
             return;
@@ -355,7 +357,7 @@ mod tests {
     use super::*;
     use crate::view::set;
 
-    /// Timers in memory of their own, a queue of them, and what it should be.
+    /// Timers in memory of their own, a queue of them, and its expected content.
     struct Model {
         memory: std::vec::Vec<uv_timer_t>,
         queue: Timers,
@@ -433,7 +435,7 @@ mod tests {
             assert!(next.is_none_or(|due| due > now));
         }
 
-        /// Starts, stops and expires at random, `spread` being the longest timeout.
+        /// Starts, stops and expires at random; `spread` is the longest timeout.
         fn run(&mut self, steps: usize, spread: u64, can_lack_memory: bool) {
             let mut now = 0;
             for _ in 0..steps {

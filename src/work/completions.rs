@@ -1,9 +1,9 @@
-//! Jobs that are done, on their way back to their loop.
+//! Completions: finished jobs whose callbacks are due.
 //!
-//! Workers put them on a lock-free stack of the loop, `wq.next`, linked by each job's `wq.next`. Jobs
-//! that the loop's own thread has done wait in a list of that thread's, behind those that were on the
-//! stack before. The loop looks at both when it polls, and calls back for what is there then, in
-//! the order in which the jobs were finished.
+//! Workers push them to a lock-free stack of the loop, `wq.next`, linked by each job's `wq.next`.
+//! Jobs that were done inline are in a list of the loop, behind those that were on the stack
+//! before. When the loop polls, it calls back for both, in the order in which the jobs were
+//! finished.
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicPtr, Ordering::SeqCst};
@@ -23,14 +23,14 @@ pub(super) fn loop_init(event_loop: Loop) {
     stack(event_loop).store(core::ptr::null_mut(), SeqCst);
 }
 
-/// Whether any job is to be told.
+/// Whether there is a completion.
 #[inline]
 pub(crate) fn any(event_loop: Loop) -> bool {
     !event_loop.inline_completions().is_empty() || !stack(event_loop).load(SeqCst).is_null()
 }
 
-/// Gives a job back to its loop, from any thread. The loop may be gone when this returns, for it is
-/// kept only until the call is made.
+/// Delivers a completion to its loop, from any thread. The loop may be gone when this returns,
+/// since it is pinned only until it is woken.
 pub(super) fn deliver(job: Job) {
     let event_loop = job.event_loop();
     event_loop.asyncs().pin(|asyncs| {
@@ -48,17 +48,17 @@ pub(super) fn deliver(job: Job) {
     });
 }
 
-/// Keeps a job that this thread, the loop's, has done, until the loop polls. What workers have
-/// finished by now goes before it.
+/// Delivers a job that was done inline; its callback runs when the loop polls. The completions
+/// that are on the stack by now go before it.
 pub(super) fn deliver_inline(job: Job) {
     let event_loop = job.event_loop();
     take_completions(event_loop, event_loop.inline_completions());
     event_loop.inline_completions().push_back(job.link());
-    // Who does not run the loop but waits for its descriptor.
+    // A program may wait for the loop's descriptor instead of running the loop.
     event_loop.asyncs().wake();
 }
 
-/// Tells all that are done by now; how many.
+/// Runs the callbacks of the completions that are there now; returns how many.
 pub(crate) fn deliver_all(event_loop: Loop) -> u64 {
     let mut local = list::head();
     // SAFETY: `local` outlives the walk, which leaves it empty.
@@ -70,14 +70,14 @@ pub(crate) fn deliver_all(event_loop: Loop) -> u64 {
         let job = Job::from_link(link);
         let status = if job.end() { UV_ECANCELED } else { 0 };
         count += 1;
-        // Each is an event, counted before it is told, so that its callback sees it.
+        // Each is an event, and counted before its callback, which sees the count.
         event_loop.metrics().count_events(1);
         invoke_done(job, status);
     }
     count
 }
 
-/// Moves what workers finished to the end of `into`, the first one first.
+/// Moves the completions of workers to the end of `into`, the oldest first.
 fn take_completions(event_loop: Loop, into: List) {
     if stack(event_loop).load(SeqCst).is_null() {
         return;
@@ -89,7 +89,7 @@ fn take_completions(event_loop: Loop, into: List) {
         let at = unsafe { List::from_ptr(link) };
         // SAFETY: as above.
         link = unsafe { (*link).next };
-        // Latest first: each goes before the one that was put in last.
+        // The stack's top is the latest: each goes before the one that was put in last.
         at.init();
         newest.insert_before(at);
         newest = at;

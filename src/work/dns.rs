@@ -1,11 +1,11 @@
-//! Looking up names: `getaddrinfo` and `getnameinfo` on the thread pool.
+//! Name lookups: `getaddrinfo` and `getnameinfo` on the thread pool.
 //!
 //! A request with a callback is the pool's until the callback is about to run. One without a
 //! callback is done at once, on the calling thread, and needs no loop. An address lookup keeps
-//! copies of its arguments in one block of memory, which goes before the callback.
+//! copies of its arguments in one block of memory, which is freed before the callback.
 //!
-//! What needs nobody's help (numbers for numbers) does not go through the pool, where it could
-//! stand behind lookups that wait for a server; the callback is called from the loop all the same.
+//! A lookup that needs no server (numbers for numbers) is done inline: on the pool it could be
+//! queued behind lookups that wait for a server. Its callback still runs when the loop polls.
 //!
 //! <https://docs.libuv.org/en/v1.x/dns.html>
 
@@ -17,7 +17,7 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
-use crate::net::idna::{HOST_SIZE, to_ascii};
+use crate::net::idna::{HOST_BYTES, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::resolver;
@@ -26,16 +26,16 @@ use crate::view::{addr, get, owner, set, view};
 use super::pool::{self, Kind};
 
 view!(
-    /// A name being looked up.
+    /// A lookup of a name's addresses.
     AddressLookup => uv_getaddrinfo_t
 );
 
 view!(
-    /// An address being looked up.
+    /// A lookup of an address's names.
     NameLookup => uv_getnameinfo_t
 );
 
-/// What to look up, as the caller gave it.
+/// What to resolve, as the caller gave it.
 #[derive(Clone, Copy)]
 struct Query<'a> {
     node: Option<&'a CStr>,
@@ -56,15 +56,15 @@ fn is_address(node: &CStr) -> bool {
         .is_ok_and(|node| node.parse::<IpAddr>().is_ok())
 }
 
-/// Copies a terminated text, and says where it is now; null of no bytes at all.
+/// Copies a terminated text, and returns where the copy is; null for no bytes at all.
 ///
 /// # Safety
-/// `at` must be writable for as many bytes.
+/// `at` must be writable for the length of `text`.
 unsafe fn put(text: &[u8], at: *mut u8) -> *mut c_char {
     if text.is_empty() {
         return ptr::null_mut();
     }
-    // SAFETY: the caller vouches for the room, which is not the text's.
+    // SAFETY: the caller vouches for the memory at `at`, which does not overlap the text.
     unsafe { ptr::copy_nonoverlapping(text.as_ptr(), at, text.len()) };
     at.cast()
 }
@@ -75,12 +75,12 @@ impl AddressLookup {
         unsafe { Request::from_ptr(self.raw().cast()) }
     }
 
-    /// Sets the request up with copies of what to look up.
+    /// Initialises the request with copies of what to resolve.
     fn init(self, event_loop: *mut uv_loop_t, query: Query) -> Result {
         if query.node.is_none() && query.service.is_none() {
             return Err(Errno::EINVAL);
         }
-        let mut buffer = [0u8; HOST_SIZE];
+        let mut buffer = [0u8; HOST_BYTES];
         let node = match query.node {
             Some(node) => to_ascii(node.to_bytes(), &mut buffer)?,
             None => &[],
@@ -93,7 +93,8 @@ impl AddressLookup {
         Ok(())
     }
 
-    /// Copies to one block the hints, the node and the service, which are terminated or absent.
+    /// Copies the hints, the node and the service to one block. The two texts are terminated or
+    /// absent.
     fn copy(self, hints: Option<&libc::addrinfo>, node: &[u8], service: &[u8]) -> Result {
         let hints_size = hints.map_or(0, size_of_val);
         let block = alloc::malloc(hints_size + node.len() + service.len()).cast::<u8>();
@@ -103,7 +104,7 @@ impl AddressLookup {
         set!(self.hints = ptr::null_mut());
         if let Some(hints) = hints {
             set!(self.hints = block.cast());
-            // SAFETY: the block begins with room for them, aligned by malloc.
+            // SAFETY: the block begins with memory for them, aligned by malloc.
             unsafe { get!(self.hints).write(*hints) };
         }
         let node_at = block.wrapping_add(hints_size);
@@ -123,14 +124,14 @@ impl AddressLookup {
         set!(self.hints = ptr::null_mut());
         set!(self.hostname = ptr::null_mut());
         set!(self.service = ptr::null_mut());
-        // The block begins with the first part there is.
+        // The block begins with the first part that is there.
         if let Some(block) = parts.into_iter().find(|part| !part.is_null()) {
             // SAFETY: taken by `copy`, and nothing refers to it any more.
             unsafe { alloc::free(block.cast()) };
         }
     }
 
-    /// Looks up, waiting for the answer.
+    /// Resolves the name, blocking until the answer.
     fn run(self) {
         let (node, service) = (get!(self.hostname), get!(self.service));
         // SAFETY: the arguments are null or copies made by `copy`.
@@ -154,7 +155,7 @@ impl AddressLookup {
         }
     }
 
-    /// Whether the answer is in the question.
+    /// Whether the arguments are numbers, so that no server is needed.
     fn is_numeric(self) -> bool {
         // SAFETY: null or a copy made by `copy`.
         let (node, service) = unsafe { (text(get!(self.hostname)), text(get!(self.service))) };
@@ -214,7 +215,7 @@ impl NameLookup {
         set!(self.retcode = 0);
     }
 
-    /// Looks up, waiting for the answer.
+    /// Resolves the address, blocking until the answer.
     fn run(self) {
         let (host, service) = (addr!(self.host), addr!(self.service));
         // SAFETY: the storage holds an address as long as its family says, and the buffers are
@@ -273,25 +274,25 @@ impl NameLookup {
     }
 }
 
-/// On a worker.
+/// Resolves a name, on a worker.
 unsafe extern "C" fn run_addresses(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     unsafe { AddressLookup::from_ptr(owner!(job, uv_getaddrinfo_t, work_req)) }.run();
 }
 
-/// On the loop's thread.
+/// Finishes the lookup of a name, on the loop's thread.
 unsafe extern "C" fn done_addresses(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { AddressLookup::from_ptr(owner!(job, uv_getaddrinfo_t, work_req)) }.finish(status);
 }
 
-/// On a worker.
+/// Resolves an address, on a worker.
 unsafe extern "C" fn run_names(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.run();
 }
 
-/// On the loop's thread.
+/// Finishes the lookup of an address, on the loop's thread.
 unsafe extern "C" fn done_names(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.finish(status);
@@ -299,16 +300,16 @@ unsafe extern "C" fn done_names(job: *mut uv__work, status: c_int) {
 
 // C entry points
 
-/// Looks up the addresses of `node`, the port of `service`, or both; either may be `NULL`.
+/// Resolves the addresses of `node`, the port of `service`, or both; either may be `NULL`.
 /// `hints`, which may be `NULL`, narrows the answer, as for `getaddrinfo(3)`. A name with letters
-/// beyond ASCII is looked up in its IDNA form.
+/// beyond ASCII is resolved in its IDNA form.
 ///
 /// `getaddrinfo_cb` is called with 0 and a list to be freed with `uv_freeaddrinfo`, or with one of
-/// the `UV_EAI_…` codes (`UV_EAI_CANCELED` after `uv_cancel`) and `NULL`. When it is `NULL`, the
-/// call waits for the answer, which it leaves in `req->addrinfo`; `loop` is not used then.
+/// the `UV_EAI_…` codes (`UV_EAI_CANCELED` after `uv_cancel`) and `NULL`. If it is `NULL`, the
+/// call blocks until the answer, which it leaves in `req->addrinfo`; `loop` is not used then.
 ///
-/// Returns 0 or an error: `UV_EINVAL` when there is nothing to look up or `node` is no valid name,
-/// `UV_ENOMEM`, and those above when waiting.
+/// Returns 0 or an error: `UV_EINVAL` when `node` and `service` are `NULL` or `node` is no valid
+/// name, `UV_ENOMEM`. Without a callback, also the `UV_EAI_…` codes.
 ///
 /// <https://docs.libuv.org/en/v1.x/dns.html#c.uv_getaddrinfo>
 ///
@@ -359,14 +360,15 @@ pub unsafe extern "C" fn uv_freeaddrinfo(ai: *mut libc::addrinfo) {
     unsafe { resolver::free_addresses(ai) }
 }
 
-/// Looks up the names of the host and the service that an IPv4 or IPv6 address belongs to.
-/// `flags` are those of `getnameinfo(3)`.
+/// Resolves the names of the host and the service that an IPv4 or IPv6 address belongs to. `flags`
+/// are those of `getnameinfo(3)`.
 ///
 /// `getnameinfo_cb` is called with 0 and the two names, which are `req->host` and `req->service`,
-/// or with one of the `UV_EAI_…` codes (`UV_EAI_CANCELED` after `uv_cancel`) and `NULL`s. When it is
-/// `NULL`, the call waits for the answer; `loop` is not used then.
+/// or with one of the `UV_EAI_…` codes (`UV_EAI_CANCELED` after `uv_cancel`) and `NULL`s. If it is
+/// `NULL`, the call blocks until the answer; `loop` is not used then.
 ///
-/// Returns 0 or an error: `UV_EINVAL` for other kinds of addresses, and those above when waiting.
+/// Returns 0 or an error: `UV_EINVAL` for other kinds of addresses. Without a callback, also the
+/// `UV_EAI_…` codes.
 ///
 /// <https://docs.libuv.org/en/v1.x/dns.html#c.uv_getnameinfo>
 ///

@@ -1,17 +1,17 @@
-//! The thread pool: one for the process, shared by all loops.
+//! The thread pool: one for the process, used by all loops.
 //!
-//! The first job starts it: its submitter makes one worker, and that worker makes the others, up to
-//! the smaller of four and `UV_THREADPOOL_SIZE`. Beyond four, a worker makes another one before it
-//! begins a job that would leave none idle. So all workers have the affinity, priority, signal
-//! mask, identity and sandbox of the moment of the first job, whoever submits later. Threads stay
-//! until the process exits, or unloads the library.
+//! The first job starts it. Its submitter makes one worker, and that worker makes the others, up
+//! to the smaller of four and `UV_THREADPOOL_SIZE`. Beyond four, a worker makes another one before
+//! it begins a job that would leave none idle. So all workers have the affinity, priority, signal
+//! mask, identity and sandbox of the moment of the first job, whatever thread submits later.
+//! Threads stay until the process exits, or unloads the library.
 //!
-//! A submission wakes an idle worker unless one is on its way for each job that could start: never
-//! more workers than jobs. On its way is who was woken, and who is about to be done with another job. One worker at a time may spin before it blocks (`spin.rs`); a submission
-//! then wakes nobody.
+//! A submission wakes an idle worker, unless enough workers are about to ask for a job. Those were
+//! woken, or are about to finish another job, or spin. So never more workers are woken than there
+//! are jobs. At most one worker spins before it blocks (`spin/`).
 //!
-//! A forked child starts with no pool: nothing here may be in the hands of a thread that the
-//! child does not have. Jobs that the parent's pool had not finished are not done in the child.
+//! A forked child starts without a pool: nothing here may depend on a thread that the child does
+//! not have. Jobs that the parent's pool had not finished are not done in the child.
 //!
 //! <https://docs.libuv.org/en/v1.x/threadpool.html>
 
@@ -39,44 +39,43 @@ use super::{completions, worker};
 
 pub(crate) use super::queue::{Done, Kind, Run};
 
-/// Jobs that the pool does with the threads it has after the system refused one: to ask for a
-/// thread costs as much as a hundred short jobs.
-const PATIENCE_JOBS: u32 = 1000;
-/// Threads unless the environment says otherwise, and threads made with the first job: libuv's.
-const DEFAULT_SIZE: usize = 4;
+/// The number of jobs that the pool takes before it asks the system for a thread again, after the
+/// system refused one. Asking costs as much as a hundred short jobs.
+const THREAD_RETRY_JOBS: u32 = 1000;
+/// The number of threads by default, and of those made with the first job, as in libuv.
+const DEFAULT_THREADS: usize = 4;
 
-/// What the lock protects.
+/// The state of the pool, which its lock protects.
 struct State {
-    /// The most threads there may be; 0 before the pool has started.
+    /// The maximal number of threads; 0 before the pool has started.
     size: usize,
     queue: Queue,
-    /// Threads that were made.
+    /// The number of threads that were made.
     threads: usize,
-    /// The workers that block are a ring: the one that has done so longest is at `longest_blocked`.
+    /// The blocked workers are a ring; this is where the one is that has blocked longest.
     longest_blocked: usize,
     blocked_count: usize,
-    /// Workers that were made or woken and have not asked for a job yet.
+    /// The number of workers that were made or woken and have not asked for a job yet.
     waking: usize,
-    /// What [`HINTS`] shows.
+    /// The value of [`HINTS`].
     hints_shown: usize,
-    /// A worker spins, waiting for a job.
+    /// Whether a worker spins, waiting for a job.
     has_spinner: bool,
     waiter: Waiter,
-    /// Jobs to be taken before the system is asked for a thread again.
-    patience_jobs: u32,
+    /// The number of jobs to be taken before the system is asked for a thread again.
+    jobs_until_retry: u32,
     stopping: bool,
-    /// What each job needs is above, close together: a submission moves that from processor to
-    /// processor.
-    blocked: [u16; worker::MOST],
-    handles: [libc::pthread_t; worker::MOST],
+    /// What each job needs is above, close together: a submission moves it between processors.
+    blocked: [u16; worker::MAX_WORKERS],
+    handles: [libc::pthread_t; worker::MAX_WORKERS],
 }
 
-/// Aligned as processors move memory.
+/// Aligned to a cache line, in which processors move memory.
 #[repr(C, align(64))]
 struct Pool {
     lock: UnsafeCell<libc::pthread_mutex_t>,
-    /// Workers that are delivering a job, and will ask for the next one: a loop that spins submits
-    /// that one before the worker is back. Subtracted from with the lock held only.
+    /// The number of workers that deliver a completion and will then ask for a job. A loop that
+    /// spins submits its next job before the worker is back. It is decremented with the lock only.
     returning: AtomicUsize,
     state: UnsafeCell<State>,
 }
@@ -84,7 +83,7 @@ struct Pool {
 // SAFETY: the state is reached through `Guard` only, which holds the lock.
 unsafe impl Sync for Pool {}
 
-/// The lock is held for less time than blocking takes: who wants it spins first.
+/// Blocking takes longer than the lock is ever locked. So a thread that wants it spins first.
 const UNLOCKED: libc::pthread_mutex_t = libc::PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 
 static POOL: Pool = Pool {
@@ -93,26 +92,26 @@ static POOL: Pool = Pool {
     state: UnsafeCell::new(State::new()),
 };
 
-/// There was a job once. Most processes that end have had none, and touch no memory of the pool.
+/// Whether there ever was a job. Most processes end without one, and touch no memory of the pool.
 static HAS_STARTED: AtomicBool = AtomicBool::new(false);
-/// Whether this process is a forked child, and may have jobs that its parent's pool had.
+/// Whether this process is a forked child, and may have jobs of its parent's pool.
 static IS_FORKED: AtomicBool = AtomicBool::new(false);
 
-/// What threads without the lock may know of the pool: [`hints`]. Written by whoever releases the
-/// lock, where anything has changed.
+/// What threads read of the pool without its lock: [`hints`]. A thread that changes the state
+/// writes it before it unlocks.
 static HINTS: Hints = Hints(AtomicUsize::new(0));
 
-/// Where nothing else is written to: who spins reads it all the time.
+/// Alone in its cache line: a thread that spins reads it all the time.
 #[repr(align(64))]
 struct Hints(AtomicUsize);
 
 /// The bits of [`HINTS`].
 mod hints {
-    /// Jobs are queued while there is no thread: loops have to do them.
+    /// Jobs are queued and there is no thread, so loops have to do them.
     pub(super) const HAS_NO_THREAD: usize = 1;
-    /// A job could start.
+    /// A queued job could start.
     pub(super) const CAN_START: usize = 2;
-    /// One thread does all jobs in the order of their submission, and there are some.
+    /// One thread does all jobs, in the order of their submission, and there are some.
     pub(super) const HAS_ORDERED_JOBS: usize = 4;
 }
 
@@ -120,7 +119,7 @@ fn has_hint(bit: usize) -> bool {
     HINTS.0.load(SeqCst) & bit != 0
 }
 
-/// Access to the state, as long as it lives. Nothing calls into C meanwhile.
+/// Access to the state, with the pool locked while this lives. Nothing calls into C meanwhile.
 struct Guard(());
 
 impl Guard {
@@ -160,7 +159,7 @@ impl Drop for Guard {
     }
 }
 
-/// What a submission comes down to, once the lock is released.
+/// What a submission has to do after the lock is released.
 enum Next {
     Nothing,
     Wake(usize),
@@ -180,14 +179,14 @@ impl State {
             hints_shown: 0,
             has_spinner: false,
             waiter: Waiter::new(),
-            patience_jobs: 0,
+            jobs_until_retry: 0,
             stopping: false,
-            blocked: [0; worker::MOST],
-            handles: [0; worker::MOST],
+            blocked: [0; worker::MAX_WORKERS],
+            handles: [0; worker::MAX_WORKERS],
         }
     }
 
-    /// Back to before the first job, without touching memory that was never used.
+    /// Resets the state to before the first job, without touching memory that was never used.
     fn reset(&mut self) {
         self.size = 0;
         self.queue.start(0);
@@ -196,7 +195,7 @@ impl State {
         self.waking = 0;
         self.has_spinner = false;
         self.waiter = Waiter::new();
-        self.patience_jobs = 0;
+        self.jobs_until_retry = 0;
         self.stopping = false;
     }
 
@@ -217,7 +216,7 @@ impl State {
             | bit(hints::HAS_ORDERED_JOBS, self.size == 1 && has_jobs)
     }
 
-    /// Has a worker on its way for each job that could start, as far as there are idle ones.
+    /// Takes a blocked worker, unless enough are about to ask for a job, or makes the first one.
     fn wake_worker(&mut self) -> Next {
         let waking = self.waking + usize::from(self.has_spinner) + POOL.returning.load(SeqCst);
         if waking >= self.queue.runnable() {
@@ -233,37 +232,37 @@ impl State {
         Next::Nothing
     }
 
-    /// On a worker: makes the first threads, and later the one that would be idle beside as many
-    /// jobs as there are threads.
+    /// On a worker: makes the first threads. Later, makes a thread if there are as many jobs as
+    /// threads.
     fn make_threads(&mut self) {
-        self.patience_jobs = self.patience_jobs.saturating_sub(1);
+        self.jobs_until_retry = self.jobs_until_retry.saturating_sub(1);
         while self.wants_thread() {
             if !self.make_thread() {
-                self.patience_jobs = PATIENCE_JOBS;
+                self.jobs_until_retry = THREAD_RETRY_JOBS;
             }
         }
     }
 
     fn wants_thread(&self) -> bool {
-        let is_first = self.threads < DEFAULT_SIZE;
+        let is_first = self.threads < DEFAULT_THREADS;
         let busy = self.queue.running() + self.queue.runnable();
-        // `uv_library_shutdown` has counted those that it waits for.
+        // `uv_library_shutdown` has counted the threads that it waits for.
         self.threads < self.size
             && (is_first || busy >= self.threads)
-            && self.patience_jobs == 0
+            && self.jobs_until_retry == 0
             && !self.stopping
     }
 
-    /// The worker that has blocked longest. Always the same one would often be on another
-    /// processor than the loop, and each of the two have to wake the other's.
+    /// Takes the worker that has blocked longest. Always taking one is slower: it is often on
+    /// another processor than the loop, and each then has to wake the other's processor.
     fn pick_blocked(&mut self) -> usize {
         let worker = self.blocked[self.longest_blocked];
-        self.longest_blocked = (self.longest_blocked + 1) % worker::MOST;
+        self.longest_blocked = (self.longest_blocked + 1) % worker::MAX_WORKERS;
         self.blocked_count -= 1;
         worker.into()
     }
 
-    /// Makes a worker; whether the system allowed it.
+    /// Makes a worker; returns whether the system allowed it.
     fn make_thread(&mut self) -> bool {
         let Ok(thread) = worker::spawn(self.threads, work) else {
             return false;
@@ -275,7 +274,7 @@ impl State {
     }
 
     fn begin_blocking(&mut self, worker: usize) {
-        let free = (self.longest_blocked + self.blocked_count) % worker::MOST;
+        let free = (self.longest_blocked + self.blocked_count) % worker::MAX_WORKERS;
         self.blocked[free] = worker as u16;
         self.blocked_count += 1;
     }
@@ -285,7 +284,7 @@ impl State {
     }
 }
 
-/// What a worker's thread does.
+/// The main function of a worker's thread.
 extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     let worker = argument.addr();
     worker::name_self();
@@ -298,8 +297,8 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
             let run = job.take_work();
             drop(pool);
             run_it(job, run);
-            // Where more jobs wait, nobody needs to know. After a slow job, one that was held back
-            // may come first.
+            // With jobs queued this one does not count, nor after a slow job: a deferred one may
+            // be next.
             let returning = usize::from(!was_slow && !has_hint(hints::CAN_START));
             POOL.returning.fetch_add(returning, SeqCst);
             completions::deliver(job);
@@ -315,7 +314,7 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
     }
 }
 
-/// Waits for a job: spins first where that has proved worth it, and blocks until woken.
+/// Waits for a job: spins first if that has paid off, and blocks until woken.
 fn wait_for_job(mut pool: Guard, worker: usize) -> Guard {
     let mut spun = Spun::Not;
     if !pool.has_spinner && pool.waiter.should_spin() {
@@ -331,7 +330,7 @@ fn wait_for_job(mut pool: Guard, worker: usize) -> Guard {
     }
     pool.begin_blocking(worker);
     drop(pool);
-    worker::sleep(worker);
+    worker::block(worker);
     pool = Guard::lock();
     pool.has_woken();
     pool.waiter.waited(clock::monotonic_ns(), spun);
@@ -365,7 +364,8 @@ unsafe extern "C" fn on_wakeup(handle: *mut uv_async_t) {
     }
 }
 
-/// Does a job on the loop's thread, for want of others. One a time: the loop has more to do.
+/// Runs a job on the loop's thread, since there is no worker. One at a time: the loop has more to
+/// do.
 fn run_one_on_loop(event_loop: Loop) {
     let mut pool = Guard::lock();
     if pool.queue.is_empty() || pool.threads > 0 || pool.make_thread() {
@@ -384,28 +384,28 @@ fn run_one_on_loop(event_loop: Loop) {
     }
 }
 
-/// `UV_THREADPOOL_SIZE`, read when the pool starts: brought into the range that is supported. What is
-/// no number, or a negative one, means the default.
+/// `UV_THREADPOOL_SIZE`, brought into the supported range; it is read when the pool starts. What
+/// is not a number, or negative, means the default.
 fn size_from_environment() -> usize {
     match leading_number(c"UV_THREADPOOL_SIZE") {
-        Some(size @ 0..) => size.clamp(1, worker::MOST as i64) as usize,
-        _ => DEFAULT_SIZE,
+        Some(size @ 0..) => size.clamp(1, worker::MAX_WORKERS as i64) as usize,
+        _ => DEFAULT_THREADS,
     }
 }
 
-/// Has [`reset_after_fork`] called in children; the registration is inherited by them. To be called
-/// before the lock is taken for the first time.
+/// Registers [`reset_after_fork`] for children, which inherit the registration. To be called
+/// before the first locking.
 fn watch_forks() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.load(SeqCst) {
-        // Twice does no harm, should two threads be the first.
-        // SAFETY: the function does what may be done in the child of a fork.
+        // SAFETY: the function does what may be done in the child of a fork. Two threads may both
+        // register it, which is harmless.
         unsafe { libc::pthread_atfork(None, None, Some(reset_after_fork)) };
         REGISTERED.store(true, SeqCst);
     }
 }
 
-/// In a forked child, where no worker is: the lock may be anybody's, the queue half linked.
+/// In a forked child, which has no worker: the lock may be locked, and the queue half linked.
 unsafe extern "C" fn reset_after_fork() {
     // SAFETY: the child has one thread, this one, which is not within a `Guard`'s life.
     unsafe {
@@ -422,9 +422,9 @@ unsafe extern "C" fn reset_after_fork() {
     POOL.returning.store(0, SeqCst);
 }
 
-// What the rest of the library calls.
+// Used by the rest of the library.
 
-/// Has `run` called on a worker, and `done` on the loop's thread afterwards, from the loop.
+/// Submits a job: `run` is called on a worker, and `done` on the loop's thread when that polls.
 ///
 /// # Safety
 /// `work` must stay in place until `done` is called, and both functions take it from any thread.
@@ -438,7 +438,7 @@ pub(crate) unsafe fn submit(
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
     job.init(event_loop, kind, run, done);
-    event_loop.asyncs().forget_inherited_pins();
+    event_loop.asyncs().reset_inherited_pins();
     let next = {
         let mut pool = Guard::lock();
         pool.start();
@@ -458,10 +458,10 @@ fn apply(next: Next, event_loop: Loop) {
     }
 }
 
-/// Runs a job that cannot block here and now; the rest is as if a worker had run it.
+/// Runs a job that cannot block, on this thread, the loop's. `done` is called when the loop polls.
 ///
 /// # Safety
-/// As `submit`.
+/// `work` must stay in place until `done` is called.
 pub(crate) unsafe fn run_at_once(event_loop: Loop, work: *mut uv__work, run: Run, done: Done) {
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
@@ -471,10 +471,10 @@ pub(crate) unsafe fn run_at_once(event_loop: Loop, work: *mut uv__work, run: Run
     completions::deliver_inline(job);
 }
 
-/// Has `done` called from the loop for what this thread, the loop's, has done already.
+/// Delivers a job that was done on this thread, the loop's. `done` is called when the loop polls.
 ///
 /// # Safety
-/// As `submit`.
+/// `work` must stay in place until `done` is called.
 pub(crate) unsafe fn done_at_once(event_loop: Loop, work: *mut uv__work, done: Done) {
     // SAFETY: the caller vouches for the pointer.
     let job = unsafe { Job::from_ptr(work) };
@@ -483,14 +483,16 @@ pub(crate) unsafe fn done_at_once(event_loop: Loop, work: *mut uv__work, done: D
     completions::deliver_inline(job);
 }
 
-/// Whether there are jobs, which are done in the order of their submission, since one thread does all.
+/// Whether there are jobs in a pool of one thread, which does them in order of submission.
 pub(crate) fn has_jobs_in_order() -> bool {
     has_hint(hints::HAS_ORDERED_JOBS)
 }
 
-/// Takes a job back that no worker has begun with, or that was given to [`done_at_once`] and is
-/// undone by `undo` now: `done` will be called with `UV_ECANCELED`. `UV_EBUSY` when a worker has
-/// begun, or the error of `undo`. To cancel again before that call has no effect.
+/// Cancels a job that no worker has begun, or that was given to [`done_at_once`] and that `undo`
+/// undoes now. `done` will be called with `UV_ECANCELED`. Cancelling again before that has no
+/// effect.
+///
+/// Errors: `UV_EBUSY` when a worker has begun the job, or the error of `undo`.
 ///
 /// # Safety
 /// `work` must have been submitted, and its request not been released.
@@ -511,7 +513,7 @@ pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) 
         if !job.is_queued() {
             return Err(Errno::EBUSY);
         }
-        // What a forked child's parent had queued is in no list of the child's.
+        // A job that was queued in a forked child's parent is in no list of the child.
         if !IS_FORKED.load(Relaxed) || pool.queue.contains(job) {
             pool.queue.remove(job);
         }
@@ -528,7 +530,7 @@ pub(crate) fn loop_init(event_loop: Loop) -> Result {
     wakeup(event_loop).init_internal(event_loop, Some(on_wakeup))
 }
 
-/// The loop has no requests, but workers may still be about to leave it.
+/// Waits for workers that still deliver to the loop, though it has no requests any more.
 pub(crate) fn loop_cleanup(event_loop: Loop) {
     event_loop.asyncs().wait_for_pins();
     wakeup(event_loop).close();
@@ -536,7 +538,7 @@ pub(crate) fn loop_cleanup(event_loop: Loop) {
     unsafe { Handle::from_ptr(wakeup(event_loop).raw().cast()) }.uninit();
 }
 
-/// Ends the threads, after the jobs that are queued.
+/// Ends the threads, after the queued jobs.
 fn shut_down() {
     if !HAS_STARTED.load(SeqCst) {
         return;
@@ -554,7 +556,7 @@ fn shut_down() {
     drop(pool);
     for index in 0..threads {
         let thread = Guard::lock().handles[index];
-        // A job may call exit().
+        // A job may call exit(), and its thread does not join itself.
         if !worker::is_self(thread) {
             worker::join(thread);
         }
@@ -569,14 +571,14 @@ static AT_EXIT: extern "C" fn() = at_exit;
 
 /// Runs at exit, and in `dlclose`, before the functions that are registered for forks go.
 ///
-/// Not the exported function: with two libuvs in a process, that name may be the other one's.
+/// Not the exported function: with two libuvs in a process, its name may be the other one's.
 #[cfg(not(test))]
 extern "C" fn at_exit() {
     release();
 }
 
-/// Releases what is held for the process. Where nothing is, no memory is written to: most processes
-/// load the library and end.
+/// Releases what the library has for the process. If it has nothing, no memory is written to: most
+/// processes load the library and end.
 fn release() {
     shut_down();
     title::forget();
@@ -585,10 +587,10 @@ fn release() {
 
 // C entry points
 
-/// Releases what the library holds for the whole process: it ends the threads of the pool, after
-/// the work that was queued, forgets the process title, and unmaps the stack that it keeps for
-/// children. Happens by itself at exit, and when the library is unloaded. Call it once, when no loop
-/// is active and no request under way, and nothing else of the library afterwards.
+/// Releases what the library has for the whole process. It ends the threads of the pool after the
+/// queued work, resets the process title, and unmaps the stack for children. This happens by
+/// itself at exit, and when the library is unloaded. Call it once, when no loop is active and no
+/// request is in progress. Use nothing of the library afterwards.
 ///
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown>
 #[unsafe(no_mangle)]

@@ -1,8 +1,8 @@
-//! Which job is next: the pool's queue, without its threads and locks.
+//! The pool's queue: which job is next. It knows no threads and no locks.
 //!
-//! Jobs start in the order of their submission, but slow ones (name lookups, which wait for other
-//! machines) may occupy only so many threads. Those that would exceed this are held back while
-//! others pass, and go first as soon as they may.
+//! Jobs start in the order of their submission, with one exception. Slow ones, such as name
+//! lookups, wait for other machines, and may occupy only half of the threads. Those beyond that
+//! are deferred: others overtake them, and they go first as soon as they may start.
 
 use core::ffi::c_int;
 
@@ -11,12 +11,12 @@ use crate::event_loop::Loop;
 use crate::list::List;
 use crate::view::{addr, get, owner, set, view};
 
-/// What runs on a worker.
+/// A function that runs a job on a worker.
 pub(crate) type Run = unsafe extern "C" fn(*mut uv__work);
-/// What is called on the loop's thread afterwards, with 0 or `UV_ECANCELED`.
+/// A function that is called on the loop's thread afterwards, with 0 or `UV_ECANCELED`.
 pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
 
-/// What a job mostly does.
+/// What a job spends its time on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// Computes, or does I/O on this machine.
@@ -28,9 +28,9 @@ pub(crate) enum Kind {
 view!(
     /// A job: the member of a request that the pool uses.
     ///
-    /// `work` is set while the job is queued and only then. `wq` links it in the queue, and once
-    /// it is finished, in the loop's stack of finished jobs. The three low bits of `loop`, zero
-    /// in any address of a loop, are marks of the pool.
+    /// `work` is set only while the job is queued. `wq` links it in the queue, and later in the
+    /// loop's stack of completions. The three low bits of `loop` are zero in the address of any
+    /// loop, and marks of the pool here.
     Job => uv__work
 );
 
@@ -38,7 +38,7 @@ view!(
 const SLOW_MARK: usize = 1;
 /// The job was cancelled.
 const CANCELLED_MARK: usize = 2;
-/// The loop's own thread has done the job, and it is still to be told.
+/// The job was done inline, and its callback is due.
 const DONE_INLINE_MARK: usize = 4;
 const MARKS: usize = SLOW_MARK | CANCELLED_MARK | DONE_INLINE_MARK;
 
@@ -53,7 +53,7 @@ impl Job {
         set!(self.r#loop = event_loop.raw().map_addr(|address| address | marks));
     }
 
-    /// Makes it a job that was never queued, and needs no running.
+    /// Initialises a job that was never queued, and needs no running.
     pub(super) fn init_done(self, event_loop: Loop, done: Done) {
         set!(self.work = None);
         set!(self.done = Some(done));
@@ -88,7 +88,8 @@ impl Job {
         self.mark(DONE_INLINE_MARK);
     }
 
-    /// The job is about to be told: whether it was cancelled. Nothing is said of it any more.
+    /// Ends the job, whose callback is about to run; returns whether it was cancelled. Clears all
+    /// marks.
     pub(super) fn end(self) -> bool {
         let was_cancelled = self.is_cancelled();
         set!(self.r#loop = get!(self.r#loop).map_addr(|address| address & !MARKS));
@@ -105,7 +106,7 @@ impl Job {
         get!(self.work).is_some()
     }
 
-    /// What to run, once: from here on the job is not queued any more.
+    /// Takes what to run; from here on the job is not queued. `None` if it was not.
     pub(super) fn take_work(self) -> Option<Run> {
         let work = get!(self.work);
         set!(self.work = None);
@@ -126,30 +127,30 @@ impl Job {
 /// The queue. It must stay in place from [`Queue::start`] on, since jobs link to it.
 pub(super) struct Queue {
     waiting: uv__queue,
-    /// Slow jobs, each older than whatever is waiting.
-    held_back: uv__queue,
-    /// How many jobs are queued that are not slow.
+    /// Slow jobs that may not start yet, each older than any in `waiting`.
+    deferred: uv__queue,
+    /// The number of queued jobs that are not slow.
     others: usize,
-    /// How many slow jobs are queued, held back or not.
+    /// The number of queued slow jobs, deferred or not.
     slow: usize,
     slow_running: usize,
-    /// How many jobs were taken and are not finished.
+    /// The number of jobs that were taken and are not finished.
     running: usize,
     slow_limit: usize,
-    /// One thread has to do everything: slow jobs and others take turns.
+    /// There is one thread, on which slow jobs and others take turns.
     takes_turns: bool,
     last_was_slow: bool,
 }
 
 impl Queue {
     pub(super) const fn new() -> Queue {
-        const NOWHERE: uv__queue = uv__queue {
+        const UNLINKED: uv__queue = uv__queue {
             next: core::ptr::null_mut(),
             prev: core::ptr::null_mut(),
         };
         Queue {
-            waiting: NOWHERE,
-            held_back: NOWHERE,
+            waiting: UNLINKED,
+            deferred: UNLINKED,
             others: 0,
             slow: 0,
             slow_running: 0,
@@ -160,13 +161,13 @@ impl Queue {
         }
     }
 
-    /// Makes it an empty queue for this many threads.
+    /// Makes it an empty queue for a pool of `threads` threads.
     pub(super) fn start(&mut self, threads: usize) {
         *self = Queue::new();
         self.slow_limit = threads.div_ceil(2);
         self.takes_turns = threads == 1;
         self.waiting().init();
-        self.held_back().init();
+        self.deferred().init();
     }
 
     fn waiting(&mut self) -> List {
@@ -174,16 +175,16 @@ impl Queue {
         unsafe { List::from_ptr(&raw mut self.waiting) }
     }
 
-    fn held_back(&mut self) -> List {
+    fn deferred(&mut self) -> List {
         // SAFETY: as `waiting`.
-        unsafe { List::from_ptr(&raw mut self.held_back) }
+        unsafe { List::from_ptr(&raw mut self.deferred) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.others + self.slow == 0
     }
 
-    /// How many of the queued jobs could start now, had they threads.
+    /// The number of queued jobs that could start now, given enough threads.
     pub(super) fn runnable(&self) -> usize {
         let room = self.slow_limit.saturating_sub(self.slow_running);
         self.others + self.slow.min(room)
@@ -198,7 +199,7 @@ impl Queue {
         *self.count(job) += 1;
     }
 
-    /// Takes a queued job back.
+    /// Removes a queued job.
     pub(super) fn remove(&mut self, job: Job) {
         job.link().remove();
         *self.count(job) -= 1;
@@ -206,7 +207,7 @@ impl Queue {
 
     /// Whether a job is queued here.
     pub(super) fn contains(&mut self, job: Job) -> bool {
-        [self.waiting(), self.held_back()].into_iter().any(|list| {
+        [self.waiting(), self.deferred()].into_iter().any(|list| {
             let mut next = list.front();
             while let Some(link) = next {
                 if link == job.link() {
@@ -218,10 +219,10 @@ impl Queue {
         })
     }
 
-    /// The next job that may start. The one who gets it calls [`Queue::finished`] afterwards.
+    /// Takes the next job that may start. When it is done, the caller calls [`Queue::finished`].
     pub(super) fn take(&mut self) -> Option<Job> {
         if self.may_start_slow()
-            && let Some(link) = self.held_back().pop_front()
+            && let Some(link) = self.deferred().pop_front()
         {
             return Some(self.taken(Job::from_link(link)));
         }
@@ -230,13 +231,13 @@ impl Queue {
             if !job.is_slow() || self.may_start_slow() {
                 return Some(self.taken(job));
             }
-            self.held_back().push_back(link);
+            self.deferred().push_back(link);
         }
         None
     }
 
     pub(super) fn finished(&mut self, was_slow: bool) {
-        // A forked child may come back from a job that began before the queue was emptied.
+        // A forked child may return from a job that began before the queue was emptied.
         self.running = self.running.saturating_sub(1);
         if was_slow {
             self.slow_running = self.slow_running.saturating_sub(1);
@@ -274,7 +275,7 @@ mod tests {
     unsafe extern "C" fn run(_: *mut uv__work) {}
     unsafe extern "C" fn done(_: *mut uv__work, _: c_int) {}
 
-    /// Jobs of the kinds that the text names: `s` slow, anything else not.
+    /// Jobs of the kinds in the text: `s` is slow, anything else is not.
     fn jobs(kinds: &str) -> std::vec::Vec<uv__work> {
         let event_loop = core::ptr::NonNull::<uv_loop_t>::dangling().as_ptr();
         let unused = uv__work {
@@ -289,7 +290,7 @@ mod tests {
                 's' => Kind::Slow,
                 _ => Kind::Usual,
             };
-            // SAFETY: live for the call; the loop's address is never followed.
+            // SAFETY: live for the call; the loop's address is never dereferenced.
             unsafe {
                 Job::from_ptr(&raw mut *memory).init(Loop::from_ptr(event_loop), kind, run, done)
             };
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_jobs_are_held_back_and_then_go_first() {
+    fn slow_jobs_are_deferred_and_then_go_first() {
         let mut fixture = Fixture::new(4, "ssssccs");
         assert_eq!(fixture.queue.runnable(), 4);
         assert_eq!(fixture.take_all(), [0, 1, 4, 5]);

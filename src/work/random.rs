@@ -1,8 +1,8 @@
 //! Random bytes for the program, from the system's generator.
 //!
 //! A request with a callback is the pool's until the callback is about to run, since the generator
-//! may have to wait for entropy. One without a callback is served at once and needs neither loop
-//! nor request.
+//! may block until there is entropy. One without a callback is done at once, and needs neither
+//! loop nor request.
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_random>
 
@@ -57,7 +57,7 @@ impl Random {
     }
 }
 
-/// On a worker.
+/// Fills a request's buffer, on a worker.
 unsafe extern "C" fn run(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     let request = unsafe { Random::from_ptr(owner!(job, uv_random_t, work_req)) };
@@ -66,7 +66,7 @@ unsafe extern "C" fn run(job: *mut uv__work) {
     set!(request.status = result.into_code());
 }
 
-/// On the loop's thread.
+/// Finishes a request, on the loop's thread.
 unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { Random::from_ptr(owner!(job, uv_random_t, work_req)) }.finish(status);
@@ -85,8 +85,8 @@ unsafe fn fill(buffer: *mut c_void, length: usize) -> Result {
 /// must be 0.
 ///
 /// `cb` is called with 0, `UV_ECANCELED` after `uv_cancel` or another error, and with the buffer.
-/// When it is `NULL`, the call does the work itself, and neither `loop` nor `req` is used; in either
-/// case it may take for ever when the system has not gathered entropy since it was started.
+/// If it is `NULL`, the call does the work itself, and neither `loop` nor `req` is used. In either
+/// case it may take for ever if the system has not gathered entropy since it was started.
 ///
 /// Returns 0 or an error: `UV_E2BIG` when `buflen` is larger than 0x7FFFFFFF, `UV_EINVAL` for other
 /// flags, and those of the system when `cb` is `NULL`.
@@ -94,8 +94,8 @@ unsafe fn fill(buffer: *mut c_void, length: usize) -> Result {
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_random>
 ///
 /// # Safety
-/// `buf` must be writable for `buflen` bytes; unless `cb` is `NULL`, `loop` must be initialised, and
-/// `req` and `buf` must stay in place until the callback.
+/// `buf` must be writable for `buflen` bytes. Unless `cb` is `NULL`, `loop` must be initialised,
+/// and `req` and `buf` must stay in place until the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_random(
     r#loop: *mut uv_loop_t,

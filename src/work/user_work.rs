@@ -1,6 +1,6 @@
 //! The program's own work on the thread pool.
 //!
-//! A request is the pool's from `uv_queue_work` until `after_work_cb` is about to run, which
+//! A request is the pool's from `uv_queue_work` until `after_work_cb` is about to run. That
 //! happens on the loop's thread, for cancelled work too.
 //!
 //! <https://docs.libuv.org/en/v1.x/threadpool.html>
@@ -56,13 +56,13 @@ impl Work {
     }
 }
 
-/// On a worker.
+/// Runs a request's work, on a worker.
 unsafe extern "C" fn run(job: *mut uv__work) {
     // SAFETY: submitted as that member of a live request.
     unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.invoke_work();
 }
 
-/// On the loop's thread.
+/// Finishes a request, on the loop's thread.
 unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
     // SAFETY: submitted as that member of a live request.
     unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.finish(status);
@@ -70,12 +70,12 @@ unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
 
 // C entry points
 
-/// Has `work_cb` called on a thread of the pool, and `after_work_cb`, which may be `NULL`, on the
-/// loop's thread afterwards: with status 0, or `UV_ECANCELED` when `uv_cancel` took the request
-/// back before a thread began with it.
+/// Calls `work_cb` on a thread of the pool, and then `after_work_cb`, which may be `NULL`, on the
+/// loop's thread. Its status is 0, or `UV_ECANCELED` if `uv_cancel` came before a thread began the
+/// work.
 ///
-/// The pool has four threads unless the environment variable `UV_THREADPOOL_SIZE` says otherwise
-/// (1 to 1024) when it is first used.
+/// The pool has four threads unless the environment variable `UV_THREADPOOL_SIZE` sets another
+/// number (1 to 1024) when the pool is first used.
 ///
 /// Returns 0, or `UV_EINVAL` when `work_cb` is `NULL`.
 ///

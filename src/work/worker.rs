@@ -1,6 +1,6 @@
-//! A worker of the pool: how its thread is made, and how it sleeps.
+//! A worker of the pool: how its thread is made, and how it blocks.
 //!
-//! Each worker sleeps on a semaphore of its own, so that exactly the one that is meant wakes up.
+//! Each worker blocks on a semaphore of its own, so that a wake-up reaches exactly one.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
@@ -9,35 +9,35 @@ use core::mem::MaybeUninit;
 use crate::errors::{Errno, Result};
 use crate::sys::cvt_number;
 
-/// The most workers that there can be.
-pub(super) const MOST: usize = 1024;
+/// The most workers that a pool can have.
+pub(super) const MAX_WORKERS: usize = 1024;
 
-/// As documented; it takes memory only as far as it is used.
-const STACK_SIZE: usize = 8 << 20;
-/// Better than no thread, where address space is scarce.
-const SMALL_STACK_SIZE: usize = 1 << 20;
+/// The stack of a worker, as documented by libuv. Only the used part takes memory.
+const STACK_BYTES: usize = 8 << 20;
+/// The stack of a worker where address space is scarce, which is better than no thread.
+const SMALL_STACK_BYTES: usize = 1 << 20;
 
 pub(super) type Main = extern "C" fn(*mut c_void) -> *mut c_void;
 
-struct Semaphores([UnsafeCell<MaybeUninit<libc::sem_t>>; MOST]);
+struct Semaphores([UnsafeCell<MaybeUninit<libc::sem_t>>; MAX_WORKERS]);
 
 // SAFETY: semaphores are for use by many threads; each is initialised before its worker starts.
 unsafe impl Sync for Semaphores {}
 
 static SEMAPHORES: Semaphores =
-    Semaphores([const { UnsafeCell::new(MaybeUninit::zeroed()) }; MOST]);
+    Semaphores([const { UnsafeCell::new(MaybeUninit::zeroed()) }; MAX_WORKERS]);
 
 fn semaphore(worker: usize) -> *mut libc::sem_t {
     SEMAPHORES.0[worker].get().cast()
 }
 
-/// Sleeps until [`wake`] is called for this worker, or was already.
-pub(super) fn sleep(worker: usize) {
+/// Blocks until [`wake`] is called for this worker, or was already.
+pub(super) fn block(worker: usize) {
     // SAFETY: initialised before the worker started.
     while unsafe { libc::sem_wait(semaphore(worker)) } == -1 && Errno::last() == Errno::EINTR {}
 }
 
-/// Wakes a worker.
+/// Wakes a worker that blocks, or is about to.
 pub(super) fn wake(worker: usize) {
     // SAFETY: initialised before the worker started.
     unsafe { libc::sem_post(semaphore(worker)) };
@@ -46,12 +46,13 @@ pub(super) fn wake(worker: usize) {
 /// Starts the thread of a worker; `main` gets the worker's number.
 ///
 /// The thread has the signal mask of its maker, as in libuv. Work may start processes, which
-/// inherit the mask, and may need its own handlers of SIGSEGV and the like: so none is blocked.
+/// inherit the mask, and may need its own handlers of signals such as SIGSEGV. So no signal is
+/// blocked.
 pub(super) fn spawn(worker: usize, main: Main) -> Result<libc::pthread_t> {
     // SAFETY: static memory, which no thread uses yet.
     unsafe { libc::sem_init(semaphore(worker), 0, 0) };
     let argument = core::ptr::without_provenance_mut(worker);
-    create(STACK_SIZE, main, argument).or_else(|_| create(SMALL_STACK_SIZE, main, argument))
+    create(STACK_BYTES, main, argument).or_else(|_| create(SMALL_STACK_BYTES, main, argument))
 }
 
 /// Gives the calling thread its name in debuggers and `/proc`.
