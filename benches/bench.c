@@ -17,7 +17,7 @@ enum { EXIT_SKIPPED = 77, EXIT_WRONG_LIBRARY = 3 };
 enum { BUCKET_BITS = 5, BUCKETS = (64 - BUCKET_BITS + 1) << BUCKET_BITS };
 
 uint64_t bench_done__;
-uint64_t bench_next_look__;
+uint64_t bench_next_check__;
 
 static int quick;
 static uint64_t target = 300000000; /* Nanoseconds to measure. */
@@ -78,7 +78,7 @@ void bench_do_not_count_cpu_of(clockid_t clock) {
 
 static void begin(void) {
   bench_done__ = 0;
-  bench_next_look__ = 1;
+  bench_next_check__ = 1;
   memset(latencies, 0, sizeof(latencies));
   latency_count = 0;
   started_cpu = cpu_now();
@@ -90,7 +90,7 @@ void bench_start(void) {
   begin();
 }
 
-int bench_look__(void) {
+int bench_check__(void) {
   if (started == 0) return 0;
   uint64_t elapsed = bench_now() - started;
   uint64_t limit = is_warming_up ? target / 10 : target;
@@ -104,14 +104,14 @@ int bench_look__(void) {
     cpu = cpu_now() - started_cpu;
     operations = bench_done__;
     started = 0;
-    bench_next_look__ = 0;
+    bench_next_check__ = 0;
     return 0;
   }
   /* The next look comes after a hundredth of the time, or twice as much work as is done. */
   double rate = (double) bench_done__ / (double) (elapsed + 1);
   uint64_t step = (uint64_t) (rate * (double) (limit / 100));
   if (step > bench_done__) step = bench_done__;
-  bench_next_look__ = bench_done__ + (step > 0 ? step : 1);
+  bench_next_check__ = bench_done__ + (step > 0 ? step : 1);
   return 1;
 }
 

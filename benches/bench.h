@@ -49,14 +49,14 @@ long bench_scaled(long n);
 void bench_start(void);
 
 extern uint64_t bench_done__;
-extern uint64_t bench_next_look__;
-int bench_look__(void);
+extern uint64_t bench_next_check__;
+int bench_check__(void);
 
 /* So many more operations are done: whether to go on. Looks at the clock now and then only. Once it
  * has said no, the clocks have stopped and nothing counts any more. */
 static inline int bench_more(uint64_t operations) {
   bench_done__ += operations;
-  return bench_done__ < bench_next_look__ || bench_look__();
+  return bench_done__ < bench_next_check__ || bench_check__();
 }
 
 /* --- Measuring rounds of a fixed size ------------------------------------------------------ */

@@ -116,7 +116,7 @@ TEST_IMPL(the_sizes_of_queues_are_fields) {
 
 enum { canary = 0x5ca1ab1e };
 
-/* As zeromq's addon has them. */
+/* Handles inside an object, as zeromq's addon has them. */
 static struct {
   unsigned first;
   uv_poll_t poll;
@@ -206,7 +206,7 @@ static uv_mutex_t mutex;
 static uv_cond_t all_there;
 static int at_once, most_at_once;
 
-/* Ends when seven are there, and no sooner. */
+/* Ends when seven jobs are there, and no sooner. */
 static void meet_others(uv_work_t* req) {
   uv_mutex_lock(&mutex);
   if (++at_once > most_at_once) most_at_once = at_once;
@@ -235,7 +235,7 @@ TEST_IMPL(the_size_of_the_pool_may_be_set_by_the_program) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* BIND stops when this is below what it was built with. */
+/* BIND stops when the version is below the one it was built with. */
 TEST_IMPL(the_version_is_no_lower_than_that_of_the_header) {
   ASSERT_GE(uv_version(), UV_VERSION_HEX);
   ASSERT_EQ(uv_version() >> 16, 1);

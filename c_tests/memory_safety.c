@@ -25,7 +25,7 @@ static void* send_once(void* arg) {
 }
 
 /* The only send brings the callback, which closes the handle; the loop ends, and its memory goes,
- * while the sender may still be on its way out of uv_async_send. */
+ * while the sender may not have returned from uv_async_send yet. */
 TEST_IMPL(a_send_is_over_before_the_loop_is_gone) {
   int round;
   for (round = 0; round < 300; round++) {
@@ -116,7 +116,7 @@ TEST_IMPL(a_stream_closed_while_reading_is_not_written_to) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_stream_closed_while_told_of_an_error_is_not_written_to) {
+TEST_IMPL(a_stream_closed_in_an_error_callback_is_not_written_to) {
   make_pair();
   ASSERT_OK(uv_read_start((uv_stream_t*) &client, alloc_static, close_reader));
   start_large_write();
@@ -269,7 +269,7 @@ static void send_descriptors(int through, int count) {
   ASSERT_EQ(sendmsg(through, &message, 0), 1);
 }
 
-/* More than anybody asked for, or than there is room for: none of them stays open. */
+/* More than were asked for, or than there is space for: none of them stays open. */
 TEST_IMPL(received_descriptors_do_not_leak) {
   static const int counts[] = {1, 2, 8, 63, 64, 65, 100, 253};
   int ipc, i, before;

@@ -65,7 +65,7 @@ TEST_IMPL(closing_handles_start_nothing) {
   uv_pipe_t pipe_handle;
   uv_tcp_t tcp;
 
-  OXUV_ONLY(); /* libuv does not look, or only in its debug build. */
+  OXUV_ONLY(); /* libuv does not check, or only in its debug build. */
   ASSERT_OK(uv_timer_init(loop(), &timer));
   ASSERT_OK(uv_signal_init(loop(), &signal_handle));
   ASSERT_OK(uv_fs_event_init(loop(), &event));
@@ -140,7 +140,7 @@ static uv_timer_t no_stream;
 static void accept_wrongly(uv_stream_t* server, int status) {
   ASSERT_OK(status);
   ASSERT_EQ(uv_accept(server, (uv_stream_t*) &no_stream), UV_EINVAL);
-  /* The connection is still there for who asks rightly, and there is but one. */
+  /* The connection can still be accepted by the right kind of handle, once. */
   ASSERT_OK(uv_tcp_init(loop(), &taken));
   ASSERT_OK(uv_accept(server, (uv_stream_t*) &taken));
   ASSERT_EQ(uv_accept(server, (uv_stream_t*) &taken), UV_EAGAIN);
@@ -247,7 +247,7 @@ static void on_no_socket(uv_connect_t* req, int status) {
   done++;
 }
 
-TEST_IMPL(a_lack_of_descriptors_is_told_by_each_call) {
+TEST_IMPL(a_lack_of_descriptors_is_reported_by_each_call) {
   struct sockaddr_in address = loopback(1);
   uv_pipe_t pipe_handle;
   uv_connect_t connect_req;
@@ -290,7 +290,7 @@ TEST_IMPL(a_lack_of_descriptors_is_told_by_each_call) {
   ASSERT_OK(uv_fs_open(loop(), &req, "/", UV_FS_O_RDONLY, 0, on_opened));
   run_until(loop(), &done, 2);
   ASSERT_OK(setrlimit(RLIMIT_NOFILE, &old_limit));
-  /* The same handles do it now. */
+  /* These handles can do it now. */
   address.sin_port = 0;
   ASSERT_OK(uv_tcp_bind(&tcp, (struct sockaddr*) &address, 0));
   ASSERT_OK(uv_udp_bind(&udp, (struct sockaddr*) &address, 0));

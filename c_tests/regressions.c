@@ -54,7 +54,7 @@ static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
   ASSERT_GE(count, 0);
 }
 
-/* A socket that can be written to is always ready: who goes on asking spins. */
+/* A socket that can be written to is always ready: lasting interest would keep the loop busy. */
 TEST_IMPL(a_drained_queue_is_no_reason_to_wake_up) {
   static char data[4 << 20];
   uv_buf_t buf = uv_buf_init(data, sizeof(data));
@@ -163,7 +163,7 @@ TEST_IMPL(a_closed_descriptor_is_forgotten_at_once) {
   ASSERT_OK(uv_fileno((uv_handle_t*) &client, &fd));
   copy = dup(fd);
   uv_close((uv_handle_t*) &client, NULL);
-  /* The number is used again before the loop looks. */
+  /* The number is used again before the loop polls. */
   ASSERT_EQ(dup2(copy, fd), fd);
   ASSERT_OK(uv_poll_init(&loop, &poll_handle, fd));
   ASSERT_OK(uv_fileno((uv_handle_t*) &other_end, &fd));
@@ -298,7 +298,7 @@ TEST_IMPL(pieces_before_the_end_are_not_lost) {
   uv_close((uv_handle_t*) &passed, NULL);
   run_until(&loop, &writes, 2);
   uv_close((uv_handle_t*) &client, NULL);
-  /* All of it and the end are there before the first look. */
+  /* All of it and the end are there before the first poll. */
   uv_run(&loop, UV_RUN_NOWAIT);
   ASSERT_OK(uv_read_start((uv_stream_t*) &other_end, alloc_static, collect));
   run_until(&loop, &is_ended, 1);
@@ -319,7 +319,7 @@ static void stop_at_the_last(uv_poll_t* handle, int status, int events) {
 }
 
 static void too_late(uv_timer_t* handle) {
-  FAIL("the loop slept");
+  FAIL("the loop was blocked");
 }
 
 /* After as many events as the poller gives at once it is asked for more, without waiting. */

@@ -406,7 +406,7 @@ TEST_IMPL(each_job_counts_as_an_event) {
   ASSERT_OK(uv_queue_work(loop, &last, gated_work, count_after));
   release(1);
   wait_for(&begun);
-  /* The blocker and the eight are finished and were waiting when the loop looked. */
+  /* The blocker and the eight are finished and were waiting when the loop polled. */
   ASSERT_NE(uv_run(loop, UV_RUN_ONCE), 0);
   ASSERT_EQ(callbacks, 8);
   ASSERT_OK(uv_metrics_info(loop, &metrics));

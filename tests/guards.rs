@@ -172,7 +172,7 @@ fn uses(code: &str, found: &mut BTreeMap<String, Use>) {
 }
 
 #[test]
-fn every_function_is_called_and_its_result_looked_at() {
+fn every_function_is_called_and_its_result_checked() {
     let mut found = BTreeMap::new();
     for code in sources().values() {
         uses(code, &mut found);

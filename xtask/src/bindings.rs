@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_differs() {
+    fn reports_what_differs() {
         for (old, new, name) in [
             ("MAJOR: u32 = 1", "MAJOR: u32 = 2", "UV_VERSION_MAJOR is"),
             ("MAJOR: u32", "MAJOR: i32", "UV_VERSION_MAJOR is"),

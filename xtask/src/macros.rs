@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_what_differs() {
+    fn reports_what_differs() {
         let theirs = Macros::parse("#define UV_A 1\n#define UV_B(x,y) x\n#define UV_C\n");
         let ours = Macros::parse(
             "#define UV_A (1)\n#define UV_B(x) x\n#define UV_D\n#define UV__RB_X\n#define NULL 0\n",

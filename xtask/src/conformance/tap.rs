@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_passed_skipped_and_failed_apart() {
+    fn distinguishes_passed_skipped_and_failed() {
         assert_eq!(read("a", Some(0), "ok 1 - a\n"), Outcome::Passed);
         assert_eq!(
             read("a", Some(7), "ok 1 - a # SKIP No tty\n"),

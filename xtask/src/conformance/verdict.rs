@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_second_look() {
+    fn what_needs_no_second_query() {
         assert!(is_clear(tally(1, 0, 0), tally(1, 0, 0)));
         assert!(is_clear(tally(0, 1, 0), tally(0, 1, 0)));
         assert!(!is_clear(tally(1, 0, 0), tally(0, 1, 0)));
