@@ -41,7 +41,7 @@ static int child_count;
 static char folder[64];
 static pid_t folder_owner;
 
-/* --- Clocks -------------------------------------------------------------------------------- */
+/* --- Clocks ------------------------------------------------------------------------------ */
 
 static uint64_t clock_of(clockid_t clock) {
   struct timespec now = {0, 0};
@@ -107,7 +107,7 @@ int bench_check__(void) {
     bench_next_check__ = 0;
     return 0;
   }
-  /* The next look comes after a hundredth of the time, or twice as much work as is done. */
+  /* The next check comes after a hundredth of the time, or twice as much work as is done. */
   double rate = (double) bench_done__ / (double) (elapsed + 1);
   uint64_t step = (uint64_t) (rate * (double) (limit / 100));
   if (step > bench_done__) step = bench_done__;
@@ -135,7 +135,7 @@ long bench_scaled(long n) {
   return n / 1000 > 100 ? n / 1000 : 100;
 }
 
-/* --- Percentiles --------------------------------------------------------------------------- */
+/* --- Percentiles ------------------------------------------------------------------------- */
 
 static int bucket_of(uint64_t nanoseconds) {
   if (nanoseconds < (1u << BUCKET_BITS)) return (int) nanoseconds;
@@ -172,7 +172,7 @@ void bench_value(double found) { value = found; }
 
 void bench_value_is_latency(void) { value = percentile(0.5); }
 
-/* --- Ends ---------------------------------------------------------------------------------- */
+/* --- Ends -------------------------------------------------------------------------------- */
 
 static void remove_folder(void) {
   if (folder[0] == '\0' || folder_owner != getpid()) return;
@@ -216,7 +216,7 @@ void bench_fail(const char* file, int line, const char* format, ...) {
   abort();
 }
 
-/* --- Helpers ------------------------------------------------------------------------------- */
+/* --- Helpers ----------------------------------------------------------------------------- */
 
 pid_t bench_child(void (*run)(long), long argument, long* said) {
   int ends[2];
@@ -302,7 +302,7 @@ void bench_spin(uint64_t nanoseconds) {
   while (bench_now() < end) {}
 }
 
-/* --- The program --------------------------------------------------------------------------- */
+/* --- The program ------------------------------------------------------------------------- */
 
 /* The library that is measured has to be the one that was meant; bare programs have none. */
 static void check_library(void) {

@@ -739,7 +739,7 @@ TEST_IMPL(close_may_race_with_sends) {
   end();
 }
 
-/* --- A fork in a callback ------------------------------------------------------------------------- */
+/* --- A fork in a callback ---------------------------------------------------------------- */
 
 static uv_async_t forking, also_sent;
 static pid_t forked = -1;

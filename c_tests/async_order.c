@@ -163,7 +163,7 @@ TEST_IMPL(handles_of_other_loops_are_another_matter) {
   end();
 }
 
-/* --- What callbacks do --------------------------------------------------------------------------- */
+/* --- What callbacks do ------------------------------------------------------------------- */
 
 /* The loop goes through its handles once: later ones are called in the same iteration. */
 TEST_IMPL(sends_in_a_callback_are_for_this_iteration_or_the_next) {
@@ -357,7 +357,7 @@ TEST_IMPL(handles_made_in_other_phases_are_the_last) {
   end();
 }
 
-/* --- Forks --------------------------------------------------------------------------------------- */
+/* --- Forks ------------------------------------------------------------------------------- */
 
 TEST_IMPL(the_order_after_a_fork) {
   pid_t pid;
@@ -430,7 +430,7 @@ TEST_IMPL(the_order_after_a_fork_in_a_callback) {
   end();
 }
 
-/* --- Many ---------------------------------------------------------------------------------------- */
+/* --- Many -------------------------------------------------------------------------------- */
 
 enum { many = 4000 };
 
@@ -501,7 +501,7 @@ TEST_IMPL(a_crowd_is_called_in_order_whatever_its_callbacks_do) {
   end();
 }
 
-/* --- Without memory ------------------------------------------------------------------------------ */
+/* --- Without memory ---------------------------------------------------------------------- */
 
 static int may_allocate = 1;
 

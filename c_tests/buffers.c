@@ -135,7 +135,7 @@ static void on_shutdown(uv_shutdown_t* req, int status) {
   note("shutdown:%s", status == 0 ? "0" : uv_err_name(status));
 }
 
-/* --- What is done while a buffer is asked for --------------------------------------------------- */
+/* --- What is done while a buffer is asked for -------------------------------------------- */
 
 static void stop(void) {
   ASSERT_OK(uv_read_stop(stream));
@@ -164,7 +164,7 @@ static void write_and_shut_down(void) {
   ASSERT_OK(uv_shutdown(&shutdown_req, stream, on_shutdown));
 }
 
-/* --- Tests -------------------------------------------------------------------------------------- */
+/* --- Tests ------------------------------------------------------------------------------- */
 
 static void post(const char* text) {
   ASSERT_EQ(write(peer, text, strlen(text)), (ssize_t) strlen(text));

@@ -7,7 +7,7 @@
 
 static uv_loop_t loop;
 
-/* --- Connecting anew in the callback of an attempt that failed ----------------------------------- */
+/* --- Connecting anew in the callback of an attempt that failed --------------------------- */
 
 static uv_tcp_t server;
 static uv_tcp_t client;
@@ -145,7 +145,7 @@ TEST_IMPL(what_was_cancelled_in_the_connect_callback_is_reported_once) {
   end();
 }
 
-/* --- Connecting a pipe that is closed -------------------------------------------------------------- */
+/* --- Connecting a pipe that is closed ---------------------------------------------------- */
 
 static uv_pipe_t pipe_handle;
 
@@ -245,7 +245,7 @@ TEST_IMPL(the_first_callback_may_close_before_the_second_is_called) {
   end();
 }
 
-/* --- Walking --------------------------------------------------------------------------------------- */
+/* --- Walking ----------------------------------------------------------------------------- */
 
 static void count_handle(uv_handle_t* handle, void* arg) {
   ++*(int*) arg;

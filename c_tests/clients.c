@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <netinet/in.h>
 
-/* --- uvloop: bits of a handle's flags ------------------------------------------------------------ */
+/* --- uvloop: bits of a handle's flags ---------------------------------------------------- */
 
 static uv_pipe_t pipe_handle;
 static int reads;
@@ -49,7 +49,7 @@ TEST_IMPL(the_bits_of_the_directions_have_their_values) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Fields that programs read -------------------------------------------------------------------- */
+/* --- Fields that programs read ----------------------------------------------------------- */
 
 static void on_poll(uv_poll_t* handle, int status, int events) {}
 
@@ -112,7 +112,7 @@ TEST_IMPL(the_sizes_of_queues_are_fields) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Handles that are members of the program's objects ---------------------------------------------- */
+/* --- Handles that are members of the program's objects ----------------------------------- */
 
 enum { canary = 0x5ca1ab1e };
 
@@ -193,7 +193,7 @@ TEST_IMPL(handles_inside_objects_leave_their_neighbours_alone) {
   check_canaries();
 }
 
-/* --- BIND: the size of the pool comes after the start ----------------------------------------------- */
+/* --- BIND: the size of the pool comes after the start ------------------------------------ */
 
 static void just_work(uv_work_t* req) {}
 
@@ -241,7 +241,7 @@ TEST_IMPL(the_version_is_no_lower_than_that_of_the_header) {
   ASSERT_EQ(uv_version() >> 16, 1);
 }
 
-/* --- Brought in by dlopen ---------------------------------------------------------------------------- */
+/* --- Brought in by dlopen ---------------------------------------------------------------- */
 
 /* The functions of a second libuv in this process. */
 static struct {

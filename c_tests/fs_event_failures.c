@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <sys/inotify.h>
 
-/* --- Calls that fail ----------------------------------------------------------------------------- */
+/* --- Calls that fail --------------------------------------------------------------------- */
 
 enum call { OPEN, OPEN_STREAM, NEXT_ENTRY, ADD_WATCH, INSTANCE, READ, ALLOCATE, call_count };
 
@@ -128,7 +128,7 @@ static void* my_calloc(size_t count, size_t size) {
   return refuses(ALLOCATE) ? NULL : calloc(count, size);
 }
 
-/* --- A tree that is watched ---------------------------------------------------------------------- */
+/* --- A tree that is watched -------------------------------------------------------------- */
 
 static uv_loop_t* loop;
 static uv_fs_event_t handles[2];
@@ -294,7 +294,7 @@ static void for_each_failure(void (*body)(void)) {
   leave();
 }
 
-/* --- Each call once ------------------------------------------------------------------------------ */
+/* --- Each call once ---------------------------------------------------------------------- */
 
 static void start_and_check(void) {
   int error = uv_translate_sys_error(refusal_error);
@@ -466,7 +466,7 @@ TEST_IMPL_LIMIT(several_trees_where_calls_fail, 120) {
   for_each_failure(trees_and_check);
 }
 
-/* --- Lasting failures ---------------------------------------------------------------------------- */
+/* --- Lasting failures -------------------------------------------------------------------- */
 
 static void expect_failure(int which, int error) {
   run_until(loop, &failures[which], 1);
@@ -626,7 +626,7 @@ TEST_IMPL(starting_anew_when_a_failure_is_reported) {
   leave();
 }
 
-/* --- Rights -------------------------------------------------------------------------------------- */
+/* --- Rights ------------------------------------------------------------------------------ */
 
 /* A directory that may not be read is no failure; it is watched as soon as it may be. */
 TEST_IMPL(a_directory_that_may_be_read_later) {
@@ -667,7 +667,7 @@ TEST_IMPL(a_watched_directory_that_may_not_be_read_later) {
   leave();
 }
 
-/* --- Forks --------------------------------------------------------------------------------------- */
+/* --- Forks ------------------------------------------------------------------------------- */
 
 static void in_child(void (*body)(void)) {
   int status;
@@ -796,7 +796,7 @@ TEST_IMPL(a_fork_in_a_callback) {
   leave();
 }
 
-/* --- Events that cannot be read ------------------------------------------------------------------ */
+/* --- Events that cannot be read ---------------------------------------------------------- */
 
 static void on_timer(uv_timer_t* timer) {
   *(int*) timer->data = 1;

@@ -286,7 +286,7 @@ TEST_IMPL(a_stack_too_large_is_an_error) {
   ASSERT_LT(uv_thread_create_ex(&thread, &options, measure_stack, &size), 0);
 }
 
-/* --- Containers with a /proc of their own -------------------------------------------------------- */
+/* --- Containers with a /proc of their own ------------------------------------------------ */
 
 TEST_IMPL(the_load_is_what_proc_says) {
   double load[3] = {-1, -1, -1};

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <sys/prctl.h>
 
-/* --- uv_async_send against the end of the loop -------------------------------------------------- */
+/* --- uv_async_send against the end of the loop ------------------------------------------- */
 
 struct short_life {
   uv_loop_t loop;
@@ -42,7 +42,7 @@ TEST_IMPL(a_send_is_over_before_the_loop_is_gone) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Closing and stopping inside callbacks, with more to come ----------------------------------- */
+/* --- Closing and stopping inside callbacks, with more to come ---------------------------- */
 
 static uv_pipe_t client;
 static uv_pipe_t other_end;
@@ -142,7 +142,7 @@ TEST_IMPL(a_stream_stopped_while_reading_goes_on_writing) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- What fails is not left behind --------------------------------------------------------------- */
+/* --- What fails is not left behind ------------------------------------------------------- */
 
 static void count_handle(uv_handle_t* handle, void* arg) {
   ++*(int*) arg;
@@ -195,7 +195,7 @@ TEST_IMPL(an_init_that_fails_leaves_nothing_linked) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Numbers of buffers -------------------------------------------------------------------------- */
+/* --- Numbers of buffers ------------------------------------------------------------------ */
 
 static void never(uv_fs_t* req) {
   FAIL("called");
@@ -239,7 +239,7 @@ TEST_IMPL(huge_numbers_of_buffers_are_refused) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Descriptors that come over a pipe ------------------------------------------------------------ */
+/* --- Descriptors that come over a pipe --------------------------------------------------- */
 
 static void on_ipc_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
   if (count > 0) reads++;
@@ -299,7 +299,7 @@ TEST_IMPL(received_descriptors_do_not_leak) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- /proc ----------------------------------------------------------------------------------------- */
+/* --- /proc ------------------------------------------------------------------------------- */
 
 /* The name of a process stands in the middle of its line of numbers, as it is. */
 TEST_IMPL(odd_names_of_the_process_do_not_confuse) {

@@ -262,7 +262,7 @@ TEST_IMPL(as_many_as_the_system_lets_through_at_once_arrive) {
   end();
 }
 
-/* --- With nothing to come along with --------------------------------------------------------------- */
+/* --- With nothing to come along with ----------------------------------------------------- */
 
 enum { many = 1500 };
 

@@ -440,7 +440,7 @@ TEST_IMPL(sigchld_was_ignored_before) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Numbers and forks ----------------------------------------------------------------------------- */
+/* --- Numbers and forks ------------------------------------------------------------------- */
 
 /* Has the next process get this number, if it is free; whether that can be asked for. */
 static int make_next(pid_t pid) {

@@ -44,7 +44,7 @@ int setuid(uid_t uid) {
   return next == NULL ? -1 : next(uid);
 }
 
-/* --- Starting ---------------------------------------------------------------------------------------- */
+/* --- Starting ---------------------------------------------------------------------------- */
 
 static uv_process_t process;
 static uv_stdio_container_t stdio[20];
@@ -202,7 +202,7 @@ TEST_IMPL(what_cannot_be_executed_is_reported_whatever_the_descriptors) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- In the middle of what other threads do --------------------------------------------------------- */
+/* --- In the middle of what other threads do ---------------------------------------------- */
 
 static int keep_going = 1;
 

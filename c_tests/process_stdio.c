@@ -587,7 +587,7 @@ TEST_IMPL(this_process_may_have_no_standard_descriptors) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- uv_disable_stdio_inheritance -------------------------------------------------------------- */
+/* --- uv_disable_stdio_inheritance -------------------------------------------------------- */
 
 TEST_IMPL(inheritance_can_be_turned_off) {
   int fd;

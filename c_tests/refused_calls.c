@@ -19,7 +19,7 @@ static void expect_nothing_to_come(void) {
   ASSERT_OK(uv_run(loop(), UV_RUN_DEFAULT));
 }
 
-/* --- Handles ---------------------------------------------------------------------------------------- */
+/* --- Handles ----------------------------------------------------------------------------- */
 
 TEST_IMPL(what_calls_back_needs_a_callback) {
   uv_pipe_t pipe_handle;
@@ -95,7 +95,7 @@ TEST_IMPL(closing_handles_start_nothing) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Streams ------------------------------------------------------------------------------------------ */
+/* --- Streams ----------------------------------------------------------------------------- */
 
 TEST_IMPL(streams_that_are_not_open_do_nothing) {
   struct sockaddr_in address;
@@ -191,7 +191,7 @@ TEST_IMPL(what_is_no_socket_is_not_opened_as_one) {
   ASSERT_LE(fd_count(), before);
 }
 
-/* --- Missing results ------------------------------------------------------------------------------------ */
+/* --- Missing results --------------------------------------------------------------------- */
 
 TEST_IMPL(results_need_a_place) {
   char text[64];
@@ -219,7 +219,7 @@ TEST_IMPL(results_need_a_place) {
   ASSERT_EQ(uv_if_indextoiid(1, text, NULL), UV_EINVAL);
 }
 
-/* --- Without descriptors --------------------------------------------------------------------------------- */
+/* --- Without descriptors ----------------------------------------------------------------- */
 
 static struct rlimit old_limit;
 

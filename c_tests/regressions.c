@@ -30,7 +30,7 @@ static void expect_silence(void) {
   ASSERT_EQ(events(), before);
 }
 
-/* --- Interest in writing -------------------------------------------------------------------------- */
+/* --- Interest in writing ----------------------------------------------------------------- */
 
 static uv_pipe_t client;
 static uv_pipe_t other_end;
@@ -141,7 +141,7 @@ TEST_IMPL(datagrams_that_are_sent_are_no_reason_to_wake_up) {
   end();
 }
 
-/* --- Descriptors used again ------------------------------------------------------------------------ */
+/* --- Descriptors used again -------------------------------------------------------------- */
 
 static int polls;
 
@@ -234,7 +234,7 @@ TEST_IMPL(a_number_used_again_gets_its_own_events_only) {
   close_loop(&loop);
 }
 
-/* --- Events of a run that does not wait -------------------------------------------------------------- */
+/* --- Events of a run that does not wait -------------------------------------------------- */
 
 static void on_async(uv_async_t* handle) {}
 
@@ -262,7 +262,7 @@ TEST_IMPL(waiting_events_are_counted_only_where_idle_time_is) {
   expect_waiting(0, 0);
 }
 
-/* --- What is read before the end ------------------------------------------------------------------ */
+/* --- What is read before the end --------------------------------------------------------- */
 
 static char received[16];
 static int is_ended;
@@ -306,7 +306,7 @@ TEST_IMPL(pieces_before_the_end_are_not_lost) {
   end();
 }
 
-/* --- A full batch of events ----------------------------------------------------------------------- */
+/* --- A full batch of events -------------------------------------------------------------- */
 
 enum { batch = 1024 };
 

@@ -167,7 +167,7 @@ TEST_IMPL(a_read_that_is_not_permitted_fails_once) {
   run_in_child(read_where_nothing_may_be_received);
 }
 
-/* --- Datagrams ---------------------------------------------------------------------------------- */
+/* --- Datagrams --------------------------------------------------------------------------- */
 
 enum { several = 30 };
 

@@ -208,7 +208,7 @@ static int begin_row(const char* calls) {
 /* A row for a call that returns nothing. */
 #define VOID_ROW(kinds, call) ROW(kinds, 0, ((call), 0))
 
-/* --- Both libraries ------------------------------------------------------------------------------ */
+/* --- Both libraries ---------------------------------------------------------------------- */
 
 TEST_IMPL(another_kind_is_bound_to_no_address) {
   ROW(NOT(BIT(TCP) | BIT(OPEN_TCP)), UV_EINVAL, uv_tcp_bind(handle, addr, 0));
@@ -355,7 +355,7 @@ TEST_IMPL(any_handle_is_asked_what_it_is) {
   ROW(BIT(ZERO), 0, uv_stream_get_write_queue_size(handle));
 }
 
-/* --- Without a handle ------------------------------------------------------------------------------ */
+/* --- Without a handle -------------------------------------------------------------------- */
 
 static uv_req_t* request(int type) {
   memset(&q, 0, sizeof(q));

@@ -61,7 +61,7 @@ static void on_close(uv_handle_t* handle) {
   memset(handle, 0xdb, sizeof(udp));
 }
 
-/* --- What is done in them ------------------------------------------------------------------------- */
+/* --- What is done in them ---------------------------------------------------------------- */
 
 static void stop(void) {
   ASSERT_OK(uv_udp_recv_stop(&udp));
@@ -82,7 +82,7 @@ static void restart_for_another(void) {
   ASSERT_OK(uv_udp_recv_start(&udp, give, on_receive_by_other));
 }
 
-/* --- Fixture ---------------------------------------------------------------------------------------- */
+/* --- Fixture ----------------------------------------------------------------------------- */
 
 static void post(const char* text) {
   ASSERT_EQ(send(peer, text, strlen(text), 0), (ssize_t) strlen(text));
@@ -153,7 +153,7 @@ static void on_each(void (*body)(void)) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- When asked for a buffer -------------------------------------------------------------------------- */
+/* --- When asked for a buffer ------------------------------------------------------------- */
 
 static void stop_when_asked(void) {
   int waiting;
@@ -361,7 +361,7 @@ TEST_IMPL(stopping_at_a_later_datagram) {
   on_each(stop_at_the_second);
 }
 
-/* --- Peers without a name --------------------------------------------------------------------------------- */
+/* --- Peers without a name ---------------------------------------------------------------- */
 
 static void give_silently(uv_handle_t* handle, size_t suggested, uv_buf_t* buf) {
   *buf = uv_buf_init(malloc(room), (unsigned) room);

@@ -102,7 +102,7 @@ static int is_default(int signum) {
   return action.sa_handler == SIG_DFL;
 }
 
-/* --- Using everything -------------------------------------------------------------------------------- */
+/* --- Using everything -------------------------------------------------------------------- */
 
 static uv_loop_t loop;
 static int done;
@@ -313,7 +313,7 @@ TEST_IMPL_LIMIT(it_gives_its_memory_back, 60) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Jobs under way ------------------------------------------------------------------------------------ */
+/* --- Jobs under way ---------------------------------------------------------------------- */
 
 enum { queued = 20 };
 
@@ -342,7 +342,7 @@ TEST_IMPL(unloading_waits_for_jobs) {
   expect_forks_and_ends_to_work();
 }
 
-/* --- Other ways to the end ------------------------------------------------------------------------------ */
+/* --- Other ways to the end --------------------------------------------------------------- */
 
 TEST_IMPL(it_can_be_shut_down_before) {
   load();

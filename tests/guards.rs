@@ -185,7 +185,7 @@ fn every_function_is_called_and_its_result_checked() {
         match found.get(&name) {
             None => wrong.push(format!("{name}: never called")),
             Some(used) if function.returns != "void" && !used.has_checked_result => {
-                wrong.push(format!("{name}: its result is never looked at"));
+                wrong.push(format!("{name}: its result is never checked"));
             }
             Some(used) => assert!(used.is_called),
         }

@@ -78,7 +78,7 @@ fn installed(tool: &str) -> bool {
 }
 
 fn make(goal: &str, variables: &[(&str, &Path)]) {
-    // All have the same place to put what they make on the way.
+    // All use one build folder, so one runs at a time.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock();
     let mut command = Command::new("make");
@@ -220,7 +220,7 @@ fn a_cpp_program_links_and_runs() {
     run(Command::new(program).env("LD_LIBRARY_PATH", prefix().join("lib")));
 }
 
-/// Rust code that panics and catches that, to be called from C.
+/// Rust code that panics and catches the panic, to be called from C.
 const BESIDE: &str = r#"
     #[unsafe(no_mangle)]
     pub extern "C" fn beside(index: usize) -> i32 {
@@ -229,7 +229,7 @@ const BESIDE: &str = r#"
     }
 "#;
 
-/// std is in the program, and the same std or core in the archive; whoever is linked first.
+/// A program has std in it, and the archive has std or core: they do not collide, in either order.
 #[test]
 fn a_program_has_other_rust_code_beside_the_archive() {
     if !installed("rustc") || !installed("make") {

@@ -1,5 +1,5 @@
-/* Changes of interest, one system call each and many by one: what a loop could win by batching them.
- * Run by hand, for benches/notes.md. */
+/* Changes of interest, one system call each and many by one: what a loop could win by batching
+ * them. Run by hand, for benches/notes.md. */
 #include "../bench.h"
 
 #include <linux/io_uring.h>

@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 
-/* --- A futex: one thread asks, the other answers ------------------------------------------- */
+/* --- A futex: one thread asks, the other answers ----------------------------------------- */
 
 static atomic_int turn;
 
@@ -42,7 +42,7 @@ static void futex(const struct bench* bench) {
   } while (bench_more(1));
 }
 
-/* --- Eventfds: a loop on epoll wakes others, which wake it --------------------------------- */
+/* --- Eventfds: a loop on epoll wakes others, which wake it ------------------------------- */
 
 struct pair {
   pthread_t thread;
@@ -103,7 +103,7 @@ static void eventfd_pairs(const struct bench* bench) {
   }
 }
 
-/* --- Nobody sleeps: who finds nothing lets others have the processor ------------------------ */
+/* --- No thread blocks: one that finds nothing yields the processor ----------------------- */
 
 struct place {
   _Alignas(64) atomic_int there;
@@ -144,7 +144,7 @@ static void awake_pairs(const struct bench* bench) {
   }
 }
 
-/* --- Nobody does anything but look: how far it is from one processor to the other ------------ */
+/* --- Both threads only read: how far it is from one processor to the other --------------- */
 
 static void* answer_at_once(void* argument) {
   struct place* place = argument;

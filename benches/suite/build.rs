@@ -1,4 +1,5 @@
-//! Builds the library as it ships and the programs of `benches/`, and finds libuv to measure against.
+//! Builds the library as it ships and the programs of `benches/`, and finds libuv to measure
+//! against.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,8 +39,9 @@ pub struct Library {
 }
 
 impl Library {
-    /// The one that was built in `built`. It is loaded from a folder of its own: libuv's runner names
-    /// libuv's build folder in itself, so that a process finds the libraries there with fewer calls.
+    /// The one that was built in `built`. It is loaded from a folder of its own: libuv's runner
+    /// names libuv's build folder in itself, so that a process finds the libraries there with fewer
+    /// calls.
     fn loaded_as(name: &str, built: &Path) -> Result<Library> {
         let path = built.join(SONAME);
         let to_text = |error| format!("{}: {error}", path.display());

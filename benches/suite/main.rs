@@ -81,7 +81,7 @@ fn list(catalog: &Catalog) {
     }
 }
 
-/// What is worse than it was, by more than the spread of either.
+/// The rows that are worse than recorded, by more than the spread of either.
 fn check(found: &[Record], recorded: &Recorded) -> Vec<String> {
     found
         .iter()

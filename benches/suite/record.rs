@@ -69,9 +69,9 @@ pub struct Record {
     pub ratio: Summary,
     /// Processor time of an operation, ours to libuv's: less is better.
     pub cpu_ratio: Option<Summary>,
-    /// What ours costs of the bare work's cost: less is better.
+    /// Time of an operation, ours to the bare work's: less is better.
     pub bare_cost: Option<Summary>,
-    /// The same of processor time.
+    /// Processor time of an operation, ours to the bare work's: less is better.
     pub bare_cpu_cost: Option<Summary>,
 }
 

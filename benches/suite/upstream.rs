@@ -16,7 +16,7 @@ use bench_results::stats::geometric_mean;
 /// The runner, linked to the shared library, in the build folder of libuv.
 const RUNNER: &str = "uv_run_benchmarks";
 
-/// No further pair of a benchmark is begun after so long; the slowest take a minute on libuv.
+/// No further pair of a benchmark is begun after this time; the slowest take a minute on libuv.
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
 /// Prints sizes of structures, which the ABI has fixed.

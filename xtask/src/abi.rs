@@ -1,6 +1,6 @@
 //! `cargo xtask abi`: what a program sees of the library, compared by abidiff with what it sees of
 //! libuv. The libraries are compared by their debug information, and the headers by what a C
-//! compiler makes of them. Then copies of ours are spoiled, to see that abidiff would have told.
+//! compiler makes of them. Then copies of ours are spoiled, to see that abidiff would report it.
 //! The headers' macros are compared, and the Rust bindings that bindgen makes of the headers.
 
 use std::fmt::Write;
@@ -100,7 +100,7 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
     Ok(())
 }
 
-/// Compares two files, and proves that differences would have been told.
+/// Compares two files, and proves that differences would have been reported.
 fn compare(
     root: &Path,
     folder: &Path,
@@ -163,8 +163,8 @@ fn names(output: &str) -> Vec<String> {
     names
 }
 
-/// What ours imports by the short name, and theirs by the one for large files (`open64`). Shims that
-/// replace what libuv calls would not see it.
+/// What ours imports by the short name, and theirs by the one for large files (`open64`). Shims
+/// that replace what libuv calls would not see it.
 fn short(ours: &[String], theirs: &[String]) -> Vec<String> {
     let is_short = |name: &&String| theirs.contains(&format!("{name}64"));
     ours.iter().filter(is_short).cloned().collect()
@@ -258,7 +258,7 @@ impl Pair {
         self.what == "libraries" || damage.block == TIMER
     }
 
-    /// Proves that abidiff tells of a damage.
+    /// Proves that abidiff reports a damage.
     fn notice(&self, root: &Path, folder: &Path, damage: &Damage) -> Outcome {
         let good = folder.join(format!("{}-good.abi", self.what));
         run(Command::new("abidw")
@@ -327,7 +327,7 @@ fn section(functions: usize) -> String {
     }
     let _ = write!(
         text,
-        "\nWhat it is told to pass over, and why, is in `{SUPPRESSIONS}`."
+        "\nWhat it is to pass over, and why, is in `{SUPPRESSIONS}`."
     );
     text
 }

@@ -35,7 +35,7 @@ const AT_THE_END: &str = "defined by libuv's uv/unix.h, too, and undefined at th
 /// Lists that programs expand with a macro of their own.
 const MAPS: &[&str] = &["UV_ERRNO_MAP", "UV_HANDLE_TYPE_MAP", "UV_REQ_TYPE_MAP"];
 
-/// The languages and sets of names in which the macros are looked at.
+/// The compiler's options for each language and set of names that the macros are compared in.
 const WAYS: &[&[&str]] = &[&["-xc"], &["-xc", "-D_GNU_SOURCE"], &["-xc++"]];
 
 /// Macros by name, with the number of their parameters if they have any.

@@ -1,4 +1,5 @@
-/* A native addon as npm packages have them: it gets the loop of Node's and works on it with uv_*. */
+/* A native addon as npm packages have them: it gets the loop of Node's and works on it with
+ * uv_*. */
 #include <node_api.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-//! `cargo xtask clients`: programs of Debian packages that nobody changed, run on this library.
+//! `cargo xtask clients`: unchanged programs of Debian packages, run on this library.
 //!
 //! A client is a file here, with what it runs in `conformance/clients/NAME/`. See `sandbox.rs` for
 //! what a check runs in and how it shows that the library is the one in use.

@@ -1,6 +1,6 @@
 //! The options of the command.
 
-/// Who a test runs as.
+/// The user that a test runs as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum User {
     Root,

@@ -42,7 +42,7 @@ pub fn print(findings: &[Finding], known: &[Known], options: &Options) {
     println!("\n{}", counts(findings, options));
 }
 
-/// Whether a known difference was looked for and not found.
+/// Whether a known difference was tested for and not found.
 fn is_over(findings: &[Finding], known: &Known) -> bool {
     let mut rows = findings
         .iter()
@@ -190,7 +190,7 @@ fn differences(findings: &[Finding], known: &[Known], verdict: Verdict) -> Strin
     tests.iter().map(line).collect()
 }
 
-/// A list of the tests that can run nowhere in such a room, with what they say about it.
+/// A list of the tests that can run nowhere in such a sandbox, with what they say about it.
 fn skipped_on_both(findings: &[Finding]) -> String {
     let is_skipped = |row: &&Finding| {
         row.verdicts

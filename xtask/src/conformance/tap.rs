@@ -39,7 +39,7 @@ pub fn outcome(test: &str, ended: &Ended) -> Outcome {
     }
 }
 
-/// Whether a line is `ok N - test` or `not ok N - test`, whatever follows.
+/// Whether a line begins with `ok N - test` or `not ok N - test`.
 fn is_result(line: &str, test: &str) -> bool {
     let rest = line.strip_prefix("not ").unwrap_or(line);
     let Some((_, name)) = rest
@@ -51,7 +51,7 @@ fn is_result(line: &str, test: &str) -> bool {
     name.split_whitespace().next() == Some(test)
 }
 
-/// The line of the output that tells most about a failure: an assertion, else the first comment.
+/// The line of the output that says most about a failure: an assertion, else the first comment.
 fn reason(output: &str) -> String {
     let comments = || {
         output

@@ -34,7 +34,7 @@ pub enum Verdict {
     BetterHere,
     /// It failed beside other tests, and passed each time when run again alone.
     PassedAgain,
-    /// It fails now and then on either side, or too rarely here to tell.
+    /// It fails now and then on either side, or too rarely here to be sure.
     Unsteady,
     /// It passes on libuv and says here that it cannot run.
     SkippedHere,
@@ -63,10 +63,10 @@ impl Verdict {
 
 /// How often a test is run again on both sides before it counts.
 pub const FIRST_RUNS: usize = 5;
-/// And when those runs disagree with each other.
+/// How often a test is run again on both sides when the first runs disagree with each other.
 pub const MOST_RUNS: usize = 20;
 
-/// Whether the first runs are enough to tell.
+/// Whether the first runs are enough for a verdict.
 pub fn is_clear(libuv: Tally, ours: Tally) -> bool {
     let failed = libuv.failed + ours.failed;
     failed == 0 && (ours.skipped == 0 || libuv.passed == 0)

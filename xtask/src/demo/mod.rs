@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the library at its main job. C programs that nobody changed run on it, do
+//! `cargo xtask demo`: the library at its main job. Unchanged C programs run on it, do
 //! network, file and thread-pool work with real files on loopback, and are checked.
 
 mod cmake;

@@ -1,5 +1,5 @@
-//! A program at a terminal of its own, which `script` (util-linux) makes: raw mode, keys, window size,
-//! and the terminal as it was afterwards.
+//! A program at a terminal of its own, which `script` (util-linux) makes: raw mode, keys, window
+//! size, and the terminal as it was afterwards.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -49,7 +49,8 @@ impl Session {
         self.wait_for("raw mode in process ")?;
         let process = self.wait_for("\n")?;
         let mapped = tools::mapped_library(process.trim().parse().map_err(|_| process.clone())?)?;
-        // Nothing of this would come as it is, and at once, but in raw mode: an interrupt, an arrow.
+        // Nothing of this would come as it is, and at once, but in raw mode: an interrupt, an
+        // arrow.
         self.press(b"a\x03\x1b[A")?;
         for key in ["61", "03", "1b", "5b", "41"] {
             self.wait_for(&format!("key {key}\n"))?;
