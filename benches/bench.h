@@ -26,10 +26,10 @@ enum bench_kind {
 
 struct bench {
   const char* name;
-  const char* text; /* What one operation is. */
+  const char* text; /* One operation in words. */
   void (*run)(const struct bench* bench);
-  long n;             /* What varies within a family: in flight, connections, threads … */
-  long m;             /* What else does. */
+  long n;             /* The number that varies within a family: in flight, connections, threads … */
+  long m;             /* Another number that varies. */
   const char* bare;   /* The program and name in bare/ of the same work. */
   const char* series; /* The plot that shows it against n. */
   enum bench_kind kind;

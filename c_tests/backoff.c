@@ -18,7 +18,7 @@ int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
 
 /* How often a failure may be reported within the time below: half of once a millisecond. */
 #define WATCHED_MS 200
-#define MANY 100
+#define MOST_REPORTS 100
 
 static uv_loop_t* loop;
 static uv_stream_t* server;
@@ -120,7 +120,7 @@ static void fail_and_accept(int family) {
     listen_in_vain(family, errors[i]);
     run_for(WATCHED_MS);
     ASSERT_GE(reported, 2);
-    ASSERT_LE(reported, MANY);
+    ASSERT_LE(reported, MOST_REPORTS);
     ASSERT_EQ(reported_status, -errors[i]);
     ASSERT_EQ(uv_is_active((uv_handle_t*) server), 1);
     accept_at_last();
@@ -161,7 +161,7 @@ static void accept_without_descriptors(int family) {
   run_until(loop, &reported, 1);
   ASSERT_EQ(reported_status, UV_EMFILE);
   run_for(WATCHED_MS);
-  ASSERT_LE(reported, MANY);
+  ASSERT_LE(reported, MOST_REPORTS);
   while (count > 0) ASSERT_OK(close(hoard[--count]));
   /* Valgrind has taken the first connection, and lost it. */
   ASSERT_OK(close(client));

@@ -23,7 +23,7 @@ int recvmmsg(int fd, struct mmsghdr* headers, unsigned count, int flags, struct 
 
 /* How often a failure may be reported within the time below: half of once a millisecond. */
 #define WATCHED_MS 200
-#define MANY 100
+#define MOST_REPORTS 100
 
 static uv_loop_t loop;
 static uv_udp_t receiver;
@@ -105,7 +105,7 @@ static void fail_and_receive(int family, unsigned flags) {
     send_one();
     run_for_a_while();
     ASSERT_GE(reported, 2);
-    ASSERT_LE(reported, MANY);
+    ASSERT_LE(reported, MOST_REPORTS);
     ASSERT_EQ(uv_is_active((uv_handle_t*) &receiver), 1);
     receive_at_last();
     end();
@@ -137,7 +137,7 @@ TEST_IMPL(starting_anew_in_the_callback_does_not_loop_busily) {
   send_one();
   run_for_a_while();
   ASSERT_GE(reported, 2);
-  ASSERT_LE(reported, MANY);
+  ASSERT_LE(reported, MOST_REPORTS);
   receive_at_last();
   end();
 }

@@ -79,8 +79,8 @@ fn installed(tool: &str) -> bool {
 
 fn make(goal: &str, variables: &[(&str, &Path)]) {
     // All use one build folder, so one runs at a time.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock();
+    static ONE_MAKE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_MAKE_AT_A_TIME.lock();
     let mut command = Command::new("make");
     command
         .arg(goal)
@@ -221,7 +221,7 @@ fn a_cpp_program_links_and_runs() {
 }
 
 /// Rust code that panics and catches the panic, to be called from C.
-const BESIDE: &str = r#"
+const OTHER_RUST_CODE: &str = r#"
     #[unsafe(no_mangle)]
     pub extern "C" fn beside(index: usize) -> i32 {
         let nothing: Vec<u32> = Vec::new();
@@ -236,7 +236,7 @@ fn a_program_has_other_rust_code_beside_the_archive() {
         return;
     }
     let folder = fresh("beside");
-    std::fs::write(folder.join("beside.rs"), BESIDE).unwrap();
+    std::fs::write(folder.join("beside.rs"), OTHER_RUST_CODE).unwrap();
     run(Command::new("rustc")
         .current_dir(&folder)
         .args(["--edition", "2024", "--crate-type", "staticlib"])

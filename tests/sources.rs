@@ -76,7 +76,7 @@ fn no_exported_function_is_called_inside_the_library() {
 /// libc's functions for files that have a second name with 64 at its end. libuv's build for Linux
 /// on x86-64 imports those of the first list by that name, or looks them up by it; the others are
 /// of the same kind.
-const SHORT: &[&str] = &[
+const NAMES_WITHOUT_64: &[&str] = &[
     "fcntl",
     "fstat",
     "fstatfs",
@@ -116,7 +116,7 @@ const SHORT: &[&str] = &[
 ];
 
 fn is_short_name(word: &str, before: &str) -> bool {
-    SHORT.contains(&word) && before.ends_with("libc::")
+    NAMES_WITHOUT_64.contains(&word) && before.ends_with("libc::")
 }
 
 #[test]

@@ -172,7 +172,7 @@ static void distance(const struct bench* bench) {
 
 #define AWAKE(number)                                                                              \
   {.name = "awake_" #number,                                                                       \
-   .text = "one hand-over between threads that yield and never sleep",                             \
+   .text = "one hand-over between threads that yield and never block",                             \
    .run = awake_pairs,                                                                             \
    .n = number}
 
@@ -187,7 +187,7 @@ const struct bench benches[] = {
     AWAKE(4),
     AWAKE(8),
     {.name = "distance",
-     .text = "to another thread and back, neither of which sleeps or yields",
+     .text = "to another thread and back, neither of which blocks or yields",
      .run = distance},
     {.name = NULL},
 };

@@ -145,7 +145,7 @@ fn show_goals(found: &[Record]) {
     }
 }
 
-/// What was found, and what failed.
+/// The records of this run, and the benchmarks that failed.
 fn measure_all(
     catalog: &Catalog,
     libraries: &Libraries,

@@ -18,7 +18,7 @@ pub struct Libraries {
     pub upstream: Library,
 }
 
-/// What was measured, pair by pair.
+/// The samples of a benchmark, pair by pair.
 #[derive(Default)]
 pub struct Samples {
     pub upstream: Vec<Sample>,

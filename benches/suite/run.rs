@@ -24,7 +24,7 @@ pub struct Benchmark {
     pub bare: Option<String>,
 }
 
-/// What one run of a benchmark found.
+/// The result of one run of a benchmark.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     /// Operations per second, or bytes, or nanoseconds.

@@ -15,7 +15,7 @@ use crate::tools::run;
 
 const PACKAGE: &str = "bindings";
 
-/// What bindings consist of: each thing by its name, and what is to be the same of it.
+/// The items of bindings by name, each with the text that must be equal.
 type Things = BTreeMap<String, String>;
 
 /// Compares the bindings of both folders of headers.

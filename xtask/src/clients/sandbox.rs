@@ -36,7 +36,7 @@ pub fn need_root() -> Outcome {
 
 /// The shell is the first process, so that it reaps what the program leaves behind. The packages
 /// lie over the machine's own folders read-only.
-const ENTER: &str = r#"
+const ENTER_SCRIPT: &str = r#"
 set -e
 packages=$1 loopback=$2
 shift 2
@@ -64,7 +64,7 @@ pub fn command(workshop: &Workshop, network: Network, program: &[&str]) -> Comma
         command.arg("--net");
     }
     command
-        .args(["sh", "-c", ENTER, "sh"])
+        .args(["sh", "-c", ENTER_SCRIPT, "sh"])
         .arg(&workshop.packages)
         .arg(if loopback { "yes" } else { "no" })
         .args(program);
@@ -101,13 +101,13 @@ pub fn check(
         let printed = fs::read(&log).unwrap_or_default();
         let printed = String::from_utf8_lossy(&printed);
         let lines: Vec<&str> = printed.lines().collect();
-        let last = &lines[lines.len().saturating_sub(SHOWN)..];
+        let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
         format!("{error}\n    {}", last.join("\n    "))
     })
 }
 
 /// How many lines of a failed check are shown.
-const SHOWN: usize = 20;
+const SHOWN_LINES: usize = 20;
 
 fn run_check(
     workshop: &Workshop,

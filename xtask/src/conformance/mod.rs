@@ -26,7 +26,7 @@ use crate::tools::{self, Library};
 use crate::upstream::Upstream;
 
 /// The runner has shorter limits of its own, 60 seconds at most; this one is for runners that hang.
-const LIMIT: Duration = Duration::from_secs(150);
+const RUN_LIMIT: Duration = Duration::from_secs(150);
 
 const NEEDED: &[(&str, &str)] = &[
     ("cc", "gcc"),
@@ -106,7 +106,7 @@ pub struct Finding {
     pub message: String,
 }
 
-/// What the tests run on.
+/// The sides, the tests and the files of a run of this command.
 struct Bench {
     folder: PathBuf,
     fixtures: PathBuf,
@@ -236,7 +236,7 @@ impl Bench {
             user,
             test,
             extra: Extra::Nothing,
-            limit: LIMIT,
+            limit: RUN_LIMIT,
         };
         let mut ended = sandbox.test(&test_run, &self.fixtures)?;
         let mut outcome = tap::outcome(test, &ended);

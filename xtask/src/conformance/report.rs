@@ -1,4 +1,4 @@
-//! What comes out: the table of differences, the counts, and the section of the documentation.
+//! The report: the table of differences, the counts, and the section of the documentation.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -98,7 +98,7 @@ pub fn verdict(findings: &[Finding], known: &[Known]) -> Outcome {
     ))
 }
 
-/// How a side stands with a test in the end: by the runs alone, if there were any.
+/// A side's final outcome of a test: that of the runs made alone, if there were any.
 fn settled(first: Tally, again: Tally) -> usize {
     let tally = if again == Tally::default() {
         first

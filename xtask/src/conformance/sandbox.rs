@@ -18,7 +18,7 @@ const NOBODY: u32 = 65534;
 ///
 /// The default route leads to a device that swallows everything, so that addresses outside of the
 /// machine are reachable in the eyes of the kernel, and no packet gets anywhere.
-const SETUP: &str = r#"
+const SETUP_SCRIPT: &str = r#"
 set -e
 stage=$1; side=$2; shift 2
 ulimit -c 0
@@ -42,7 +42,7 @@ cd /tmp/work
 
 /// Files that replace those of /etc: the name server is on loopback, where none answers, and
 /// loopback has its usual names.
-const NAMES: &[(&str, &str)] = &[
+const ETC_FILES: &[(&str, &str)] = &[
     ("resolv.conf", "nameserver 127.0.0.1\n"),
     (
         "hosts",
@@ -51,10 +51,10 @@ const NAMES: &[(&str, &str)] = &[
 ];
 
 /// Runs the test; the shell stays, as the process that reaps orphans.
-const RUN: &str = "\nstatus=0; \"$@\" || status=$?; exit $status\n";
+const RUN_SCRIPT: &str = "\nstatus=0; \"$@\" || status=$?; exit $status\n";
 
 /// Starts a helper of the runner that waits for connections, and prints where it has mapped libuv.
-const SHOW_MAPS: &str = r#"
+const SHOW_MAPS_SCRIPT: &str = r#"
 "$@" & pid=$!
 tries=0
 until grep libuv "/proc/$pid/maps"; do
@@ -121,7 +121,7 @@ impl Sandbox {
 
     pub fn test(&self, test_run: &TestRun, fixtures: &Path) -> Result<Ended, String> {
         self.prepare(test_run.user, fixtures)?;
-        self.enter(test_run, RUN)
+        self.enter(test_run, RUN_SCRIPT)
     }
 
     /// The lines of `/proc/PID/maps` that name libuv, of the side's program while it runs.
@@ -134,7 +134,7 @@ impl Sandbox {
             extra: Extra::Nothing,
             limit: Duration::from_secs(60),
         };
-        let ended = self.enter(&test_run, SHOW_MAPS)?;
+        let ended = self.enter(&test_run, SHOW_MAPS_SCRIPT)?;
         match ended.status {
             Some(0) => Ok(ended.output),
             _ => Err(format!(
@@ -152,7 +152,7 @@ impl Sandbox {
             fs::remove_dir_all(&stage).map_err(problem)?;
         }
         fs::create_dir_all(stage.join("side")).map_err(problem)?;
-        for (name, text) in NAMES {
+        for (name, text) in ETC_FILES {
             fs::write(stage.join(name), text).map_err(problem)?;
         }
         let work = stage.join("work");
@@ -174,7 +174,7 @@ impl Sandbox {
             command.args(["--user", "--map-root-user"]);
         }
         command.args(["--net", "--mount", "--pid", "--fork", "--kill-child"]);
-        command.args(["sh", "-c", &format!("{SETUP}{then}"), "sandbox"]);
+        command.args(["sh", "-c", &format!("{SETUP_SCRIPT}{then}"), "sandbox"]);
         command.arg(self.stage()).arg(&test_run.side.folder);
         command.args(self.shed_ids(test_run.user));
         let program = "/tmp/side/uv_run_tests";

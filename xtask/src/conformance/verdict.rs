@@ -1,4 +1,4 @@
-//! What two sides' runs of one test say about this library.
+//! The verdict on this library by two sides' runs of one test.
 
 use super::tap::Outcome;
 
@@ -72,7 +72,7 @@ pub fn is_clear(libuv: Tally, ours: Tally) -> bool {
     failed == 0 && (ours.skipped == 0 || libuv.passed == 0)
 }
 
-/// What the first runs say where they are enough.
+/// The verdict of the first runs where they are enough.
 pub fn of_clear(libuv: Tally, ours: Tally) -> Verdict {
     if ours.passed > 0 && libuv.passed == 0 {
         Verdict::BetterHere
@@ -91,7 +91,7 @@ pub fn more_runs(libuv: Tally, ours: Tally) -> usize {
     }
 }
 
-/// What the runs say that were made again, alone.
+/// The verdict of the runs that were made again, alone.
 pub fn of_runs_again(libuv: Tally, ours: Tally) -> Verdict {
     if ours.failed == 0 {
         return match (libuv.passed > 0, ours.skipped > 0) {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_told_apart() {
+    fn others_are_distinguished() {
         let unsteady = Verdict::Unsteady;
         assert_eq!(of_runs_again(tally(20, 0, 0), tally(18, 0, 2)), unsteady);
         assert_eq!(of_runs_again(tally(15, 0, 5), tally(12, 0, 8)), unsteady);

@@ -7,8 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use super::{Demo, Report};
 use crate::tools;
 
-/// What the shell at the terminal does around the program.
-const AROUND: &str = r#"stty rows 40 columns 100
+/// The script of the shell at the terminal: it runs the program, and compares the settings.
+const SHELL_SCRIPT: &str = r#"stty rows 40 columns 100
 before=$(stty -g)
 "$OXUV_DEMO_PROGRAM" || echo "it failed"
 [ "$before" = "$(stty -g)" ] && echo "the terminal is as it was"
@@ -76,7 +76,13 @@ pub(super) fn session(demo: &Demo) -> Result<Report, String> {
     let mut child = demo
         .library
         .command("script")
-        .args(["--quiet", "--return", "--command", AROUND, "/dev/null"])
+        .args([
+            "--quiet",
+            "--return",
+            "--command",
+            SHELL_SCRIPT,
+            "/dev/null",
+        ])
         .env("SHELL", "/bin/sh")
         .env("OXUV_DEMO_PROGRAM", program)
         .stdin(Stdio::piped())
