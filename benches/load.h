@@ -1,4 +1,4 @@
-/* A load generator on plain system calls, the same for every server. Each connection sends a
+/* A load generator on plain system calls, equal for every server. Each connection sends a
  * message, waits until it came back, and sends the next. */
 #ifndef OXUV_BENCH_LOAD_H
 #define OXUV_BENCH_LOAD_H

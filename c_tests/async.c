@@ -69,7 +69,7 @@ TEST_IMPL(a_callback_is_not_required) {
   init_loop();
   ASSERT_OK(uv_async_init(&loop, &async, NULL));
   ASSERT_OK(uv_async_send(&async));
-  /* The send wakes the loop all the same. */
+  /* The send wakes the loop nevertheless. */
   ASSERT_NE(uv_run(&loop, UV_RUN_ONCE), 0);
   end();
 }

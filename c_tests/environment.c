@@ -168,8 +168,8 @@ TEST_IMPL(an_empty_environment_is_an_empty_list) {
 /* --- Folders ------------------------------------------------------------------------------- */
 
 TEST_IMPL(the_home_folder_is_what_the_variable_says) {
-  ASSERT_OK(setenv("HOME", "/home/of/another", 1));
-  expect_text(uv_os_homedir, "/home/of/another");
+  ASSERT_OK(setenv("HOME", "/home/of/the_user", 1));
+  expect_text(uv_os_homedir, "/home/of/the_user");
   expect_no_room(uv_os_homedir, 17, 18);
   ASSERT_OK(setenv("HOME", "/", 1));
   expect_text(uv_os_homedir, "/");

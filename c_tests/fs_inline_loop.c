@@ -276,7 +276,7 @@ static void* disturb(void* arg) {
 
 static void start_the_others(uv_loop_t* loop) {
   set_up();
-  /* Among many operations, a few are for the pool all the same. */
+  /* Among many operations, a few go to the pool nevertheless. */
   let_go();
   ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
   ASSERT_OK(uv_timer_init(loop, &timer));

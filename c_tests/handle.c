@@ -204,7 +204,7 @@ TEST_IMPL(close_of_an_unreferenced_handle_keeps_the_count_right) {
   ASSERT_OK(uv_timer_start(&timer, never, 100000, 0));
   uv_unref((uv_handle_t*) &timer);
   uv_close((uv_handle_t*) &timer, on_close);
-  /* The loop waits for the callback all the same. */
+  /* The loop waits for the callback nevertheless. */
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_EQ(closes, 1);
   ASSERT_EQ(loop.active_handles, 0);

@@ -212,7 +212,7 @@ static void connect_and_send(const struct sockaddr_storage* address, socklen_t l
   int fd = socket(address->ss_family, SOCK_STREAM, 0);
   ASSERT_OK(connect(fd, plain(address), length));
   ASSERT_EQ(write(fd, &text, 1), 1);
-  /* Data that were sent arrive all the same. */
+  /* Data that were sent arrive nevertheless. */
   ASSERT_OK(close(fd));
 }
 

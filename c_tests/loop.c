@@ -479,7 +479,7 @@ TEST_IMPL(backend_timeout_is_that_of_the_next_timer) {
   ASSERT_EQ(uv_backend_timeout(&loop), -1);
   start_timer(700, 0);
   ASSERT_EQ(uv_backend_timeout(&loop), 700);
-  /* A timer that does not keep the loop alive ends the waiting all the same. */
+  /* A timer that does not keep the loop alive ends the wait nevertheless. */
   uv_unref((uv_handle_t*) &timer);
   ASSERT_EQ(uv_backend_timeout(&loop), 700);
   uv_unref((uv_handle_t*) &async);

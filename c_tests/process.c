@@ -515,7 +515,7 @@ static void on_exit_close_siblings(uv_process_t* process, int64_t status, int si
 
 TEST_IMPL(a_callback_may_close_others_that_have_ended) {
   int i;
-  OXUV_ONLY(); /* libuv calls back for some of them all the same. */
+  OXUV_ONLY(); /* libuv calls back for some of them nevertheless. */
   for (i = 0; i < 10; i++) ASSERT_OK(spawn_shell(&siblings[i], "exit 0", on_exit_close_siblings));
   for (i = 0; i < 10; i++) wait_until_dead(siblings[i].pid);
   run();

@@ -1,5 +1,5 @@
 /* Children that other code of the process waits for, or whose SIGCHLD it handles: the exit callback
- * comes all the same. libuv's loop waits for ever. */
+ * comes nevertheless. libuv's loop waits for ever. */
 #include "task.h"
 
 #include <pthread.h>

@@ -56,7 +56,7 @@ RB_GENERATE_STATIC(counted, element, by_key, compare_keys)
 #define RB_AUGMENT(element) count_here(element)
 RB_GENERATE_STATIC(counted_here, element, by_key, compare_keys)
 
-/* Always the same numbers. */
+/* The sequence of numbers never changes. */
 static unsigned int next_number(unsigned int* state) {
   *state = *state * 1103515245u + 12345u;
   return *state >> 16 & 0x7fff;

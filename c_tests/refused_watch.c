@@ -1,7 +1,7 @@
 /* A poller that refuses a descriptor. A lack of memory, or of room, says nothing about the
  * descriptor: nothing is reported, nothing blocks or runs busily, and it is watched as soon as that
  * is possible. What is refused for good is reported to the owner of a poll handle; other handles
- * get what is ready all the same. (libuv ends the process.) */
+ * get what is ready nevertheless. (libuv ends the process.) */
 #include "refuse.h"
 
 #include <netinet/in.h>

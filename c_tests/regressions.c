@@ -151,8 +151,8 @@ static void on_poll(uv_poll_t* handle, int status, int what) {
 }
 
 /* The socket lives on in a copy of its descriptor, so that closing alone does not take it out of
- * the poller: taken out it is all the same, at once. */
-TEST_IMPL(a_closed_descriptor_is_forgotten_at_once) {
+ * the poller: it is taken out nevertheless, at once. */
+TEST_IMPL(a_closed_descriptor_leaves_the_poller_at_once) {
   uv_poll_t poll_handle;
   int copy, fd;
 

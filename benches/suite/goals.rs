@@ -70,7 +70,7 @@ pub const GOALS: &[Goal] = &[
         &["async::async1"],
     ),
     quiet(
-        "the same, 2 to 8 pairs",
+        "async handles of 2 to 8 pairs of loops",
         Measure::TimesBetter,
         1.2,
         &["async::async2", "async::async4", "async::async8"],
@@ -136,7 +136,12 @@ pub const GOALS: &[Goal] = &[
         1.05,
         &["gap::*"],
     ),
-    everywhere("the same: worst", Measure::Cpu, 1.25, &["gap::*"]),
+    everywhere(
+        "pauses of 1 to 200 µs between events, processor time to libuv's: worst",
+        Measure::Cpu,
+        1.25,
+        &["gap::*"],
+    ),
 ];
 
 fn matches(pattern: &str, name: &str) -> bool {

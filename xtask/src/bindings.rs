@@ -1,5 +1,5 @@
-//! What bindgen makes of libuv's header and of ours: the same names, constants, layouts and
-//! signatures, in C and in C++. Rust programs reach the library by such bindings.
+//! Compares bindgen's bindings of libuv's header with those of ours: equal names, constants,
+//! layouts and signatures, in C and in C++. Rust programs reach the library by such bindings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -44,7 +44,7 @@ pub fn compare(root: &Path, folder: &Path, theirs: &Path, ours: &Path) -> Outcom
             ));
         }
         println!(
-            "  bindgen makes the same of both headers as {language}: {} things",
+            "  bindgen makes equal bindings of both headers as {language}: {} items",
             theirs.len()
         );
     }

@@ -11,7 +11,7 @@ use super::verdict::{Tally, Verdict};
 use crate::Outcome;
 use crate::document;
 
-/// Prints every test whose verdict is not plainly the same, and then the counts.
+/// Prints every test with a difference, and then the counts.
 pub fn print(findings: &[Finding], known: &[Known], options: &Options) {
     println!();
     for result in findings {
