@@ -45,7 +45,7 @@ static void serve(long number) {
   for (long i = 0; i < number; i++) OK(uv_thread_join(&acceptors[i].thread));
 }
 
-/* Plain blocking sockets, the same for every library. 16 connections are under way at a time. */
+/* Plain blocking sockets, equal for every library. 16 connections are under way at a time. */
 static void multi_accept(const struct bench* bench) {
   enum { AT_ONCE = 16 };
   int fds[AT_ONCE];

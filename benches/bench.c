@@ -17,7 +17,7 @@ enum { EXIT_SKIPPED = 77, EXIT_WRONG_LIBRARY = 3 };
 enum { BUCKET_BITS = 5, BUCKETS = (64 - BUCKET_BITS + 1) << BUCKET_BITS };
 
 uint64_t bench_done__;
-uint64_t bench_next_look__;
+uint64_t bench_next_check__;
 
 static int quick;
 static uint64_t target = 300000000; /* Nanoseconds to measure. */
@@ -41,7 +41,7 @@ static int child_count;
 static char folder[64];
 static pid_t folder_owner;
 
-/* --- Clocks -------------------------------------------------------------------------------- */
+/* --- Clocks ------------------------------------------------------------------------------ */
 
 static uint64_t clock_of(clockid_t clock) {
   struct timespec now = {0, 0};
@@ -78,7 +78,7 @@ void bench_do_not_count_cpu_of(clockid_t clock) {
 
 static void begin(void) {
   bench_done__ = 0;
-  bench_next_look__ = 1;
+  bench_next_check__ = 1;
   memset(latencies, 0, sizeof(latencies));
   latency_count = 0;
   started_cpu = cpu_now();
@@ -90,7 +90,7 @@ void bench_start(void) {
   begin();
 }
 
-int bench_look__(void) {
+int bench_check__(void) {
   if (started == 0) return 0;
   uint64_t elapsed = bench_now() - started;
   uint64_t limit = is_warming_up ? target / 10 : target;
@@ -104,14 +104,14 @@ int bench_look__(void) {
     cpu = cpu_now() - started_cpu;
     operations = bench_done__;
     started = 0;
-    bench_next_look__ = 0;
+    bench_next_check__ = 0;
     return 0;
   }
-  /* The next look comes after a hundredth of the time, or twice as much work as is done. */
+  /* The next check comes after a hundredth of the time, or twice as much work as is done. */
   double rate = (double) bench_done__ / (double) (elapsed + 1);
   uint64_t step = (uint64_t) (rate * (double) (limit / 100));
   if (step > bench_done__) step = bench_done__;
-  bench_next_look__ = bench_done__ + (step > 0 ? step : 1);
+  bench_next_check__ = bench_done__ + (step > 0 ? step : 1);
   return 1;
 }
 
@@ -135,7 +135,7 @@ long bench_scaled(long n) {
   return n / 1000 > 100 ? n / 1000 : 100;
 }
 
-/* --- Percentiles --------------------------------------------------------------------------- */
+/* --- Percentiles ------------------------------------------------------------------------- */
 
 static int bucket_of(uint64_t nanoseconds) {
   if (nanoseconds < (1u << BUCKET_BITS)) return (int) nanoseconds;
@@ -172,7 +172,7 @@ void bench_value(double found) { value = found; }
 
 void bench_value_is_latency(void) { value = percentile(0.5); }
 
-/* --- Ends ---------------------------------------------------------------------------------- */
+/* --- Ends -------------------------------------------------------------------------------- */
 
 static void remove_folder(void) {
   if (folder[0] == '\0' || folder_owner != getpid()) return;
@@ -216,7 +216,7 @@ void bench_fail(const char* file, int line, const char* format, ...) {
   abort();
 }
 
-/* --- Helpers ------------------------------------------------------------------------------- */
+/* --- Helpers ----------------------------------------------------------------------------- */
 
 pid_t bench_child(void (*run)(long), long argument, long* said) {
   int ends[2];
@@ -302,7 +302,7 @@ void bench_spin(uint64_t nanoseconds) {
   while (bench_now() < end) {}
 }
 
-/* --- The program --------------------------------------------------------------------------- */
+/* --- The program ------------------------------------------------------------------------- */
 
 /* The library that is measured has to be the one that was meant; bare programs have none. */
 static void check_library(void) {

@@ -26,10 +26,10 @@ enum bench_kind {
 
 struct bench {
   const char* name;
-  const char* text; /* What one operation is. */
+  const char* text; /* One operation in words. */
   void (*run)(const struct bench* bench);
-  long n;             /* What varies within a family: in flight, connections, threads … */
-  long m;             /* What else does. */
+  long n;             /* The number that varies within a family: in flight, connections, threads … */
+  long m;             /* Another number that varies. */
   const char* bare;   /* The program and name in bare/ of the same work. */
   const char* series; /* The plot that shows it against n. */
   enum bench_kind kind;
@@ -43,23 +43,23 @@ int bench_quick(void);
 /* n, or a small part of it where bench_quick(). */
 long bench_scaled(long n);
 
-/* --- Measuring by time --------------------------------------------------------------------- */
+/* --- Measuring by time ------------------------------------------------------------------- */
 
 /* Starts the clocks, with a short time of warming up that does not count. */
 void bench_start(void);
 
 extern uint64_t bench_done__;
-extern uint64_t bench_next_look__;
-int bench_look__(void);
+extern uint64_t bench_next_check__;
+int bench_check__(void);
 
-/* So many more operations are done: whether to go on. Looks at the clock now and then only. Once it
- * has said no, the clocks have stopped and nothing counts any more. */
+/* Adds operations that are done, and returns whether to go on. Reads the clock only now and then.
+ * After it has returned 0, the clocks have stopped and nothing counts any more. */
 static inline int bench_more(uint64_t operations) {
   bench_done__ += operations;
-  return bench_done__ < bench_next_look__ || bench_look__();
+  return bench_done__ < bench_next_check__ || bench_check__();
 }
 
-/* --- Measuring rounds of a fixed size ------------------------------------------------------ */
+/* --- Measuring rounds of a fixed size ---------------------------------------------------- */
 
 /* Between these the clocks run. */
 void bench_resume(void);
@@ -67,7 +67,7 @@ void bench_pause(uint64_t operations);
 /* Whether there is time for one more round. */
 int bench_round(void);
 
-/* --- What else is told --------------------------------------------------------------------- */
+/* --- Other results ----------------------------------------------------------------------- */
 
 /* Nanoseconds of a clock that only goes forward. */
 uint64_t bench_now(void);
@@ -84,7 +84,7 @@ void bench_count_cpu_only_of(pid_t pid);
 /* Leaves out the time of a clock, such as that of a thread that makes the load. */
 void bench_do_not_count_cpu_of(clockid_t clock);
 
-/* --- Helpers ------------------------------------------------------------------------------- */
+/* --- Helpers ----------------------------------------------------------------------------- */
 
 /* Runs a function in a child process, which is ended with this one, until it calls bench_ready();
  * gives what that said. To be called before the library is used. */

@@ -1,5 +1,5 @@
-/* Events with pauses between them: does polling before sleep pay, and what does it cost? The result
- * is the latency in the middle; processor time is that of the side that waits. */
+/* Events with pauses between them: does spinning before blocking pay, and what does it cost? The
+ * result is the latency in the middle; processor time is that of the side that waits. */
 #include "echo_server.h"
 #include "load.h"
 
@@ -12,13 +12,13 @@ static atomic_int is_over;
 static uint64_t pause_time;
 static uint64_t sent;
 
-/* --- Wake-ups from another thread ---------------------------------------------------------- */
+/* --- Wake-ups from another thread -------------------------------------------------------- */
 
 static uv_async_t async;
 static uv_work_t work;
 static int through_pool;
 
-/* Never sleeps, so that only the loop's waking is measured; its own time is not counted. */
+/* Never blocks, so that only the loop's waking is measured; its own time is not counted. */
 static void send_with_pauses(void* argument) {
   (void) argument;
   clockid_t clock;
@@ -68,7 +68,7 @@ static void wake_ups(const struct bench* bench) {
   bench_value_is_latency();
 }
 
-/* --- Jobs that take a while ---------------------------------------------------------------- */
+/* --- Jobs that take a while -------------------------------------------------------------- */
 
 static void take_a_while(uv_work_t* request) {
   (void) request;
@@ -99,7 +99,7 @@ static void jobs(const struct bench* bench) {
   bench_value_is_latency();
 }
 
-/* --- A socket ------------------------------------------------------------------------------ */
+/* --- A socket ---------------------------------------------------------------------------- */
 
 static void socket_pauses(const struct bench* bench) {
   long port;

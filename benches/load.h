@@ -1,5 +1,5 @@
-/* A load generator on plain system calls, the same for every server: so many connections, each of
- * which sends a message, waits until it came back, and sends the next. */
+/* A load generator on plain system calls, equal for every server. Each connection sends a
+ * message, waits until it came back, and sends the next. */
 #ifndef OXUV_BENCH_LOAD_H
 #define OXUV_BENCH_LOAD_H
 
@@ -73,7 +73,7 @@ static inline void load_run(long port, long number) {
   }
 }
 
-/* One connection whose client never sleeps, and pauses between the answer and the next message:
+/* One connection whose client never blocks, and pauses between the answer and the next message:
  * what is measured is how fast a server wakes up. */
 static inline void load_with_pauses(long port, uint64_t pause) {
   struct load_connection connection = {.fd = load_connect(port, 0)};

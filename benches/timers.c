@@ -8,9 +8,9 @@ static void count(uv_timer_t* handle) {
   called++;
 }
 
-/* Started ten thousand to each millisecond, run, closed. libuv's own benchmark is the same but for
- * the time in which nothing is due yet, which takes ten of its eleven seconds: here the clocks stand
- * still until everything is due. */
+/* Started ten thousand to each millisecond, run, closed. libuv's own benchmark differs only in
+ * the time in which nothing is due yet, which takes ten of its eleven seconds: here the clocks
+ * stand still until everything is due. */
 static void many_timers(const struct bench* bench) {
   long number = bench_scaled(bench->n);
   uv_timer_t* timers = malloc((size_t) number * sizeof(*timers));

@@ -1,4 +1,4 @@
-/* What benchmarks on libuv share. */
+/* Common parts of the benchmarks on libuv. */
 #ifndef OXUV_UV_BENCH_H
 #define OXUV_UV_BENCH_H
 

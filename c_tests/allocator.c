@@ -15,7 +15,7 @@ static const uint64_t live_mark = 0x6c6976652d626c6b;
 
 static atomic_long live;
 static atomic_long taken;
-/* So many allocations succeed, the others fail; unlimited if negative. */
+/* The number of allocations that succeed before the others fail; unlimited if negative. */
 static atomic_long budget = -1;
 
 static int may_allocate(void) {
@@ -96,7 +96,7 @@ TEST_IMPL(null_functions_are_invalid) {
   ASSERT_EQ(uv_replace_allocator(my_malloc, my_realloc, NULL, my_free), UV_EINVAL);
   ASSERT_EQ(uv_replace_allocator(my_malloc, my_realloc, my_calloc, NULL), UV_EINVAL);
   ASSERT_EQ(uv_replace_allocator(NULL, NULL, NULL, NULL), UV_EINVAL);
-  /* None of them was taken over. */
+  /* None of these functions was taken over. */
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_loop_close(&loop));
   ASSERT_EQ(atomic_load(&taken), 0);
@@ -342,7 +342,7 @@ TEST_IMPL(timers_started_without_memory_keep_their_order) {
   ASSERT_OK(uv_loop_init(&loop));
   for (i = 0; i < total; i++) {
     uint64_t timeout = (uint64_t) i * 7919 % spread;
-    /* Memory comes and goes. */
+    /* Allocations succeed and fail by turns. */
     atomic_store(&budget, i / 50 % 2 == 0 ? 0 : -1);
     ASSERT_OK(uv_timer_init(&loop, &timers[i]));
     timers[i].data = (void*) (uintptr_t) (timeout * total + i);

@@ -69,7 +69,7 @@ TEST_IMPL(a_callback_is_not_required) {
   init_loop();
   ASSERT_OK(uv_async_init(&loop, &async, NULL));
   ASSERT_OK(uv_async_send(&async));
-  /* It wakes the loop all the same. */
+  /* The send wakes the loop nevertheless. */
   ASSERT_NE(uv_run(&loop, UV_RUN_ONCE), 0);
   end();
 }
@@ -189,17 +189,17 @@ TEST_IMPL(a_send_before_the_loop_runs_is_kept) {
 enum { senders = 4, sends = 5000 };
 /* What the senders say, written before each send without any order of its own. */
 static atomic_int said[senders];
-static int heard[senders];
+static int received[senders];
 static int finished;
 
-static void hear(uv_async_t* handle) {
+static void receive(uv_async_t* handle) {
   int i;
   calls++;
   finished = 0;
   for (i = 0; i < senders; i++) {
     int now = atomic_load_explicit(&said[i], memory_order_relaxed);
-    ASSERT_GE(now, heard[i]);
-    heard[i] = now;
+    ASSERT_GE(now, received[i]);
+    received[i] = now;
     finished += now == sends;
   }
 }
@@ -218,7 +218,7 @@ TEST_IMPL(the_last_call_sees_what_was_written_before_the_last_send) {
   pthread_t threads[senders];
   int i;
   init_loop();
-  ASSERT_OK(uv_async_init(&loop, &async, hear));
+  ASSERT_OK(uv_async_init(&loop, &async, receive));
   for (i = 0; i < senders; i++) threads[i] = start_thread(say, &said[i]);
   run_until(&loop, &finished, senders);
   for (i = 0; i < senders; i++) join_thread(threads[i]);
@@ -257,7 +257,7 @@ TEST_IMPL(threads_that_send_to_many_handles_lose_none) {
   end();
 }
 
-/* Two loops in two threads that call each other by turns. */
+/* Two loops in two threads that wake each other by turns. */
 enum { turns = 2000 };
 static uv_async_t ping;
 static uv_async_t pong;
@@ -280,7 +280,7 @@ static void* run_loop(void* arg) {
   return NULL;
 }
 
-TEST_IMPL(two_loops_call_each_other) {
+TEST_IMPL(two_loops_wake_each_other) {
   uv_loop_t second;
   pthread_t thread;
   init_loop();
@@ -297,8 +297,8 @@ TEST_IMPL(two_loops_call_each_other) {
   end();
 }
 
-/* The same with as much or as little looking before sleep as there can be. */
-static void call_each_other(const char* microseconds) {
+/* Two loops that wake each other by turns, and spin for that long before they block. */
+static void wake_each_other(const char* microseconds) {
   uv_loop_t second;
   pthread_t thread;
   setenv("OXUV_SPIN_US", microseconds, 1);
@@ -315,15 +315,15 @@ static void call_each_other(const char* microseconds) {
   end();
 }
 
-TEST_IMPL(two_loops_that_sleep_at_once_call_each_other) {
-  call_each_other("0");
+TEST_IMPL(two_loops_that_block_at_once_wake_each_other) {
+  wake_each_other("0");
 }
 
-TEST_IMPL(two_loops_that_look_for_long_call_each_other) {
-  call_each_other("1000");
+TEST_IMPL(two_loops_that_spin_for_long_wake_each_other) {
+  wake_each_other("1000");
 }
 
-/* As many turns as there are in two seconds at most. */
+/* The number of turns is limited by two seconds. */
 static atomic_int many_turns;
 static uint64_t turns_end;
 
@@ -343,7 +343,7 @@ static void stop_at_last(uv_timer_t* handle) {
   if (++other_calls == 1 || other_calls == 51) uv_stop(handle->loop);
 }
 
-static uint64_t idle_share(uv_timer_t* timer, uint64_t timeout, uint64_t repeat) {
+static uint64_t idle_percent(uv_timer_t* timer, uint64_t timeout, uint64_t repeat) {
   uint64_t used = used_ns();
   uint64_t began = uv_hrtime();
   ASSERT_OK(uv_timer_start(timer, stop_at_last, timeout, repeat));
@@ -370,9 +370,9 @@ static void wait_after_a_burst(const char* microseconds) {
   ASSERT_NE(uv_run(&loop, UV_RUN_DEFAULT), 0);
   ASSERT_LT(many_turns, 100000);
   uv_update_time(&loop);
-  ASSERT_LT(idle_share(&timer, 500, 0), 5);
+  ASSERT_LT(idle_percent(&timer, 500, 0), 5);
   /* Nor does one that wakes up now and then. */
-  ASSERT_LT(idle_share(&timer, 10, 10), 15);
+  ASSERT_LT(idle_percent(&timer, 10, 10), 15);
   ASSERT_EQ(other_calls, 51);
   uv_close((uv_handle_t*) &timer, NULL);
   ping_ends = 1;
@@ -386,7 +386,7 @@ TEST_IMPL_TIMED(a_process_that_waits_uses_no_time, 60) {
   wait_after_a_burst("50");
 }
 
-TEST_IMPL_TIMED(a_process_that_looked_for_long_uses_no_time, 60) {
+TEST_IMPL_TIMED(a_process_that_spun_for_long_uses_no_time, 60) {
   wait_after_a_burst("1000");
 }
 
@@ -444,7 +444,7 @@ static void stop_and_send(uv_async_t* handle) {
   ASSERT_OK(uv_async_send(&other));
 }
 
-/* The default mode may look for messages without asking the poller. */
+/* The default mode may deliver messages without polling. */
 TEST_IMPL(a_stopped_loop_leaves_the_backend_descriptor_right) {
   init_loop();
   ASSERT_OK(uv_async_init(&loop, &async, stop_and_send));
@@ -470,7 +470,7 @@ static void* send_with_pauses(void* arg) {
   return NULL;
 }
 
-/* Sleeps in poll(2) only, as toolkits do: no send is missed, and nothing is woken for nothing. */
+/* Blocks in poll(2) only, as toolkits do: no send is missed, and there is no needless wake-up. */
 TEST_IMPL(an_outer_poller_misses_no_send) {
   pthread_t thread;
   int wakeups = 0;
@@ -532,20 +532,20 @@ TEST_IMPL(signal_handlers_may_send_at_any_moment) {
   end();
 }
 
-static void* signal_when_asleep(void* arg) {
+static void* signal_when_blocked(void* arg) {
   /* Counts the wait under way. */
   while (uv_metrics_idle_time(&loop) == 0) continue;
   ASSERT_OK(pthread_kill(loop_thread, SIGUSR1));
   return NULL;
 }
 
-TEST_IMPL(a_signal_handler_may_send_while_the_loop_sleeps) {
+TEST_IMPL(a_signal_handler_may_send_while_the_loop_is_blocked) {
   pthread_t thread;
   init_loop();
   ASSERT_OK(uv_loop_configure(&loop, UV_METRICS_IDLE_TIME));
   ASSERT_OK(uv_async_init(&loop, &async, close_itself));
   signal(SIGUSR1, send_in_handler);
-  thread = start_thread(signal_when_asleep, NULL);
+  thread = start_thread(signal_when_blocked, NULL);
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   join_thread(thread);
   ASSERT_EQ(calls, 1);
@@ -671,7 +671,7 @@ TEST_IMPL(a_backlog_reads_nothing_that_is_gone) {
   ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
   check_order(0, 2);
   ASSERT_EQ(other_calls, BACKLOG / 2);
-  /* The loop may still know where those were that are gone. */
+  /* The loop may still have the addresses of handles whose memory is gone. */
   for (i = 2; i < BACKLOG; i += 2) ASSERT_OK(uv_async_send(backlog.handles[i]));
   ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
   check_order(2, 2);
@@ -739,11 +739,11 @@ TEST_IMPL(close_may_race_with_sends) {
   end();
 }
 
-/* --- A fork in a callback ------------------------------------------------------------------------- */
+/* --- A fork in a callback ---------------------------------------------------------------- */
 
 static uv_async_t forking, also_sent;
 static pid_t forked = -1;
-static int told_also;
+static int reported_too;
 
 static void fork_the_loop(uv_async_t* handle) {
   if (forked != -1) return;
@@ -753,10 +753,10 @@ static void fork_the_loop(uv_async_t* handle) {
 }
 
 static void count_also(uv_async_t* handle) {
-  told_also++;
+  reported_too++;
 }
 
-/* The child is told what was sent to it, and nothing of what was sent to its parent, once at most. */
+/* The child gets what was sent to it, once at most, and nothing that was sent to its parent. */
 TEST_IMPL(a_fork_in_a_callback_with_others_pending) {
   uv_loop_t* loop = uv_default_loop();
   int status;
@@ -768,16 +768,16 @@ TEST_IMPL(a_fork_in_a_callback_with_others_pending) {
   ASSERT_OK(uv_async_send(&also_sent));
   uv_run(loop, UV_RUN_NOWAIT);
   if (forked == 0) {
-    if (told_also > 1) _exit(1);
-    told_also = 0;
+    if (reported_too > 1) _exit(1);
+    reported_too = 0;
     uv_async_send(&also_sent);
     uv_run(loop, UV_RUN_NOWAIT);
     uv_close((uv_handle_t*) &forking, NULL);
     uv_close((uv_handle_t*) &also_sent, NULL);
     uv_run(loop, UV_RUN_DEFAULT);
-    _exit(told_also != 1 || uv_loop_close(loop) != 0);
+    _exit(reported_too != 1 || uv_loop_close(loop) != 0);
   }
-  ASSERT_EQ(told_also, 1);
+  ASSERT_EQ(reported_too, 1);
   ASSERT_EQ(waitpid(forked, &status, 0), forked);
   ASSERT_EQ(status, 0);
   MAKE_SURE_NOTHING_LEAKED();

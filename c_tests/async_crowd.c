@@ -1,5 +1,5 @@
 /* More loops than processors, each of which waits for another all the time: no message is lost,
- * whatever they do until it comes, and who has something else to do gets to it.
+ * whatever they do until it comes, and a loop that has something else to do gets to it.
  * https://docs.libuv.org/en/v1.x/async.html */
 #include "task.h"
 
@@ -19,15 +19,15 @@ struct other {
 
 static struct other others[most];
 
-/* With the one that asks them, more than twice the processors. */
+/* More than twice the number of processors, with the loop that asks them. */
 static int number_of_others(void) {
   unsigned int number = 2 * uv_available_parallelism() + 2;
   return number < most ? (int) number : most;
 }
 
-/* How many have answers to come. */
+/* The number of loops that still wait for answers. */
 static int number_at_work;
-/* Who has had all answers stays for the time being. */
+/* Loops that have had all answers stay for the time being. */
 static int they_stay;
 
 static void end_one(struct other* other) {
@@ -112,7 +112,7 @@ static void close_timer(uv_timer_t* handle) {
 }
 
 /* All of them are alive, and none has anything to do any more. */
-TEST_IMPL_TIMED(nobody_looks_for_long, 60) {
+TEST_IMPL_TIMED(no_thread_spins_for_long, 60) {
   uv_loop_t* loop = uv_default_loop();
   int number = number_of_others();
   uv_timer_t timer;

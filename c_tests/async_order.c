@@ -163,10 +163,10 @@ TEST_IMPL(handles_of_other_loops_are_another_matter) {
   end();
 }
 
-/* --- What callbacks do --------------------------------------------------------------------------- */
+/* --- What callbacks do ------------------------------------------------------------------- */
 
-/* The loop goes through its handles once: what comes later is called in the same go. */
-TEST_IMPL(sends_in_a_callback_are_for_this_go_or_the_next) {
+/* The loop goes through its handles once: later ones are called in the same iteration. */
+TEST_IMPL(sends_in_a_callback_are_for_this_iteration_or_the_next) {
   begin("abcde");
   on_callback('b', "!a!c!b!e");
   send_all("db");
@@ -229,7 +229,7 @@ TEST_IMPL(handles_closed_while_others_are_pending) {
   end();
 }
 
-TEST_IMPL(stopping_the_loop_does_not_end_the_go) {
+TEST_IMPL(stopping_the_loop_does_not_end_the_iteration) {
   begin("abc");
   on_callback('a', ".a");
   send_all("cba");
@@ -246,7 +246,7 @@ TEST_IMPL(handles_made_in_a_callback_come_right_after) {
   send_all("dcba");
   poll_once();
   ASSERT_NOTES("a b c d");
-  /* But not in the same go. */
+  /* But not in the same iteration. */
   poll_once();
   ASSERT_NOTES("e f");
   send_all("fedcba");
@@ -305,7 +305,7 @@ static void on_file(uv_fs_t* request) {
   uv_fs_req_cleanup(request);
 }
 
-/* What is done in threads is told before all handles are called. */
+/* Finished jobs are reported before any handle is called. */
 TEST_IMPL(handles_made_when_work_is_done_are_the_first) {
   uv_fs_t request;
   begin("abc");
@@ -357,7 +357,7 @@ TEST_IMPL(handles_made_in_other_phases_are_the_last) {
   end();
 }
 
-/* --- Forks --------------------------------------------------------------------------------------- */
+/* --- Forks ------------------------------------------------------------------------------- */
 
 TEST_IMPL(the_order_after_a_fork) {
   pid_t pid;
@@ -406,7 +406,7 @@ static void fork_in_callback(uv_async_t* handle) {
 
 TEST_IMPL(the_order_after_a_fork_in_a_callback) {
   int status;
-  /* In libuv the child is told what was sent to its parent, of those that come later. */
+  /* In libuv the child gets what was sent to its parent, of handles that come later. */
   OXUV_ONLY();
   NOT_WITH_THREAD_SANITIZER("starts no threads in a forked child");
   begin("ab");
@@ -430,7 +430,7 @@ TEST_IMPL(the_order_after_a_fork_in_a_callback) {
   end();
 }
 
-/* --- Many ---------------------------------------------------------------------------------------- */
+/* --- Many -------------------------------------------------------------------------------- */
 
 enum { many = 4000 };
 
@@ -438,7 +438,7 @@ static uv_async_t crowd[many];
 /* Their order, as numbers: a plain list. */
 static int order[many];
 static int count;
-/* Where in it the go is, and the number of the handle that is called. */
+/* The place in it that the iteration has come to, and the number of the handle that is called. */
 static int place = -1;
 static char is_sent[many];
 static int calls;
@@ -501,7 +501,7 @@ TEST_IMPL(a_crowd_is_called_in_order_whatever_its_callbacks_do) {
   end();
 }
 
-/* --- Without memory ------------------------------------------------------------------------------ */
+/* --- Without memory ---------------------------------------------------------------------- */
 
 static int may_allocate = 1;
 
@@ -519,14 +519,14 @@ static void* allocate_zeroed(size_t number, size_t size) {
 
 TEST_IMPL(a_handle_that_finds_no_memory_is_not_made) {
   int made = 0;
-  /* libuv needs none. */
+  /* libuv needs no memory there. */
   OXUV_ONLY();
   ASSERT_OK(uv_replace_allocator(allocate, allocate_again, allocate_zeroed, free));
   begin("a");
   may_allocate = 0;
   while (uv_async_init(&loop, &crowd[made], on_crowd) == 0) ASSERT_LT(++made, many);
   ASSERT_EQ(uv_async_init(&loop, &crowd[made], on_crowd), UV_ENOMEM);
-  /* In a full part of the order as well as at its end. */
+  /* Memory may be lacking in a full part of the order as well as at its end. */
   on_callback('a', ".a");
   send_all("a");
   poll_once();

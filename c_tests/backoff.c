@@ -1,4 +1,4 @@
-/* A listener that cannot accept says so, and tries again at intervals instead of spinning. */
+/* A listener that cannot accept reports it, and tries again at intervals, not in each iteration. */
 #include "task.h"
 
 #include <netinet/in.h>
@@ -6,7 +6,8 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-/* What accept fails with, 0 to accept. The program's function takes the place of the C library's. */
+/* What accept fails with, 0 to accept. The program's function takes the place of the C
+ * library's. */
 static int refusal;
 
 int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
@@ -15,9 +16,9 @@ int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
   return -1;
 }
 
-/* How often a failure may be told within the time below: half of what would be every millisecond. */
+/* How often a failure may be reported within the time below: half of once a millisecond. */
 #define WATCHED_MS 200
-#define MANY 100
+#define MOST_REPORTS 100
 
 static uv_loop_t* loop;
 static uv_stream_t* server;
@@ -26,14 +27,14 @@ static union {
   uv_pipe_t pipe;
 } memory, peer;
 static int client = -1;
-static int told;
-static int status_told;
+static int reported;
+static int reported_status;
 static int is_over;
 
 static void on_connection(uv_stream_t* stream, int status) {
   ASSERT_PTR_EQ(stream, server);
-  status_told = status;
-  told++;
+  reported_status = status;
+  reported++;
   if (status != 0) return;
   if (stream->type == UV_TCP)
     ASSERT_OK(uv_tcp_init(stream->loop, &peer.tcp));
@@ -50,7 +51,7 @@ static struct sockaddr_storage bind_server(int family) {
 
   loop = uv_default_loop();
   server = (uv_stream_t*) &memory;
-  told = 0;
+  reported = 0;
   client = socket(family, SOCK_STREAM, 0);
   ASSERT_GE(client, 0);
   if (family == AF_UNIX) {
@@ -89,7 +90,7 @@ static void run_for(uint64_t milliseconds) {
   uv_run(loop, UV_RUN_NOWAIT);
 }
 
-/* A server with a connection that it cannot accept, and has said so. */
+/* A server with a connection that it cannot accept, and that it has reported. */
 static void listen_in_vain(int family, int error) {
   struct sockaddr_storage address;
   OXUV_ONLY();
@@ -97,14 +98,14 @@ static void listen_in_vain(int family, int error) {
   refusal = error;
   ASSERT_OK(uv_listen(server, 8, on_connection));
   connect_client(&address);
-  run_until(loop, &told, 1);
-  ASSERT_EQ(status_told, -error);
+  run_until(loop, &reported, 1);
+  ASSERT_EQ(reported_status, -error);
 }
 
 /* Lets it be accepted. */
 static void accept_at_last(void) {
   refusal = 0;
-  while (status_told != 0) uv_run(loop, UV_RUN_ONCE);
+  while (reported_status != 0) uv_run(loop, UV_RUN_ONCE);
 }
 
 static void end(void) {
@@ -118,9 +119,9 @@ static void fail_and_accept(int family) {
   for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
     listen_in_vain(family, errors[i]);
     run_for(WATCHED_MS);
-    ASSERT_GE(told, 2);
-    ASSERT_LE(told, MANY);
-    ASSERT_EQ(status_told, -errors[i]);
+    ASSERT_GE(reported, 2);
+    ASSERT_LE(reported, MOST_REPORTS);
+    ASSERT_EQ(reported_status, -errors[i]);
     ASSERT_EQ(uv_is_active((uv_handle_t*) server), 1);
     accept_at_last();
     ASSERT_OK(close(client));
@@ -131,15 +132,15 @@ static void fail_and_accept(int family) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_tcp_server_that_cannot_accept_does_not_spin) {
+TEST_IMPL(a_tcp_server_that_cannot_accept_does_not_loop_busily) {
   fail_and_accept(AF_INET);
 }
 
-TEST_IMPL(a_tcp6_server_that_cannot_accept_does_not_spin) {
+TEST_IMPL(a_tcp6_server_that_cannot_accept_does_not_loop_busily) {
   fail_and_accept(AF_INET6);
 }
 
-TEST_IMPL(a_pipe_server_that_cannot_accept_does_not_spin) {
+TEST_IMPL(a_pipe_server_that_cannot_accept_does_not_loop_busily) {
   fail_and_accept(AF_UNIX);
 }
 
@@ -157,16 +158,16 @@ static void accept_without_descriptors(int family) {
   while ((hoard[count] = dup(0)) >= 0) count++;
   ASSERT_OK(uv_listen(server, 8, on_connection));
   connect_client(&address);
-  run_until(loop, &told, 1);
-  ASSERT_EQ(status_told, UV_EMFILE);
+  run_until(loop, &reported, 1);
+  ASSERT_EQ(reported_status, UV_EMFILE);
   run_for(WATCHED_MS);
-  ASSERT_LE(told, MANY);
+  ASSERT_LE(reported, MOST_REPORTS);
   while (count > 0) ASSERT_OK(close(hoard[--count]));
   /* Valgrind has taken the first connection, and lost it. */
   ASSERT_OK(close(client));
   client = late;
   connect_client(&address);
-  while (status_told != 0) uv_run(loop, UV_RUN_ONCE);
+  while (reported_status != 0) uv_run(loop, UV_RUN_ONCE);
   end();
 }
 
@@ -178,15 +179,15 @@ TEST_IMPL(a_pipe_server_accepts_once_there_are_descriptors) {
   accept_without_descriptors(AF_UNIX);
 }
 
-/* The next attempt is a reason to wake up, and for whoever polls the loop's descriptor as well. */
+/* The next attempt ends a wait, and makes the loop's descriptor readable for an outer poller. */
 TEST_IMPL(the_next_attempt_is_within_the_timeout) {
   int i;
   listen_in_vain(AF_INET, ENOMEM);
   for (i = 0; i < 5; i++) {
-    int before = told;
+    int before = reported;
     ASSERT_GE(uv_backend_timeout(loop), 0);
     ASSERT_LE(uv_backend_timeout(loop), 1000);
-    run_until(loop, &told, before + 1);
+    run_until(loop, &reported, before + 1);
   }
   end();
 }
@@ -204,7 +205,7 @@ TEST_IMPL(an_attempt_to_come_keeps_no_loop_alive) {
 
 static void close_server(uv_stream_t* stream, int status) {
   ASSERT_EQ(status, UV_ENOMEM);
-  told++;
+  reported++;
   uv_close((uv_handle_t*) stream, NULL);
 }
 
@@ -213,17 +214,17 @@ TEST_IMPL(a_server_may_be_closed_before_the_next_attempt) {
   struct sockaddr_storage address;
   int before;
   listen_in_vain(AF_INET, ENOMEM);
-  before = told;
+  before = reported;
   uv_close((uv_handle_t*) server, NULL);
   ASSERT_EQ(uv_run(loop, UV_RUN_DEFAULT), 0);
-  ASSERT_EQ(told, before);
+  ASSERT_EQ(reported, before);
   ASSERT_OK(close(client));
 
   address = bind_server(AF_UNIX);
   ASSERT_OK(uv_listen(server, 8, close_server));
   connect_client(&address);
   ASSERT_EQ(uv_run(loop, UV_RUN_DEFAULT), 0);
-  ASSERT_EQ(told, 1);
+  ASSERT_EQ(reported, 1);
   end();
 }
 
@@ -237,11 +238,11 @@ static void on_other(uv_stream_t* stream, int status) {
 TEST_IMPL(listening_again_before_the_next_attempt) {
   int before;
   listen_in_vain(AF_INET, ENOMEM);
-  before = told;
+  before = reported;
   ASSERT_OK(uv_listen(server, 16, on_other));
   run_until(loop, &others, 2);
-  ASSERT_EQ(status_told, UV_ENOMEM);
-  ASSERT_EQ(told, before + others);
+  ASSERT_EQ(reported_status, UV_ENOMEM);
+  ASSERT_EQ(reported, before + others);
   accept_at_last();
   end();
 }

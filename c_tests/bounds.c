@@ -12,7 +12,7 @@ static char whole[8192];
 
 typedef int (*get_text)(char* memory, size_t* size);
 
-/* Asks with buffers of every size: what fits is whole, for the rest the size is told. */
+/* Asks with buffers of every size: what fits is whole, for the rest the size is reported. */
 static void every_size(get_text get) {
   size_t length = sizeof(whole);
   size_t size;
@@ -32,7 +32,7 @@ static void every_size(get_text get) {
     }
     release(memory, size);
   }
-  /* Of which error no room at all is, the chapters differ. */
+  /* The error for no space at all differs between the chapters. */
   length = 0;
   ASSERT_LT(get(guarded(0), &length), 0);
 }
@@ -123,7 +123,7 @@ static int get_peer_name(char* memory, size_t* size) {
   return uv_pipe_getpeername(&named, memory, size);
 }
 
-/* What a size is after an error: as much as is needed, or nothing where there is no text. */
+/* A size after an error: as much as is needed, or nothing where there is no text. */
 static void expect_size(get_text get, size_t room, int error, size_t length) {
   size_t size = room;
   ASSERT_EQ(get(whole, &size), error);
@@ -294,15 +294,15 @@ TEST_IMPL(socket_addresses_are_no_longer_than_their_family_says) {
   ASSERT_OK(uv_tcp_bind(&tcp, address, 0));
   ASSERT_OK(uv_udp_init(uv_default_loop(), &udp));
   ASSERT_OK(uv_udp_bind(&udp, address, 0));
-  /* The names come back in as much as there is room for, and their whole length is told. */
+  /* The names come back as far as they fit, and their whole length is reported. */
   for (length = 2; length <= (int) sizeof(any); length++) {
     struct sockaddr* memory = guarded(length);
-    int told = length;
-    ASSERT_OK(uv_tcp_getsockname(&tcp, memory, &told));
-    ASSERT_EQ(told, sizeof(any));
-    told = length;
-    ASSERT_OK(uv_udp_getsockname(&udp, memory, &told));
-    ASSERT_EQ(told, sizeof(any));
+    int reported = length;
+    ASSERT_OK(uv_tcp_getsockname(&tcp, memory, &reported));
+    ASSERT_EQ(reported, sizeof(any));
+    reported = length;
+    ASSERT_OK(uv_udp_getsockname(&udp, memory, &reported));
+    ASSERT_EQ(reported, sizeof(any));
     release(memory, length);
   }
   length = sizeof(any);
@@ -312,9 +312,9 @@ TEST_IMPL(socket_addresses_are_no_longer_than_their_family_says) {
   ASSERT_OK(uv_udp_connect(&sender, address));
   for (length = 2; length <= (int) sizeof(any); length++) {
     struct sockaddr* memory = guarded(length);
-    int told = length;
-    ASSERT_OK(uv_udp_getpeername(&sender, memory, &told));
-    ASSERT_EQ(told, sizeof(any));
+    int reported = length;
+    ASSERT_OK(uv_udp_getpeername(&sender, memory, &reported));
+    ASSERT_EQ(reported, sizeof(any));
     release(memory, length);
   }
   ASSERT_OK(uv_getnameinfo(uv_default_loop(), &name, NULL, address, NI_NUMERICHOST | NI_NUMERICSERV));
@@ -422,14 +422,14 @@ TEST_IMPL(streams_are_read_into_their_buffers_only) {
 
 enum { chunk = 64 * 1024 };
 
-static unsigned told_flags;
-static ssize_t told_size;
+static unsigned reported_flags;
+static ssize_t reported_size;
 
 static void on_datagram(uv_udp_t* handle, ssize_t size, const uv_buf_t* buf,
                         const struct sockaddr* address, unsigned flags) {
   if (size > 0) {
-    told_size = size;
-    told_flags |= flags;
+    reported_size = size;
+    reported_flags |= flags;
     ASSERT_LE(size, buf->len);
   }
   /* The chunks of a buffer go back with the whole of it. */
@@ -447,8 +447,8 @@ static void receive_into(size_t size, unsigned flags) {
 
   room = size;
   done = 0;
-  told_flags = 0;
-  told_size = 0;
+  reported_flags = 0;
+  reported_size = 0;
   ASSERT_OK(uv_udp_init_ex(uv_default_loop(), &receiver, flags));
   ASSERT_OK(uv_udp_bind(&receiver, (struct sockaddr*) &address, 0));
   ASSERT_OK(uv_udp_getsockname(&receiver, (struct sockaddr*) &address, &length));
@@ -467,12 +467,12 @@ TEST_IMPL(datagrams_are_cut_to_their_buffer) {
   int i;
   for (i = 0; i < 4; i++) {
     receive_into(sizes[i], 0);
-    ASSERT_EQ(told_size, sizes[i]);
-    ASSERT(told_flags & UV_UDP_PARTIAL);
+    ASSERT_EQ(reported_size, sizes[i]);
+    ASSERT(reported_flags & UV_UDP_PARTIAL);
   }
   receive_into(60000, 0);
-  ASSERT_EQ(told_size, 60000);
-  ASSERT_EQ(told_flags & UV_UDP_PARTIAL, 0);
+  ASSERT_EQ(reported_size, 60000);
+  ASSERT_EQ(reported_flags & UV_UDP_PARTIAL, 0);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -481,7 +481,7 @@ TEST_IMPL(recvmmsg_stays_within_a_buffer_of_any_size) {
   int i;
   for (i = 0; i < 4; i++) {
     receive_into(sizes[i], UV_UDP_RECVMMSG);
-    ASSERT_EQ(told_size, 60000);
+    ASSERT_EQ(reported_size, 60000);
   }
   MAKE_SURE_NOTHING_LEAKED();
 }

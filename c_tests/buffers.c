@@ -92,9 +92,9 @@ static void give(uv_handle_t* h, size_t suggested, uv_buf_t* buf) {
   if (now != NULL) now();
 }
 
-static void tell(const char* whom, ssize_t count, const uv_buf_t* buf) {
-  if (count < 0) note("%s:%s", whom, uv_err_name((int) count));
-  else note("%s:%.*s", whom, (int) count, buf->base);
+static void report(const char* callback, ssize_t count, const uv_buf_t* buf) {
+  if (count < 0) note("%s:%s", callback, uv_err_name((int) count));
+  else note("%s:%.*s", callback, (int) count, buf->base);
   if (buf->base != NULL) {
     ASSERT_EQ(buf->len, room);
     free(buf->base);
@@ -104,21 +104,21 @@ static void tell(const char* whom, ssize_t count, const uv_buf_t* buf) {
 
 static void on_read(uv_stream_t* s, ssize_t count, const uv_buf_t* buf) {
   ASSERT_PTR_EQ(s, stream);
-  tell("read", count, buf);
+  report("read", count, buf);
 }
 
 static void on_read_by_other(uv_stream_t* s, ssize_t count, const uv_buf_t* buf) {
   ASSERT_PTR_EQ(s, stream);
-  tell("other", count, buf);
+  report("other", count, buf);
 }
 
 static void on_read_then_restart(uv_stream_t* s, ssize_t count, const uv_buf_t* buf) {
-  tell("read", count, buf);
+  report("read", count, buf);
   ASSERT_OK(uv_read_start(stream, give, on_read_by_other));
 }
 
 static void on_read_then_close(uv_stream_t* s, ssize_t count, const uv_buf_t* buf) {
-  tell("read", count, buf);
+  report("read", count, buf);
   if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 
@@ -135,7 +135,7 @@ static void on_shutdown(uv_shutdown_t* req, int status) {
   note("shutdown:%s", status == 0 ? "0" : uv_err_name(status));
 }
 
-/* --- What is done while a buffer is asked for --------------------------------------------------- */
+/* --- What is done while a buffer is asked for -------------------------------------------- */
 
 static void stop(void) {
   ASSERT_OK(uv_read_stop(stream));
@@ -164,7 +164,7 @@ static void write_and_shut_down(void) {
   ASSERT_OK(uv_shutdown(&shutdown_req, stream, on_shutdown));
 }
 
-/* --- Tests -------------------------------------------------------------------------------------- */
+/* --- Tests ------------------------------------------------------------------------------- */
 
 static void post(const char* text) {
   ASSERT_EQ(write(peer, text, strlen(text)), (ssize_t) strlen(text));
@@ -347,7 +347,7 @@ static void give_nothing_and_stop(void) {
   ASSERT_NOTES("alloc read:hello");
 }
 
-TEST_IMPL(who_stops_and_gives_no_buffer_gets_none_back) {
+TEST_IMPL(stopping_without_giving_a_buffer_gets_none_back) {
   OXUV_ONLY();
   on_each_kind(give_nothing_and_stop);
 }

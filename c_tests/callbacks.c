@@ -7,7 +7,7 @@
 
 static uv_loop_t loop;
 
-/* --- Connecting anew in the callback of an attempt that failed ----------------------------------- */
+/* --- Connecting anew in the callback of an attempt that failed --------------------------- */
 
 static uv_tcp_t server;
 static uv_tcp_t client;
@@ -59,7 +59,7 @@ static void on_connection(uv_stream_t* listener, int status) {
 static void connect_anew(uv_connect_t* req, int status) {
   int result;
   on_connect(req, status);
-  /* The kernel first tells once more that the attempt before was in vain. */
+  /* The kernel first reports once more that the attempt before has failed. */
   do {
     result = uv_tcp_connect(&connect_reqs[1], &client, (struct sockaddr*) &address, on_connect);
   } while (result == UV_ECONNABORTED);
@@ -78,11 +78,11 @@ static void only_write(uv_connect_t* req, int status) {
 
 /* An attempt that is refused; `address` is that of a server. */
 static void begin_in_vain(uv_connect_cb callback) {
-  struct sockaddr_in nobody = loopback(0);
-  socklen_t length = sizeof(nobody);
+  struct sockaddr_in unused = loopback(0);
+  socklen_t length = sizeof(unused);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
-  ASSERT_OK(bind(fd, (struct sockaddr*) &nobody, sizeof(nobody)));
-  ASSERT_OK(getsockname(fd, (struct sockaddr*) &nobody, &length));
+  ASSERT_OK(bind(fd, (struct sockaddr*) &unused, sizeof(unused)));
+  ASSERT_OK(getsockname(fd, (struct sockaddr*) &unused, &length));
   ASSERT_OK(uv_loop_init(&loop));
   address = loopback(0);
   ASSERT_OK(uv_tcp_init(&loop, &server));
@@ -90,7 +90,7 @@ static void begin_in_vain(uv_connect_cb callback) {
   ASSERT_OK(uv_listen((uv_stream_t*) &server, 8, on_connection));
   address = loopback(port_of(&server));
   ASSERT_OK(uv_tcp_init(&loop, &client));
-  ASSERT_OK(uv_tcp_connect(&connect_reqs[0], &client, (struct sockaddr*) &nobody, callback));
+  ASSERT_OK(uv_tcp_connect(&connect_reqs[0], &client, (struct sockaddr*) &unused, callback));
   close(fd);
 }
 
@@ -100,7 +100,7 @@ static void end(void) {
 }
 
 TEST_IMPL(what_is_written_to_a_new_attempt_is_not_cancelled_with_the_old_one) {
-  OXUV_ONLY(); /* libuv cancels all. */
+  OXUV_ONLY(); /* libuv cancels all of them. */
   begin_in_vain(connect_anew_and_write);
   write_number(0);
   run_until(&loop, &done, 5);
@@ -118,7 +118,7 @@ TEST_IMPL(what_is_written_after_an_attempt_that_failed_is_cancelled) {
 }
 
 TEST_IMPL(a_shutdown_waits_for_a_new_attempt) {
-  OXUV_ONLY(); /* libuv shuts down what is not connected. */
+  OXUV_ONLY(); /* libuv shuts down a handle that is not connected. */
   begin_in_vain(connect_anew);
   ASSERT_OK(uv_shutdown(&shutdown_req, (uv_stream_t*) &client, on_shutdown));
   run_until(&loop, &done, 4);
@@ -132,7 +132,7 @@ static void write_and_cancel(uv_connect_t* req, int status) {
   ASSERT_OK(uv_cancel((uv_req_t*) &write_reqs[1]));
 }
 
-TEST_IMPL(what_was_cancelled_in_the_connect_callback_is_told_once) {
+TEST_IMPL(what_was_cancelled_in_the_connect_callback_is_reported_once) {
   OXUV_ONLY();
   begin_in_vain(write_and_cancel);
   write_number(0);
@@ -145,12 +145,12 @@ TEST_IMPL(what_was_cancelled_in_the_connect_callback_is_told_once) {
   end();
 }
 
-/* --- Connecting a pipe that is closed -------------------------------------------------------------- */
+/* --- Connecting a pipe that is closed ---------------------------------------------------- */
 
 static uv_pipe_t pipe_handle;
 
 static void connect_in_vain(uv_connect_t* req) {
-  uv_pipe_connect(req, &pipe_handle, test_path("nobody"), on_connect);
+  uv_pipe_connect(req, &pipe_handle, test_path("absent"), on_connect);
 }
 
 static void close_then_connect(uv_check_t* check) {
@@ -183,7 +183,7 @@ TEST_IMPL(a_pipe_that_is_being_closed_connects_no_more) {
   OXUV_ONLY(); /* libuv touches the handle after its close callback. */
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_pipe_init(&loop, &pipe_handle, 0));
-  uv_pipe_connect(&connect_reqs[0], &pipe_handle, test_path("nobody"), connect_once_more);
+  uv_pipe_connect(&connect_reqs[0], &pipe_handle, test_path("absent"), connect_once_more);
   uv_close((uv_handle_t*) &pipe_handle, on_close);
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_NOTES("connect0:ECANCELED close");
@@ -193,7 +193,7 @@ TEST_IMPL(a_pipe_that_is_being_closed_connects_no_more) {
 /* --- Connecting a pipe that is being connected ---------------------------------------------- */
 
 static void begin_twice(void) {
-  OXUV_ONLY(); /* libuv forgets the first one, and its loop never ends. */
+  OXUV_ONLY(); /* libuv loses the first one, and its loop never ends. */
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_pipe_init(&loop, &pipe_handle, 0));
   uv_pipe_connect(&connect_reqs[0], &pipe_handle, test_path("server"), on_connect);
@@ -234,18 +234,18 @@ static void close_pipe(uv_connect_t* req, int status) {
   uv_close((uv_handle_t*) &pipe_handle, on_close);
 }
 
-TEST_IMPL(the_first_callback_may_close_before_the_second_is_told) {
+TEST_IMPL(the_first_callback_may_close_before_the_second_is_called) {
   OXUV_ONLY();
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_pipe_init(&loop, &pipe_handle, 0));
-  uv_pipe_connect(&connect_reqs[0], &pipe_handle, test_path("nobody"), close_pipe);
+  uv_pipe_connect(&connect_reqs[0], &pipe_handle, test_path("absent"), close_pipe);
   connect_in_vain(&connect_reqs[1]);
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_NOTES("connect0:ENOENT connect1:EALREADY close");
   end();
 }
 
-/* --- Walking --------------------------------------------------------------------------------------- */
+/* --- Walking ----------------------------------------------------------------------------- */
 
 static void count_handle(uv_handle_t* handle, void* arg) {
   ++*(int*) arg;
@@ -261,7 +261,7 @@ static void walk_again(uv_handle_t* handle, void* arg) {
 TEST_IMPL(a_walk_within_a_walk_comes_to_all_handles) {
   uv_idle_t idle[3];
   int i;
-  OXUV_ONLY(); /* In libuv, to those that the other one has passed. */
+  OXUV_ONLY(); /* In libuv the outer walk comes only to handles that the inner one has passed. */
   ASSERT_OK(uv_loop_init(&loop));
   for (i = 0; i < 3; i++) ASSERT_OK(uv_idle_init(&loop, &idle[i]));
   uv_walk(&loop, walk_again, NULL);

@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <netinet/in.h>
 
-/* --- uvloop: bits of a handle's flags ------------------------------------------------------------ */
+/* --- uvloop: bits of a handle's flags ---------------------------------------------------- */
 
 static uv_pipe_t pipe_handle;
 static int reads;
@@ -49,7 +49,7 @@ TEST_IMPL(the_bits_of_the_directions_have_their_values) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Fields that programs read -------------------------------------------------------------------- */
+/* --- Fields that programs read ----------------------------------------------------------- */
 
 static void on_poll(uv_poll_t* handle, int status, int events) {}
 
@@ -112,11 +112,11 @@ TEST_IMPL(the_sizes_of_queues_are_fields) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Handles that are members of the program's objects ---------------------------------------------- */
+/* --- Handles that are members of the program's objects ----------------------------------- */
 
 enum { canary = 0x5ca1ab1e };
 
-/* As zeromq's addon has them. */
+/* Handles inside an object, as zeromq's addon has them. */
 static struct {
   unsigned first;
   uv_poll_t poll;
@@ -193,7 +193,7 @@ TEST_IMPL(handles_inside_objects_leave_their_neighbours_alone) {
   check_canaries();
 }
 
-/* --- BIND: the size of the pool comes after the start ----------------------------------------------- */
+/* --- BIND: the size of the pool comes after the start ------------------------------------ */
 
 static void just_work(uv_work_t* req) {}
 
@@ -206,7 +206,7 @@ static uv_mutex_t mutex;
 static uv_cond_t all_there;
 static int at_once, most_at_once;
 
-/* Ends when seven are there, and no sooner. */
+/* Ends when seven jobs are there, and no sooner. */
 static void meet_others(uv_work_t* req) {
   uv_mutex_lock(&mutex);
   if (++at_once > most_at_once) most_at_once = at_once;
@@ -235,13 +235,13 @@ TEST_IMPL(the_size_of_the_pool_may_be_set_by_the_program) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* BIND stops when this is below what it was built with. */
+/* BIND stops when the version is below the one it was built with. */
 TEST_IMPL(the_version_is_no_lower_than_that_of_the_header) {
   ASSERT_GE(uv_version(), UV_VERSION_HEX);
   ASSERT_EQ(uv_version() >> 16, 1);
 }
 
-/* --- Brought in by dlopen ---------------------------------------------------------------------------- */
+/* --- Brought in by dlopen ---------------------------------------------------------------- */
 
 /* The functions of a second libuv in this process. */
 static struct {

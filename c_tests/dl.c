@@ -51,7 +51,7 @@ TEST_IMPL(a_missing_symbol_is_an_error) {
   ASSERT_NOT_NULL(strstr(uv_dlerror(&lib), "no_such_symbol"));
   ASSERT_EQ(uv_dlsym(&lib, "nor_this_one", &address), -1);
   ASSERT_NOT_NULL(strstr(uv_dlerror(&lib), "nor_this_one"));
-  /* It is the last error that is told, whatever went well since. */
+  /* The last error is reported, whatever went well since. */
   ASSERT_OK(uv_dlsym(&lib, "printf", &address));
   ASSERT_NOT_NULL(strstr(uv_dlerror(&lib), "nor_this_one"));
   uv_dlclose(&lib);

@@ -133,7 +133,7 @@ static void expect_found(const char* node, const char* service, const struct add
   ASSERT_EQ(callbacks, 1);
   if (expected != NULL) ASSERT_STR_EQ(describe(req.addrinfo), expected);
   uv_freeaddrinfo(req.addrinfo);
-  /* The same, waiting. */
+  /* Without a callback: the call waits. */
   ASSERT_OK(uv_getaddrinfo(NULL, &req, NULL, node, service, hints));
   ASSERT_NOT_NULL(req.addrinfo);
   if (expected != NULL) ASSERT_STR_EQ(describe(req.addrinfo), expected);
@@ -189,7 +189,7 @@ TEST_IMPL(many_lookups_at_a_time) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Numbers wait for nobody, not even for a pool whose threads are all at work. */
+/* Numbers do not wait, not even for a pool whose threads are all at work. */
 static sem_t begun;
 static sem_t may_end;
 

@@ -19,7 +19,7 @@ static void expect_text(text_function function, const char* expected) {
   ASSERT_OK(function(buffer, &size));
   ASSERT_STR_EQ(buffer, expected);
   ASSERT_EQ(size, length);
-  /* Just enough room. */
+  /* The text just fits. */
   memset(buffer, '#', sizeof(buffer));
   size = length + 1;
   ASSERT_OK(function(buffer, &size));
@@ -168,8 +168,8 @@ TEST_IMPL(an_empty_environment_is_an_empty_list) {
 /* --- Folders ------------------------------------------------------------------------------- */
 
 TEST_IMPL(the_home_folder_is_what_the_variable_says) {
-  ASSERT_OK(setenv("HOME", "/home/of/somebody", 1));
-  expect_text(uv_os_homedir, "/home/of/somebody");
+  ASSERT_OK(setenv("HOME", "/home/of/the_user", 1));
+  expect_text(uv_os_homedir, "/home/of/the_user");
   expect_no_room(uv_os_homedir, 17, 18);
   ASSERT_OK(setenv("HOME", "/", 1));
   expect_text(uv_os_homedir, "/");
@@ -264,7 +264,7 @@ TEST_IMPL(a_folder_that_is_gone_is_not_found) {
   ASSERT_OK(uv_chdir("/"));
 }
 
-/* Folders may lie deeper than a path can tell in one call. */
+/* Folders may lie deeper than a path can say in one call. */
 TEST_IMPL(a_deep_folder_has_a_long_path) {
   static char buffer[8192];
   char name[251];

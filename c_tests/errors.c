@@ -195,7 +195,7 @@ TEST_IMPL(names_and_texts_of_unknown_errors_stay_apart) {
 TEST_IMPL(translate_negates_the_errors_of_the_system) {
   int i;
   for (i = 0; i < total; i++) {
-    /* What is a code already stays as it is. */
+    /* A number that is a code already stays as it is. */
     ASSERT_EQ(uv_translate_sys_error(errors[i].code), errors[i].code);
     ASSERT_EQ(uv_translate_sys_error(-errors[i].number), errors[i].code);
   }

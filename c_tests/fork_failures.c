@@ -35,7 +35,7 @@ static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
 }
 
 static void begin(void) {
-  OXUV_ONLY(); /* libuv's child has no async handles then, and shares the rest with its parent. */
+  OXUV_ONLY(); /* libuv's child then lacks async handles, and uses its parent's descriptors. */
   NOT_WITH_THREAD_SANITIZER("does not let a child that was forked have threads");
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_async_init(&loop, &async, on_async));
@@ -50,7 +50,7 @@ static void begin(void) {
   ASSERT_NE(uv_run(&loop, UV_RUN_NOWAIT), 0);
 }
 
-/* All that the loop watches happens once, and is told. */
+/* All that the loop watches happens once, and is reported. */
 static void expect_all(const char* file) {
   sent = caught = changed = reads = 0;
   ASSERT_OK(uv_async_send(&async));
@@ -120,7 +120,7 @@ TEST_IMPL(a_child_that_gives_up_leaves_its_parent_alone) {
   for_each_refused_call(give_up);
 }
 
-/* The loop's own descriptor is closed, and somebody else's has its number. */
+/* The loop's own descriptor is closed, and another one has its number. */
 static void send_without_descriptor(void) {
   struct pollfd others[8];
   int i;

@@ -21,14 +21,14 @@ static int watched[2];
 static uv_pipe_t watch;
 static uv_timer_t timer;
 
-/* The child goes on within the callback, and must still be told of what happens. */
+/* The child goes on within the callback, and must still get what happens. */
 static void fork_here(void) {
   pid_t pid;
   if (forks++ > 0) return;
   pid = fork();
   ASSERT_GE(pid, 0);
   if (pid > 0) {
-    /* What happens in the child is for the child. */
+    /* The child gets what happens in the child. */
     wait_for_child(pid);
     return;
   }
@@ -265,7 +265,7 @@ static uv_async_t asyncs[3];
 
 static void fork_on_async(uv_async_t* handle) {
   fork_here();
-  /* Those that the parent has not told yet are as new in the child. */
+  /* Those that the parent has not reported yet are as new in the child. */
   if (is_child && handle == &asyncs[0]) ASSERT_OK(uv_async_send(&asyncs[1]));
 }
 
@@ -473,12 +473,12 @@ TEST_IMPL(forking_in_a_walk) {
 
 /* Events that were read before the fork are the parent's, whose watches had other numbers. */
 static uv_fs_event_t watchers[2];
-static int told[2];
+static int reported[2];
 
 static void fork_on_change(uv_fs_event_t* handle, const char* name, int events, int status) {
   ASSERT_OK(status);
-  if (is_child) FAIL("told of the parent's event: %s", name);
-  told[handle - watchers]++;
+  if (is_child) FAIL("got the parent's event: %s", name);
+  reported[handle - watchers]++;
   fork_here();
 }
 
@@ -500,8 +500,8 @@ TEST_IMPL(forking_in_a_file_event_callback) {
     ASSERT_OK(mkdir(paths[i], 0700));
   }
   expect_fork();
-  ASSERT_EQ(told[0], 1);
-  ASSERT_EQ(told[1], 1);
+  ASSERT_EQ(reported[0], 1);
+  ASSERT_EQ(reported[1], 1);
 }
 
 /* --- A loop that the child has no use for -------------------------------------------------- */

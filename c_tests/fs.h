@@ -22,7 +22,7 @@ static inline void fs_on_done(uv_fs_t* req) {
   fs_calls++;
 }
 
-/* Garbage: the library must not rely on what a request held before. */
+/* Garbage: the library must not rely on what was in a request before. */
 static inline uv_loop_t* fs_begin(void) {
   memset(&fs_req, 0xdb, sizeof(fs_req));
   fs_req.data = &fs_req;
@@ -65,7 +65,7 @@ static inline int64_t fs_clean(int64_t result) {
 #define FS_KEEP(name, ...)                                                                         \
   (fs_begin(), fs_end(uv_fs_##name(fs_is_async ? uv_default_loop() : NULL, &fs_req, __VA_ARGS__,   \
                                    fs_is_async ? fs_on_done : NULL)))
-/* The same, cleaned up. */
+/* The result of an operation, whose request is cleaned up: FS(stat, path). */
 #define FS(name, ...) fs_clean(FS_KEEP(name, __VA_ARGS__))
 
 /* A scenario that is a test twice. */
@@ -97,7 +97,7 @@ static inline int fs_exists(const char* path) {
   return lstat(path, &s) == 0;
 }
 
-/* Reads a file with plain calls, and fails unless it holds just that. */
+/* Reads a file with plain calls, and fails unless it has just that in it. */
 static inline void fs_check_content(const char* path, const void* data, size_t size) {
   char* found = malloc(size + 1);
   int fd = open(path, O_RDONLY);

@@ -58,7 +58,7 @@ static void tear_down(void) {
   ASSERT_OK(mkdir(test_tmpdir(), 0700));
 }
 
-/* The strings and arrays that are passed: not there any more once the call has returned. */
+/* The strings and arrays that are passed. They are overwritten once the call has returned. */
 static char one[64], two[64], memory[64];
 static uv_buf_t bufs[8];
 
@@ -304,7 +304,7 @@ TEST_IMPL(every_operation_cancelled) {
   open_gate();
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
   ASSERT_EQ(calls, total);
-  /* Nothing has happened. */
+  /* A cancelled operation has not happened. */
   ASSERT(fs_exists("doomed"));
   ASSERT(!fs_exists("new"));
   ASSERT(!fs_exists("copy"));

@@ -145,12 +145,12 @@ TEST_FS(a_replaced_target_has_the_times_of_its_source) {
     ASSERT_OK(utimensat(AT_FDCWD, to, target_times, 0));
     result = FS(copyfile, from, i % 2 == 0 ? to : test_path("link"), options[i / 2]);
     if (!is_force) ASSERT_OK(result);
-    /* What could not be cloned is what it was. */
+    /* Without clones on this file system, a forced clone fails and leaves the target's times. */
     check_times(to, result == 0 ? source_times : target_times);
   }
 }
 
-/* Only who owns the target may set its times: data and permissions come first. */
+/* Only the owner of the target may set its times: data and permissions come first. */
 TEST_FS(times_that_may_not_be_set_are_no_error) {
   OXUV_ONLY();
   if (getuid() != 0) SKIP("needs root");
@@ -261,7 +261,7 @@ TEST_FS(what_took_the_place_of_a_half_copy_stays) {
   fs_check_content(paths[1], "other", 5);
 }
 
-TEST_FS(files_that_do_not_tell_their_size) {
+TEST_FS(files_that_do_not_report_their_size) {
   OXUV_ONLY();
   const char* to = test_path("to");
   char expected[4096];
@@ -327,7 +327,7 @@ TEST_FS(owner_and_special_bits) {
   ASSERT_EQ(s.st_mode, S_IFREG | 06755);
 }
 
-/* Without privileges, the copy belongs to who made it, and has no power of the original's. */
+/* Without privileges, the copy belongs to the caller, and has no power of the original's. */
 TEST_FS(copies_of_the_unprivileged) {
   if (getuid() != 0) SKIP("needs root");
   const char* from = make_source(1000, 0644);
@@ -343,7 +343,7 @@ TEST_FS(copies_of_the_unprivileged) {
   ASSERT_EQ(s.st_uid, 12345);
   ASSERT_EQ(s.st_mode, S_IFREG | 0755);
   fs_check_content(to, data, 1000);
-  /* Not the owner's to copy to. */
+  /* A target that the owner may not write to. */
   ASSERT_EQ(FS(copyfile, to, from, 0), UV_EACCES);
   fs_check_content(from, data, 1000);
   ASSERT_OK(seteuid(0));

@@ -68,7 +68,7 @@ static const struct {
 };
 
 static void check_type(uv_dirent_type_t found, uv_dirent_type_t expected) {
-  /* Not all file systems tell. */
+  /* Not all file systems report types. */
   if (found != UV_DIRENT_UNKNOWN) ASSERT_EQ(found, expected);
 }
 
@@ -214,7 +214,7 @@ TEST_FS(readdir_fills_the_array_again_and_again) {
   fs_clean(0);
 }
 
-TEST_FS(readdir_tells_types) {
+TEST_FS(readdir_reports_types) {
   uv_dirent_t entries[10];
   uv_dir_t* dir;
   int i, k;

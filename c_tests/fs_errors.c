@@ -102,7 +102,7 @@ TEST_FS(no_buffers) {
   ASSERT_EQ(FS(write, 0, &buf, 0, -1), UV_EINVAL);
 }
 
-/* What was a negative number before it became unsigned. */
+/* A number of buffers that was negative before it became unsigned. */
 TEST_FS(a_negative_number_of_buffers) {
   OXUV_ONLY();
   uv_buf_t buf = uv_buf_init(NULL, 0);

@@ -6,7 +6,7 @@
 
 enum { most = 40000 };
 
-struct told {
+struct event {
   uv_fs_event_t* handle;
   char name[32];
   int has_name;
@@ -15,17 +15,17 @@ struct told {
 };
 
 static uv_fs_event_t handles[4];
-static struct told told[most];
+static struct event reported[most];
 static int count;
 static int closed;
 
 static void on_event(uv_fs_event_t* handle, const char* name, int events, int status) {
   ASSERT_LT(count, most);
-  told[count].handle = handle;
-  told[count].has_name = name != NULL;
-  snprintf(told[count].name, sizeof(told[count].name), "%s", name == NULL ? "" : name);
-  told[count].events = events;
-  told[count].status = status;
+  reported[count].handle = handle;
+  reported[count].has_name = name != NULL;
+  snprintf(reported[count].name, sizeof(reported[count].name), "%s", name == NULL ? "" : name);
+  reported[count].events = events;
+  reported[count].status = status;
   count++;
 }
 
@@ -43,7 +43,7 @@ static void iterate(void) {
   for (i = 0; i < 3; i++) uv_run(uv_default_loop(), UV_RUN_NOWAIT);
 }
 
-/* Exactly these events were told since the last time, in pairs of name and events. */
+/* Exactly these events were reported since the last time, in pairs of name and events. */
 static void expect(const char* first, ...) {
   const char* name = first;
   int i;
@@ -53,13 +53,13 @@ static void expect(const char* first, ...) {
   for (i = 0; name != NULL; i++) {
     int events = va_arg(list, int);
     if (i >= count) FAIL("no event for %s", name);
-    ASSERT_OK(told[i].status);
-    ASSERT_STR_EQ(told[i].name, name);
-    ASSERT_EQ(told[i].events, events);
+    ASSERT_OK(reported[i].status);
+    ASSERT_STR_EQ(reported[i].name, name);
+    ASSERT_EQ(reported[i].events, events);
     name = va_arg(list, const char*);
   }
   va_end(list);
-  if (count > i) FAIL("an event too many: %s %d", told[i].name, told[i].events);
+  if (count > i) FAIL("an event too many: %s %d", reported[i].name, reported[i].events);
   count = 0;
 }
 
@@ -152,7 +152,7 @@ TEST_IMPL(what_happens_to_a_directory_itself) {
   ASSERT_OK(rmdir("v"));
   expect("w", UV_RENAME, "w", UV_RENAME, NULL);
   ASSERT(uv_is_active((uv_handle_t*) &handles[0]));
-  /* The name is free for another, which is not watched. */
+  /* The name is free for another file, which is not watched. */
   ASSERT_OK(mkdir("w", 0755));
   touch("w/a");
   expect(NULL);
@@ -283,8 +283,8 @@ TEST_IMPL(handles_share_a_watch) {
   iterate();
   ASSERT_EQ(count, 4);
   for (i = 0; i < 4; i++) {
-    ASSERT_PTR_EQ(told[i].handle, &handles[i]);
-    ASSERT_STR_EQ(told[i].name, "a");
+    ASSERT_PTR_EQ(reported[i].handle, &handles[i]);
+    ASSERT_STR_EQ(reported[i].name, "a");
   }
   count = 0;
   ASSERT_OK(uv_fs_event_stop(&handles[0]));
@@ -292,8 +292,8 @@ TEST_IMPL(handles_share_a_watch) {
   touch("w/b");
   iterate();
   ASSERT_EQ(count, 2);
-  ASSERT_PTR_EQ(told[0].handle, &handles[1]);
-  ASSERT_PTR_EQ(told[1].handle, &handles[3]);
+  ASSERT_PTR_EQ(reported[0].handle, &handles[1]);
+  ASSERT_PTR_EQ(reported[1].handle, &handles[3]);
   ASSERT_OK(uv_fs_event_stop(&handles[1]));
   ASSERT_EQ(watch_count(), 1);
   ASSERT_OK(uv_fs_event_stop(&handles[3]));
@@ -334,7 +334,7 @@ TEST_IMPL(a_callback_may_stop_and_close_the_others) {
   touch("w/b");
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   ASSERT_EQ(count, 1);
-  ASSERT_STR_EQ(told[0].name, "w");
+  ASSERT_STR_EQ(reported[0].name, "w");
   ASSERT_EQ(closed, 2);
   leave();
 }
@@ -348,7 +348,7 @@ static void start_another(uv_fs_event_t* handle, const char* name, int events, i
   ASSERT_OK(uv_fs_event_start(handle, on_event, "w", 0));
 }
 
-TEST_IMPL(who_starts_in_a_callback_is_told_of_what_comes_after) {
+TEST_IMPL(a_start_in_a_callback_gets_later_events) {
   enter_tmpdir();
   ASSERT_OK(uv_fs_event_init(uv_default_loop(), &handles[0]));
   ASSERT_OK(uv_fs_event_start(&handles[0], start_another, "w", 0));
@@ -358,12 +358,12 @@ TEST_IMPL(who_starts_in_a_callback_is_told_of_what_comes_after) {
   touch("w/b");
   iterate();
   ASSERT_EQ(count, 3);
-  ASSERT_STR_EQ(told[1].name, "b");
-  ASSERT_STR_EQ(told[2].name, "b");
+  ASSERT_STR_EQ(reported[1].name, "b");
+  ASSERT_STR_EQ(reported[2].name, "b");
   leave();
 }
 
-TEST_IMPL(nothing_is_told_after_stopping_or_closing) {
+TEST_IMPL(nothing_is_reported_after_stopping_or_closing) {
   enter_tmpdir();
   ASSERT_OK(uv_fs_event_init(uv_default_loop(), &handles[0]));
   ASSERT_OK(uv_fs_event_start(&handles[0], never, "w", 0));
@@ -396,7 +396,7 @@ TEST_IMPL(loops_have_an_inotify_instance_each) {
   touch("w/a");
   uv_run(&loops[0], UV_RUN_NOWAIT);
   ASSERT_EQ(count, 1);
-  ASSERT_PTR_EQ(told[0].handle, &of[0]);
+  ASSERT_PTR_EQ(reported[0].handle, &of[0]);
   uv_run(&loops[1], UV_RUN_NOWAIT);
   ASSERT_EQ(count, 2);
   for (i = 0; i < 2; i++) close_loop(&loops[i]);
@@ -440,7 +440,7 @@ static void overflow(const char* dir) {
   close(fd);
 }
 
-TEST_IMPL(an_overflow_is_told_to_all) {
+TEST_IMPL(an_overflow_is_reported_to_all) {
   OXUV_ONLY();
   int found[2] = {0, 0};
   int i;
@@ -451,10 +451,10 @@ TEST_IMPL(an_overflow_is_told_to_all) {
   iterate();
   iterate();
   for (i = 0; i < count; i++) {
-    ASSERT_OK(told[i].status);
-    if (told[i].has_name) continue;
-    ASSERT_EQ(told[i].events, UV_CHANGE);
-    found[told[i].handle - handles]++;
+    ASSERT_OK(reported[i].status);
+    if (reported[i].has_name) continue;
+    ASSERT_EQ(reported[i].events, UV_CHANGE);
+    found[reported[i].handle - handles]++;
   }
   ASSERT_EQ(found[0], 1);
   ASSERT_EQ(found[1], 1);
@@ -467,7 +467,7 @@ TEST_IMPL(an_overflow_is_told_to_all) {
 /* Files that come and go while the directory is watched again and again. */
 enum { fleeting = 30000, ahead = 4000 };
 
-static int fleeting_told[fleeting];
+static int fleeting_reported[fleeting];
 static int fleeting_total;
 
 static void on_fleeting(uv_fs_event_t* handle, const char* name, int events, int status) {
@@ -475,7 +475,7 @@ static void on_fleeting(uv_fs_event_t* handle, const char* name, int events, int
   ASSERT_OK(status);
   ASSERT_EQ(events, UV_RENAME);
   ASSERT_NOT_NULL(name);
-  fleeting_told[atoi(name)]++;
+  fleeting_reported[atoi(name)]++;
   __atomic_add_fetch(&fleeting_total, 1, __ATOMIC_RELEASE);
 }
 
@@ -498,7 +498,7 @@ static void make_fleeting(void* arg) {
   __atomic_store_n((int*) arg, 1, __ATOMIC_RELEASE);
 }
 
-/* The kernel must not be made to forget, for a moment, what is watched for. */
+/* The kernel must not lose, for a moment, what is watched for. */
 TEST_IMPL_LIMIT(watching_again_loses_nothing, 120) {
   OXUV_ONLY();
   uv_thread_t thread;
@@ -520,15 +520,15 @@ TEST_IMPL_LIMIT(watching_again_loses_nothing, 120) {
   ASSERT_OK(uv_thread_join(&thread));
   iterate();
   for (i = 0; i < fleeting; i++)
-    if (fleeting_told[i] != 2) FAIL("%d was told of %d times", i, fleeting_told[i]);
+    if (fleeting_reported[i] != 2) FAIL("%d was reported %d times", i, fleeting_reported[i]);
   leave();
 }
 
 enum { folders = 200 };
 
 static uv_fs_event_t watchers[folders];
-static int told_by[folders];
-static int told_total;
+static int reported_by[folders];
+static int reported_total;
 
 static void on_folder(uv_fs_event_t* handle, const char* name, int events, int status) {
   char expected[32];
@@ -537,8 +537,8 @@ static void on_folder(uv_fs_event_t* handle, const char* name, int events, int s
   ASSERT_EQ(events, UV_RENAME);
   snprintf(expected, sizeof(expected), "file%d", number);
   ASSERT_STR_EQ(name, expected);
-  told_by[number]++;
-  told_total++;
+  reported_by[number]++;
+  reported_total++;
 }
 
 static void in_child(void (*run)(void)) {
@@ -574,9 +574,9 @@ TEST_IMPL(two_hundred_directories) {
   }
   ASSERT_EQ(watch_count(), folders);
   in_child(fill_folders);
-  run_until(uv_default_loop(), &told_total, folders);
+  run_until(uv_default_loop(), &reported_total, folders);
   iterate();
-  for (i = 0; i < folders; i++) ASSERT_EQ(told_by[i], 1);
+  for (i = 0; i < folders; i++) ASSERT_EQ(reported_by[i], 1);
   for (i = 0; i < folders; i += 2) ASSERT_OK(uv_fs_event_stop(&watchers[i]));
   ASSERT_EQ(watch_count(), folders / 2);
   leave();

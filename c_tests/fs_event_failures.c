@@ -1,5 +1,5 @@
-/* Watching goes on where the system fails for a moment: what is watched stays watched, the failure is
- * told, and what could not be looked at is looked at again.
+/* Watching goes on where the system fails for a moment: what is watched stays watched, the failure
+ * is reported, and what could not be scanned is scanned again.
  * https://docs.libuv.org/en/v1.x/fs_event.html */
 #include "task.h"
 
@@ -8,12 +8,12 @@
 #include <stdarg.h>
 #include <sys/inotify.h>
 
-/* --- Calls that fail ----------------------------------------------------------------------------- */
+/* --- Calls that fail --------------------------------------------------------------------- */
 
 enum call { OPEN, OPEN_STREAM, NEXT_ENTRY, ADD_WATCH, INSTANCE, READ, ALLOCATE, call_count };
 
-/* The library's calls end up here, as with programs that interpose libc: of those of one kind, so
- * many are let pass, and so many fail then. */
+/* The library's calls end up here, as with programs that interpose libc. Of those of one kind,
+ * `passes` are let pass, and `refusals` fail then. */
 static enum call refused = call_count;
 static int passes;
 static int refusals;
@@ -34,7 +34,7 @@ static int refuses(enum call call) {
   return 1;
 }
 
-/* `times` may be -1: all of them. */
+/* Lets `after` calls pass, then refuses `times` of them, or all if `times` is -1. */
 static void refuse(enum call call, int after, int times, int error) {
   refused = call;
   passes = after;
@@ -128,17 +128,17 @@ static void* my_calloc(size_t count, size_t size) {
   return refuses(ALLOCATE) ? NULL : calloc(count, size);
 }
 
-/* --- A tree that is watched ---------------------------------------------------------------------- */
+/* --- A tree that is watched -------------------------------------------------------------- */
 
 static uv_loop_t* loop;
 static uv_fs_event_t handles[2];
-/* Of each handle. */
+/* The number of failures of each handle, the last one, and how often events were lost. */
 static int failures[2];
 static int failure[2];
 static int events_lost[2];
-/* What is waited for: each of these names, told to the handle. */
+/* What is waited for: each of these names, reported by the handle. */
 static char awaited[16][96];
-static int is_told[2][16];
+static int is_reported[2][16];
 static int awaited_count;
 static int is_complete;
 
@@ -146,12 +146,12 @@ static int index_of(uv_fs_event_t* handle) {
   return (int) (handle - handles);
 }
 
-static void look_whether_complete(void) {
+static void check_whether_complete(void) {
   int which, i;
   is_complete = 1;
   for (which = 0; which < 2; which++)
     if (uv_is_active((uv_handle_t*) &handles[which]))
-      for (i = 0; i < awaited_count; i++) is_complete &= is_told[which][i];
+      for (i = 0; i < awaited_count; i++) is_complete &= is_reported[which][i];
 }
 
 static void on_event(uv_fs_event_t* handle, const char* name, int events, int status) {
@@ -170,8 +170,8 @@ static void on_event(uv_fs_event_t* handle, const char* name, int events, int st
     return;
   }
   for (i = 0; i < awaited_count; i++)
-    if (strcmp(name, awaited[i]) == 0) is_told[which][i] = 1;
-  look_whether_complete();
+    if (strcmp(name, awaited[i]) == 0) is_reported[which][i] = 1;
+  check_whether_complete();
 }
 
 static void touch(const char* format, ...) {
@@ -195,12 +195,12 @@ static void await(const char* format, ...) {
 }
 
 static void await_nothing(void) {
-  memset(is_told, 0, sizeof(is_told));
+  memset(is_reported, 0, sizeof(is_reported));
   awaited_count = 0;
 }
 
-static void run_until_told(void) {
-  look_whether_complete();
+static void run_until_reported(void) {
+  check_whether_complete();
   run_until(loop, &is_complete, 1);
   await_nothing();
 }
@@ -208,7 +208,7 @@ static void run_until_told(void) {
 static const char* const folders[] = {"a", "a/deep", "b", "b/deep", "c", "c/deep"};
 enum { folder_count = sizeof(folders) / sizeof(folders[0]) };
 
-/* Something new in each of the folders is told. */
+/* Something new in each of the folders is reported. */
 static void check_all_is_watched(void) {
   static int number;
   char path[64];
@@ -217,7 +217,7 @@ static void check_all_is_watched(void) {
   for (i = 0; i < folder_count; i++) await("%s/new%d", folders[i], number);
   await("new%d", number);
   for (i = 0; i < awaited_count; i++) touch("w/%s", awaited[i]);
-  run_until_told();
+  run_until_reported();
   for (i = 0; i < folder_count; i++) {
     snprintf(path, sizeof(path), "w/%s/new%d", folders[i], number);
     ASSERT_OK(unlink(path));
@@ -265,13 +265,13 @@ static void leave(void) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* What is told besides must not be an event that is none. */
+/* Nothing is reported besides that did not happen. */
 static int has_other_than_names(void) {
   return failures[0] > 0 || events_lost[0] > 0;
 }
 
-/* Does `body` with the first call of a kind refused, then the second, and so on until none is. Returns
- * how often one was. */
+/* Does `body` with the first call of a kind refused, then the second, and so on until none is.
+ * Returns how often one was. */
 static int for_each_call(enum call call, int error, void (*body)(void)) {
   int after = 0;
   do {
@@ -294,7 +294,7 @@ static void for_each_failure(void (*body)(void)) {
   leave();
 }
 
-/* --- Each call once ------------------------------------------------------------------------------ */
+/* --- Each call once ---------------------------------------------------------------------- */
 
 static void start_and_check(void) {
   int error = uv_translate_sys_error(refusal_error);
@@ -334,12 +334,12 @@ static void new_folder_and_check(void) {
   await("new/x");
   await("new/x/y");
   await("new/x/y/file");
-  run_until_told();
+  run_until_reported();
   await("new/x/y/later");
   await("new/x/later");
   touch("w/new/x/y/later");
   touch("w/new/x/later");
-  run_until_told();
+  run_until_reported();
   check_all_is_watched();
   ASSERT_EQ(failures[0], refused_count > 0);
   refused = call_count;
@@ -373,7 +373,7 @@ static void overflow_and_check(void) {
   stop(0);
 }
 
-TEST_IMPL_LIMIT(a_look_after_an_overflow_whose_calls_fail, 120) {
+TEST_IMPL_LIMIT(a_scan_after_an_overflow_whose_calls_fail, 120) {
   for_each_failure(overflow_and_check);
 }
 
@@ -389,14 +389,14 @@ static void rename_and_check(void) {
   await("b/a");
   await("c/b");
   await("c/b/new");
-  run_until_told();
+  run_until_reported();
   await("b/a/deep/later");
   await("c/b/later");
   await("c/b/new/later");
   touch("w/b/a/deep/later");
   touch("w/c/b/later");
   touch("w/c/b/new/later");
-  run_until_told();
+  run_until_reported();
   refused = call_count;
   ASSERT_OK(unlink("w/b/a/deep/later"));
   ASSERT_OK(unlink("w/c/b/later"));
@@ -406,7 +406,7 @@ static void rename_and_check(void) {
   ASSERT_OK(rename("w/c/b", "w/b/deep"));
   await("a");
   await("b/deep");
-  run_until_told();
+  run_until_reported();
   check_all_is_watched();
   if (refused_count == 0) ASSERT_EQ(has_other_than_names(), 0);
   stop(0);
@@ -417,7 +417,7 @@ TEST_IMPL_LIMIT(directories_that_move_where_calls_fail, 120) {
   for_each_failure(rename_and_check);
 }
 
-/* What is moved out is no longer told of, whatever failed at the time. */
+/* What is moved out is no longer reported, whatever failed at the time. */
 static void move_out_and_check(void) {
   enum call call = refused;
   refused = call_count;
@@ -428,8 +428,8 @@ static void move_out_and_check(void) {
   refused = call;
   ASSERT_OK(rename("w/x", "out/x"));
   await("x");
-  run_until_told();
-  /* Until there is nothing left to be looked at. */
+  run_until_reported();
+  /* Until there is nothing left to be scanned. */
   check_all_is_watched();
   uv_run(loop, UV_RUN_NOWAIT);
   refused = call_count;
@@ -466,7 +466,7 @@ TEST_IMPL_LIMIT(several_trees_where_calls_fail, 120) {
   for_each_failure(trees_and_check);
 }
 
-/* --- Lasting failures ---------------------------------------------------------------------------- */
+/* --- Lasting failures -------------------------------------------------------------------- */
 
 static void expect_failure(int which, int error) {
   run_until(loop, &failures[which], 1);
@@ -474,7 +474,7 @@ static void expect_failure(int which, int error) {
   failures[which] = 0;
 }
 
-/* It is told once, and known directories go on. */
+/* It is reported once, and known directories go on. */
 static void lasting(enum call call, int error) {
   int i;
   make_tree();
@@ -486,16 +486,16 @@ static void lasting(enum call call, int error) {
   ASSERT_OK(mkdir("w/late", 0755));
   touch("w/late/file");
   await("late");
-  run_until_told();
+  run_until_reported();
   /* More and more seldom. */
   for (i = refused_count + 3; refused_count < i;) uv_run(loop, UV_RUN_ONCE);
   ASSERT_LE(failures[0], 1);
   refuse(call_count, 0, 0, 0);
   await("late/file");
-  run_until_told();
+  run_until_reported();
   await("late/later");
   touch("w/late/later");
-  run_until_told();
+  run_until_reported();
   check_all_is_watched();
   ASSERT_LE(failures[0], 1);
   stop(0);
@@ -530,7 +530,7 @@ TEST_IMPL(no_memory_for_a_while) {
   while (refused_count < 10) uv_run(loop, UV_RUN_ONCE);
   refuse(call_count, 0, 0, 0);
   await("late/later");
-  for (; awaited_count > 0 && !is_told[0][0];) {
+  for (; awaited_count > 0 && !is_reported[0][0];) {
     touch("w/late/later");
     ASSERT_OK(unlink("w/late/later"));
     uv_run(loop, UV_RUN_ONCE);
@@ -541,8 +541,8 @@ TEST_IMPL(no_memory_for_a_while) {
   leave();
 }
 
-/* What cannot be looked at does not keep a loop alive that has nothing else. */
-TEST_IMPL(looking_again_does_not_keep_the_loop_alive) {
+/* What cannot be scanned does not keep a loop alive that has nothing else. */
+TEST_IMPL(retries_do_not_keep_the_loop_alive) {
   make_tree();
   start(0, "w");
   refuse(OPEN, 0, -1, EMFILE);
@@ -559,7 +559,7 @@ static void count_handle(uv_handle_t* handle, void* count) {
   ++*(int*) count;
 }
 
-TEST_IMPL(looking_again_shows_no_handle) {
+TEST_IMPL(retries_show_no_handle) {
   int count = 0;
   make_tree();
   start(0, "w");
@@ -569,19 +569,19 @@ TEST_IMPL(looking_again_shows_no_handle) {
   uv_walk(loop, count_handle, &count);
   ASSERT_EQ(count, 1);
   stop(0);
-  /* Nor does it keep it from being closed. */
+  /* Nor does it keep the loop from being closed. */
   ASSERT_OK(uv_loop_close(loop));
   loop = uv_default_loop();
   leave();
 }
 
-static void close_when_told(uv_fs_event_t* handle, const char* name, int events, int status) {
+static void close_when_reported(uv_fs_event_t* handle, const char* name, int events, int status) {
   if (status == 0) return;
   failures[index_of(handle)]++;
   uv_close((uv_handle_t*) handle, NULL);
 }
 
-static void restart_when_told(uv_fs_event_t* handle, const char* name, int events, int status) {
+static void restart_when_reported(uv_fs_event_t* handle, const char* name, int events, int status) {
   if (status == 0) return;
   failures[index_of(handle)]++;
   ASSERT_OK(uv_fs_event_stop(handle));
@@ -589,12 +589,12 @@ static void restart_when_told(uv_fs_event_t* handle, const char* name, int event
   ASSERT_OK(uv_fs_event_start(handle, on_event, "w", UV_FS_EVENT_RECURSIVE));
 }
 
-TEST_IMPL(closing_when_told_of_a_failure) {
+TEST_IMPL(closing_when_a_failure_is_reported) {
   int which;
   make_tree();
   for (which = 0; which < 2; which++) {
     ASSERT_OK(uv_fs_event_init(loop, &handles[which]));
-    ASSERT_OK(uv_fs_event_start(&handles[which], close_when_told, "w", UV_FS_EVENT_RECURSIVE));
+    ASSERT_OK(uv_fs_event_start(&handles[which], close_when_reported, "w", UV_FS_EVENT_RECURSIVE));
   }
   refuse(NEXT_ENTRY, 0, -1, EIO);
   lose_events();
@@ -604,20 +604,20 @@ TEST_IMPL(closing_when_told_of_a_failure) {
   leave();
 }
 
-TEST_IMPL(closing_when_told_at_the_start) {
+TEST_IMPL(closing_when_reported_at_the_start) {
   make_tree();
   ASSERT_OK(uv_fs_event_init(loop, &handles[0]));
   refuse(NEXT_ENTRY, 3, -1, EIO);
-  ASSERT_OK(uv_fs_event_start(&handles[0], close_when_told, "w", UV_FS_EVENT_RECURSIVE));
+  ASSERT_OK(uv_fs_event_start(&handles[0], close_when_reported, "w", UV_FS_EVENT_RECURSIVE));
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
   ASSERT_EQ(failures[0], 1);
   leave();
 }
 
-TEST_IMPL(starting_anew_when_told_of_a_failure) {
+TEST_IMPL(starting_anew_when_a_failure_is_reported) {
   make_tree();
   ASSERT_OK(uv_fs_event_init(loop, &handles[0]));
-  ASSERT_OK(uv_fs_event_start(&handles[0], restart_when_told, "w", UV_FS_EVENT_RECURSIVE));
+  ASSERT_OK(uv_fs_event_start(&handles[0], restart_when_reported, "w", UV_FS_EVENT_RECURSIVE));
   refuse(OPEN, 2, -1, EMFILE);
   lose_events();
   run_until(loop, &failures[0], 1);
@@ -626,7 +626,7 @@ TEST_IMPL(starting_anew_when_told_of_a_failure) {
   leave();
 }
 
-/* --- Rights -------------------------------------------------------------------------------------- */
+/* --- Rights ------------------------------------------------------------------------------ */
 
 /* A directory that may not be read is no failure; it is watched as soon as it may be. */
 TEST_IMPL(a_directory_that_may_be_read_later) {
@@ -639,15 +639,15 @@ TEST_IMPL(a_directory_that_may_be_read_later) {
   refuse(OPEN, 1, 1, EACCES);
   ASSERT_OK(rename("out/x", "w/x"));
   await("x");
-  run_until_told();
+  run_until_reported();
   ASSERT_EQ(refused_count, 1);
   ASSERT_OK(chmod("w/x", 0700));
   await("x/file");
   await("x/y");
-  run_until_told();
+  run_until_reported();
   await("x/y/later");
   touch("w/x/y/later");
-  run_until_told();
+  run_until_reported();
   ASSERT_EQ(has_other_than_names(), 0);
   stop(0);
   leave();
@@ -667,7 +667,7 @@ TEST_IMPL(a_watched_directory_that_may_not_be_read_later) {
   leave();
 }
 
-/* --- Forks --------------------------------------------------------------------------------------- */
+/* --- Forks ------------------------------------------------------------------------------- */
 
 static void in_child(void (*body)(void)) {
   int status;
@@ -690,7 +690,7 @@ static void fork_and_check(void) {
   ASSERT_EQ(failures[0], refused_count > 0);
 }
 
-/* The same as `for_each_call`, each in a child: what it counts is lost with it. */
+/* Does what `for_each_call` does, each in a child: what it counts is lost with it. */
 TEST_IMPL_LIMIT(a_forked_loop_whose_calls_fail, 120) {
   static const enum call calls[] = {OPEN, OPEN_STREAM, NEXT_ENTRY};
   int i, after;
@@ -715,7 +715,7 @@ TEST_IMPL_LIMIT(a_forked_loop_whose_calls_fail, 120) {
 static void fork_without_instance(void) {
   ASSERT_EQ(uv_loop_fork(loop), UV_EMFILE);
   refuse(call_count, 0, 0, 0);
-  /* What is started anew has an instance of the child's own. */
+  /* Handles that are started anew have an instance of the child's own. */
   ASSERT_OK(uv_fs_event_stop(&handles[0]));
   ASSERT_OK(uv_fs_event_start(&handles[0], on_event, "w", UV_FS_EVENT_RECURSIVE));
   check_all_is_watched();
@@ -723,7 +723,7 @@ static void fork_without_instance(void) {
   await("later");
   touch("w/a/later");
   touch("w/later");
-  run_until_told();
+  run_until_reported();
   uv_close((uv_handle_t*) &handles[0], NULL);
   uv_close((uv_handle_t*) &handles[1], NULL);
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
@@ -796,7 +796,7 @@ TEST_IMPL(a_fork_in_a_callback) {
   leave();
 }
 
-/* --- Events that cannot be read ------------------------------------------------------------------ */
+/* --- Events that cannot be read ---------------------------------------------------------- */
 
 static void on_timer(uv_timer_t* timer) {
   *(int*) timer->data = 1;
@@ -828,14 +828,14 @@ static void reads_fail(int error, unsigned flags) {
   await("file");
   await("file2");
   touch("w/file2");
-  run_until_told();
+  run_until_reported();
   ASSERT_EQ(has_other_than_names(), 0);
-  /* It is told again when it happens again. */
+  /* It is reported again when it happens again. */
   refuse(READ, 0, 3, error);
   touch("w/file3");
   expect_failure(0, uv_translate_sys_error(error));
   await("file3");
-  run_until_told();
+  run_until_reported();
   stop(0);
   stop(1);
   leave();
@@ -858,7 +858,7 @@ TEST_IMPL(closing_when_events_cannot_be_read) {
   make_tree();
   for (which = 0; which < 2; which++) {
     ASSERT_OK(uv_fs_event_init(loop, &handles[which]));
-    ASSERT_OK(uv_fs_event_start(&handles[which], close_when_told, "w", 0));
+    ASSERT_OK(uv_fs_event_start(&handles[which], close_when_reported, "w", 0));
   }
   refuse(READ, 0, -1, EIO);
   touch("w/file");

@@ -1,5 +1,5 @@
-/* UV_FS_EVENT_RECURSIVE: https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_flags. libuv accepts
- * the flag on Linux and watches the directory alone. */
+/* UV_FS_EVENT_RECURSIVE: https://docs.libuv.org/en/v1.x/fs_event.html#c.uv_fs_event_flags. libuv
+ * accepts the flag on Linux and watches the directory alone. */
 #include "task.h"
 
 #include <sched.h>
@@ -7,29 +7,29 @@
 
 enum { most = 200000 };
 
-struct told {
+struct event {
   char* name;
   int events;
   int status;
 };
 
 static uv_fs_event_t root;
-static struct told told[most];
+static struct event reported[most];
 static int count;
 static int done;
 
 static void on_event(uv_fs_event_t* handle, const char* name, int events, int status) {
   (void) handle;
   ASSERT_LT(count, most);
-  told[count].name = name == NULL ? NULL : strdup(name);
-  told[count].events = events;
-  told[count].status = status;
+  reported[count].name = name == NULL ? NULL : strdup(name);
+  reported[count].events = events;
+  reported[count].status = status;
   count++;
   if (name != NULL && strcmp(name, "done") == 0) done = 1;
 }
 
-static void forget(void) {
-  while (count > 0) free(told[--count].name);
+static void clear(void) {
+  while (count > 0) free(reported[--count].name);
 }
 
 static void iterate(void) {
@@ -37,14 +37,14 @@ static void iterate(void) {
   for (i = 0; i < 5; i++) uv_run(uv_default_loop(), UV_RUN_NOWAIT);
 }
 
-static int was_told(const char* name) {
+static int was_reported(const char* name) {
   int i;
   for (i = 0; i < count; i++)
-    if (told[i].name != NULL && strcmp(told[i].name, name) == 0) return 1;
+    if (reported[i].name != NULL && strcmp(reported[i].name, name) == 0) return 1;
   return 0;
 }
 
-/* These names were told since the last time, and no others. */
+/* These names were reported since the last time, and no others. */
 static void expect(const char* first, ...) {
   const char* names[16];
   const char* name = first;
@@ -56,14 +56,14 @@ static void expect(const char* first, ...) {
   for (; name != NULL; name = va_arg(list, const char*)) names[total++] = name;
   va_end(list);
   for (i = 0; i < total; i++)
-    if (!was_told(names[i])) FAIL("not told: %s", names[i]);
+    if (!was_reported(names[i])) FAIL("not reported: %s", names[i]);
   for (i = 0; i < count; i++) {
-    ASSERT_OK(told[i].status);
-    ASSERT_NOT_NULL(told[i].name);
-    for (j = 0; j < total && strcmp(told[i].name, names[j]) != 0; j++) continue;
-    if (j == total) FAIL("told in vain: %s", told[i].name);
+    ASSERT_OK(reported[i].status);
+    ASSERT_NOT_NULL(reported[i].name);
+    for (j = 0; j < total && strcmp(reported[i].name, names[j]) != 0; j++) continue;
+    if (j == total) FAIL("reported though not expected: %s", reported[i].name);
   }
-  forget();
+  clear();
 }
 
 static void touch(const char* path) {
@@ -105,7 +105,7 @@ static void enter_tmpdir(void) {
 }
 
 static void leave(void) {
-  forget();
+  clear();
   ASSERT_OK(chdir("/"));
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -113,7 +113,7 @@ static void leave(void) {
 TEST_IMPL(names_are_relative_to_the_root) {
   enter_tmpdir();
   start("w");
-  /* What was there is not told. */
+  /* What was there before is not reported. */
   expect(NULL);
   ASSERT_EQ(watch_count(), 3);
   touch("w/x");
@@ -123,15 +123,15 @@ TEST_IMPL(names_are_relative_to_the_root) {
   ASSERT_OK(chmod("w/a/b/file", 0600));
   iterate();
   ASSERT_EQ(count, 1);
-  ASSERT_STR_EQ(told[0].name, "a/b/file");
-  ASSERT_EQ(told[0].events, UV_CHANGE);
-  forget();
+  ASSERT_STR_EQ(reported[0].name, "a/b/file");
+  ASSERT_EQ(reported[0].events, UV_CHANGE);
+  clear();
   ASSERT_OK(unlink("w/a/b/file"));
   iterate();
   ASSERT_EQ(count, 1);
-  ASSERT_EQ(told[0].events, UV_RENAME);
+  ASSERT_EQ(reported[0].events, UV_RENAME);
   expect("a/b/file", NULL);
-  /* Told once, by the directory above. */
+  /* Reported once, by the directory above. */
   ASSERT_OK(chmod("w/a/b", 0700));
   iterate();
   ASSERT_EQ(count, 1);
@@ -177,7 +177,7 @@ TEST_IMPL(renamed_directories_keep_their_watches) {
   leave();
 }
 
-TEST_IMPL(many_renames_before_the_loop_looks) {
+TEST_IMPL(many_renames_before_the_loop_scans) {
   enter_tmpdir();
   start("w");
   ASSERT_OK(rename("w/a", "w/1"));
@@ -187,7 +187,7 @@ TEST_IMPL(many_renames_before_the_loop_looks) {
   ASSERT_OK(mkdir("w/a", 0755));
   ASSERT_OK(mkdir("w/1", 0755));
   iterate();
-  forget();
+  clear();
   ASSERT_EQ(watch_count(), 5);
   touch("w/3/4/p");
   touch("w/3/q");
@@ -197,7 +197,7 @@ TEST_IMPL(many_renames_before_the_loop_looks) {
   leave();
 }
 
-TEST_IMPL(what_is_moved_out_is_forgotten) {
+TEST_IMPL(what_is_moved_out_is_watched_no_more) {
   enter_tmpdir();
   start("w");
   ASSERT_OK(rename("w/a", "out/a"));
@@ -209,7 +209,7 @@ TEST_IMPL(what_is_moved_out_is_forgotten) {
   leave();
 }
 
-TEST_IMPL(what_is_moved_in_is_told_of_with_its_contents) {
+TEST_IMPL(what_is_moved_in_is_reported_with_its_contents) {
   enter_tmpdir();
   ASSERT_OK(mkdir("out/d", 0755));
   ASSERT_OK(mkdir("out/d/e", 0755));
@@ -234,7 +234,7 @@ TEST_IMPL(a_directory_may_replace_another) {
   leave();
 }
 
-TEST_IMPL(removed_directories_are_forgotten) {
+TEST_IMPL(removed_directories_are_watched_no_more) {
   int i;
   enter_tmpdir();
   start("w");
@@ -248,9 +248,9 @@ TEST_IMPL(removed_directories_are_forgotten) {
     ASSERT_OK(mkdir("w/a/b", 0755));
     touch("w/a/b/file");
     iterate();
-    ASSERT(was_told("a/b/file"));
+    ASSERT(was_reported("a/b/file"));
     ASSERT_EQ(watch_count(), 3);
-    forget();
+    clear();
   }
   ASSERT_OK(uv_fs_event_stop(&root));
   ASSERT_EQ(watch_count(), 0);
@@ -307,19 +307,19 @@ TEST_IMPL(the_working_directory_may_change) {
 
 TEST_IMPL(a_root_that_moved_is_watched_on) {
   int i;
-  int told_so = 0;
+  int reported_so = 0;
   enter_tmpdir();
   start("w");
   ASSERT_OK(rename("w", "v"));
   expect("w", NULL);
   touch("v/a/b/x");
   expect("a/b/x", NULL);
-  /* What appears in it cannot be reached any more, and that is said. */
+  /* What appears in it cannot be reached any more, and that is reported. */
   ASSERT_OK(mkdir("v/n", 0755));
   iterate();
   for (i = 0; i < count; i++)
-    if (told[i].status == UV_ENOENT && strcmp(told[i].name, "n") == 0) told_so++;
-  ASSERT_EQ(told_so, 1);
+    if (reported[i].status == UV_ENOENT && strcmp(reported[i].name, "n") == 0) reported_so++;
+  ASSERT_EQ(reported_so, 1);
   leave();
 }
 
@@ -393,7 +393,7 @@ TEST_IMPL(a_callback_may_stop_and_close) {
   iterate();
   ASSERT_EQ(count, 3);
   ASSERT_EQ(watch_count(), 0);
-  forget();
+  clear();
   ASSERT_OK(uv_fs_event_start(&root, close_at_second, "w", UV_FS_EVENT_RECURSIVE));
   ASSERT_OK(rename("w/n", "out/n"));
   ASSERT_OK(rename("out/n", "w/n"));
@@ -413,8 +413,8 @@ static void limit_watches(int limit) {
   close(fd);
 }
 
-TEST_IMPL(the_limit_of_watches_is_told_and_the_rest_goes_on) {
-  int told_so = 0;
+TEST_IMPL(the_limit_of_watches_is_reported_and_the_rest_goes_on) {
+  int reported_so = 0;
   int i;
   enter_tmpdir();
   for (i = 0; i < 20; i++) {
@@ -427,22 +427,22 @@ TEST_IMPL(the_limit_of_watches_is_told_and_the_rest_goes_on) {
   ASSERT_EQ(count, 0);
   iterate();
   for (i = 0; i < count; i++) {
-    ASSERT_EQ(told[i].status, UV_ENOSPC);
-    ASSERT_EQ(told[i].events, 0);
-    ASSERT_NOT_NULL(told[i].name);
-    told_so++;
+    ASSERT_EQ(reported[i].status, UV_ENOSPC);
+    ASSERT_EQ(reported[i].events, 0);
+    ASSERT_NOT_NULL(reported[i].name);
+    reported_so++;
   }
-  ASSERT_EQ(told_so, 1);
+  ASSERT_EQ(reported_so, 1);
   ASSERT_EQ(watch_count(), 10);
-  forget();
+  clear();
   ASSERT_OK(mkdir("w/new", 0755));
   iterate();
   ASSERT_EQ(count, 2);
-  ASSERT_STR_EQ(told[0].name, "new");
-  ASSERT_OK(told[0].status);
-  ASSERT_STR_EQ(told[1].name, "new");
-  ASSERT_EQ(told[1].status, UV_ENOSPC);
-  forget();
+  ASSERT_STR_EQ(reported[0].name, "new");
+  ASSERT_OK(reported[0].status);
+  ASSERT_STR_EQ(reported[1].name, "new");
+  ASSERT_EQ(reported[1].status, UV_ENOSPC);
+  clear();
   touch("w/file");
   expect("file", NULL);
   ASSERT_OK(uv_fs_event_init(uv_default_loop(), &other));
@@ -450,7 +450,7 @@ TEST_IMPL(the_limit_of_watches_is_told_and_the_rest_goes_on) {
   leave();
 }
 
-static void watch_as_nobody(void) {
+static void watch_as_another_user(void) {
   uv_loop_t loop;
   int i;
   if (geteuid() == 0) {
@@ -475,7 +475,7 @@ TEST_IMPL(directories_that_may_not_be_read_are_left_out) {
   ASSERT_OK(chmod(".", 0755));
   pid = fork();
   if (pid == 0) {
-    watch_as_nobody();
+    watch_as_another_user();
     _exit(0);
   }
   ASSERT_EQ(waitpid(pid, &status, 0), pid);
@@ -495,7 +495,7 @@ static int queue_limit(void) {
   return atoi(line);
 }
 
-TEST_IMPL_LIMIT(after_an_overflow_the_tree_is_looked_at_anew, 120) {
+TEST_IMPL_LIMIT(after_an_overflow_the_tree_is_scanned_again, 120) {
   int limit;
   int fd;
   int i;
@@ -518,12 +518,12 @@ TEST_IMPL_LIMIT(after_an_overflow_the_tree_is_looked_at_anew, 120) {
   ASSERT_OK(rmdir("w/late/r"));
   for (i = 0; i < 20; i++) iterate();
   for (i = 0; i < count; i++)
-    if (told[i].name == NULL) {
-      ASSERT_EQ(told[i].events, UV_CHANGE);
+    if (reported[i].name == NULL) {
+      ASSERT_EQ(reported[i].events, UV_CHANGE);
       overflows++;
     }
   ASSERT_EQ(overflows, 1);
-  forget();
+  clear();
   ASSERT_EQ(watch_count(), 6);
   touch("w/late/x");
   touch("w/moved/b/x");
@@ -584,8 +584,8 @@ static void storm(void) {
   touch("w/done");
 }
 
-/* Every file was told of, by the name that it had when it was found. */
-static void check_told(const char* file) {
+/* Every file was reported, by the name that it had when it was found. */
+static void check_reported(const char* file) {
   char before[64];
   char after[64];
   int i;
@@ -594,7 +594,7 @@ static void check_told(const char* file) {
     if (i % 3 == 0) snprintf(after, sizeof(after), "%d/s/%s", i, file);
     if (i % 3 == 1) snprintf(after, sizeof(after), "%d/in/s/%s", i - 1, file);
     if (i % 3 == 2) snprintf(after, sizeof(after), "new%d/s/%s", i, file);
-    if (!was_told(before) && !was_told(after)) FAIL("not told: %s", after);
+    if (!was_reported(before) && !was_reported(after)) FAIL("not reported: %s", after);
   }
 }
 
@@ -612,11 +612,11 @@ TEST_IMPL_LIMIT(nothing_is_missed_in_a_storm, 120) {
   ASSERT_EQ(waitpid(pid, &status, 0), pid);
   ASSERT_EQ(status, 0);
   iterate();
-  check_told("early");
-  check_told("t/late");
+  check_reported("early");
+  check_reported("t/late");
   /* And everything is watched now, under its name. */
   ASSERT_EQ(watch_count(), 3 + 3 * folders);
-  forget();
+  clear();
   touch("w/0/s/t/after");
   touch("w/0/in/s/t/after");
   touch("w/new2/s/t/after");

@@ -56,7 +56,7 @@ TEST_FS(offsets_leave_the_position_alone) {
   ASSERT_OK(FS(close, fd));
 }
 
-TEST_FS(the_request_tells_path_and_type) {
+TEST_FS(the_request_has_path_and_type) {
   const char* path = test_path("file");
 
   ASSERT_EQ(FS_KEEP(open, path, UV_FS_O_RDONLY, 0), UV_ENOENT);

@@ -1,5 +1,5 @@
-/* Inline file operations: what they are done for, and their results, which are those of the
- * synchronous calls. https://docs.libuv.org/en/v1.x/fs.html */
+/* Inline file operations: the operations that are done inline, and their results, which are those
+ * of the synchronous calls. https://docs.libuv.org/en/v1.x/fs.html */
 #include "inline.h"
 
 #include <sys/sysmacros.h>
@@ -18,10 +18,10 @@ static void end(void) {
   end_inline();
 }
 
-/* How an operation is to be done: by the first look of the loop, or in any way. */
-static enum { told_at_once, told_by_anybody } way;
+/* How an operation is to be done: reported by the loop's first poll, or in any way. */
+static enum { reported_at_once, reported_by_either } way;
 
-static int64_t told_somehow(int started) {
+static int64_t reported_somehow(int started) {
   int before = inline_calls;
   ASSERT_OK(started);
   ASSERT_EQ(inline_calls, before);
@@ -30,7 +30,8 @@ static int64_t told_somehow(int started) {
 }
 
 #define ASK(name, ...)                                                                             \
-  (way == told_at_once ? INLINE_KEEP(name, __VA_ARGS__) : told_somehow(START(name, __VA_ARGS__)))
+  (way == reported_at_once ? INLINE_KEEP(name, __VA_ARGS__)                                        \
+                           : reported_somehow(START(name, __VA_ARGS__)))
 
 static void compare_status(const uv_fs_t* expected, const char* path) {
   ASSERT_EQ(inline_req.result, expected->result);
@@ -45,7 +46,7 @@ static void compare_status(const uv_fs_t* expected, const char* path) {
     FAIL("the status of %s differs", path);
 }
 
-static void same_stat(const char* path) {
+static void equal_stat(const char* path) {
   uv_fs_t expected;
   uv_fs_stat(NULL, &expected, path, NULL);
   ASK(stat, path);
@@ -54,7 +55,7 @@ static void same_stat(const char* path) {
   uv_fs_req_cleanup(&expected);
 }
 
-static void same_lstat(const char* path) {
+static void equal_lstat(const char* path) {
   uv_fs_t expected;
   uv_fs_lstat(NULL, &expected, path, NULL);
   ASK(lstat, path);
@@ -63,7 +64,7 @@ static void same_lstat(const char* path) {
   uv_fs_req_cleanup(&expected);
 }
 
-static void same_access(const char* path, int mode) {
+static void equal_access(const char* path, int mode) {
   uv_fs_t expected;
   int64_t found;
   uv_fs_access(NULL, &expected, path, mode, NULL);
@@ -74,7 +75,7 @@ static void same_access(const char* path, int mode) {
   uv_fs_req_cleanup(&expected);
 }
 
-static void same_readlink(const char* path) {
+static void equal_readlink(const char* path) {
   uv_fs_t expected;
   uv_fs_readlink(NULL, &expected, path, NULL);
   ASSERT_EQ(ASK(readlink, path), expected.result);
@@ -85,12 +86,12 @@ static void same_readlink(const char* path) {
   uv_fs_req_cleanup(&expected);
 }
 
-static void same_answers(const char* path) {
-  same_stat(path);
-  same_lstat(path);
-  same_access(path, F_OK);
-  same_access(path, R_OK);
-  same_readlink(path);
+static void equal_results(const char* path) {
+  equal_stat(path);
+  equal_lstat(path);
+  equal_access(path, F_OK);
+  equal_access(path, R_OK);
+  equal_readlink(path);
 }
 
 /* --- Questions by path --------------------------------------------------------------------- */
@@ -98,14 +99,14 @@ static void same_answers(const char* path) {
 TEST_IMPL_SERIAL(questions_about_files_and_folders) {
   set_up();
   block_pool();
-  way = told_at_once;
-  same_answers("file");
-  same_answers("empty");
-  same_answers("folder");
-  same_answers("folder/");
-  same_answers("folder/../folder/./inner");
-  same_answers(".");
-  same_answers(test_path("file"));
+  way = reported_at_once;
+  equal_results("file");
+  equal_results("empty");
+  equal_results("folder");
+  equal_results("folder/");
+  equal_results("folder/../folder/./inner");
+  equal_results(".");
+  equal_results(test_path("file"));
   ASSERT_EQ(inline_req.fs_type, UV_FS_READLINK);
   end();
 }
@@ -119,14 +120,14 @@ TEST_IMPL_SERIAL(questions_about_links) {
   make_link("nothing", "dangling");
   make_link("dangling", "to-dangling");
   block_pool();
-  way = told_at_once;
-  same_answers("link");
-  same_answers("chain3");
-  same_answers("to-folder");
-  same_answers("to-folder/");
-  same_answers("to-folder/inner");
-  same_answers("dangling");
-  same_answers("to-dangling");
+  way = reported_at_once;
+  equal_results("link");
+  equal_results("chain3");
+  equal_results("to-folder");
+  equal_results("to-folder/");
+  equal_results("to-folder/inner");
+  equal_results("dangling");
+  equal_results("to-dangling");
   end();
 }
 
@@ -138,7 +139,7 @@ TEST_IMPL_SERIAL(long_texts_of_links) {
   size_t i;
   set_up();
   block_pool();
-  way = told_at_once;
+  way = reported_at_once;
   for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
     int length = lengths[i];
     int k;
@@ -148,8 +149,8 @@ TEST_IMPL_SERIAL(long_texts_of_links) {
     if (length == 4095 && symlink(text, name) != 0) continue;
     unlink(name);
     make_link(text, name);
-    same_readlink(name);
-    same_lstat(name);
+    equal_readlink(name);
+    equal_lstat(name);
   }
   end();
 }
@@ -158,19 +159,19 @@ TEST_IMPL_SERIAL(questions_about_what_is_no_file) {
   set_up();
   ASSERT_OK(mkfifo("fifo", 0600));
   block_pool();
-  way = told_at_once;
-  same_answers("fifo");
-  if (mknod("device", S_IFCHR | 0600, makedev(1, 3)) == 0) same_answers("device");
+  way = reported_at_once;
+  equal_results("fifo");
+  if (mknod("device", S_IFCHR | 0600, makedev(1, 3)) == 0) equal_results("device");
   let_go();
   /* Other file systems, some of them not of a known kind. */
-  way = told_by_anybody;
-  same_answers("/dev/null");
-  same_answers("/dev/stdin");
-  same_access("/proc/self/exe", X_OK);
-  same_readlink("/proc/self/exe");
-  same_readlink("/proc/self/cwd");
-  same_readlink("/proc/self/fd/0");
-  same_lstat("/proc/version");
+  way = reported_by_either;
+  equal_results("/dev/null");
+  equal_results("/dev/stdin");
+  equal_access("/proc/self/exe", X_OK);
+  equal_readlink("/proc/self/exe");
+  equal_readlink("/proc/self/cwd");
+  equal_readlink("/proc/self/fd/0");
+  equal_lstat("/proc/version");
   end();
 }
 
@@ -182,25 +183,25 @@ TEST_IMPL_SERIAL(errors_of_paths) {
   memset(long_name, 'n', sizeof(long_name) - 1);
   make_link("self", "self");
   block_pool();
-  way = told_at_once;
+  way = reported_at_once;
   uv_fs_t req;
   ASSERT_EQ(uv_fs_stat(NULL, &req, "nothing", NULL), UV_ENOENT);
-  same_answers("nothing");
+  equal_results("nothing");
   ASSERT_EQ(uv_fs_stat(NULL, &req, "nothing/at/all", NULL), UV_ENOENT);
-  same_answers("nothing/at/all");
+  equal_results("nothing/at/all");
   let_go();
   /* Whether the kernel gives the other errors without a lookup that might wait, is up to it. */
-  way = told_by_anybody;
+  way = reported_by_either;
   ASSERT_EQ(uv_fs_stat(NULL, &req, "file/inner", NULL), UV_ENOTDIR);
-  same_answers("file/inner");
-  same_answers("file/");
+  equal_results("file/inner");
+  equal_results("file/");
   ASSERT_EQ(uv_fs_stat(NULL, &req, "self", NULL), UV_ELOOP);
-  same_answers("self");
-  same_answers("self/inner");
+  equal_results("self");
+  equal_results("self/inner");
   ASSERT_EQ(uv_fs_stat(NULL, &req, long_name, NULL), UV_ENAMETOOLONG);
-  same_answers(long_name);
-  same_answers(too_long);
-  same_answers("");
+  equal_results(long_name);
+  equal_results(too_long);
+  equal_results("");
   end();
 }
 
@@ -211,19 +212,19 @@ TEST_IMPL_SERIAL(modes_of_access) {
   write_file("program", "", 0);
   ASSERT_OK(chmod("program", 0755));
   block_pool();
-  way = told_at_once;
+  way = reported_at_once;
   for (mode = 0; mode < 8; mode++) {
-    same_access("file", mode);
-    same_access("program", mode);
-    same_access("folder", mode);
-    same_access("nothing", mode);
+    equal_access("file", mode);
+    equal_access("program", mode);
+    equal_access("folder", mode);
+    equal_access("nothing", mode);
   }
   let_go();
-  /* What is no mode is told before what the path is. */
-  way = told_by_anybody;
-  same_access("file", 8);
-  same_access("nothing", 8);
-  same_access("nothing", -1);
+  /* That a mode is wrong is reported before anything about the path. */
+  way = reported_by_either;
+  equal_access("file", 8);
+  equal_access("nothing", 8);
+  equal_access("nothing", -1);
   end();
 }
 
@@ -246,20 +247,20 @@ static void set_up_forbidden(void) {
 
 static void ask_forbidden(void) {
   block_pool();
-  way = told_at_once;
-  same_answers("closed");
-  same_answers("secret");
+  way = reported_at_once;
+  equal_results("closed");
+  equal_results("secret");
   ASSERT_EQ(INLINE(access, "secret", R_OK), UV_EACCES);
   let_go();
-  way = told_by_anybody;
-  same_answers("closed/file");
-  same_answers("closed/nothing");
-  same_access("closed/file", W_OK);
-  ASSERT_EQ(told_somehow(START(stat, "closed/file")), UV_EACCES);
+  way = reported_by_either;
+  equal_results("closed/file");
+  equal_results("closed/nothing");
+  equal_access("closed/file", W_OK);
+  ASSERT_EQ(reported_somehow(START(stat, "closed/file")), UV_EACCES);
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_EQ(told_somehow(START(open, "secret", O_RDONLY, 0)), UV_EACCES);
+  ASSERT_EQ(reported_somehow(START(open, "secret", O_RDONLY, 0)), UV_EACCES);
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_EQ(told_somehow(START(open, "closed/file", O_RDONLY, 0)), UV_EACCES);
+  ASSERT_EQ(reported_somehow(START(open, "closed/file", O_RDONLY, 0)), UV_EACCES);
   uv_fs_req_cleanup(&inline_req);
 }
 
@@ -283,13 +284,13 @@ TEST_IMPL_SERIAL(what_an_ordinary_user_may_not) {
 static void ask_as_two_users(void) {
   block_pool();
   let_go();
-  way = told_by_anybody;
-  same_answers("closed/file");
-  same_access("closed", X_OK);
-  same_access("closed/file", F_OK);
-  same_access("closed/nothing", F_OK);
-  same_access("secret", R_OK);
-  same_access("file", R_OK);
+  way = reported_by_either;
+  equal_results("closed/file");
+  equal_access("closed", X_OK);
+  equal_access("closed/file", F_OK);
+  equal_access("closed/nothing", F_OK);
+  equal_access("secret", R_OK);
+  equal_access("file", R_OK);
 }
 
 TEST_IMPL_SERIAL(access_is_for_the_real_user) {
@@ -343,18 +344,18 @@ TEST_IMPL_SERIAL(the_status_of_other_descriptors_is_right) {
   fds[1] = pair[1];
   fds[2] = socket(AF_UNIX, SOCK_STREAM, 0);
   fds[3] = open("/proc/version", O_RDONLY);
-  way = told_by_anybody;
+  way = reported_by_either;
   for (i = 0; i < 8; i++) {
     ASSERT_OK(uv_fs_fstat(NULL, &expected, fds[i % 4], NULL));
-    ASSERT_OK(told_somehow(START(fstat, fds[i % 4])));
+    ASSERT_OK(reported_somehow(START(fstat, fds[i % 4])));
     ASSERT_EQ(expected.statbuf.st_mode, inline_req.statbuf.st_mode);
     ASSERT_EQ(expected.statbuf.st_ino, inline_req.statbuf.st_ino);
     uv_fs_req_cleanup(&inline_req);
   }
   for (i = 0; i < 4; i++) close(fds[i]);
-  ASSERT_EQ(told_somehow(START(fstat, 9999)), UV_EBADF);
-  ASSERT_EQ(told_somehow(START(fstat, -1)), UV_EBADF);
-  ASSERT_EQ(told_somehow(START(fstat, AT_FDCWD)), UV_EBADF);
+  ASSERT_EQ(reported_somehow(START(fstat, 9999)), UV_EBADF);
+  ASSERT_EQ(reported_somehow(START(fstat, -1)), UV_EBADF);
+  ASSERT_EQ(reported_somehow(START(fstat, AT_FDCWD)), UV_EBADF);
   end();
 }
 
@@ -380,7 +381,7 @@ TEST_IMPL_SERIAL(opening_for_reading) {
   check_opened((int) INLINE(open, "link", O_RDONLY | O_CLOEXEC, 0), O_RDONLY);
   check_opened((int) INLINE(open, test_path("file"), O_RDONLY | O_NOCTTY, 0), O_RDONLY);
   check_opened((int) INLINE(open, "file", O_RDONLY | O_NOFOLLOW, 0), O_RDONLY | O_NOFOLLOW);
-  /* What is not there is in memory, too, once it was looked for. */
+  /* What is not there is in memory, too, once it was queried. */
   ASSERT(!fs_exists("nothing"));
   ASSERT_EQ(INLINE(open, "nothing", O_RDONLY, 0), UV_ENOENT);
   ASSERT_EQ(fd_count(), before);

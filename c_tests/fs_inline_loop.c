@@ -1,5 +1,5 @@
-/* Inline file operations and the loop: when they are told, what they leave to others, and taking
- * them back. https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel */
+/* Inline file operations and the loop: when they are reported, what they leave to others, and
+ * cancelling them. https://docs.libuv.org/en/v1.x/request.html#c.uv_cancel */
 #include "inline.h"
 
 #include <poll.h>
@@ -41,14 +41,14 @@ static void on_timer(uv_timer_t* handle) {
   note("timer");
 }
 
-static void note_stat(uv_fs_t* told) {
-  ASSERT_OK(told->result);
+static void note_stat(uv_fs_t* done) {
+  ASSERT_OK(done->result);
   note("stat");
-  uv_fs_req_cleanup(told);
+  uv_fs_req_cleanup(done);
   inline_calls++;
 }
 
-TEST_IMPL_SERIAL(told_when_the_loop_polls) {
+TEST_IMPL_SERIAL(delivered_when_the_loop_polls) {
   uv_loop_t* loop = uv_default_loop();
   set_up();
   uv_prepare_init(loop, &prepare);
@@ -69,14 +69,14 @@ TEST_IMPL_SERIAL(told_when_the_loop_polls) {
 static uv_fs_t requests[64];
 static uv_fs_t* again;
 
-static void start_again(uv_fs_t* told) {
-  ASSERT_OK(told->result);
-  uv_fs_req_cleanup(told);
-  note("%d", (int) (told - requests));
-  /* The request that is told is free again. */
+static void start_again(uv_fs_t* done) {
+  ASSERT_OK(done->result);
+  uv_fs_req_cleanup(done);
+  note("%d", (int) (done - requests));
+  /* The request that is reported is free again. */
   if (again == NULL) {
-    again = told;
-    ASSERT_OK(uv_fs_stat(told->loop, told, file(), start_again));
+    again = done;
+    ASSERT_OK(uv_fs_stat(done->loop, done, file(), start_again));
     ASSERT_NOTES("0");
   }
 }
@@ -94,11 +94,11 @@ TEST_IMPL_SERIAL(a_request_may_be_used_again_in_its_callback) {
   end_inline();
 }
 
-static void free_request(uv_fs_t* told) {
-  ASSERT_OK(told->result);
-  uv_fs_req_cleanup(told);
-  memset(told, 0xee, sizeof(*told));
-  free(told);
+static void free_request(uv_fs_t* done) {
+  ASSERT_OK(done->result);
+  uv_fs_req_cleanup(done);
+  memset(done, 0xee, sizeof(*done));
+  free(done);
   inline_calls++;
 }
 
@@ -116,7 +116,7 @@ TEST_IMPL_SERIAL(a_request_may_be_freed_in_its_callback) {
   end_inline();
 }
 
-TEST_IMPL_SERIAL(the_loop_lives_until_it_is_told) {
+TEST_IMPL_SERIAL(the_loop_lives_until_it_is_reported) {
   uv_loop_t loop;
   set_up();
   ASSERT_OK(uv_loop_init(&loop));
@@ -136,10 +136,10 @@ TEST_IMPL_SERIAL(the_loop_lives_until_it_is_told) {
   end_inline();
 }
 
-static void stop_loop(uv_fs_t* told) {
+static void stop_loop(uv_fs_t* done) {
   note("stop");
-  uv_fs_req_cleanup(told);
-  uv_stop(told->loop);
+  uv_fs_req_cleanup(done);
+  uv_stop(done->loop);
 }
 
 TEST_IMPL_SERIAL(stopping_the_loop_keeps_the_others) {
@@ -163,10 +163,10 @@ static int is_readable(int fd) {
   return count;
 }
 
-static void start_another(uv_fs_t* told) {
+static void start_another(uv_fs_t* done) {
   note("first");
-  uv_fs_req_cleanup(told);
-  ASSERT_OK(uv_fs_stat(told->loop, told, file(), note_stat));
+  uv_fs_req_cleanup(done);
+  ASSERT_OK(uv_fs_stat(done->loop, done, file(), note_stat));
 }
 
 static void stop_idle(uv_idle_t* handle) {
@@ -201,10 +201,10 @@ TEST_IMPL_SERIAL(the_backend_descriptor_becomes_readable) {
 
 /* --- Many ---------------------------------------------------------------------------------- */
 
-static void count_done(uv_fs_t* told) {
-  ASSERT_OK(told->result);
-  ASSERT_EQ(told->statbuf.st_size, 12);
-  uv_fs_req_cleanup(told);
+static void count_done(uv_fs_t* done) {
+  ASSERT_OK(done->result);
+  ASSERT_EQ(done->statbuf.st_size, 12);
+  uv_fs_req_cleanup(done);
   inline_calls++;
 }
 
@@ -226,7 +226,7 @@ TEST_IMPL_SERIAL(many_at_once) {
   end_inline();
 }
 
-/* Operations that follow one another for as long as the others have not had their turns. */
+/* Operations one after the other, for as long as the others have not had their turns. */
 enum { turns = 20 };
 static atomic_int chain_ends;
 static int timers, asyncs, signals, polls, chained;
@@ -235,12 +235,12 @@ static uv_signal_t signal_handle;
 static uv_poll_t poll_handle;
 static int pair[2];
 
-static void next_of_chain(uv_fs_t* told) {
-  ASSERT_OK(told->result);
-  uv_fs_req_cleanup(told);
+static void next_of_chain(uv_fs_t* done) {
+  ASSERT_OK(done->result);
+  uv_fs_req_cleanup(done);
   chained++;
   if (timers >= turns && asyncs >= turns && signals >= turns && polls >= turns) chain_ends = 1;
-  else ASSERT_OK(uv_fs_stat(told->loop, told, file(), next_of_chain));
+  else ASSERT_OK(uv_fs_stat(done->loop, done, file(), next_of_chain));
 }
 
 static void count_timer(uv_timer_t* handle) {
@@ -276,7 +276,7 @@ static void* disturb(void* arg) {
 
 static void start_the_others(uv_loop_t* loop) {
   set_up();
-  /* Of so many operations a few are for the pool all the same. */
+  /* Among many operations, a few go to the pool nevertheless. */
   let_go();
   ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
   ASSERT_OK(uv_timer_init(loop, &timer));
@@ -296,7 +296,7 @@ static void end_the_others(uv_loop_t* loop) {
   end_inline();
 }
 
-TEST_IMPL_SERIAL(a_chain_starves_nobody) {
+TEST_IMPL_SERIAL(a_chain_starves_nothing) {
   uv_loop_t* loop = uv_default_loop();
   pthread_t thread;
   start_the_others(loop);
@@ -308,12 +308,12 @@ TEST_IMPL_SERIAL(a_chain_starves_nobody) {
   end_the_others(loop);
 }
 
-/* The same in one run that nothing interrupts. */
+/* A chain in one `uv_run` that nothing interrupts. */
 static void end_run(uv_check_t* handle) {
   if (chain_ends) uv_stop(handle->loop);
 }
 
-TEST_IMPL_SERIAL(a_chain_in_one_run_starves_nobody) {
+TEST_IMPL_SERIAL(a_chain_in_one_run_starves_nothing) {
   uv_loop_t* loop = uv_default_loop();
   pthread_t thread;
   start_the_others(loop);
@@ -330,13 +330,13 @@ TEST_IMPL_SERIAL(a_chain_in_one_run_starves_nobody) {
 enum { loops = 4, rounds = 1000 };
 
 
-static const char* shared_path;
+static const char* common_path;
 
-static void next_shared(uv_fs_t* told) {
-  int* left = told->data;
-  ASSERT_OK(told->result);
-  uv_fs_req_cleanup(told);
-  if (--*left > 0) ASSERT_OK(uv_fs_stat(told->loop, told, shared_path, next_shared));
+static void next_of_round(uv_fs_t* done) {
+  int* left = done->data;
+  ASSERT_OK(done->result);
+  uv_fs_req_cleanup(done);
+  if (--*left > 0) ASSERT_OK(uv_fs_stat(done->loop, done, common_path, next_of_round));
 }
 
 static void* run_rounds(void* arg) {
@@ -347,7 +347,7 @@ static void* run_rounds(void* arg) {
   ASSERT_OK(uv_loop_init(&loop));
   for (i = 0; i < 3; i++) {
     mine[i].data = &left[i];
-    ASSERT_OK(uv_fs_stat(&loop, &mine[i], shared_path, next_shared));
+    ASSERT_OK(uv_fs_stat(&loop, &mine[i], common_path, next_of_round));
   }
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   for (i = 0; i < 3; i++) ASSERT_EQ(left[i], 0);
@@ -360,7 +360,7 @@ TEST_IMPL_SERIAL(loops_in_several_threads) {
   int i;
   need_inline();
   write_file(file(), "hello, world", 12);
-  shared_path = file();
+  common_path = file();
   for (i = 0; i < loops; i++) ASSERT_OK(pthread_create(&threads[i], NULL, run_rounds, NULL));
   for (i = 0; i < loops; i++) ASSERT_OK(pthread_join(threads[i], NULL));
   MAKE_SURE_NOTHING_LEAKED();
@@ -368,14 +368,14 @@ TEST_IMPL_SERIAL(loops_in_several_threads) {
 
 /* --- Taking back --------------------------------------------------------------------------- */
 
-static void on_cancelled(uv_fs_t* told) {
-  ASSERT_EQ(told->result, UV_ECANCELED);
-  ASSERT_NULL(told->ptr);
-  uv_fs_req_cleanup(told);
+static void on_cancelled(uv_fs_t* done) {
+  ASSERT_EQ(done->result, UV_ECANCELED);
+  ASSERT_NULL(done->ptr);
+  uv_fs_req_cleanup(done);
   inline_calls++;
 }
 
-/* Cancels what was done inline and is still to be told. */
+/* Cancels what was done inline and is still to be reported. */
 static void take_back(int started) {
   int before = inline_calls;
   ASSERT_OK(started);
@@ -421,10 +421,10 @@ TEST_IMPL_SERIAL(what_was_done_can_be_taken_back) {
 
 static uv_fs_t second;
 
-static void cancel_second(uv_fs_t* told) {
-  ASSERT_OK(told->result);
-  uv_fs_req_cleanup(told);
-  /* Both are about to be told. */
+static void cancel_second(uv_fs_t* done) {
+  ASSERT_OK(done->result);
+  uv_fs_req_cleanup(done);
+  /* Both are about to be reported. */
   note("%d", uv_cancel((uv_req_t*) &second));
 }
 
@@ -441,16 +441,16 @@ TEST_IMPL_SERIAL(another_callback_may_take_it_back) {
   end_inline();
 }
 
-static void cancel_itself(uv_fs_t* told) {
-  ASSERT_OK(told->result);
-  ASSERT_EQ(uv_cancel((uv_req_t*) told), UV_EBUSY);
-  ASSERT_EQ(told->statbuf.st_size, 12);
-  ASSERT_PTR_EQ(told->ptr, &told->statbuf);
-  uv_fs_req_cleanup(told);
+static void cancel_itself(uv_fs_t* done) {
+  ASSERT_OK(done->result);
+  ASSERT_EQ(uv_cancel((uv_req_t*) done), UV_EBUSY);
+  ASSERT_EQ(done->statbuf.st_size, 12);
+  ASSERT_PTR_EQ(done->ptr, &done->statbuf);
+  uv_fs_req_cleanup(done);
   inline_calls++;
 }
 
-TEST_IMPL_SERIAL(what_was_told_cannot_be_taken_back) {
+TEST_IMPL_SERIAL(what_was_reported_cannot_be_taken_back) {
   int before;
   set_up();
   before = inline_calls;
@@ -514,7 +514,7 @@ TEST_IMPL_SERIAL(memory_is_released) {
   end_inline();
 }
 
-/* Without memory for the text of the link, the pool is asked, which tells. */
+/* Without memory for the text of the link, the pool is asked, which reports that. */
 TEST_IMPL_SERIAL(no_memory_for_the_text_of_a_link) {
   ASSERT_OK(uv_replace_allocator(count_malloc, count_realloc, count_calloc, count_free));
   set_up();

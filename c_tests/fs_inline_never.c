@@ -1,5 +1,5 @@
 /* What is never done in the loop's own thread: what could make the loop wait, end the process, or
- * pass what waits. https://docs.libuv.org/en/v1.x/design.html#file-i-o */
+* overtake what waits. https://docs.libuv.org/en/v1.x/design.html#file-i-o */
 #include "inline.h"
 
 #include "refuse.h"
@@ -29,7 +29,7 @@ static const char* file(void) {
   return test_path("file");
 }
 
-static int64_t told_somehow(int started) {
+static int64_t reported_somehow(int started) {
   int before = inline_calls;
   ASSERT_OK(started);
   ASSERT_EQ(inline_calls, before);
@@ -62,7 +62,7 @@ TEST_IMPL_SERIAL(opening_a_fifo) {
   ASSERT_GE(reader, 0);
   uv_fs_req_cleanup(&inline_req);
   ASSERT_EQ(fcntl(reader, F_GETFL) & O_NONBLOCK, 0);
-  /* Reading from it, too. */
+  /* Reading from a FIFO is not done inline either. */
   {
     char memory[10];
     uv_buf_t buf = uv_buf_init(memory, sizeof(memory));
@@ -91,7 +91,7 @@ TEST_IMPL_SERIAL(what_becomes_a_fifo) {
   run_until(uv_default_loop(), &inline_calls, 2);
   close((int) inline_req.result);
   uv_fs_req_cleanup(&inline_req);
-  /* While there is a writer, opening does not wait, whoever does it. */
+  /* While there is a writer, opening does not wait, in whatever thread. */
   for (i = 0; i < rounds; i++) {
     struct stat s;
     ASSERT_OK(rename(test_path(i % 2 == 0 ? "fifo" : "other"), test_path("file")));
@@ -99,7 +99,7 @@ TEST_IMPL_SERIAL(what_becomes_a_fifo) {
     else ASSERT_OK(mkfifo(test_path("fifo"), 0600));
     if (i % 2 == 0) continue;
     ASSERT_OK(stat(file(), &s));
-    ASSERT_GE(told_somehow(START(open, file(), O_RDONLY, 0)), 0);
+    ASSERT_GE(reported_somehow(START(open, file(), O_RDONLY, 0)), 0);
     ASSERT_EQ(fcntl((int) inline_req.result, F_GETFL) & O_NONBLOCK, 0);
     close((int) inline_req.result);
     uv_fs_req_cleanup(&inline_req);
@@ -117,7 +117,7 @@ HELPER_IMPL(lease_holder) {
   sigaddset(&set, SIGUSR1);
   sigprocmask(SIG_BLOCK, &set, NULL);
   helper_ready(fd >= 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0 ? 0 : errno);
-  /* Somebody wants the file; he gets it when the test says so. */
+  /* Another process wants the file; it gets it when the test says so. */
   do sigwait(&set, &signum);
   while (signum != SIGUSR1);
   fcntl(fd, F_SETLEASE, F_UNLCK);
@@ -133,7 +133,7 @@ TEST_IMPL_SERIAL(a_lease_of_another_process) {
   holder = start_helper("lease_holder", &refused);
   if (refused != 0) SKIP("no lease: %s", strerror(refused));
   start_ticking();
-  ASSERT_OK(told_somehow(START(stat, file())));
+  ASSERT_OK(reported_somehow(START(stat, file())));
   uv_fs_req_cleanup(&inline_req);
   check_waiting(START(open, file(), O_RDONLY, 0));
   ASSERT_OK(kill(holder, SIGUSR1));
@@ -249,20 +249,20 @@ static void use_everything(void) {
   char memory[20];
   uv_buf_t buf = uv_buf_init(memory, sizeof(memory));
   int fd;
-  ASSERT_OK(told_somehow(START(stat, file())));
+  ASSERT_OK(reported_somehow(START(stat, file())));
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_OK(told_somehow(START(lstat, file())));
+  ASSERT_OK(reported_somehow(START(lstat, file())));
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_OK(told_somehow(START(access, file(), R_OK)));
+  ASSERT_OK(reported_somehow(START(access, file(), R_OK)));
   uv_fs_req_cleanup(&inline_req);
-  fd = (int) told_somehow(START(open, file(), O_RDONLY, 0));
+  fd = (int) reported_somehow(START(open, file(), O_RDONLY, 0));
   ASSERT_GE(fd, 0);
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_OK(told_somehow(START(fstat, fd)));
+  ASSERT_OK(reported_somehow(START(fstat, fd)));
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_EQ(told_somehow(START(read, fd, &buf, 1, -1)), 12);
+  ASSERT_EQ(reported_somehow(START(read, fd, &buf, 1, -1)), 12);
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_EQ(told_somehow(START(readlink, file())), UV_EINVAL);
+  ASSERT_EQ(reported_somehow(START(readlink, file())), UV_EINVAL);
   uv_fs_req_cleanup(&inline_req);
   close(fd);
 }
@@ -355,14 +355,14 @@ TEST_IMPL_SERIAL(a_filter_within_a_callback) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-static const char* shared_path;
+static const char* common_path;
 
 static void close_own_loop(uv_fs_t* req) {
   ASSERT_OK(req->result);
   uv_fs_req_cleanup(req);
 }
 
-/* With a loop and a filter of its own. */
+/* A thread with a loop and a filter of its own. */
 static void* in_a_sandbox(void* arg) {
   uv_loop_t loop;
   uv_fs_t req;
@@ -370,7 +370,7 @@ static void* in_a_sandbox(void* arg) {
   ASSERT_OK(uv_loop_init(&loop));
   forbid_inline_calls();
   for (i = 0; i < 3; i++) {
-    ASSERT_OK(uv_fs_stat(&loop, &req, shared_path, close_own_loop));
+    ASSERT_OK(uv_fs_stat(&loop, &req, common_path, close_own_loop));
     ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   }
   ASSERT_OK(uv_loop_close(&loop));
@@ -380,7 +380,7 @@ static void* in_a_sandbox(void* arg) {
 TEST_IMPL_SERIAL(a_filter_of_another_thread) {
   pthread_t thread;
   set_up_default();
-  shared_path = file();
+  common_path = file();
   use_everything();
   ASSERT_OK(pthread_create(&thread, NULL, in_a_sandbox, NULL));
   ASSERT_OK(pthread_join(thread, NULL));
@@ -498,7 +498,7 @@ TEST_IMPL_SERIAL(calls_that_are_refused) {
   static const unsigned calls[] = {SYS_openat2, SYS_name_to_handle_at, SYS_faccessat2, SYS_statx};
   static const unsigned errors[] = {ENOSYS, EPERM, EINVAL};
   size_t i, k;
-  NOT_WITH_THREAD_SANITIZER("cannot follow threads of a forked child");
+  NOT_WITH_THREAD_SANITIZER("cannot trace threads of a forked child");
   set_up();
   for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
     for (k = 0; k < sizeof(errors) / sizeof(errors[0]); k++) {
@@ -525,15 +525,15 @@ static void ask_about(const char* path) {
   int fd = open(path, O_RDONLY);
   int i;
   for (i = 0; i < 3; i++) {
-    ASSERT_OK(told_somehow(START(stat, path)));
+    ASSERT_OK(reported_somehow(START(stat, path)));
     uv_fs_req_cleanup(&inline_req);
-    ASSERT_OK(told_somehow(START(access, path, F_OK)));
+    ASSERT_OK(reported_somehow(START(access, path, F_OK)));
     uv_fs_req_cleanup(&inline_req);
-    ASSERT_EQ(told_somehow(START(readlink, path)), UV_EINVAL);
+    ASSERT_EQ(reported_somehow(START(readlink, path)), UV_EINVAL);
     uv_fs_req_cleanup(&inline_req);
-    ASSERT_OK(told_somehow(START(fstat, fd)));
+    ASSERT_OK(reported_somehow(START(fstat, fd)));
     uv_fs_req_cleanup(&inline_req);
-    ASSERT_GE(told_somehow(START(open, path, O_RDONLY, 0)), 0);
+    ASSERT_GE(reported_somehow(START(open, path, O_RDONLY, 0)), 0);
     close((int) inline_req.result);
     uv_fs_req_cleanup(&inline_req);
   }
@@ -559,7 +559,7 @@ TEST_IMPL_SERIAL(nothing_is_asked_the_first_time) {
   ASSERT_OK(uv_queue_work(uv_default_loop(), &req, job, after_job));
   run_until(uv_default_loop(), &jobs_ended, 1);
   forbid_questions();
-  ASSERT_OK(told_somehow(START(stat, file())));
+  ASSERT_OK(reported_somehow(START(stat, file())));
   uv_fs_req_cleanup(&inline_req);
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -572,7 +572,7 @@ static void check_child(pid_t pid) {
   ASSERT_EQ(status, 0);
 }
 
-/* ThreadSanitizer follows no thread that a forked child starts, if there were threads before. */
+/* ThreadSanitizer traces no thread that a forked child starts, if there were threads before. */
 static void need_threads_after_fork(void) {
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
@@ -606,8 +606,8 @@ TEST_IMPL_SERIAL(a_forked_child_goes_on) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* What was done and not told when the process forked is told in both. */
-TEST_IMPL_SERIAL(a_fork_before_it_is_told) {
+/* What was done and not reported when the process forked is reported in both. */
+TEST_IMPL_SERIAL(a_fork_before_it_is_reported) {
   uv_loop_t* loop = uv_default_loop();
   pid_t pid;
   set_up();
@@ -625,7 +625,7 @@ TEST_IMPL_SERIAL(a_fork_before_it_is_told) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* A child is about to give up rights, and has the parent's look at the surroundings no more. */
+/* A child is about to give up rights, and no longer relies on what the parent found out. */
 TEST_IMPL_SERIAL(a_child_that_enters_a_sandbox) {
   uv_loop_t* loop = uv_default_loop();
   pid_t pid;

@@ -1,5 +1,5 @@
 /* The order of operations: what an operation changes is seen by what is started after it, and
- * callbacks come in the order in which things happened, whoever did them.
+ * callbacks come in the order in which things happened, in whatever thread.
  * https://docs.libuv.org/en/v1.x/design.html#file-i-o */
 #include "inline.h"
 #include "refuse.h"
@@ -157,14 +157,14 @@ TEST_IMPL_SERIAL(a_change_that_was_cancelled_is_none) {
 static void ask_in_callback(uv_fs_t* req) {
   ASSERT_EQ(req->result, 1);
   uv_fs_req_cleanup(req);
-  /* Nobody but the pool's last thread is free, and it is occupied now. */
+  /* Only the pool's last thread is free, and it is occupied now. */
   ASSERT_OK(uv_queue_work(uv_default_loop(), &jobs[1], job, after_job));
   wait_for(&jobs_begun);
   ASSERT_OK(INLINE(stat, at("file")));
   changes_done++;
 }
 
-/* Done before its callback. */
+/* The change is done before its callback. */
 TEST_IMPL_SERIAL(a_change_that_is_done_is_under_way_no_more) {
   need_inline();
   write_file(at("file"), "hello, world", 12);
@@ -178,7 +178,7 @@ TEST_IMPL_SERIAL(a_change_that_is_done_is_under_way_no_more) {
   end();
 }
 
-/* Of another loop's as well. */
+/* A change by another loop is not overtaken either. */
 TEST_IMPL_SERIAL(what_another_loop_changes_is_not_overtaken) {
   uv_loop_t other;
   set_up();
@@ -199,7 +199,7 @@ TEST_IMPL_SERIAL(what_another_loop_changes_is_not_overtaken) {
 /* A child has no part in what its parent's pool is about to do. */
 TEST_IMPL_SERIAL(what_the_parent_changes_is_not_the_childs) {
   pid_t pid;
-  NOT_WITH_THREAD_SANITIZER("cannot follow threads of a forked child");
+  NOT_WITH_THREAD_SANITIZER("cannot trace threads of a forked child");
   set_up();
   changes_done = 0;
   ASSERT_OK(start_mkdir());
@@ -212,7 +212,7 @@ TEST_IMPL_SERIAL(what_the_parent_changes_is_not_the_childs) {
     ASSERT_OK(uv_cancel((uv_req_t*) &change));
     run_until(uv_default_loop(), &changes_done, 1);
     ASSERT_OK(INLINE(stat, at("file")));
-    /* Its own counts as ever. */
+    /* A change of its own counts as ever. */
     ASSERT_OK(start_mkdir());
     check_waiting();
     let_go();
@@ -270,28 +270,28 @@ static void do_nothing(uv_work_t* req) {
   (void) req;
 }
 
-static int is_called(uv_loop_t* loop, int timeout) {
+static int is_woken(uv_loop_t* loop, int timeout) {
   struct pollfd one = {uv_backend_fd(loop), POLLIN, 0};
   return poll(&one, 1, timeout);
 }
 
-/* Until nothing of earlier rounds calls the loop, which has looked at least once. */
+/* Until nothing of earlier rounds wakes the loop, which has polled at least once. */
 static void settle(uv_loop_t* loop) {
   uv_run(loop, UV_RUN_NOWAIT);
-  while (is_called(loop, 0) == 1) uv_run(loop, UV_RUN_NOWAIT);
+  while (is_woken(loop, 0) == 1) uv_run(loop, UV_RUN_NOWAIT);
 }
 
-/* Until a worker has given a job back, of which the loop is told when it polls. */
+/* Until a worker has finished a job, which the loop reports when it polls. */
 static void wait_for_the_pool(uv_loop_t* loop) {
-  ASSERT_EQ(is_called(loop, -1), 1);
+  ASSERT_EQ(is_woken(loop, -1), 1);
 }
 
 static void do_nothing_idle(uv_idle_t* idle) {
   (void) idle;
 }
 
-/* What a worker has done before is told before what is answered at once. */
-TEST_IMPL(what_happened_first_is_told_first) {
+/* What a worker has done before is reported before what is done inline. */
+TEST_IMPL(what_happened_first_is_reported_first) {
   enum { kinds = 4 };
   uv_loop_t* loop = uv_default_loop();
   uv_work_t work;
@@ -306,7 +306,7 @@ TEST_IMPL(what_happened_first_is_told_first) {
   fd = open(at("file"), O_RDWR);
   ASSERT_OK(uv_ip4_addr("127.0.0.1", 80, &loopback));
   learn_mount(loop, at("file"));
-  /* A loop without anything to do does not look at its own descriptor. */
+  /* A loop without anything to do does not poll. */
   ASSERT_OK(uv_idle_init(loop, &idle));
   ASSERT_OK(uv_idle_start(&idle, do_nothing_idle));
   for (i = 0; i < 2 * kinds; i++) {
@@ -364,8 +364,8 @@ static void cancel_first(uv_fs_t* req) {
   note("first");
 }
 
-/* What was cancelled before as well. */
-TEST_IMPL_SERIAL(what_was_cancelled_first_is_told_first) {
+/* A cancelled operation comes in that order as well. */
+TEST_IMPL_SERIAL(what_was_cancelled_first_is_reported_first) {
   uv_loop_t* loop = uv_default_loop();
   static char memory[4];
   uv_buf_t room = uv_buf_init(memory, sizeof(memory));

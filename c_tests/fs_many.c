@@ -1,5 +1,5 @@
-/* Many file operations at once, some of them inline and some on the pool: each is done and told once,
- * whatever the threads of the pool are at. https://docs.libuv.org/en/v1.x/fs.html */
+/* Many file operations at once, some of them inline and some on the pool: each is done and reported
+ * once, whatever the threads of the pool are at. https://docs.libuv.org/en/v1.x/fs.html */
 #include "inline.h"
 #include "refuse.h"
 
@@ -8,8 +8,8 @@
 enum { chains = 100, rounds = 50 };
 
 static uv_fs_t requests[chains];
-static int told[chains];
-static int all_told;
+static int reported[chains];
+static int all_reported;
 static uv_timer_t timer;
 
 static const char* file(void) {
@@ -28,10 +28,10 @@ static void ask_again(uv_fs_t* request) {
   if (request->fs_type == UV_FS_STAT) ASSERT_EQ(request->statbuf.st_size, 12);
   if (request->fs_type == UV_FS_READLINK) ASSERT_STR_EQ((const char*) request->ptr, "file");
   uv_fs_req_cleanup(request);
-  all_told++;
-  told[chain]++;
-  if (told[chain] == rounds) return;
-  switch ((told[chain] + chain) % 3) {
+  all_reported++;
+  reported[chain]++;
+  if (reported[chain] == rounds) return;
+  switch ((reported[chain] + chain) % 3) {
   case 0: ASSERT_OK(uv_fs_stat(request->loop, request, file(), ask_again)); break;
   case 1: ASSERT_OK(uv_fs_access(request->loop, request, file(), R_OK, ask_again)); break;
   case 2: ASSERT_OK(uv_fs_readlink(request->loop, request, test_path("link"), ask_again)); break;
@@ -51,50 +51,50 @@ static void run_in_callback(uv_timer_cb callback) {
   ASSERT_OK(uv_timer_start(&timer, callback, 1, 0));
 }
 
-TEST_IMPL_SERIAL(each_is_told_once) {
+TEST_IMPL_SERIAL(each_is_reported_once) {
   int i;
   set_up();
   run_in_callback(start_chains);
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  for (i = 0; i < chains; i++) ASSERT_EQ(told[i], rounds);
+  for (i = 0; i < chains; i++) ASSERT_EQ(reported[i], rounds);
   end_inline();
 }
 
-TEST_IMPL_SERIAL(a_thread_that_waits_holds_nothing_up) {
+TEST_IMPL_SERIAL(a_thread_that_waits_delays_nothing) {
   set_up();
   occupy(uv_default_loop(), 1);
   run_in_callback(start_chains);
-  /* The job ends when all have been told, and not before. */
-  run_until(uv_default_loop(), &all_told, chains * rounds);
+  /* The job ends when all have been reported, and not before. */
+  run_until(uv_default_loop(), &all_reported, chains * rounds);
   let_go();
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   end_inline();
 }
 
-TEST_IMPL_SERIAL(a_pool_that_waits_holds_nothing_up_that_is_in_memory) {
+TEST_IMPL_SERIAL(a_pool_that_waits_delays_nothing_that_is_in_memory) {
   need_inline();
   set_up();
   learn_mount(uv_default_loop(), test_tmpdir());
   occupy(uv_default_loop(), 2);
   run_in_callback(start_chains);
   /* As much as an iteration may do inline, at least; the kernel may have no answer to some. */
-  run_until(uv_default_loop(), &all_told, chains);
+  run_until(uv_default_loop(), &all_reported, chains);
   let_go();
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  ASSERT_EQ(all_told, chains * rounds);
+  ASSERT_EQ(all_reported, chains * rounds);
   end_inline();
 }
 
-static void count_told(uv_fs_t* request) {
+static void count_reported(uv_fs_t* request) {
   ASSERT_OK(request->result);
   uv_fs_req_cleanup(request);
-  all_told++;
+  all_reported++;
 }
 
 static void ask_many(uv_timer_t* handle) {
   int i;
   for (i = 0; i < chains; i++)
-    ASSERT_OK(uv_fs_stat(handle->loop, &requests[i], file(), count_told));
+    ASSERT_OK(uv_fs_stat(handle->loop, &requests[i], file(), count_reported));
   uv_close((uv_handle_t*) handle, NULL);
 }
 
@@ -106,16 +106,16 @@ static void with_the_only_thread_at_work(void) {
   refuse_threads();
   occupy(uv_default_loop(), 1);
   run_in_callback(ask_many);
-  /* All, but for a few that the kernel may have had no answer to. */
-  while (all_told < chains - 5) uv_run(uv_default_loop(), UV_RUN_ONCE);
+  /* All are inline, but for a few that the kernel may have had no answer to. */
+  while (all_reported < chains - 5) uv_run(uv_default_loop(), UV_RUN_ONCE);
   let_go();
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  ASSERT_EQ(all_told, chains);
+  ASSERT_EQ(all_reported, chains);
 }
 
 TEST_IMPL_SERIAL(nothing_is_left_to_a_pool_that_gets_no_more_threads) {
   OXUV_ONLY();
-  NOT_WITH_THREAD_SANITIZER("cannot follow such threads");
+  NOT_WITH_THREAD_SANITIZER("cannot trace such threads");
   run_in_child(with_the_only_thread_at_work);
 }
 
@@ -128,13 +128,13 @@ static void close_opened(uv_fs_t* request) {
   inline_calls++;
 }
 
-/* Opening has an effect that somebody may wait for: the callback itself. */
+/* Opening has an effect that the callback itself may wait for. */
 static void open_both_ends(uv_timer_t* handle) {
   static uv_fs_t end;
   int fd;
   int i;
   for (i = 0; i < questions; i++)
-    ASSERT_OK(uv_fs_stat(handle->loop, &requests[i], file(), count_told));
+    ASSERT_OK(uv_fs_stat(handle->loop, &requests[i], file(), count_reported));
   ASSERT_OK(uv_fs_open(handle->loop, &end, test_path("fifo"), O_RDONLY, 0, close_opened));
   fd = open(test_path("fifo"), O_WRONLY);
   ASSERT_GE(fd, 0);
@@ -146,11 +146,11 @@ TEST_IMPL_SERIAL(an_open_is_under_way_at_once) {
   set_up();
   ASSERT_OK(mkfifo(test_path("fifo"), 0600));
   for (questions = 0; questions < 40; questions++) {
-    all_told = 0;
+    all_reported = 0;
     inline_calls = 0;
     run_in_callback(open_both_ends);
     ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-    ASSERT_EQ(all_told, questions);
+    ASSERT_EQ(all_reported, questions);
     ASSERT_EQ(inline_calls, 1);
   }
   end_inline();
@@ -160,7 +160,7 @@ static void create_some_and_exit(uv_timer_t* handle) {
   static uv_fs_t opens[5];
   char name[32];
   int i;
-  /* It is known from here on that there is none. */
+  /* From here on the kernel knows that there is no such file. */
   ASSERT_EQ(access(test_path("missing"), F_OK), -1);
   for (i = 0; i < 24; i++)
     ASSERT_OK(uv_fs_access(handle->loop, &requests[i], test_path("missing"), F_OK, on_inline));
@@ -195,10 +195,10 @@ TEST_IMPL_SERIAL(exit_waits_for_them) {
 static int cancelled;
 
 static void count_cancelled(uv_fs_t* request) {
-  ASSERT_EQ(request->result, told[request - requests] ? UV_ECANCELED : 0);
+  ASSERT_EQ(request->result, reported[request - requests] ? UV_ECANCELED : 0);
   if (request->result == 0) ASSERT_EQ(request->statbuf.st_size, 12);
   uv_fs_req_cleanup(request);
-  all_told++;
+  all_reported++;
 }
 
 static void start_and_take_back(uv_timer_t* handle) {
@@ -208,8 +208,8 @@ static void start_and_take_back(uv_timer_t* handle) {
   for (i = 0; i < chains; i++) {
     int result = uv_cancel((uv_req_t*) &requests[i]);
     if (result != UV_EBUSY) ASSERT_OK(result);
-    told[i] = result == 0;
-    cancelled += told[i];
+    reported[i] = result == 0;
+    cancelled += reported[i];
   }
   uv_close((uv_handle_t*) handle, NULL);
 }
@@ -222,8 +222,8 @@ TEST_IMPL_SERIAL(each_can_be_taken_back) {
   run_in_callback(start_and_take_back);
   let_go();
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  ASSERT_EQ(all_told, chains);
-  /* The loop's own part, at least. */
+  ASSERT_EQ(all_reported, chains);
+  /* At least the operations that were done inline. */
   ASSERT_GT(cancelled, 0);
   end_inline();
 }

@@ -3,14 +3,14 @@
 
 enum { most = 16 };
 
-struct told {
+struct change {
   int status;
   uv_stat_t before;
   uv_stat_t now;
 };
 
 static uv_fs_poll_t handle;
-static struct told told[most];
+static struct change reported[most];
 static int count;
 static int closed;
 static const char* path;
@@ -20,9 +20,9 @@ static void on_poll(uv_fs_poll_t* h, int status, const uv_stat_t* before, const 
   ASSERT_PTR_EQ(h, &handle);
   ASSERT(uv_is_active((uv_handle_t*) h));
   ASSERT_LT(count, most);
-  told[count].status = status;
-  told[count].before = *before;
-  told[count].now = *now;
+  reported[count].status = status;
+  reported[count].before = *before;
+  reported[count].now = *now;
   count++;
   if (then != NULL) then();
 }
@@ -37,20 +37,20 @@ static void on_close(uv_handle_t* h) {
   closed++;
 }
 
-static int looks;
+static int turns;
 
-static void count_look(uv_timer_t* timer) {
+static void count_turn(uv_timer_t* timer) {
   (void) timer;
-  looks++;
+  turns++;
 }
 
 /* Long enough for several intervals of a millisecond. */
-static void let_it_look(void) {
+static void let_it_poll(void) {
   uv_timer_t timer;
-  looks = 0;
+  turns = 0;
   ASSERT_OK(uv_timer_init(uv_default_loop(), &timer));
-  ASSERT_OK(uv_timer_start(&timer, count_look, 5, 5));
-  run_until(uv_default_loop(), &looks, 8);
+  ASSERT_OK(uv_timer_start(&timer, count_turn, 5, 5));
+  run_until(uv_default_loop(), &turns, 8);
   uv_close((uv_handle_t*) &timer, NULL);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
 }
@@ -73,43 +73,43 @@ static int is_zero(const uv_stat_t* status) {
   return memcmp(status, &zero, sizeof(zero)) == 0;
 }
 
-TEST_IMPL(changes_and_failures_are_told_once) {
+TEST_IMPL(changes_and_failures_are_reported_once) {
   start();
   expect(1);
-  ASSERT_EQ(told[0].status, UV_ENOENT);
-  ASSERT(is_zero(&told[0].before));
-  ASSERT(is_zero(&told[0].now));
-  let_it_look();
+  ASSERT_EQ(reported[0].status, UV_ENOENT);
+  ASSERT(is_zero(&reported[0].before));
+  ASSERT(is_zero(&reported[0].now));
+  let_it_poll();
   ASSERT_EQ(count, 1);
 
   ASSERT_OK(symlink("there", path));
   write_file(test_path("there.new"), "a", 1);
   ASSERT_OK(rename(test_path("there.new"), test_path("there")));
   expect(2);
-  ASSERT_OK(told[1].status);
-  ASSERT(is_zero(&told[1].before));
-  ASSERT_EQ(told[1].now.st_size, 1);
-  let_it_look();
+  ASSERT_OK(reported[1].status);
+  ASSERT(is_zero(&reported[1].before));
+  ASSERT_EQ(reported[1].now.st_size, 1);
+  let_it_poll();
   ASSERT_EQ(count, 2);
 
   ASSERT_OK(chmod(path, 0600));
   expect(3);
-  ASSERT_OK(told[2].status);
-  ASSERT_MEM_EQ(&told[2].before, &told[1].now, sizeof(uv_stat_t));
-  ASSERT_EQ(told[2].now.st_mode & 0777, 0600);
+  ASSERT_OK(reported[2].status);
+  ASSERT_MEM_EQ(&reported[2].before, &reported[1].now, sizeof(uv_stat_t));
+  ASSERT_EQ(reported[2].now.st_mode & 0777, 0600);
 
   ASSERT_OK(unlink(test_path("there")));
   expect(4);
-  ASSERT_EQ(told[3].status, UV_ENOENT);
-  ASSERT_MEM_EQ(&told[3].before, &told[2].now, sizeof(uv_stat_t));
-  ASSERT(is_zero(&told[3].now));
+  ASSERT_EQ(reported[3].status, UV_ENOENT);
+  ASSERT_MEM_EQ(&reported[3].before, &reported[2].now, sizeof(uv_stat_t));
+  ASSERT(is_zero(&reported[3].now));
 
   /* Another failure is news. */
   ASSERT_OK(unlink(path));
   ASSERT_OK(symlink(path, path));
   expect(5);
-  ASSERT_EQ(told[4].status, UV_ELOOP);
-  let_it_look();
+  ASSERT_EQ(reported[4].status, UV_ELOOP);
+  let_it_poll();
   ASSERT_EQ(count, 5);
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -119,18 +119,18 @@ TEST_IMPL(what_is_there_at_first_is_no_news) {
   int fd;
   write_file(test_path("file"), "a", 1);
   start();
-  let_it_look();
+  let_it_poll();
   ASSERT_EQ(count, 0);
-  /* Nor is reading it. */
+  /* Reading the file is no change either. */
   fd = open(path, O_RDONLY);
   ASSERT_EQ(read(fd, data, 1), 1);
   close(fd);
-  let_it_look();
+  let_it_poll();
   ASSERT_EQ(count, 0);
   write_file(path, "ab", 2);
   run_until(uv_default_loop(), &count, 1);
-  ASSERT_EQ(told[0].before.st_size, 1);
-  ASSERT_EQ(told[count - 1].now.st_ino, told[0].before.st_ino);
+  ASSERT_EQ(reported[0].before.st_size, 1);
+  ASSERT_EQ(reported[count - 1].now.st_ino, reported[0].before.st_ino);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -153,7 +153,7 @@ TEST_IMPL(starting_and_stopping) {
   ASSERT(!uv_is_active((uv_handle_t*) &handle));
   ASSERT_OK(uv_fs_poll_stop(&handle));
   ASSERT_EQ(uv_fs_poll_getpath(&handle, buffer, &size), UV_EINVAL);
-  /* The look under way is nobody's. */
+  /* The result of the query under way is dropped. */
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   ASSERT_EQ(count, 0);
   MAKE_SURE_NOTHING_LEAKED();
@@ -169,8 +169,8 @@ TEST_IMPL(start_refuses_what_cannot_work) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* In libuv a look that is under way when the handle is stopped and started goes on as if it were
- * another of the new start's. */
+/* In libuv a query that is under way when the handle is stopped and started goes on, as if it
+ * were one more of the new start's. */
 TEST_IMPL(each_start_begins_anew) {
   OXUV_ONLY();
   int i;
@@ -180,12 +180,12 @@ TEST_IMPL(each_start_begins_anew) {
     ASSERT_OK(uv_fs_poll_start(&handle, on_poll, path, 1));
   }
   expect(1);
-  let_it_look();
+  let_it_poll();
   ASSERT_EQ(count, 1);
   ASSERT_OK(uv_fs_poll_stop(&handle));
   ASSERT_OK(uv_fs_poll_start(&handle, on_poll, path, 1));
   expect(2);
-  ASSERT_EQ(told[1].status, UV_ENOENT);
+  ASSERT_EQ(reported[1].status, UV_ENOENT);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -263,7 +263,7 @@ TEST_IMPL(the_loop_shows_the_handle_alone) {
   expect(1);
   uv_walk(uv_default_loop(), on_walk, &total);
   ASSERT_EQ(total, 1);
-  /* And it alone keeps the loop alive. */
+  /* Only the handle keeps the loop alive. */
   uv_unref((uv_handle_t*) &handle);
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   MAKE_SURE_NOTHING_LEAKED();
@@ -280,7 +280,7 @@ TEST_IMPL(hundreds_of_handles_come_to_an_end) {
     ASSERT_OK(uv_fs_poll_init(uv_default_loop(), &handles[i]));
     ASSERT_OK(uv_fs_poll_start(&handles[i], on_never, test_path("none"), 1));
   }
-  let_it_look();
+  let_it_poll();
   for (i = 0; i < 300; i++) uv_close((uv_handle_t*) &handles[i], on_close);
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   ASSERT_EQ(closed, 300);

@@ -145,7 +145,7 @@ static void read_on(struct reader* reader) {
   ASSERT_OK(uv_fs_read(uv_default_loop(), &reader->req, shared, &buf, 1, -1, note_numbers));
 }
 
-/* Whether or not what they read is in memory. */
+/* Reads are not inline, whether or not their data are in memory. */
 TEST_IMPL(each_byte_is_read_once) {
   uint32_t* pattern = malloc(large);
   int round;
@@ -178,7 +178,7 @@ TEST_IMPL(reads_of_what_is_not_in_memory) {
   posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
   ASSERT_EQ(read_some(fd, &buf, 1, 0), size);
   ASSERT_MEM_EQ(memory, expected, size);
-  /* Some of it is: the first part again, at the position. */
+  /* A part of it is in memory: the first part again, at the position. */
   posix_fadvise(fd, 65536, 0, POSIX_FADV_DONTNEED);
   buf = whole(size);
   ASSERT_EQ(read_some(fd, &buf, 1, -1), size);
@@ -291,8 +291,8 @@ static void on_tick(uv_timer_t* handle) {
   ticks++;
 }
 
-/* Who waits for a lock on the file's position, or for data, is not the loop. */
-TEST_IMPL(a_read_that_waits_holds_nothing_up) {
+/* It is not the loop that waits for a lock on the file's position, or for data. */
+TEST_IMPL(a_read_that_waits_delays_nothing) {
   uv_loop_t* loop = uv_default_loop();
   uv_timer_t timer;
   uv_buf_t buf = whole(10);

@@ -12,10 +12,10 @@ enum { root_node = FUSE_ROOT_ID, file_node, link_node };
 
 static const char content[] = "hello, world";
 
-/* Whoever has the byte in it may answer: the server for a moment, or the test while it holds the
- * server back. */
+/* The thread that has the byte in it may answer: the server for a moment, or the test, which then
+ * keeps the server waiting. */
 static int gate[2];
-/* For so many seconds the kernel may go by what it was told. */
+/* How long the kernel may rely on an answer, in seconds. */
 static uint64_t validity;
 
 static void take_gate(void) {
@@ -221,7 +221,7 @@ static void end(void) {
 
 /* The operation waits for the server (if it has to be asked), and the loop does not. The gate was
  * taken before the operation was started. */
-static int64_t check_held_back(int started, int must_ask) {
+static int64_t check_deferred(int started, int must_ask) {
   int before = inline_calls;
   ASSERT_OK(started);
   run_until(uv_default_loop(), &ticks, ticks + 10);
@@ -231,8 +231,8 @@ static int64_t check_held_back(int started, int must_ask) {
   return inline_req.result;
 }
 
-#define HELD_BACK(must_ask, name, ...)                                                             \
-  (take_gate(), check_held_back(START(name, __VA_ARGS__), must_ask))
+#define DEFERRED(must_ask, name, ...)                                                              \
+  (take_gate(), check_deferred(START(name, __VA_ARGS__), must_ask))
 
 static void check_status(int64_t result, uint64_t node) {
   ASSERT_OK(result);
@@ -247,28 +247,28 @@ static void ask_everything(int must_ask) {
   uv_buf_t buf = uv_buf_init(memory, sizeof(memory));
   int fd;
   int i;
-  check_status(HELD_BACK(must_ask, stat, at("file")), file_node);
-  check_status(HELD_BACK(must_ask, lstat, at("link")), link_node);
-  check_status(HELD_BACK(must_ask, stat, at("link")), file_node);
-  ASSERT_OK(HELD_BACK(must_ask, access, at("file"), R_OK));
+  check_status(DEFERRED(must_ask, stat, at("file")), file_node);
+  check_status(DEFERRED(must_ask, lstat, at("link")), link_node);
+  check_status(DEFERRED(must_ask, stat, at("link")), file_node);
+  ASSERT_OK(DEFERRED(must_ask, access, at("file"), R_OK));
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_OK(HELD_BACK(must_ask, readlink, at("link")));
+  ASSERT_OK(DEFERRED(must_ask, readlink, at("link")));
   ASSERT_STR_EQ(inline_req.ptr, "file");
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_EQ(HELD_BACK(must_ask, stat, at("nothing")), UV_ENOENT);
+  ASSERT_EQ(DEFERRED(must_ask, stat, at("nothing")), UV_ENOENT);
   uv_fs_req_cleanup(&inline_req);
-  /* The server is always told of an opening. */
-  fd = (int) HELD_BACK(1, open, at("file"), O_RDONLY, 0);
+  /* The server always gets a request to open. */
+  fd = (int) DEFERRED(1, open, at("file"), O_RDONLY, 0);
   ASSERT_GE(fd, 0);
   uv_fs_req_cleanup(&inline_req);
   ASSERT_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
-  check_status(HELD_BACK(must_ask, fstat, fd), file_node);
+  check_status(DEFERRED(must_ask, fstat, fd), file_node);
   for (i = 0; i < 2; i++) {
-    ASSERT_EQ(HELD_BACK(must_ask && i == 0, read, fd, &buf, 1, 0), 12);
+    ASSERT_EQ(DEFERRED(must_ask && i == 0, read, fd, &buf, 1, 0), 12);
     ASSERT_MEM_EQ(memory, content, 12);
     uv_fs_req_cleanup(&inline_req);
   }
-  ASSERT_EQ(HELD_BACK(0, read, fd, &buf, 1, -1), 12);
+  ASSERT_EQ(DEFERRED(0, read, fd, &buf, 1, -1), 12);
   uv_fs_req_cleanup(&inline_req);
   close(fd);
 }
@@ -309,7 +309,7 @@ TEST_IMPL(a_mount_in_place_of_a_file_system_that_is_known) {
     ASSERT_OK(rmdir(folder));
     validity = again;
     mount_it("sleepy");
-    check_status(HELD_BACK(1, stat, at("file")), file_node);
+    check_status(DEFERRED(1, stat, at("file")), file_node);
   }
   end();
 }
@@ -322,13 +322,13 @@ TEST_IMPL(paths_that_lead_through_it) {
   make_link(at("file"), test_path("there"));
   write_file(test_path("local"), "x", 1);
   ASSERT_OK(stat(test_path("there"), &s));
-  check_status(HELD_BACK(1, stat, test_path("there")), file_node);
-  ASSERT_OK(HELD_BACK(1, access, test_path("there"), R_OK));
+  check_status(DEFERRED(1, stat, test_path("there")), file_node);
+  ASSERT_OK(DEFERRED(1, access, test_path("there"), R_OK));
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_OK(HELD_BACK(0, readlink, test_path("there")));
+  ASSERT_OK(DEFERRED(0, readlink, test_path("there")));
   ASSERT_STR_EQ(inline_req.ptr, at("file"));
   uv_fs_req_cleanup(&inline_req);
-  ASSERT_OK(HELD_BACK(0, stat, at("../local")));
+  ASSERT_OK(DEFERRED(0, stat, at("../local")));
   ASSERT_EQ(inline_req.statbuf.st_size, 1);
   uv_fs_req_cleanup(&inline_req);
   end();

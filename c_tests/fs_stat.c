@@ -32,7 +32,7 @@ static void check_found(int64_t result, const struct stat* s) {
   fs_clean(0);
 }
 
-TEST_FS(stat_tells_what_the_system_does) {
+TEST_FS(stat_reports_what_the_system_does) {
   const char* file = test_path("file");
   const char* link = test_path("link");
   const char* paths[] = {file, link, test_tmpdir(), "/dev/null", "/", "/proc/self/exe"};
@@ -54,7 +54,7 @@ TEST_FS(stat_tells_what_the_system_does) {
   }
 }
 
-TEST_FS(a_time_of_birth_is_told) {
+TEST_FS(a_time_of_birth_is_reported) {
   time_t before = time(NULL);
   const char* path = test_path("file");
 
@@ -109,7 +109,7 @@ TEST_FS(no_descriptor_stands_for_the_current_folder) {
   ASSERT_EQ(FS(fstat, AT_FDCWD), UV_EBADF);
 }
 
-TEST_FS(statfs_tells_what_the_system_does) {
+TEST_FS(statfs_reports_what_the_system_does) {
   struct statfs s;
   uv_statfs_t* found;
 

@@ -1,4 +1,4 @@
-/* Memory with forbidden pages around it: who reads or writes one byte too far ends there. */
+/* Memory with forbidden pages around it: a read or write one byte too far ends the process. */
 #ifndef OXUV_GUARDS_H
 #define OXUV_GUARDS_H
 

@@ -204,7 +204,7 @@ TEST_IMPL(close_of_an_unreferenced_handle_keeps_the_count_right) {
   ASSERT_OK(uv_timer_start(&timer, never, 100000, 0));
   uv_unref((uv_handle_t*) &timer);
   uv_close((uv_handle_t*) &timer, on_close);
-  /* The loop waits for the callback all the same. */
+  /* The loop waits for the callback nevertheless. */
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_EQ(closes, 1);
   ASSERT_EQ(loop.active_handles, 0);
@@ -245,7 +245,7 @@ TEST_IMPL(a_second_close_has_no_effect) {
   uv_close((uv_handle_t*) &timer, NULL);
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_EQ(closes, 1);
-  /* Also when the first is over, as long as the memory is there. */
+  /* The second close may come after the first one's callback, as long as the memory is there. */
   uv_close((uv_handle_t*) &timer, second_close);
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_EQ(closes, 1);
@@ -428,7 +428,7 @@ static void print(void (*function)(uv_loop_t*, FILE*)) {
   ASSERT_OK(fclose(stream));
 }
 
-TEST_IMPL(printing_tells_type_address_and_state) {
+TEST_IMPL(printing_shows_type_address_and_state) {
   uv_idle_t idle;
   uv_async_t async;
 

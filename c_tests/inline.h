@@ -1,6 +1,6 @@
 /* What the tests of inline file operations have in common: these are done in the loop's own thread,
- * which shows by their being told while every thread of the pool is occupied. The kernel has no
- * answer at hand while others change its table of mounts, as some tests do: so these run alone. */
+ * as they are reported while every thread of the pool is occupied. The kernel has no answer at hand
+ * while others change its table of mounts, as some tests do: so these run alone. */
 #ifndef OXUV_INLINE_H
 #define OXUV_INLINE_H
 
@@ -56,13 +56,14 @@ static inline void need_cached_calls(void) {
   if (!is_local_type((long) type.f_type)) SKIP("the folder is on a file system of another kind");
 }
 
-/* The same, and operations are to be done inline wherever that is possible. */
+/* Skips the test without the calls that inline operations need, and turns these on. */
 static inline void need_inline(void) {
   need_cached_calls();
   ASSERT_OK(setenv("OXUV_FS_INLINE", "1", 1));
 }
 
-/* A new link is followed in another way the first time, which notes when that was. */
+/* The first use of a new link sets its access time, which is not done inline: the time is set
+ * here. */
 static inline void make_link(const char* text, const char* path) {
   struct timespec times[2];
   ASSERT_OK(symlink(text, path));
@@ -103,7 +104,7 @@ static inline void set_pool_size(int size) {
   ASSERT_OK(setenv("UV_THREADPOOL_SIZE", text, 1));
 }
 
-/* Has so many threads of the pool do nothing until let go. */
+/* Has `count` threads of the pool do nothing until let go. */
 static inline void occupy(uv_loop_t* loop, int count) {
   int i;
   ASSERT_LE(count, most_threads);
@@ -154,9 +155,9 @@ static inline void end_inline(void) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Whether an operation that was started is told by the first look of the loop. If not, which may be
- * once in a while, when the kernel's tables are being changed by others, it is taken back. */
-static inline int is_told_at_once(int started) {
+/* Whether an operation that was started is reported by the loop's first poll. If not, it is
+ * cancelled. That may be once in a while, when others change the kernel's tables. */
+static inline int is_reported_at_once(int started) {
   int before = inline_calls;
   ASSERT_OK(started);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
@@ -172,8 +173,8 @@ static inline void try_again(int* tries) {
   uv_fs_req_cleanup(&inline_req);
 }
 
-/* The same of an operation that waits for a thread of the pool. */
-static inline int64_t told_by_pool(int started) {
+/* The result of an operation that must wait for a thread of the pool. */
+static inline int64_t reported_by_pool(int started) {
   int before = inline_calls;
   int i;
   ASSERT_OK(started);
@@ -189,16 +190,16 @@ static inline int64_t told_by_pool(int started) {
 
 /* Starts an operation with `inline_req`. */
 #define START(name, ...)                                                                           \
-  (memset(&inline_req, 0xdb, sizeof(inline_req)),                                              \
+  (memset(&inline_req, 0xdb, sizeof(inline_req)),                                                  \
    uv_fs_##name(uv_default_loop(), &inline_req, __VA_ARGS__, on_inline))
 /* Its result, to be cleaned up. */
-#define INLINE_KEEP(name, ...)                                                                   \
+#define INLINE_KEEP(name, ...)                                                                     \
   ({                                                                                               \
     int tries__ = 0;                                                                               \
-    while (!is_told_at_once(START(name, __VA_ARGS__))) try_again(&tries__);                        \
-    (int64_t) inline_req.result;                                                                 \
+    while (!is_reported_at_once(START(name, __VA_ARGS__))) try_again(&tries__);                    \
+    (int64_t) inline_req.result;                                                                   \
   })
-#define BY_POOL_KEEP(name, ...) told_by_pool(START(name, __VA_ARGS__))
+#define BY_POOL_KEEP(name, ...) reported_by_pool(START(name, __VA_ARGS__))
 
 static inline int64_t inline_clean(int64_t result) {
   uv_fs_req_cleanup(&inline_req);

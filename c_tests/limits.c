@@ -33,7 +33,8 @@ static void have_mounts_of_our_own(void) {
   write_text("/proc/self/gid_map", map);
 }
 
-/* Makes this process see itself in the groups that `listing` says, below an empty /sys/fs/cgroup. */
+/* Makes this process see itself in the groups that `listing` says, below an empty
+ * /sys/fs/cgroup. */
 static void pretend_groups(const char* listing) {
   const char* file = test_path("cgroup");
   char place[64];
@@ -179,7 +180,7 @@ TEST_IMPL(parallelism_is_within_the_quota_of_version_2) {
   ASSERT_EQ(uv_available_parallelism(), 1);
   group_file("a/b/cpu.max", "20000 100000\n");
   ASSERT_EQ(uv_available_parallelism(), 1);
-  /* That of the group above counts as well. */
+  /* The limit of the group above counts as well. */
   group_file("a/b/cpu.max", "max 100000\n");
   group_file("a/cpu.max", "10000 10000\n");
   ASSERT_EQ(uv_available_parallelism(), 1);
@@ -285,7 +286,7 @@ TEST_IMPL(a_stack_too_large_is_an_error) {
   ASSERT_LT(uv_thread_create_ex(&thread, &options, measure_stack, &size), 0);
 }
 
-/* --- Containers with a /proc of their own -------------------------------------------------------- */
+/* --- Containers with a /proc of their own ------------------------------------------------ */
 
 TEST_IMPL(the_load_is_what_proc_says) {
   double load[3] = {-1, -1, -1};

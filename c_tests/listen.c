@@ -52,8 +52,8 @@ static struct sockaddr_storage bind_in_vain(int family) {
   return address;
 }
 
-/* Connects, and is told of the bind's error. */
-static void be_told(const struct sockaddr_storage* address) {
+/* Connects, and gets the bind's error. */
+static void connect_in_vain(const struct sockaddr_storage* address) {
   int before = connects;
   ASSERT_OK(uv_tcp_connect(&connect_req, &tcp, plain(address), on_connect));
   ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
@@ -64,7 +64,7 @@ static void be_told(const struct sockaddr_storage* address) {
 static void listen_afterwards(int family) {
   struct sockaddr_storage address = bind_in_vain(family);
   OXUV_ONLY();
-  be_told(&address);
+  connect_in_vain(&address);
   ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
   ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
   ASSERT_EQ(uv_is_active((uv_handle_t*) &tcp), 0);
@@ -93,12 +93,12 @@ TEST_IMPL(a_bind_that_failed_is_no_random_port_within_the_callback) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Told by the listen first: the connect then changes nothing. */
-TEST_IMPL(a_bind_that_failed_is_told_by_each_listen) {
+/* The listen reports it first: the connect then changes nothing. */
+TEST_IMPL(a_bind_that_failed_is_reported_by_each_listen) {
   struct sockaddr_storage address = bind_in_vain(AF_INET);
   OXUV_ONLY();
   ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
-  be_told(&address);
+  connect_in_vain(&address);
   ASSERT_EQ(uv_listen((uv_stream_t*) &tcp, 8, on_connection), UV_EADDRINUSE);
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -106,7 +106,7 @@ TEST_IMPL(a_bind_that_failed_is_told_by_each_listen) {
 static void bind_anew(int family) {
   struct sockaddr_storage address = bind_in_vain(family);
   struct sockaddr_storage other = any_port(family);
-  be_told(&address);
+  connect_in_vain(&address);
   ASSERT_OK(uv_tcp_bind(&tcp, plain(&other), 0));
   ASSERT_OK(uv_listen((uv_stream_t*) &tcp, 8, on_connection));
   ASSERT_NE(port_of(&tcp), 0);
@@ -123,9 +123,9 @@ TEST_IMPL(another_bind6_mends_the_one_that_failed) {
 }
 
 /* The address that was in use is free by now. */
-TEST_IMPL(the_same_bind_may_succeed_later) {
+TEST_IMPL(an_equal_bind_may_succeed_later) {
   struct sockaddr_storage address = bind_in_vain(AF_INET);
-  be_told(&address);
+  connect_in_vain(&address);
   uv_close((uv_handle_t*) &owner, NULL);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
   ASSERT_OK(uv_tcp_bind(&tcp, plain(&address), 0));
@@ -134,10 +134,10 @@ TEST_IMPL(the_same_bind_may_succeed_later) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Whoever was told may connect from any port, as in libuv. */
+/* After the report, the handle may connect from any port, as in libuv. */
 TEST_IMPL(another_connect_after_a_bind_that_failed) {
   struct sockaddr_storage address = bind_in_vain(AF_INET);
-  be_told(&address);
+  connect_in_vain(&address);
   ASSERT_OK(uv_tcp_connect(&connect_req, &tcp, plain(&address), on_connect));
   run_until(uv_default_loop(), &connects, 2);
   ASSERT_OK(connect_status);
@@ -155,7 +155,7 @@ TEST_IMPL(closing_after_a_bind_that_failed) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Pipes: a connect that failed is told, though the pipe listens by then. */
+/* Pipes: a connect that failed is reported, though the pipe listens by then. */
 static void bind_pipe(void) {
   ASSERT_OK(uv_pipe_init(uv_default_loop(), &pipe_handle, 0));
   ASSERT_OK(uv_pipe_bind(&pipe_handle, test_path("server")));
@@ -164,7 +164,7 @@ static void bind_pipe(void) {
 TEST_IMPL(listening_after_a_connect_that_failed_loses_no_callback) {
   OXUV_ONLY();
   bind_pipe();
-  uv_pipe_connect(&connect_req, &pipe_handle, test_path("nobody"), on_connect);
+  uv_pipe_connect(&connect_req, &pipe_handle, test_path("absent"), on_connect);
   ASSERT_OK(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection));
   run_until(uv_default_loop(), &connects, 1);
   ASSERT_EQ(connect_status, UV_ENOENT);
@@ -177,21 +177,21 @@ TEST_IMPL(connecting_while_listening_loses_no_callback) {
   OXUV_ONLY();
   bind_pipe();
   ASSERT_OK(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection));
-  uv_pipe_connect(&connect_req, &pipe_handle, test_path("nobody"), on_connect);
+  uv_pipe_connect(&connect_req, &pipe_handle, test_path("absent"), on_connect);
   run_until(uv_default_loop(), &connects, 1);
   ASSERT_LT(connect_status, 0);
-  /* It still is a server. */
+  /* The pipe still is a server. */
   ASSERT_OK(uv_pipe_init(uv_default_loop(), &client, 0));
   uv_pipe_connect(&request, &client, test_path("server"), NULL);
   run_until(uv_default_loop(), &connections, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* What was never bound has no name to listen on. */
+/* A pipe that was never bound has no name to listen on. */
 TEST_IMPL(a_pipe_without_a_name_does_not_listen) {
   ASSERT_OK(uv_pipe_init(uv_default_loop(), &pipe_handle, 0));
   ASSERT_EQ(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection), UV_EINVAL);
-  uv_pipe_connect(&connect_req, &pipe_handle, test_path("nobody"), on_connect);
+  uv_pipe_connect(&connect_req, &pipe_handle, test_path("absent"), on_connect);
   run_until(uv_default_loop(), &connects, 1);
   ASSERT_EQ(connect_status, UV_ENOENT);
   ASSERT_EQ(uv_listen((uv_stream_t*) &pipe_handle, 8, on_connection), UV_EINVAL);
@@ -201,18 +201,18 @@ TEST_IMPL(a_pipe_without_a_name_does_not_listen) {
 /* --- Again, while a connection waits to be accepted ----------------------------------------- */
 
 static uv_stream_t* waiting_server;
-static int listens_when_told;
+static int listens_when_reported;
 
 static void leave_it_waiting(uv_stream_t* server, int status) {
   on_connection(server, status);
-  if (listens_when_told) ASSERT_OK(uv_listen(server, 16, leave_it_waiting));
+  if (listens_when_reported) ASSERT_OK(uv_listen(server, 16, leave_it_waiting));
 }
 
 static void connect_and_send(const struct sockaddr_storage* address, socklen_t length, char text) {
   int fd = socket(address->ss_family, SOCK_STREAM, 0);
   ASSERT_OK(connect(fd, plain(address), length));
   ASSERT_EQ(write(fd, &text, 1), 1);
-  /* What was sent arrives all the same. */
+  /* Data that were sent arrive nevertheless. */
   ASSERT_OK(close(fd));
 }
 
@@ -232,14 +232,14 @@ static void expect_from_next(char text) {
   ASSERT_EQ(got, text);
 }
 
-static void listen_while_one_waits(uv_stream_t* server, int when_told) {
+static void listen_while_one_waits(uv_stream_t* server, int when_reported) {
   struct sockaddr_storage address;
   socklen_t length = sizeof(address);
   uv_os_fd_t fd;
   int i;
   OXUV_ONLY(); /* libuv loses the connection. */
   waiting_server = server;
-  listens_when_told = when_told;
+  listens_when_reported = when_reported;
   ASSERT_OK(uv_fileno((uv_handle_t*) server, &fd));
   ASSERT_OK(getsockname(fd, (struct sockaddr*) &address, &length));
   ASSERT_OK(uv_listen(server, 8, leave_it_waiting));
@@ -257,12 +257,12 @@ static void listen_while_one_waits(uv_stream_t* server, int when_told) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-static void listen_while_a_tcp_connection_waits(int family, int when_told) {
+static void listen_while_a_tcp_connection_waits(int family, int when_reported) {
   struct sockaddr_storage address = any_port(family);
   ASSERT_OK(uv_tcp_init(uv_default_loop(), &tcp));
   if (uv_tcp_bind(&tcp, plain(&address), 0) != 0) SKIP("no IPv6 here");
   ASSERT_OK(uv_listen((uv_stream_t*) &tcp, 8, on_connection));
-  listen_while_one_waits((uv_stream_t*) &tcp, when_told);
+  listen_while_one_waits((uv_stream_t*) &tcp, when_reported);
 }
 
 TEST_IMPL(listening_again_loses_no_connection_that_waits) {
@@ -273,7 +273,7 @@ TEST_IMPL(listening_again_loses_no_connection6_that_waits) {
   listen_while_a_tcp_connection_waits(AF_INET6, 0);
 }
 
-TEST_IMPL(listening_again_when_told_loses_no_connection) {
+TEST_IMPL(listening_again_in_the_callback_loses_no_connection) {
   listen_while_a_tcp_connection_waits(AF_INET, 1);
 }
 

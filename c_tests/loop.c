@@ -117,7 +117,7 @@ TEST_IMPL(closing_gives_every_descriptor_back) {
 TEST_IMPL(close_is_refused_while_there_are_handles) {
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_timer_init(&loop, &timer));
-  /* Even inactive ones, and those whose close callback is still to come. */
+  /* Even inactive handles, and those whose close callback has not come yet. */
   ASSERT_EQ(uv_loop_close(&loop), UV_EBUSY);
   ASSERT_OK(uv_timer_start(&timer, on_timer, 0, 0));
   ASSERT_EQ(uv_loop_close(&loop), UV_EBUSY);
@@ -240,7 +240,7 @@ TEST_IMPL(run_default_ends_when_nothing_is_alive) {
   end();
 }
 
-TEST_IMPL(run_once_and_nowait_tell_whether_something_is_alive) {
+TEST_IMPL(run_once_and_nowait_return_whether_something_is_alive) {
   ASSERT_OK(uv_loop_init(&loop));
   start_timer(0, 1);
   ASSERT_NE(uv_run(&loop, UV_RUN_ONCE), 0);
@@ -375,7 +375,7 @@ TEST_IMPL(walk_visits_every_handle_in_the_order_of_their_making) {
   make_three();
   uv_walk(&loop, visit, &count);
   ASSERT_NOTES("prepare timer idle");
-  /* Active, unreferenced and closing ones as well. */
+  /* A walk visits active, unreferenced and closing handles. */
   ASSERT_OK(uv_idle_start(&idle, on_idle));
   uv_unref((uv_handle_t*) &timer);
   uv_close((uv_handle_t*) &prepare, on_close);
@@ -479,7 +479,7 @@ TEST_IMPL(backend_timeout_is_that_of_the_next_timer) {
   ASSERT_EQ(uv_backend_timeout(&loop), -1);
   start_timer(700, 0);
   ASSERT_EQ(uv_backend_timeout(&loop), 700);
-  /* A timer that does not keep the loop alive ends the waiting all the same. */
+  /* A timer that does not keep the loop alive ends the wait nevertheless. */
   uv_unref((uv_handle_t*) &timer);
   ASSERT_EQ(uv_backend_timeout(&loop), 700);
   uv_unref((uv_handle_t*) &async);
@@ -533,11 +533,11 @@ static void on_sigprof(int signum) {
   profiled = 1;
 }
 
-static void tell_waiting(uv_prepare_t* handle) {
+static void announce_waiting(uv_prepare_t* handle) {
   waiting = 1;
 }
 
-/* The value behind a name in what the kernel tells of the loop's thread. */
+/* The value behind a name in the kernel's status of the loop's thread. */
 static const char* thread_status(const char* name) {
   static char text[8192];
   char path[64];
@@ -556,7 +556,7 @@ static const char* thread_status(const char* name) {
   return found + strlen(name);
 }
 
-/* Signals the loop's thread while it sleeps in the poller. */
+/* Signals the loop's thread while it is blocked in the poller. */
 static void* profile(void* arg) {
   while (!waiting || *thread_status("\nState:\t") != 'S') continue;
   syscall(SYS_tgkill, getpid(), loop_thread, SIGPROF);
@@ -584,7 +584,7 @@ TEST_IMPL(a_blocked_sigprof_is_delivered_after_the_wait) {
   ASSERT_OK(uv_loop_configure(&loop, UV_LOOP_BLOCK_SIGNAL, SIGPROF));
   ASSERT_OK(uv_async_init(&loop, &async, on_poked));
   ASSERT_OK(uv_prepare_init(&loop, &prepare));
-  ASSERT_OK(uv_prepare_start(&prepare, tell_waiting));
+  ASSERT_OK(uv_prepare_start(&prepare, announce_waiting));
   signal(SIGPROF, on_sigprof);
   loop_thread = (pid_t) syscall(SYS_gettid);
   ASSERT_OK(pthread_create(&thread, NULL, profile, NULL));
@@ -736,7 +736,7 @@ static void write_to_socket(uv_timer_t* handle) {
   ASSERT_EQ(write(sockets[1], "x", 1), 1);
 }
 
-TEST_IMPL(the_backend_descriptor_tells_what_polling_would) {
+TEST_IMPL(the_backend_descriptor_is_readable_when_polling_would_deliver) {
   struct epoll_event event;
   int outer;
   ASSERT_OK(uv_loop_init(&loop));

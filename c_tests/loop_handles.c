@@ -16,7 +16,7 @@ union phase {
 typedef void (*phase_cb)(union phase* phase);
 
 static union phase a, b, c;
-/* What is called for any handle: by what its data points to. */
+/* Called for any handle; its data points to what is to be done. */
 struct tag {
   const char* name;
   phase_cb call;
@@ -243,7 +243,7 @@ TEST_OF_ALL_KINDS(close_in_the_own_callback) {
   start_three();
   tag_b.call = close_phase;
   ASSERT_NE(uv_run(loop, UV_RUN_NOWAIT), 0);
-  /* Closed handles are told after the check phase of the same iteration. */
+  /* Close callbacks come after the check phase of the same iteration. */
   ASSERT_NOTES("c b a b-closed");
   ASSERT_NE(uv_run(loop, UV_RUN_NOWAIT), 0);
   ASSERT_NOTES("c a");
@@ -497,7 +497,7 @@ static void close_again(uv_handle_t* handle) {
   uv_close((uv_handle_t*) &timer, note_closed);
 }
 
-TEST_IMPL(a_close_in_a_close_callback_is_told_in_the_next_iteration) {
+TEST_IMPL(a_close_in_a_close_callback_is_reported_in_the_next_iteration) {
   uv_loop_t loop;
   make_phases(&loop);
   ASSERT_OK(stop(&idle));

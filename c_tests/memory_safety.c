@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <sys/prctl.h>
 
-/* --- uv_async_send against the end of the loop -------------------------------------------------- */
+/* --- uv_async_send against the end of the loop ------------------------------------------- */
 
 struct short_life {
   uv_loop_t loop;
@@ -25,7 +25,7 @@ static void* send_once(void* arg) {
 }
 
 /* The only send brings the callback, which closes the handle; the loop ends, and its memory goes,
- * while the sender may still be on its way out of uv_async_send. */
+ * while the sender may not have returned from uv_async_send yet. */
 TEST_IMPL(a_send_is_over_before_the_loop_is_gone) {
   int round;
   for (round = 0; round < 300; round++) {
@@ -42,7 +42,7 @@ TEST_IMPL(a_send_is_over_before_the_loop_is_gone) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Closing and stopping inside callbacks, with more to come ----------------------------------- */
+/* --- Closing and stopping inside callbacks, with more to come ---------------------------- */
 
 static uv_pipe_t client;
 static uv_pipe_t other_end;
@@ -116,7 +116,7 @@ TEST_IMPL(a_stream_closed_while_reading_is_not_written_to) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_stream_closed_while_told_of_an_error_is_not_written_to) {
+TEST_IMPL(a_stream_closed_in_an_error_callback_is_not_written_to) {
   make_pair();
   ASSERT_OK(uv_read_start((uv_stream_t*) &client, alloc_static, close_reader));
   start_large_write();
@@ -142,7 +142,7 @@ TEST_IMPL(a_stream_stopped_while_reading_goes_on_writing) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- What fails is not left behind --------------------------------------------------------------- */
+/* --- What fails is not left behind ------------------------------------------------------- */
 
 static void count_handle(uv_handle_t* handle, void* arg) {
   ++*(int*) arg;
@@ -195,7 +195,7 @@ TEST_IMPL(an_init_that_fails_leaves_nothing_linked) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Numbers of buffers -------------------------------------------------------------------------- */
+/* --- Numbers of buffers ------------------------------------------------------------------ */
 
 static void never(uv_fs_t* req) {
   FAIL("called");
@@ -239,7 +239,7 @@ TEST_IMPL(huge_numbers_of_buffers_are_refused) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Descriptors that come over a pipe ------------------------------------------------------------ */
+/* --- Descriptors that come over a pipe --------------------------------------------------- */
 
 static void on_ipc_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
   if (count > 0) reads++;
@@ -269,7 +269,7 @@ static void send_descriptors(int through, int count) {
   ASSERT_EQ(sendmsg(through, &message, 0), 1);
 }
 
-/* More than anybody asked for, or than there is room for: none of them stays open. */
+/* More than were asked for, or than there is space for: none of them stays open. */
 TEST_IMPL(received_descriptors_do_not_leak) {
   static const int counts[] = {1, 2, 8, 63, 64, 65, 100, 253};
   int ipc, i, before;
@@ -299,7 +299,7 @@ TEST_IMPL(received_descriptors_do_not_leak) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- /proc ----------------------------------------------------------------------------------------- */
+/* --- /proc ------------------------------------------------------------------------------- */
 
 /* The name of a process stands in the middle of its line of numbers, as it is. */
 TEST_IMPL(odd_names_of_the_process_do_not_confuse) {

@@ -81,7 +81,7 @@ static void limit_descriptors(int count) {
   ASSERT_OK(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-/* Leaves this process so many descriptors. */
+/* Leaves this process `count` descriptors. */
 static void leave_descriptors(int count) {
   int free_fds[8];
   int fds[2];
@@ -103,9 +103,9 @@ static void post_one(const char* text) {
   post(text, &fd, 1);
 }
 
-/* --- Lost for want of a descriptor --------------------------------------------------------------- */
+/* --- Lost for lack of a descriptor ------------------------------------------------------- */
 
-TEST_IMPL(a_loss_is_told_after_the_data_and_reading_goes_on) {
+TEST_IMPL(a_loss_is_reported_after_the_data_and_reading_goes_on) {
   uv_tcp_t tcp;
   uv_write_t req;
   uv_buf_t buf = uv_buf_init((char*) "0123456789", 10);
@@ -185,13 +185,13 @@ static void lose_and(void (*what)(void)) {
   relax();
 }
 
-TEST_IMPL(who_stops_at_the_data_is_told_of_a_loss_when_it_starts_again) {
+TEST_IMPL(stopped_at_the_data_a_loss_is_reported_at_the_next_start) {
   OXUV_ONLY();
   lose_and(stop);
   ASSERT_NOTES("5");
   ASSERT(!uv_loop_alive(&loop));
   ASSERT_OK(uv_read_start(stream, alloc_static, on_read_by_other));
-  /* Not within the call. */
+  /* The callback does not come within the call. */
   ASSERT_NOTES("");
   iterate();
   ASSERT_NOTES("other EMFILE");
@@ -202,7 +202,7 @@ TEST_IMPL(who_stops_at_the_data_is_told_of_a_loss_when_it_starts_again) {
   end();
 }
 
-TEST_IMPL(who_stops_again_before_it_was_told_of_a_loss_is_told_later) {
+TEST_IMPL(stopped_again_before_the_report_a_loss_is_reported_later) {
   OXUV_ONLY();
   lose_and(stop);
   ASSERT_OK(uv_read_start(stream, alloc_static, on_read));
@@ -215,31 +215,31 @@ TEST_IMPL(who_stops_again_before_it_was_told_of_a_loss_is_told_later) {
   end();
 }
 
-TEST_IMPL(who_starts_for_another_at_the_data_has_that_one_told_of_a_loss) {
+TEST_IMPL(restarted_at_the_data_a_loss_is_reported_to_the_new_callback) {
   OXUV_ONLY();
   lose_and(restart);
   ASSERT_NOTES("5 other EMFILE");
   end();
 }
 
-TEST_IMPL(who_closes_at_the_data_is_told_nothing_more) {
+TEST_IMPL(closed_at_the_data_no_loss_is_reported) {
   lose_and(shut);
   ASSERT_NOTES("5");
   end();
 }
 
-static void shut_when_told(void) {
+static void shut_when_reported(void) {
   then = shut;
 }
 
-TEST_IMPL(a_pipe_may_be_closed_when_it_is_told_of_a_loss) {
+TEST_IMPL(a_pipe_may_be_closed_when_a_loss_is_reported) {
   OXUV_ONLY();
-  lose_and(shut_when_told);
+  lose_and(shut_when_reported);
   ASSERT_NOTES("5 EMFILE");
   end();
 }
 
-TEST_IMPL(a_pipe_that_passes_no_handles_is_told_of_no_loss) {
+TEST_IMPL(a_pipe_that_passes_no_handles_gets_no_report_of_a_loss) {
   begin(0);
   ASSERT_OK(uv_read_start(stream, alloc_static, on_read));
   leave_descriptors(0);
@@ -262,7 +262,7 @@ TEST_IMPL(as_many_as_the_system_lets_through_at_once_arrive) {
   end();
 }
 
-/* --- With nothing to come along with --------------------------------------------------------------- */
+/* --- With nothing to come along with ----------------------------------------------------- */
 
 enum { many = 1500 };
 
@@ -301,7 +301,7 @@ TEST_IMPL(a_handle_needs_a_byte_to_come_along_with) {
   expect_refusal();
   ASSERT_EQ(sender.write_queue_size, 0);
   ASSERT(!uv_loop_alive(&loop));
-  /* The same behind a write that waits. */
+  /* It is refused behind a write that waits as well. */
   ASSERT_OK(uv_write(&req, (uv_stream_t*) &sender, &large, 1, NULL));
   ASSERT_GT(sender.write_queue_size, 0);
   expect_refusal();

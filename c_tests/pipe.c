@@ -86,7 +86,7 @@ TEST_IMPL(a_server_by_name) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(bind_tells_what_is_wrong) {
+TEST_IMPL(bind_reports_what_is_wrong) {
   const char* path = test_path("socket");
 
   ASSERT_OK(uv_pipe_init(uv_default_loop(), &server, 0));
@@ -180,9 +180,9 @@ TEST_IMPL(a_name_needs_room_for_its_terminator) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(every_connect_error_is_told_by_the_callback) {
+TEST_IMPL(every_connect_error_is_reported_by_the_callback) {
   ASSERT_OK(uv_pipe_init(uv_default_loop(), &client, 0));
-  uv_pipe_connect(&connect_req, &client, test_path("nobody"), on_connect);
+  uv_pipe_connect(&connect_req, &client, test_path("absent"), on_connect);
   ASSERT_EQ(connects, 0);
   run_until(uv_default_loop(), &connects, 1);
   ASSERT_EQ(connect_status, UV_ENOENT);
@@ -198,7 +198,7 @@ TEST_IMPL(every_connect_error_is_told_by_the_callback) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(an_opened_pipe_goes_the_way_it_was_opened) {
+TEST_IMPL(an_opened_pipe_has_the_direction_it_was_opened_with) {
   uv_file fds[2];
   uv_buf_t buf = uv_buf_init((char*) "abc", 3);
 
@@ -339,7 +339,7 @@ TEST_IMPL(handles_come_along_with_data_in_order) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(handles_that_nobody_accepts_are_closed_with_the_pipe) {
+TEST_IMPL(handles_that_are_not_accepted_are_closed_with_the_pipe) {
   uv_buf_t buf = uv_buf_init((char*) "x", 1);
   int i;
 

@@ -1,4 +1,4 @@
-/* The file of a pipe's name: whose it is, who may use it, and what becomes of it. */
+/* The file of a pipe's name: its owner, its permissions, and its removal. */
 #include "refuse.h"
 
 #include <sys/resource.h>
@@ -76,7 +76,7 @@ TEST_IMPL(the_socket_of_another_server_stays) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* The same with all that happens before the first server listens, and with a rename. */
+/* A socket takes the place before the first server listens, and by a rename. */
 TEST_IMPL(a_socket_that_took_the_place_stays) {
   const char* path = test_path("server");
   OXUV_ONLY();
@@ -86,7 +86,7 @@ TEST_IMPL(a_socket_that_took_the_place_stays) {
   ASSERT_OK(rename(test_path("next"), path));
   close_now(&server);
   ASSERT(exists(path));
-  /* Where it was moved to, nobody looks for it. */
+  /* It is not searched for where it was moved to. */
   close_now(&other);
   ASSERT(exists(path));
   MAKE_SURE_NOTHING_LEAKED();
@@ -146,7 +146,7 @@ TEST_IMPL(a_file_in_another_directory_stays) {
   ASSERT_OK(bind(foreign, (struct sockaddr*) &address, sizeof(address)));
   close_now(&server);
   ASSERT(exists("server"));
-  /* Back in time, it is removed. */
+  /* The file is back in its place before the close: it is removed. */
   ASSERT_OK(unlink("../a/server"));
   ASSERT_OK(chdir("../a"));
   listen_at(&server, "server");
@@ -180,7 +180,7 @@ TEST_IMPL(files_with_long_paths_are_removed) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* A child that has the handle, too, removes the file as its parent would. */
+/* A child that has the handle as well removes the file as its parent would. */
 TEST_IMPL(a_forked_child_that_closes_removes_the_file) {
   const char* path = test_path("server");
   int status;
@@ -234,8 +234,8 @@ static void close_without_stat(void) {
   ASSERT_EQ(access(path, F_OK), -1);
 }
 
-/* Where nobody can say whose the file is, it is removed as ever. */
-TEST_IMPL(a_sandbox_that_refuses_to_look_at_files_is_no_obstacle) {
+/* Where the owner of the file cannot be found out, the file is removed as in libuv. */
+TEST_IMPL(a_sandbox_that_refuses_to_query_files_is_no_obstacle) {
   test_tmpdir();
   run_in_child(serve_without_stat);
   run_in_child(close_without_stat);
@@ -288,7 +288,7 @@ TEST_IMPL(a_bind_without_memory_leaves_no_file) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Who may use it ------------------------------------------------------------------------- */
+/* --- Permissions ------------------------------------------------------------------------- */
 
 TEST_IMPL(chmod_adds_to_the_permissions) {
   static const mode_t modes[] = {0700, 0, 0600, 07700, 01711, 06070};
@@ -308,7 +308,7 @@ TEST_IMPL(chmod_adds_to_the_permissions) {
     ASSERT_OK(uv_pipe_chmod(&server, UV_READABLE | UV_WRITABLE));
     ASSERT_EQ(mode_of(path), mode | 0666);
   }
-  /* All is allowed already, and what is no permission goes. */
+  /* All is permitted already, and bits that are no permission go. */
   ASSERT_OK(chmod(path, 06777));
   ASSERT_OK(uv_pipe_chmod(&server, UV_READABLE));
   ASSERT_EQ(mode_of(path), 0777);
@@ -417,7 +417,7 @@ TEST_IMPL(chmod_of_connections_and_of_servers_from_elsewhere) {
   ASSERT_OK(chmod(address.sun_path, 0600));
   ASSERT_EQ(uv_pipe_chmod(&other, UV_WRITABLE), UV_ENOENT);
   ASSERT_EQ(mode_of(address.sun_path), 0600);
-  /* Who opened it did not make its file. */
+  /* A handle that opened it did not make its file. */
   close_now(&other);
   ASSERT(exists(address.sun_path));
   MAKE_SURE_NOTHING_LEAKED();

@@ -9,7 +9,7 @@
 /* --- The worker ---------------------------------------------------------------------------- */
 
 /* Each handle comes with a byte that says what it is; each is answered by a byte when it is in use.
- * Whoever sends "text" to a passed handle gets "pid:TEXT" from the worker. */
+ * "text" that is sent to a passed handle comes back from the worker as "pid:TEXT". */
 enum { kind_listener = 'l', kind_connection = 'c', kind_pipe = 'p', kind_udp = 'u' };
 
 static uv_pipe_t boss;
@@ -296,8 +296,8 @@ TEST_IMPL(a_worker_answers_on_a_passed_pipe) {
   end_worker();
 }
 
-/* Held up by a signal, the worker finds all of them at once. */
-TEST_IMPL(many_handles_wait_for_a_worker_that_is_held_up) {
+/* Stopped by a signal for a while, the worker finds all of them at once. */
+TEST_IMPL(many_handles_wait_for_a_worker_that_is_delayed) {
   enum { count = 16 };
   uv_tcp_t listeners[count];
   uv_tcp_t connections[count];
@@ -363,7 +363,7 @@ TEST_IMPL(what_is_closed_before_it_was_sent_fails_its_write_alone) {
   ASSERT_EQ(writes, 0);
   uv_close((uv_handle_t*) &tcp, NULL);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  /* Nobody has the connection any more. */
+  /* No process has the connection any more. */
   ASSERT_EQ(recv(fd, &end, 1, 0), 0);
   close(fd);
   ASSERT_OK(uv_process_kill(&process, SIGCONT));

@@ -215,7 +215,7 @@ TEST_IMPL(start_makes_the_handle_active_and_stop_inactive) {
   end();
 }
 
-TEST_IMPL(readiness_is_told_as_long_as_it_lasts) {
+TEST_IMPL(readiness_is_reported_as_long_as_it_lasts) {
   init_loop();
   /* Ready before the start as well. */
   put(pair[1]);
@@ -237,7 +237,7 @@ TEST_IMPL(readiness_is_told_as_long_as_it_lasts) {
   end();
 }
 
-TEST_IMPL(both_directions_are_told_in_one_call) {
+TEST_IMPL(both_directions_are_reported_in_one_call) {
   init_loop();
   ASSERT_OK(uv_poll_init(&loop, &a, pair[0]));
   ASSERT_OK(uv_poll_start(&a, UV_READABLE | UV_WRITABLE, note_events));
@@ -255,7 +255,7 @@ static void fill(int fd) {
   ASSERT_EQ(errno, EAGAIN);
 }
 
-TEST_IMPL(writable_is_told_while_there_is_room) {
+TEST_IMPL(writable_is_reported_while_there_is_space) {
   static char data[65536];
   init_loop();
   ASSERT_OK(uv_poll_init(&loop, &a, pair[0]));
@@ -289,7 +289,7 @@ TEST_IMPL(start_of_an_active_handle_changes_events_and_callback) {
   ASSERT_OK(uv_poll_start(&a, UV_READABLE | UV_WRITABLE, note_second));
   ASSERT_NE(uv_run(&loop, UV_RUN_ONCE), 0);
   ASSERT_NOTES("second rw");
-  /* Back and forth before the loop looks. */
+  /* Back and forth before the loop polls. */
   ASSERT_OK(uv_poll_start(&a, UV_READABLE, note_second));
   ASSERT_OK(uv_poll_start(&a, UV_WRITABLE, note_events));
   ASSERT_NE(uv_run(&loop, UV_RUN_ONCE), 0);
@@ -333,7 +333,7 @@ TEST_IMPL(an_unreferenced_handle_does_not_keep_the_loop_alive) {
 
 /* --- Disconnection, urgent data, errors ---------------------------------------------------- */
 
-TEST_IMPL(disconnect_is_told_when_the_peer_ends_its_side) {
+TEST_IMPL(disconnect_is_reported_when_the_peer_ends_its_side) {
   init_loop();
   ASSERT_OK(uv_poll_init(&loop, &a, pair[0]));
   ASSERT_OK(uv_poll_start(&a, UV_DISCONNECT, note_events));
@@ -349,7 +349,7 @@ TEST_IMPL(disconnect_is_told_when_the_peer_ends_its_side) {
   end();
 }
 
-TEST_IMPL(disconnect_is_not_told_unasked) {
+TEST_IMPL(disconnect_is_not_reported_unasked) {
   init_loop();
   ASSERT_OK(uv_poll_init(&loop, &a, pair[0]));
   ASSERT_OK(uv_poll_start(&a, UV_READABLE, note_events));
@@ -359,7 +359,7 @@ TEST_IMPL(disconnect_is_not_told_unasked) {
   end();
 }
 
-TEST_IMPL(a_hangup_is_told_as_what_was_asked_for) {
+TEST_IMPL(a_hangup_is_reported_as_what_was_asked_for) {
   init_loop();
   ASSERT_OK(uv_poll_init(&loop, &a, pair[0]));
   close(pair[1]);
@@ -423,7 +423,7 @@ static void connect_tcp(void) {
   close(listener);
 }
 
-TEST_IMPL(urgent_data_is_told_as_prioritized) {
+TEST_IMPL(urgent_data_is_reported_as_prioritized) {
   char byte;
   init_loop();
   connect_tcp();
@@ -568,7 +568,7 @@ static void replace_the_other(uv_poll_t* handle, int status, int events) {
   ASSERT_OK(uv_poll_start(&reused, UV_READABLE, note_second));
 }
 
-TEST_IMPL(a_pending_event_is_not_told_to_the_next_user_of_the_number) {
+TEST_IMPL(a_pending_event_is_not_delivered_to_the_next_user_of_the_number) {
   start_two(replace_the_other);
   ASSERT_NE(uv_run(&loop, UV_RUN_ONCE), 0);
   ASSERT_NOTES("r closed closed");
@@ -601,7 +601,7 @@ TEST_IMPL(a_descriptor_may_be_closed_after_stop_and_its_number_used_again) {
   end();
 }
 
-/* On libuv the second handle is told nothing any more. */
+/* On libuv the second handle gets no events any more. */
 TEST_IMPL(closing_leaves_the_next_user_of_the_number_alone) {
   int fd;
   OXUV_ONLY();
@@ -731,7 +731,7 @@ TEST_IMPL(more_descriptors_than_one_batch_of_the_poller) {
 
 /* --- Descriptors closed behind the loop's back --------------------------------------------- */
 
-TEST_IMPL(a_descriptor_closed_before_the_loop_looks_is_told_as_ebadf) {
+TEST_IMPL(a_descriptor_closed_before_the_loop_polls_is_reported_as_ebadf) {
   int fd;
   OXUV_ONLY();
   init_loop();
@@ -745,7 +745,7 @@ TEST_IMPL(a_descriptor_closed_before_the_loop_looks_is_told_as_ebadf) {
   end();
 }
 
-TEST_IMPL(a_closed_descriptor_whose_events_change_is_told_as_ebadf) {
+TEST_IMPL(a_closed_descriptor_whose_events_change_is_reported_as_ebadf) {
   int fd;
   OXUV_ONLY();
   init_loop();

@@ -1,4 +1,4 @@
-/* Poll handles on descriptors that hang up or have an error: what is told to whom.
+/* Poll handles on descriptors that hang up or have an error: what is reported to which handle.
  * https://docs.libuv.org/en/v1.x/poll.html */
 #include "task.h"
 
@@ -11,11 +11,11 @@
 static uv_loop_t loop;
 static uv_poll_t handle;
 static int calls;
-/* Of the first call. */
+/* The events of the first call. */
 static int first_events;
 static int status;
 static int events;
-/* Restarted with these, or closed, in the callback. */
+/* The events that the callback starts the handle with again; or whether it closes it. */
 static int next_events;
 static int closes;
 
@@ -169,8 +169,8 @@ static void end_watch(int fd) {
   close(fd);
 }
 
-/* A hang-up is told to whoever asks for anything, with all that was asked for, again and again. */
-static void expect_told(int (*make)(void)) {
+/* A hang-up is reported to each handle with all that it asked for, again and again. */
+static void expect_reported(int (*make)(void)) {
   int asked;
   for (asked = 1; asked <= ALL_EVENTS; asked++) {
     int fd = make();
@@ -204,7 +204,7 @@ static void expect_error(int (*make)(void), int without) {
 }
 
 TEST_IMPL(a_terminal_without_slave_hangs_up) {
-  expect_told(master_without_slave);
+  expect_reported(master_without_slave);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -214,7 +214,7 @@ TEST_IMPL(a_terminal_without_master_is_an_error) {
 }
 
 TEST_IMPL(a_pipe_without_writer_hangs_up) {
-  expect_told(pipe_without_writer);
+  expect_reported(pipe_without_writer);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -224,7 +224,7 @@ TEST_IMPL(a_pipe_without_reader_is_an_error) {
 }
 
 TEST_IMPL(a_socket_that_is_not_connected_hangs_up) {
-  expect_told(unconnected_tcp);
+  expect_reported(unconnected_tcp);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -232,23 +232,23 @@ TEST_IMPL(a_socket_that_is_not_connected_hangs_up_ipv6) {
   int fd = unconnected_tcp6();
   if (fd == -1) SKIP("no IPv6");
   close(fd);
-  expect_told(unconnected_tcp6);
+  expect_reported(unconnected_tcp6);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
 TEST_IMPL(a_socket_without_peer_hangs_up) {
-  expect_told(pair_without_peer);
+  expect_reported(pair_without_peer);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Closed with data on the way that nobody reads: the data are there to be read. */
+/* Closed with data that are not read yet: the data are there to be read. */
 TEST_IMPL(a_socket_with_data_but_no_peer_hangs_up) {
-  expect_told(pair_with_data_without_peer);
+  expect_reported(pair_with_data_without_peer);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
 TEST_IMPL(a_connection_shut_at_both_ends_hangs_up) {
-  expect_told(shut_tcp);
+  expect_reported(shut_tcp);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -279,7 +279,7 @@ TEST_IMPL(a_reset_after_urgent_data_is_an_error_where_these_are_not_asked_for) {
 /* --- While it is watched ------------------------------------------------------------------- */
 
 /* A descriptor that is writable all the time, until its peer goes. */
-TEST_IMPL(a_hang_up_is_told_beside_readiness_that_was_there_before) {
+TEST_IMPL(a_hang_up_is_reported_beside_readiness_that_was_there_before) {
   int pair[2];
   ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
   ASSERT_OK(uv_loop_init(&loop));
@@ -295,7 +295,7 @@ TEST_IMPL(a_hang_up_is_told_beside_readiness_that_was_there_before) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* The same with data that nobody reads, for one that does not ask for them. */
+/* A hang-up with data that are never read, for a handle that does not ask for them. */
 TEST_IMPL(unread_data_hide_no_end) {
   char block[4096];
   int pair[2];
@@ -335,8 +335,8 @@ TEST_IMPL(a_hang_up_may_change_what_is_asked_for) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* Stopped by the error, and started again: told again. */
-TEST_IMPL(an_error_is_told_at_each_start) {
+/* Stopped by the error, and started again: it is reported again. */
+TEST_IMPL(an_error_is_reported_at_each_start) {
   int fd = pipe_without_reader();
   next_events = UV_PRIORITIZED;
   watch(fd, UV_PRIORITIZED);
@@ -349,7 +349,7 @@ TEST_IMPL(an_error_is_told_at_each_start) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_handle_may_be_closed_when_told_of_a_hang_up_or_an_error) {
+TEST_IMPL(a_handle_may_be_closed_at_a_hang_up_or_an_error) {
   int fds[2] = {master_without_slave(), pipe_without_reader()};
   int i;
   closes = 1;
@@ -399,7 +399,7 @@ static int iterations_in(uint64_t milliseconds) {
   return iterations;
 }
 
-/* Nobody reads: what waits to be written learns that the peer is gone. */
+/* The peer goes without reading: waiting writes get an error. */
 TEST_IMPL(waiting_writes_end_when_the_peer_is_gone) {
   static char block[1 << 20];
   uv_buf_t buf = uv_buf_init(block, sizeof(block));
@@ -417,7 +417,7 @@ TEST_IMPL(waiting_writes_end_when_the_peer_is_gone) {
   close(pair[1]);
   run_until(&loop, &written, 2);
   ASSERT_EQ(write_status[0], UV_EPIPE);
-  /* The handle has no interest any more, and keeps nobody busy. */
+  /* The handle has no interest any more, and does not keep the loop busy. */
   ASSERT_LT(iterations_in(30), 30);
   close_loop(&loop);
   MAKE_SURE_NOTHING_LEAKED();

@@ -1,4 +1,4 @@
-/* https://docs.libuv.org/en/v1.x/process.html: starting processes, hearing of their end, signalling
+/* https://docs.libuv.org/en/v1.x/process.html: starting processes, their exit callbacks, signals to
  * them. What a child begins with is in process_options.c and process_stdio.c. */
 #include "task.h"
 
@@ -46,7 +46,7 @@ static void run(void) {
   ASSERT_EQ(uv_run(uv_default_loop(), UV_RUN_DEFAULT), 0);
 }
 
-/* Neither a running child nor one that has not been waited for. */
+/* There is neither a running child nor one that has not been waited for. */
 static void expect_no_children(void) {
   ASSERT_EQ(waitpid(-1, NULL, WNOHANG), -1);
   ASSERT_EQ(errno, ECHILD);
@@ -70,7 +70,7 @@ static int is_under_valgrind(void) {
 
 /* --- How processes end --------------------------------------------------------------------- */
 
-TEST_IMPL(the_exit_status_is_told) {
+TEST_IMPL(the_exit_status_is_reported) {
   uv_process_t process;
   int statuses[] = {0, 1, 7, 255};
   int i;
@@ -91,7 +91,7 @@ TEST_IMPL(the_exit_status_is_told) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(the_signal_that_ended_it_is_told) {
+TEST_IMPL(the_signal_that_ended_it_is_reported) {
   uv_process_t process;
   ASSERT_OK(spawn_shell(&process, "kill -9 $$", on_exit_close));
   run();
@@ -210,7 +210,7 @@ enum { short_lived = 1000, at_a_time = 25 };
 
 static uv_process_t comers[at_a_time];
 static int started;
-static int told_of[short_lived];
+static int reported_of[short_lived];
 static int descriptors;
 
 static void start_comer(uv_process_t* process);
@@ -223,7 +223,7 @@ static void on_exit_next(uv_process_t* process, int64_t status, int signum) {
   int number = (int) (intptr_t) process->data;
   ASSERT_EQ(status, number % 256);
   ASSERT_EQ(signum, 0);
-  told_of[number]++;
+  reported_of[number]++;
   exit_count++;
   if (descriptors == 0) descriptors = fd_count();
   ASSERT_EQ(fd_count(), descriptors);
@@ -242,7 +242,7 @@ TEST_IMPL_LIMIT(a_thousand_short_lived_processes_come_and_go, 120) {
   for (i = 0; i < at_a_time; i++) start_comer(&comers[i]);
   run();
   ASSERT_EQ(exit_count, short_lived);
-  for (i = 0; i < short_lived; i++) ASSERT_EQ(told_of[i], 1);
+  for (i = 0; i < short_lived; i++) ASSERT_EQ(reported_of[i], 1);
   expect_no_children();
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -321,7 +321,7 @@ TEST_IMPL(what_cannot_be_executed_is_an_error) {
   ASSERT_OK(spawn_shell(&first, "exit 0", on_exit_close));
   run();
 
-  /* A folder of the path that may not be looked into would make it UV_EACCES. */
+  /* A folder of the path that may not be searched would make it UV_EACCES. */
   ASSERT_OK(setenv("PATH", "/usr/bin:/bin", 1));
   expect_error("program-that-is-nowhere", UV_ENOENT);
   expect_error("/nonexistent/program", UV_ENOENT);
@@ -378,7 +378,7 @@ TEST_IMPL(options_without_sense_are_refused) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* A handle whose process could not be started is in no list: nothing happens to who forgets it. */
+/* A handle whose process could not be started is in no list, and need not be closed. */
 TEST_IMPL(a_failed_handle_is_not_on_the_loop) {
   uv_process_t* process = malloc(sizeof(*process));
   char* args[] = {"/nonexistent", NULL};
@@ -455,12 +455,12 @@ TEST_IMPL(a_process_is_signalled) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-static int signals_told;
+static int signals_delivered;
 
 static void on_signal(uv_signal_t* handle, int signum) {
   ASSERT_EQ(signum, SIGCHLD);
   (void) handle;
-  signals_told++;
+  signals_delivered++;
 }
 
 TEST_IMPL(programs_may_watch_for_sigchld_as_well) {
@@ -472,7 +472,7 @@ TEST_IMPL(programs_may_watch_for_sigchld_as_well) {
   ASSERT_OK(spawn_shell(&process, "exit 0", on_exit_close));
   run();
   ASSERT_EQ(exit_count, 1);
-  ASSERT_GE(signals_told, 1);
+  ASSERT_GE(signals_delivered, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -531,7 +531,7 @@ static void on_exit_close_siblings(uv_process_t* process, int64_t status, int si
 
 TEST_IMPL(a_callback_may_close_others_that_have_ended) {
   int i;
-  OXUV_ONLY(); /* libuv calls back for some of them all the same. */
+  OXUV_ONLY(); /* libuv calls back for some of them nevertheless. */
   for (i = 0; i < 10; i++) ASSERT_OK(spawn_shell(&siblings[i], "exit 0", on_exit_close_siblings));
   for (i = 0; i < 10; i++) wait_until_dead(siblings[i].pid);
   run();
@@ -585,7 +585,7 @@ static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
   output_size += size;
 }
 
-/* What a process has written is read before its end is told, when both are there. */
+/* What a process has written is read before its end is reported, when both are there. */
 TEST_IMPL(output_comes_before_the_end) {
   char* args[] = {"/bin/sh", "-c", "echo hello", NULL};
   uv_process_options_t options = options_for(args, on_exit_close);
@@ -670,7 +670,7 @@ static void* send_signals(void* thread) {
   return NULL;
 }
 
-/* The child runs beside threads that hold locks, and must not run this process's handlers. */
+/* The child runs beside threads that have locks, and must not run this process's handlers. */
 TEST_IMPL(other_threads_and_signals_go_on_meanwhile) {
   pthread_t self = pthread_self();
   pthread_t threads[3];

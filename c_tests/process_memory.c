@@ -1,6 +1,6 @@
 /* https://docs.libuv.org/en/v1.x/process.html#c.uv_spawn: what it costs does not depend on how much
- * memory this process has. A process with 4 GiB and a small one take turns, so that both are measured
- * on the same machine at the same time. */
+ * memory this process has. A process with 4 GiB and a small one take turns, so that both are
+ * measured on the same machine at the same time. */
 #include "task.h"
 
 #include <sched.h>
@@ -20,12 +20,12 @@ enum { in_turn = 4, least_rounds = 40, more_rounds = 20, most_rounds = 800 };
 
 static const size_t much = (size_t) 4 << 30;
 
-/* What else the child has to do. */
+/* What the child has to do before it runs the program. */
 enum way { plainly, in_a_folder, as_a_user, ways };
 
 static const char* const way_names[] = {"", " with cwd", " with uid and gid"};
 
-/* A process that starts children when it is told to. */
+/* A process that starts children on request. */
 struct parent {
   pid_t pid;
   int orders;
@@ -124,7 +124,7 @@ static void measure(struct parent* parent, enum way way, int round) {
 static void end_parent(struct parent* parent) {
   char order = ways;
   int status;
-  /* The end of the pipe would not be told: the other one has a copy of it. */
+  /* The end of the pipe would not be reported: the other one has a copy of it. */
   ASSERT_EQ(write(parent->orders, &order, 1), 1);
   close(parent->orders);
   ASSERT_EQ(waitpid(parent->pid, &status, 0), parent->pid);

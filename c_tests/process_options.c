@@ -122,7 +122,7 @@ static void expect_found(const char* path_variable, const char* cwd, const char*
   ASSERT_STR_EQ(output, line);
 }
 
-TEST_IMPL(programs_are_looked_for_in_the_childs_path) {
+TEST_IMPL(programs_are_searched_in_the_childs_path) {
   const char* good = folder_with_program("good", "program-of-the-test", 0755);
   const char* plain = folder_with_program("plain", "program-of-the-test", 0644);
   char* args[] = {"program-of-the-test", NULL};
@@ -139,7 +139,7 @@ TEST_IMPL(programs_are_looked_for_in_the_childs_path) {
   expect_found(variable, NULL, expected);
   snprintf(variable, sizeof(variable), "PATH=/nonexistent:/etc/passwd:%s:/bin", good);
   expect_found(variable, NULL, expected);
-  /* Passed over: a file that cannot be executed. */
+  /* A file that cannot be executed is passed over. */
   snprintf(variable, sizeof(variable), "PATH=%s:%s", plain, good);
   expect_found(variable, NULL, expected);
   /* An empty part is the child's working folder. */
@@ -148,7 +148,7 @@ TEST_IMPL(programs_are_looked_for_in_the_childs_path) {
   expect_found("PATH=:/nonexistent", good, "program-of-the-test");
   expect_found("PATH=good", test_tmpdir(), "good/program-of-the-test");
 
-  /* This process's own counts only where the child has its environment. */
+  /* This process's PATH counts only where the child has its environment. */
   setenv("PATH", good, 1);
   options = options_for(args);
   ASSERT_OK(run_process(&options));
@@ -160,20 +160,20 @@ TEST_IMPL(programs_are_looked_for_in_the_childs_path) {
   not_for_us[0] = variable;
   options.env = not_for_us;
   ASSERT_EQ(run_process(&options), UV_EACCES);
-  /* Without any there is a default. */
+  /* Without a PATH there is a default. */
   options = options_for(standard);
   options.env = no_path;
   ASSERT_OK(run_process(&options));
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_path_is_not_looked_for) {
+TEST_IMPL(a_path_is_not_searched_for) {
   const char* good = folder_with_program("good", "program-of-the-test", 0755);
   char* args[] = {"./program-of-the-test", NULL};
   uv_process_options_t options = options_for(args);
   setenv("PATH", good, 1);
   ASSERT_EQ(run_process(&options), UV_ENOENT);
-  /* It is relative to the child's working folder. */
+  /* The path is relative to the child's working folder. */
   options.cwd = good;
   ASSERT_OK(run_process(&options));
   ASSERT_STR_EQ(output, "./program-of-the-test\n");
@@ -337,7 +337,7 @@ TEST_IMPL(user_and_group_are_changed_for_good) {
   ASSERT_OK(setgroups(3, groups));
   options.uid = 12345;
   options.gid = 23456;
-  /* Only where the flags say so. */
+  /* Ids are set only where the flags say so. */
   ASSERT_OK(run_helper(&options, "print_identity"));
   ASSERT_STR_EQ(output, "0 0 0, 0 0 0, 3 groups\n");
   options.flags = UV_PROCESS_SETGID;
@@ -422,7 +422,7 @@ static void try_other_identities(void) {
   ASSERT_EQ(run_shell(&options, "exit 0"), UV_EPERM);
   options.flags = UV_PROCESS_SETUID | UV_PROCESS_SETGID;
   ASSERT_EQ(run_shell(&options, "exit 0"), UV_EPERM);
-  /* One's own are allowed; that the groups cannot be given up is not held against it. */
+  /* One's own are allowed; that the groups cannot be given up is no error. */
   options.uid = getuid();
   options.gid = getgid();
   ASSERT_OK(run_shell(&options, "exit 0"));

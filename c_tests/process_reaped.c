@@ -1,5 +1,5 @@
-/* Children that somebody else in the process waits for, or whose SIGCHLD somebody else has: the exit
- * callback comes all the same. libuv's loop waits for ever. */
+/* Children that other code of the process waits for, or whose SIGCHLD it handles: the exit callback
+ * comes nevertheless. libuv's loop waits for ever. */
 #include "task.h"
 
 #include <pthread.h>
@@ -58,7 +58,7 @@ static void expect_no_children(void) {
   ASSERT_EQ(errno, ECHILD);
 }
 
-/* --- Somebody else waits ------------------------------------------------------------------------ */
+/* --- Other code waits -------------------------------------------------------------------- */
 
 TEST_IMPL(before_the_loop_runs) {
   uv_process_t process;
@@ -162,7 +162,7 @@ static void* reap_everything(void* gate) {
   }
 }
 
-/* Each end is told once, whoever of the two was first. */
+/* Each end is reported once, whichever of the two was first. */
 TEST_IMPL(a_thread_waits_for_every_child) {
   enum { count = 30 };
   static uv_process_t processes[count];
@@ -227,7 +227,7 @@ TEST_IMPL(closing_before_the_callback_means_no_callback) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- The program waits when its loop tells it of SIGCHLD ---------------------------------------------- */
+/* --- The program waits in its callback for SIGCHLD --------------------------------------- */
 
 static uv_process_t watched;
 static uv_signal_t watcher;
@@ -261,7 +261,7 @@ TEST_IMPL(the_program_waits_in_a_signal_callback) {
 }
 
 /* Neovim takes the end that it finds out itself for the end, and closes the handle. */
-TEST_IMPL(who_waits_in_a_signal_callback_and_closes_is_not_called) {
+TEST_IMPL(a_process_closed_after_waiting_in_a_signal_callback_is_not_reported) {
   closes_at_once = 1;
   watch_for_sigchld();
   spawn_in(uv_default_loop(), &watched, "exec sleep 100", on_exit_never);
@@ -284,7 +284,7 @@ static void on_idle(uv_idle_t* idle) {
 }
 
 /* It may read what the child has written before that, which takes a few iterations. */
-TEST_IMPL(who_waits_in_a_signal_callback_has_time_to_close) {
+TEST_IMPL(a_program_that_waits_in_a_signal_callback_has_time_to_close) {
   uv_prepare_t prepare;
   uv_idle_t idle;
   watch_for_sigchld();
@@ -328,10 +328,10 @@ static void start_handles(void) {
   ASSERT_OK(uv_signal_start(&editor.first, on_sigchld_first, SIGCHLD));
 }
 
-/* Handles for a signal are called by their addresses, and the library looks for children when it
+/* Handles for a signal are called by their addresses, and the library checks for children when it
  * would be the turn of a handle in the loop. So it does not come after Neovim, which has its own
  * handle behind the loop. */
-TEST_IMPL(children_are_looked_for_between_handles_before_and_behind_the_loop) {
+TEST_IMPL(children_are_checked_between_handles_before_and_behind_the_loop) {
   uv_process_t process;
   int starts_later;
   for (starts_later = 0; starts_later < 2; starts_later++) {
@@ -354,9 +354,9 @@ TEST_IMPL(children_are_looked_for_between_handles_before_and_behind_the_loop) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Somebody else has the signal ----------------------------------------------------------------- */
+/* --- Other code has the signal ----------------------------------------------------------- */
 
-/* Then the kernel waits for it. */
+/* The kernel then reaps the child. */
 TEST_IMPL(sigchld_is_ignored_later) {
   uv_process_t process;
   OXUV_ONLY();
@@ -387,7 +387,7 @@ TEST_IMPL(sigchld_is_ignored_in_a_callback) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_loop_that_does_not_wait_looks_as_well) {
+TEST_IMPL(a_loop_that_does_not_wait_checks_as_well) {
   uv_process_t process;
   OXUV_ONLY();
   spawn(&process, "exec sleep 100");
@@ -414,13 +414,13 @@ static void wait_for_all(int signum) {
 TEST_IMPL(another_handler_takes_the_place_of_ours) {
   uv_process_t processes[2];
   OXUV_ONLY();
-  /* One that leaves the child alone. */
+  /* A handler that leaves the child alone. */
   spawn(&processes[0], "exit 3");
   signal(SIGCHLD, do_nothing);
   run();
   ASSERT_EQ(exit_count, 1);
   ASSERT_EQ(lost_count, 0);
-  /* One that does not. */
+  /* A handler that waits for the child. */
   spawn(&processes[1], "exec sleep 100");
   signal(SIGCHLD, wait_for_all);
   ASSERT_OK(uv_process_kill(&processes[1], SIGKILL));
@@ -440,7 +440,7 @@ TEST_IMPL(sigchld_was_ignored_before) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Numbers and forks ----------------------------------------------------------------------------- */
+/* --- Numbers and forks ------------------------------------------------------------------- */
 
 /* Has the next process get this number, if it is free; whether that can be asked for. */
 static int make_next(pid_t pid) {
@@ -451,7 +451,7 @@ static int make_next(pid_t pid) {
   return fclose(file) == 0 && result > 0;
 }
 
-/* A process that has the number of one that somebody else has waited for is not taken for that. */
+/* A process that has the number of a child that other code has reaped is not taken for it. */
 TEST_IMPL(a_number_is_used_again) {
   uv_process_t first, second;
   int tries;
@@ -473,7 +473,7 @@ TEST_IMPL(a_number_is_used_again) {
 }
 
 /* The children of the parent have not ended for a forked child, which cannot wait for them. */
-TEST_IMPL(a_forked_child_is_not_told_of_its_parents_children) {
+TEST_IMPL(a_forked_child_gets_no_exits_of_its_parents_children) {
   uv_process_t process, own;
   int status;
   pid_t pid;

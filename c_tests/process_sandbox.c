@@ -1,5 +1,5 @@
-/* Sandboxes whose rules were written for libuv: they end a process for a system call that starting a
- * child with libuv does not make. */
+/* Sandboxes whose rules were written for libuv: they end a process for a system call that starting
+ * a child with libuv does not make. */
 #include "refuse.h"
 
 #include "task.h"
@@ -116,8 +116,8 @@ static void start_without_clone(void) {
   ASSERT_OK(uv_loop_close(&loop));
 }
 
-/* libuv makes children by other calls, one or the other by its age and that of the C library; but it
- * always tries this one before. */
+/* libuv makes children by other calls, one or the other by its age and that of the C library; but
+ * it always tries this one before. */
 TEST_IMPL(vfork_is_enough_to_make_children) {
   const char* preload = getenv("LD_PRELOAD");
   OXUV_ONLY();
@@ -159,7 +159,7 @@ static void start_without_sharing(void) {
 /* The child then has a copy of this process's memory. */
 TEST_IMPL(children_may_be_refused_the_parents_memory) {
   NOT_WITH_THREAD_SANITIZER("has a forked child make calls of its own");
-  OXUV_ONLY(); /* libuv's functions of the C library need it. */
+  OXUV_ONLY(); /* The C library's functions that libuv calls need it. */
   run_in_child(start_without_sharing);
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -179,7 +179,7 @@ static void start_without_prctl(void) {
   ASSERT_OK(uv_loop_close(&loop));
 }
 
-/* It is asked whether this process may be dumped, where the child shares its memory. */
+/* It is asked whether this process may be dumped, where the child uses its memory. */
 TEST_IMPL(another_user_does_not_take_prctl) {
   NOT_WITH_THREAD_SANITIZER("has a forked child make calls of its own");
   run_in_child(start_without_prctl);

@@ -1,12 +1,12 @@
 /* A program whose functions for changing user and group are not the C library's: fakeroot and its
- * like put theirs in their place, and keep who a process is in its memory and environment. Here the
- * program itself is such a library. */
+ * like put theirs in their place, and keep the identity of a process in its memory and environment.
+ * Here the program itself is such a library. */
 #include "task.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 
-/* Adds a call to what the child's environment says of them. */
+/* Adds a call to the list of calls in the child's environment. */
 static void note_call(const char* function, int argument) {
   const char* before = getenv("CALLS");
   char calls[256];
@@ -20,7 +20,7 @@ static int refuse(int id) {
   return -1;
 }
 
-/* Read by the child only. */
+/* Only the child reads this. */
 static int groups_are_kept;
 
 int setgroups(size_t count, const gid_t* groups) {
@@ -44,7 +44,7 @@ int setuid(uid_t uid) {
   return next == NULL ? -1 : next(uid);
 }
 
-/* --- Starting ---------------------------------------------------------------------------------------- */
+/* --- Starting ---------------------------------------------------------------------------- */
 
 static uv_process_t process;
 static uv_stdio_container_t stdio[20];
@@ -96,7 +96,7 @@ static int run_shell(uv_loop_t* loop, uv_process_options_t* options, const char*
     uv_close((uv_handle_t*) &pipe, NULL);
   }
   ASSERT_OK(uv_run(loop, UV_RUN_DEFAULT));
-  /* Nothing of it happens to this process. */
+  /* This process stays as it is. */
   ASSERT_NULL(getenv("CALLS"));
   ASSERT_EQ(waitpid(-1, NULL, WNOHANG), -1);
   return result;
@@ -137,7 +137,7 @@ TEST_IMPL(what_they_refuse_is_an_error) {
   options.gid = 666;
   ASSERT_EQ(run_shell(uv_default_loop(), &options, "exit 7"), UV_ERANGE);
   ASSERT_EQ(exit_count, 0);
-  /* That groups cannot be given up is not held against it. */
+  /* That groups cannot be given up is no error. */
   options.gid = 2345;
   groups_are_kept = 1;
   ASSERT_OK(run_shell(uv_default_loop(), &options, "exit 7"));
@@ -181,7 +181,7 @@ TEST_IMPL(the_rest_is_as_for_any_other_child) {
 }
 
 /* What the child reports does not get lost where it puts its descriptors. */
-TEST_IMPL(what_cannot_be_executed_is_told_whatever_the_descriptors) {
+TEST_IMPL(what_cannot_be_executed_is_reported_whatever_the_descriptors) {
   uv_process_options_t options = options_for(UV_PROCESS_SETUID);
   int i, count;
   OXUV_ONLY(); /* libuv's child puts a descriptor in the place of the one that it reports through. */
@@ -202,7 +202,7 @@ TEST_IMPL(what_cannot_be_executed_is_told_whatever_the_descriptors) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- In the middle of what other threads do --------------------------------------------------------- */
+/* --- In the middle of what other threads do ---------------------------------------------- */
 
 static int keep_going = 1;
 

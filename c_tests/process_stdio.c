@@ -85,7 +85,7 @@ static int is_nonblocking(int fd) {
   return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
 }
 
-/* A new file, for a descriptor that can be told from others. */
+/* A new file, for a descriptor that is recognised by it. */
 static int open_file(const char* name) {
   int fd = open(test_path(name), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   ASSERT_GE(fd, 0);
@@ -134,7 +134,7 @@ TEST_IMPL(standard_descriptors_are_opened_on_nothing) {
   options.stdio = stdio;
   expect_success(1);
   expect_success(3);
-  /* Others are not given. */
+  /* Other descriptors are not given to the child. */
   expect_success(10);
   expect_success(-1);
   MAKE_SURE_NOTHING_LEAKED();
@@ -180,12 +180,12 @@ HELPER_IMPL(has_descriptor_20) {
 
 TEST_IMPL(what_is_inheritable_and_not_mentioned_is_inherited) {
   prepare("has_descriptor_20");
-  /* The loop first: it would be overwritten. */
+  /* The loop is made first: otherwise its descriptor would be overwritten. */
   uv_default_loop();
   ASSERT(!is_open(20));
   ASSERT_EQ(dup2(0, 20), 20);
   expect_success(3);
-  /* Nor does it help to ask for nothing there. */
+  /* With UV_IGNORE for it, the child has it as well. */
   expect_success(21);
   close(20);
   MAKE_SURE_NOTHING_LEAKED();
@@ -194,7 +194,7 @@ TEST_IMPL(what_is_inheritable_and_not_mentioned_is_inherited) {
 /* --- Inherited descriptors -------------------------------------------------------------------- */
 
 /* The files "0", "1" … in the working folder belong to descriptors as the argument says: a digit
- * for each descriptor, "-" for none, "n" for what nobody gave. */
+ * for each descriptor, "-" for none, "n" for one that was not given. */
 HELPER_IMPL(expect_files) {
   const char* expected = getenv("OXUV_EXPECTED");
   int fd;
@@ -587,7 +587,7 @@ TEST_IMPL(this_process_may_have_no_standard_descriptors) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- uv_disable_stdio_inheritance -------------------------------------------------------------- */
+/* --- uv_disable_stdio_inheritance -------------------------------------------------------- */
 
 TEST_IMPL(inheritance_can_be_turned_off) {
   int fd;
@@ -596,7 +596,7 @@ TEST_IMPL(inheritance_can_be_turned_off) {
     if (!is_open(fd)) ASSERT_EQ(dup2(0, fd), fd);
   uv_disable_stdio_inheritance();
   for (fd = 0; fd < 12; fd++) ASSERT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
-  /* What is opened later is not concerned. */
+  /* Descriptors that are opened later stay inheritable. */
   high = fcntl(0, F_DUPFD, 100);
   ASSERT_EQ(fcntl(high, F_GETFD), 0);
 }

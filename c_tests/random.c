@@ -89,7 +89,7 @@ TEST_IMPL(random_refuses_flags_and_large_sizes) {
 }
 
 /* From here on the kernel does not know getrandom(), as before version 3.17. */
-static void forget_getrandom(void) {
+static void reset_getrandom(void) {
   struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getrandom, 0, 1),
@@ -104,7 +104,7 @@ static void forget_getrandom(void) {
 
 TEST_IMPL(random_bytes_without_the_system_call) {
   unsigned char one[64];
-  forget_getrandom();
+  reset_getrandom();
   memset(one, 0, sizeof(one));
   ASSERT_OK(uv_random(NULL, NULL, one, sizeof(one), 0, NULL));
   ASSERT_EQ(is_constant(one, sizeof(one)), 0);

@@ -56,7 +56,7 @@ RB_GENERATE_STATIC(counted, element, by_key, compare_keys)
 #define RB_AUGMENT(element) count_here(element)
 RB_GENERATE_STATIC(counted_here, element, by_key, compare_keys)
 
-/* Always the same numbers. */
+/* The sequence of numbers never changes. */
 static unsigned int next_number(unsigned int* state) {
   *state = *state * 1103515245u + 12345u;
   return *state >> 16 & 0x7fff;
@@ -164,9 +164,9 @@ static void permute(int number, int order[6]) {
 }
 
 TEST_IMPL(every_order_of_six_works) {
-  for (int coming = 0; coming < 720; coming++) {
+  for (int inserting = 0; inserting < 720; inserting++) {
     /* Seven numbers further, so that all of them come up. */
-    for (int going = coming % 7; going < 720; going += 7 * 6) {
+    for (int removing = inserting % 7; removing < 720; removing += 7 * 6) {
       struct element all[6];
       char is_in[6] = {0};
       struct keys tree;
@@ -174,13 +174,13 @@ TEST_IMPL(every_order_of_six_works) {
 
       number_elements(all, 6);
       RB_INIT(&tree);
-      permute(coming, order);
+      permute(inserting, order);
       for (int at = 0; at < 6; at++) {
         ASSERT_PTR_EQ(RB_INSERT(keys, &tree, &all[order[at]]), NULL);
         is_in[order[at]] = 1;
       }
       check_tree(&tree, is_in, all, 6);
-      permute(going, order);
+      permute(removing, order);
       for (int at = 0; at < 6; at++) {
         ASSERT_PTR_EQ(RB_REMOVE(keys, &tree, &all[order[at]]), &all[order[at]]);
         is_in[order[at]] = 0;
@@ -347,13 +347,14 @@ static void check_counts(struct element* element) {
     }                                                                                              \
   } while (0)
 
-/* What is directly above a change is told of it. */
-TEST_IMPL(changes_are_told) {
+/* A change is reported to what is directly above it. */
+TEST_IMPL(changes_are_reported) {
   CHANGE_AND_COUNT(counted);
 }
 
-/* So is everything further up, children before their parents; libuv's header does not promise it. */
-TEST_IMPL(changes_are_told_up_the_tree) {
+/* So is everything further up, children before their parents; libuv's header does not promise
+ * it. */
+TEST_IMPL(changes_are_reported_up_the_tree) {
   OXUV_ONLY();
   CHANGE_AND_COUNT(counted_here);
 }

@@ -27,7 +27,8 @@ static inline void install_filter(struct sock_filter* filter, size_t length) {
   install_filter_with(0, filter, length);
 }
 
-/* From here on the system refuses new threads to every thread, as it does at a limit of processes. */
+/* From here on the system refuses new threads to every thread, as it does at a limit of
+ * processes. */
 static inline void refuse_threads(void) {
   struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -48,7 +49,7 @@ static inline void refuse_call(unsigned call, unsigned number) {
   install_filter(filter, sizeof(filter) / sizeof(filter[0]));
 }
 
-/* The same of a call whose first argument is that. */
+/* From here on the system answers a call with an error if its first argument is `first`. */
 static inline void refuse_call_on(unsigned call, int first, unsigned number) {
   struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -68,7 +69,7 @@ struct refusal {
   int error;
 };
 
-/* To this thread, epoll_ctl refuses that from here on. */
+/* From here on epoll_ctl refuses these operations in this thread. */
 static inline void refuse_to_watch(struct refusal what) {
 #define ARGUMENT(index) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[index]))
 #define UNLESS(wanted, any, skip)                                                                  \

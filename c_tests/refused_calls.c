@@ -19,7 +19,7 @@ static void expect_nothing_to_come(void) {
   ASSERT_OK(uv_run(loop(), UV_RUN_DEFAULT));
 }
 
-/* --- Handles ---------------------------------------------------------------------------------------- */
+/* --- Handles ----------------------------------------------------------------------------- */
 
 TEST_IMPL(what_calls_back_needs_a_callback) {
   uv_pipe_t pipe_handle;
@@ -65,7 +65,7 @@ TEST_IMPL(closing_handles_start_nothing) {
   uv_pipe_t pipe_handle;
   uv_tcp_t tcp;
 
-  OXUV_ONLY(); /* libuv does not look, or only in its debug build. */
+  OXUV_ONLY(); /* libuv does not check, or only in its debug build. */
   ASSERT_OK(uv_timer_init(loop(), &timer));
   ASSERT_OK(uv_signal_init(loop(), &signal_handle));
   ASSERT_OK(uv_fs_event_init(loop(), &event));
@@ -95,7 +95,7 @@ TEST_IMPL(closing_handles_start_nothing) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Streams ------------------------------------------------------------------------------------------ */
+/* --- Streams ----------------------------------------------------------------------------- */
 
 TEST_IMPL(streams_that_are_not_open_do_nothing) {
   struct sockaddr_in address;
@@ -140,7 +140,7 @@ static uv_timer_t no_stream;
 static void accept_wrongly(uv_stream_t* server, int status) {
   ASSERT_OK(status);
   ASSERT_EQ(uv_accept(server, (uv_stream_t*) &no_stream), UV_EINVAL);
-  /* The connection is still there for who asks rightly, and there is but one. */
+  /* The connection can still be accepted by the right kind of handle, once. */
   ASSERT_OK(uv_tcp_init(loop(), &taken));
   ASSERT_OK(uv_accept(server, (uv_stream_t*) &taken));
   ASSERT_EQ(uv_accept(server, (uv_stream_t*) &taken), UV_EAGAIN);
@@ -191,7 +191,7 @@ TEST_IMPL(what_is_no_socket_is_not_opened_as_one) {
   ASSERT_LE(fd_count(), before);
 }
 
-/* --- Missing results ------------------------------------------------------------------------------------ */
+/* --- Missing results --------------------------------------------------------------------- */
 
 TEST_IMPL(results_need_a_place) {
   char text[64];
@@ -219,7 +219,7 @@ TEST_IMPL(results_need_a_place) {
   ASSERT_EQ(uv_if_indextoiid(1, text, NULL), UV_EINVAL);
 }
 
-/* --- Without descriptors --------------------------------------------------------------------------------- */
+/* --- Without descriptors ----------------------------------------------------------------- */
 
 static struct rlimit old_limit;
 
@@ -247,7 +247,7 @@ static void on_no_socket(uv_connect_t* req, int status) {
   done++;
 }
 
-TEST_IMPL(a_lack_of_descriptors_is_told_by_each_call) {
+TEST_IMPL(a_lack_of_descriptors_is_reported_by_each_call) {
   struct sockaddr_in address = loopback(1);
   uv_pipe_t pipe_handle;
   uv_connect_t connect_req;
@@ -290,7 +290,7 @@ TEST_IMPL(a_lack_of_descriptors_is_told_by_each_call) {
   ASSERT_OK(uv_fs_open(loop(), &req, "/", UV_FS_O_RDONLY, 0, on_opened));
   run_until(loop(), &done, 2);
   ASSERT_OK(setrlimit(RLIMIT_NOFILE, &old_limit));
-  /* The same handles do it now. */
+  /* These handles can do it now. */
   address.sin_port = 0;
   ASSERT_OK(uv_tcp_bind(&tcp, (struct sockaddr*) &address, 0));
   ASSERT_OK(uv_udp_bind(&udp, (struct sockaddr*) &address, 0));

@@ -1,7 +1,7 @@
 /* A poller that refuses a descriptor. A lack of memory, or of room, says nothing about the
- * descriptor: nobody is told anything, nothing blocks or spins, and it is watched as soon as that is
- * possible. What is refused for good is told to the owner of a poll handle; the others are told of
- * what is ready all the same. (libuv ends the process.) */
+ * descriptor: nothing is reported, nothing blocks or runs busily, and it is watched as soon as that
+ * is possible. What is refused for good is reported to the owner of a poll handle; other handles
+ * get what is ready nevertheless. (libuv ends the process.) */
 #include "refuse.h"
 
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 
 static const struct refusal NO_MEMORY = {0, -1, ENOMEM};
 static const struct refusal NO_ROOM = {0, -1, ENOSPC};
-/* As a sandbox says it; of a file, it is the truth. */
+/* The error of a sandbox, and epoll's own for a file. */
 static const struct refusal NOT_PERMITTED = {0, -1, EPERM};
 
 static uv_loop_t loop;
@@ -29,7 +29,7 @@ static void on_iteration(uv_check_t* one) {
   iterations++;
 }
 
-/* Long enough for several attempts; and those, and the loop's iterations, are few. */
+/* Runs the loop long enough for several attempts; these, and the iterations, must be few. */
 static void run_for_a_while(void) {
   iterations = 0;
   uv_update_time(&loop);
@@ -281,7 +281,7 @@ static int fill_backlog(int* clients, int most) {
   SKIP("connections without end");
 }
 
-TEST_IMPL(a_connection_that_is_not_there_is_not_told) {
+TEST_IMPL(a_missing_connection_is_not_reported) {
   int clients[64];
   int count;
   int i;
@@ -295,7 +295,7 @@ TEST_IMPL(a_connection_that_is_not_there_is_not_told) {
   end();
 }
 
-TEST_IMPL(a_connection_that_is_not_there_is_not_told_where_watching_is_not_permitted) {
+TEST_IMPL(a_missing_connection_is_not_reported_where_watching_is_not_permitted) {
   int clients[64];
   int count;
   int i;
@@ -453,8 +453,8 @@ static void ask_otherwise(void) {
   ASSERT_OK(uv_poll_start(&poller, UV_DISCONNECT, on_poll));
 }
 
-/* What is readable was asked for once, and is not any more, which the poller will not hear of. */
-TEST_IMPL(an_old_interest_keeps_nobody_busy) {
+/* Interest in reading was there once, and is not any more, but the poller refuses the change. */
+TEST_IMPL(an_old_interest_keeps_no_loop_busy) {
   struct refusal change = {EPOLL_CTL_MOD, -1, ENOMEM};
   begin();
   init_poll();
@@ -488,8 +488,8 @@ TEST_IMPL(a_poll_handle_cannot_be_made) {
   end_poll();
 }
 
-/* A file where the socket was: refused for good, and told as what it is. */
-TEST_IMPL(a_poll_handle_hears_what_is_final) {
+/* A file where the socket was: refused for good, and reported as that. */
+TEST_IMPL(a_poll_handle_gets_what_is_final) {
   const char* path = test_path("file");
   int file;
   begin();
@@ -591,7 +591,7 @@ TEST_IMPL(datagrams_come_where_watching_is_not_permitted) {
   end();
 }
 
-static void be_told_while_refused(void) {
+static void be_reported_while_refused(void) {
   raise_while_refused();
   run_until(&loop, &calls, 1);
   run_for_a_while();
@@ -600,12 +600,12 @@ static void be_told_while_refused(void) {
 
 TEST_IMPL(signals_come_where_watching_is_not_permitted) {
   begin();
-  while_refused(NOT_PERMITTED, be_told_while_refused);
+  while_refused(NOT_PERMITTED, be_reported_while_refused);
   end();
 }
 
-/* Programs that close whatever they do not know. */
-TEST_IMPL(a_loop_whose_own_descriptors_are_closed_does_not_spin) {
+/* Some programs close whatever they do not know. */
+TEST_IMPL(a_loop_whose_own_descriptors_are_closed_does_not_run_busily) {
   int* fds[2];
   int i;
   begin();
@@ -636,7 +636,7 @@ static void send_from_thread(void* argument) {
   ASSERT_OK(uv_async_send(&async));
 }
 
-/* Messages need no descriptor to be seen, only to end a sleep. */
+/* Messages are delivered without a descriptor: it is needed only to end a wait. */
 static void send_while_refused(void) {
   uv_thread_t thread;
   ASSERT_OK(uv_async_init(&loop, &async, on_async));
@@ -676,7 +676,7 @@ TEST_IMPL(changes_of_files_are_not_lost) {
   end();
 }
 
-static void be_told_of_changes_while_refused(void) {
+static void get_changes_while_refused(void) {
   ASSERT_OK(uv_fs_event_init(&loop, &watcher));
   ASSERT_OK(uv_fs_event_start(&watcher, on_change, test_tmpdir(), 0));
   run_for_a_while();
@@ -685,9 +685,9 @@ static void be_told_of_changes_while_refused(void) {
   run_until(&loop, &calls, 1);
 }
 
-TEST_IMPL(changes_of_files_are_told_where_watching_is_not_permitted) {
+TEST_IMPL(changes_of_files_are_reported_where_watching_is_not_permitted) {
   begin();
-  while_refused(NOT_PERMITTED, be_told_of_changes_while_refused);
+  while_refused(NOT_PERMITTED, get_changes_while_refused);
   end();
 }
 
@@ -755,7 +755,7 @@ static void embed_while_refused(void) {
   ASSERT_LE(uv_backend_timeout(&loop), 100);
 }
 
-TEST_IMPL(who_embeds_a_loop_learns_when_to_try_again) {
+TEST_IMPL(an_embedded_loop_says_when_to_try_again) {
   begin();
   open_pair();
   while_refused(NO_MEMORY, embed_while_refused);
@@ -790,7 +790,7 @@ static void make_loop_while_refused(void) {
   if (loop_result == 0) ASSERT_OK(uv_loop_close(&other));
 }
 
-/* A poller that itself has to be told of descriptors may not be there to be had. */
+/* A poller that needs a registration of its own may be refused. */
 TEST_IMPL(a_loop_is_made_or_not) {
   begin();
   while_refused(NO_MEMORY, make_loop_while_refused);

@@ -30,7 +30,7 @@ static void expect_silence(void) {
   ASSERT_EQ(events(), before);
 }
 
-/* --- Interest in writing -------------------------------------------------------------------------- */
+/* --- Interest in writing ----------------------------------------------------------------- */
 
 static uv_pipe_t client;
 static uv_pipe_t other_end;
@@ -54,7 +54,7 @@ static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
   ASSERT_GE(count, 0);
 }
 
-/* A socket that can be written to is always ready: who goes on asking spins. */
+/* A socket that can be written to is always ready: lasting interest would keep the loop busy. */
 TEST_IMPL(a_drained_queue_is_no_reason_to_wake_up) {
   static char data[4 << 20];
   uv_buf_t buf = uv_buf_init(data, sizeof(data));
@@ -141,7 +141,7 @@ TEST_IMPL(datagrams_that_are_sent_are_no_reason_to_wake_up) {
   end();
 }
 
-/* --- Descriptors used again ------------------------------------------------------------------------ */
+/* --- Descriptors used again -------------------------------------------------------------- */
 
 static int polls;
 
@@ -151,8 +151,8 @@ static void on_poll(uv_poll_t* handle, int status, int what) {
 }
 
 /* The socket lives on in a copy of its descriptor, so that closing alone does not take it out of
- * the poller: taken out it is all the same, at once. */
-TEST_IMPL(a_closed_descriptor_is_forgotten_at_once) {
+ * the poller: it is taken out nevertheless, at once. */
+TEST_IMPL(a_closed_descriptor_leaves_the_poller_at_once) {
   uv_poll_t poll_handle;
   int copy, fd;
 
@@ -163,7 +163,7 @@ TEST_IMPL(a_closed_descriptor_is_forgotten_at_once) {
   ASSERT_OK(uv_fileno((uv_handle_t*) &client, &fd));
   copy = dup(fd);
   uv_close((uv_handle_t*) &client, NULL);
-  /* The number is used again before the loop looks. */
+  /* The number is used again before the loop polls. */
   ASSERT_EQ(dup2(copy, fd), fd);
   ASSERT_OK(uv_poll_init(&loop, &poll_handle, fd));
   ASSERT_OK(uv_fileno((uv_handle_t*) &other_end, &fd));
@@ -234,7 +234,7 @@ TEST_IMPL(a_number_used_again_gets_its_own_events_only) {
   close_loop(&loop);
 }
 
-/* --- Events of a run that does not wait -------------------------------------------------------------- */
+/* --- Events of a run that does not wait -------------------------------------------------- */
 
 static void on_async(uv_async_t* handle) {}
 
@@ -262,7 +262,7 @@ TEST_IMPL(waiting_events_are_counted_only_where_idle_time_is) {
   expect_waiting(0, 0);
 }
 
-/* --- What is read before the end ------------------------------------------------------------------ */
+/* --- What is read before the end --------------------------------------------------------- */
 
 static char received[16];
 static int is_ended;
@@ -298,7 +298,7 @@ TEST_IMPL(pieces_before_the_end_are_not_lost) {
   uv_close((uv_handle_t*) &passed, NULL);
   run_until(&loop, &writes, 2);
   uv_close((uv_handle_t*) &client, NULL);
-  /* All of it and the end are there before the first look. */
+  /* All of it and the end are there before the first poll. */
   uv_run(&loop, UV_RUN_NOWAIT);
   ASSERT_OK(uv_read_start((uv_stream_t*) &other_end, alloc_static, collect));
   run_until(&loop, &is_ended, 1);
@@ -306,7 +306,7 @@ TEST_IMPL(pieces_before_the_end_are_not_lost) {
   end();
 }
 
-/* --- A full batch of events ----------------------------------------------------------------------- */
+/* --- A full batch of events -------------------------------------------------------------- */
 
 enum { batch = 1024 };
 
@@ -319,7 +319,7 @@ static void stop_at_the_last(uv_poll_t* handle, int status, int events) {
 }
 
 static void too_late(uv_timer_t* handle) {
-  FAIL("the loop slept");
+  FAIL("the loop was blocked");
 }
 
 /* After as many events as the poller gives at once it is asked for more, without waiting. */

@@ -1,4 +1,5 @@
-/* Sandboxes that refuse calls which the library makes for speed: it does with the plain ones. */
+/* Sandboxes that refuse calls which the library makes for speed: it makes the plain ones
+ * instead. */
 #include "refuse.h"
 
 #include <netinet/in.h>
@@ -119,13 +120,13 @@ static void read_with_an_error(void) {
   ASSERT(!uv_is_active((uv_handle_t*) &tcp));
 }
 
-TEST_IMPL(errors_of_a_connection_are_told_without_send_and_recv) {
+TEST_IMPL(errors_of_a_connection_are_reported_without_send_and_recv) {
   refused[0] = __NR_sendto;
   refused[1] = __NR_recvfrom;
   run_both(read_with_an_error);
 }
 
-/* Where the plain call is refused as well, that is the answer, and told once. */
+/* Where the plain call is refused as well, that is the result, and reported once. */
 static void write_where_nothing_may_be_sent(void) {
   uv_buf_t buf = uv_buf_init((char*) "ab", 2);
   uv_write_t req;
@@ -166,7 +167,7 @@ TEST_IMPL(a_read_that_is_not_permitted_fails_once) {
   run_in_child(read_where_nothing_may_be_received);
 }
 
-/* --- Datagrams ---------------------------------------------------------------------------------- */
+/* --- Datagrams --------------------------------------------------------------------------- */
 
 enum { several = 30 };
 
@@ -260,14 +261,14 @@ static void exchange_in_batches(void) {
 }
 
 TEST_IMPL(datagrams_are_exchanged_without_the_calls_for_many) {
-  OXUV_ONLY(); /* libuv tells the error. */
+  OXUV_ONLY(); /* libuv reports the error. */
   refused[0] = __NR_sendmmsg;
   refused[1] = __NR_recvmmsg;
   run_both(exchange_singly);
   run_both(exchange_in_batches);
 }
 
-/* As a firewall does. */
+/* Sends are refused as by a firewall. */
 static void send_where_nothing_may_be_sent(void) {
   static uv_udp_send_t reqs[several];
   uv_buf_t buf = uv_buf_init((char*) "x", 1);

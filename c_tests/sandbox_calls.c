@@ -1,6 +1,6 @@
-/* A loop at work under a filter of system calls that lets pass what libuv 1.53 was seen to call, and
- * ends the process for anything else. Programs put such filters around a libuv that they know.
- * Everything runs once before the filter: what a loop needs once it may do then.
+/* A loop at work under a filter of system calls that lets pass what libuv 1.53 was seen to call,
+ * and ends the process for anything else. Programs put such filters around a libuv that they know.
+ * Everything runs once before the filter: calls that a loop makes only once are made then.
  * https://docs.libuv.org/en/v1.x/design.html */
 #include "refuse.h"
 
@@ -253,7 +253,7 @@ static void allow_only(const int* calls, size_t count) {
 
 TEST_IMPL(what_libuv_calls_is_enough) {
   if (getenv("OXUV_TEST_WRAPPER") != NULL || getenv("OXUV_TEST_SANITIZER") != NULL)
-    SKIP("there are others who make calls");
+    SKIP("there are others that make calls");
   loop = uv_default_loop();
   do_everything(3);
   allow_only(allowed, sizeof(allowed) / sizeof(allowed[0]));

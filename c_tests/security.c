@@ -103,7 +103,7 @@ TEST_IMPL(a_child_never_runs_with_rights_it_was_to_give_up) {
   as_ordinary_user(children_of_an_ordinary_user);
 }
 
-/* --- Identities of operations ------------------------------------------------------------------ */
+/* --- Identities of operations ------------------------------------------------------------ */
 
 static const char* secret;
 static int done;
@@ -170,7 +170,7 @@ TEST_IMPL(operations_after_setuid_have_the_new_identity) {
   ASSERT_OK(uv_loop_close(uv_default_loop()));
 }
 
-/* --- io_uring ---------------------------------------------------------------------------------- */
+/* --- io_uring ---------------------------------------------------------------------------- */
 
 /* Has the kernel end this process at the first system call of io_uring. */
 static void forbid_io_uring(void) {
@@ -287,7 +287,7 @@ TEST_IMPL(a_ring_would_be_noticed) {
   ASSERT_EQ(WTERMSIG(status), SIGSYS);
 }
 
-/* --- Host names -------------------------------------------------------------------------------- */
+/* --- Host names -------------------------------------------------------------------------- */
 
 /* A name that is cut would be another's: too long ones are refused, to the very byte. */
 TEST_IMPL(a_host_name_is_used_whole_or_not_at_all) {
@@ -309,7 +309,7 @@ TEST_IMPL(a_host_name_is_used_whole_or_not_at_all) {
   ASSERT_EQ(uv_getaddrinfo(NULL, &req, NULL, "", NULL, NULL), UV_EINVAL);
 }
 
-/* --- Allocators --------------------------------------------------------------------------------- */
+/* --- Allocators -------------------------------------------------------------------------- */
 
 enum { magic = 0x0a110c };
 

@@ -1,5 +1,5 @@
-/* This library's own variables of the environment: a wrong value is reported once, on one line of the
- * standard error stream, and counts as not set. */
+/* This library's own variables of the environment: a wrong value is reported once, on one line of
+ * the standard error stream, and counts as not set. */
 #include "task.h"
 
 static int calls;
@@ -19,7 +19,8 @@ static void after_work(uv_work_t* req, int status) {
   calls++;
 }
 
-/* In a child, whose standard error stream is kept: something of all that settings are about, twice. */
+/* In a child, whose standard error stream is kept: something of all that settings are about,
+ * twice. */
 static void use(const char* name, const char* value, char* said, size_t room) {
   ssize_t count, total = 0;
   int ends[2];

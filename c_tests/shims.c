@@ -1,5 +1,6 @@
-/* Libraries that take the place of libc's functions for files (PRoot, fakeroot, …) see what is done,
- * by the names that libuv uses. This program itself is such a library: what it defines goes first. */
+/* Libraries that take the place of libc's functions for files (PRoot, fakeroot, …) see what is
+ * done, by the names that libuv uses. This program itself is such a library: what it defines goes
+ * first. */
 #include "inline.h"
 
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-/* As shims.c, for libraries that replace only the names without 64: where they do, nothing is done in
- * a way that they would see less of than of libuv's. */
+/* Libraries that replace libc's functions for files only by the names without 64: they see of this
+ * library all that they see of libuv. shims.c has the names with 64. */
 #include "inline.h"
 
 #include <dlfcn.h>

@@ -4,30 +4,30 @@
 
 #include <pthread.h>
 
-/* What was told, in order. */
+/* What was delivered, in order. */
 static struct {
   uv_signal_t* handle;
   int signum;
-} told[64];
-static int told_count;
+} delivered[64];
+static int delivered_count;
 
 static void on_signal(uv_signal_t* handle, int signum) {
   ASSERT_EQ(handle->signum, signum);
-  if (told_count < 64) {
-    told[told_count].handle = handle;
-    told[told_count].signum = signum;
+  if (delivered_count < 64) {
+    delivered[delivered_count].handle = handle;
+    delivered[delivered_count].signum = signum;
   }
-  told_count++;
+  delivered_count++;
 }
 
 static void on_signal_never(uv_signal_t* handle, int signum) {
   FAIL("signal %d of handle %p", signum, (void*) handle);
 }
 
-static void expect_told(int index, uv_signal_t* handle, int signum) {
-  ASSERT_LT(index, told_count);
-  ASSERT_PTR_EQ(told[index].handle, handle);
-  ASSERT_EQ(told[index].signum, signum);
+static void expect_delivered(int index, uv_signal_t* handle, int signum) {
+  ASSERT_LT(index, delivered_count);
+  ASSERT_PTR_EQ(delivered[index].handle, handle);
+  ASSERT_EQ(delivered[index].signum, signum);
 }
 
 static struct sigaction disposition(int signum) {
@@ -54,7 +54,7 @@ static void run_once(void) {
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
 }
 
-TEST_IMPL(a_handle_is_told_each_time) {
+TEST_IMPL(a_handle_is_called_each_time) {
   uv_signal_t handle;
   int i;
   ASSERT_OK(uv_signal_init(uv_default_loop(), &handle));
@@ -68,17 +68,17 @@ TEST_IMPL(a_handle_is_told_each_time) {
   ASSERT_EQ(handle.signum, SIGUSR1);
   ASSERT_NE(uv_loop_alive(uv_default_loop()), 0);
   run_once();
-  ASSERT_EQ(told_count, 0);
+  ASSERT_EQ(delivered_count, 0);
   for (i = 1; i <= 3; i++) {
     raise(SIGUSR1);
     ASSERT_EQ(uv_run(uv_default_loop(), UV_RUN_ONCE), 1);
-    ASSERT_EQ(told_count, i);
+    ASSERT_EQ(delivered_count, i);
   }
-  /* Three that came before the loop looked are three. */
+  /* Three that came before the loop polled are three. */
   for (i = 0; i < 3; i++) raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 6);
-  expect_told(5, &handle, SIGUSR1);
+  ASSERT_EQ(delivered_count, 6);
+  expect_delivered(5, &handle, SIGUSR1);
   ASSERT_OK(uv_signal_stop(&handle));
   ASSERT(!is_active(&handle));
   ASSERT_EQ(handle.signum, 0);
@@ -86,7 +86,7 @@ TEST_IMPL(a_handle_is_told_each_time) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(every_handle_of_a_signal_is_told) {
+TEST_IMPL(every_handle_of_a_signal_is_called) {
   uv_signal_t handles[5];
   int counts[5] = {0};
   int i;
@@ -95,10 +95,10 @@ TEST_IMPL(every_handle_of_a_signal_is_told) {
   raise(SIGUSR1);
   raise(SIGUSR2);
   run_once();
-  ASSERT_EQ(told_count, 5);
+  ASSERT_EQ(delivered_count, 5);
   for (i = 0; i < 5; i++)
     for (j = 0; j < 5; j++)
-      if (told[i].handle == &handles[j]) counts[j]++;
+      if (delivered[i].handle == &handles[j]) counts[j]++;
   for (i = 0; i < 5; i++) ASSERT_EQ(counts[i], 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -117,20 +117,20 @@ TEST_IMPL(handles_of_a_signal_are_called_by_their_addresses) {
   }
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 6);
-  for (i = 0; i < 6; i++) expect_told(i, &handles[order_of_calls[i]], SIGUSR1);
+  ASSERT_EQ(delivered_count, 6);
+  for (i = 0; i < 6; i++) expect_delivered(i, &handles[order_of_calls[i]], SIGUSR1);
   /* One that is started anew takes its place again. */
   ASSERT_OK(uv_signal_stop(&handles[1]));
   ASSERT_OK(uv_signal_start(&handles[1], on_signal, SIGUSR1));
-  told_count = 0;
+  delivered_count = 0;
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 4);
-  for (i = 0; i < 4; i++) expect_told(i, &handles[order_of_calls[i]], SIGUSR1);
+  ASSERT_EQ(delivered_count, 4);
+  for (i = 0; i < 4; i++) expect_delivered(i, &handles[order_of_calls[i]], SIGUSR1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(signals_are_told_in_the_order_of_their_coming) {
+TEST_IMPL(signals_are_delivered_in_the_order_of_arrival) {
   uv_signal_t first;
   uv_signal_t second;
   started(&first, on_signal, SIGUSR2);
@@ -138,14 +138,14 @@ TEST_IMPL(signals_are_told_in_the_order_of_their_coming) {
   raise(SIGUSR2);
   raise(SIGUSR1);
   run_once();
-  expect_told(0, &first, SIGUSR2);
-  expect_told(1, &second, SIGUSR1);
+  expect_delivered(0, &first, SIGUSR2);
+  expect_delivered(1, &second, SIGUSR1);
   raise(SIGUSR1);
   raise(SIGUSR2);
   run_once();
-  expect_told(2, &second, SIGUSR1);
-  expect_told(3, &first, SIGUSR2);
-  ASSERT_EQ(told_count, 4);
+  expect_delivered(2, &second, SIGUSR1);
+  expect_delivered(3, &first, SIGUSR2);
+  ASSERT_EQ(delivered_count, 4);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -166,7 +166,7 @@ TEST_IMPL(what_is_no_signal_is_refused) {
   ASSERT(is_active(&handle));
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 1);
+  ASSERT_EQ(delivered_count, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -196,10 +196,10 @@ TEST_IMPL(every_signal_that_can_be_caught_can_be_watched) {
     ASSERT_OK(uv_signal_start(&handle, on_signal, signum));
     raise(signum);
     run_once();
-    told_count = told_count > 60 ? 60 : told_count;
+    delivered_count = delivered_count > 60 ? 60 : delivered_count;
     expected = expected == 60 ? 60 : expected + 1;
-    ASSERT_EQ(told_count, expected);
-    expect_told(told_count - 1, &handle, signum);
+    ASSERT_EQ(delivered_count, expected);
+    expect_delivered(delivered_count - 1, &handle, signum);
   }
   ASSERT_OK(uv_signal_stop(&handle));
   /* SIGABRT is the test program's own. */
@@ -207,7 +207,7 @@ TEST_IMPL(every_signal_that_can_be_caught_can_be_watched) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(queued_real_time_signals_are_all_told) {
+TEST_IMPL(queued_real_time_signals_are_all_delivered) {
   uv_signal_t handle;
   sigset_t set;
   union sigval value = {0};
@@ -220,7 +220,7 @@ TEST_IMPL(queued_real_time_signals_are_all_told) {
   for (i = 0; i < 50; i++) ASSERT_OK(sigqueue(getpid(), SIGRTMIN + 3, value));
   ASSERT_OK(sigprocmask(SIG_UNBLOCK, &set, NULL));
   run_once();
-  ASSERT_EQ(told_count, 50);
+  ASSERT_EQ(delivered_count, 50);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -248,10 +248,10 @@ TEST_IMPL(starting_with_another_signal_moves_the_handle) {
   ASSERT(is_default(SIGUSR1));
   ASSERT_EQ(handle.signum, SIGUSR2);
   run_once();
-  ASSERT_EQ(told_count, 0);
+  ASSERT_EQ(delivered_count, 0);
   raise(SIGUSR2);
   run_once();
-  ASSERT_EQ(told_count, 1);
+  ASSERT_EQ(delivered_count, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -261,13 +261,13 @@ TEST_IMPL(starting_with_the_same_signal_changes_the_callback) {
   raise(SIGUSR1);
   ASSERT_OK(uv_signal_start(&handle, on_signal, SIGUSR1));
   run_once();
-  ASSERT_EQ(told_count, 1);
+  ASSERT_EQ(delivered_count, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Handles that are told once ------------------------------------------------------------ */
+/* --- Handles that are called once -------------------------------------------------------- */
 
-TEST_IMPL(a_oneshot_handle_is_told_once) {
+TEST_IMPL(a_oneshot_handle_is_called_once) {
   uv_signal_t handle;
   ASSERT_OK(uv_signal_init(uv_default_loop(), &handle));
   ASSERT_OK(uv_signal_start_oneshot(&handle, on_signal, SIGUSR1));
@@ -277,12 +277,12 @@ TEST_IMPL(a_oneshot_handle_is_told_once) {
   /* From the moment that the signal came. */
   ASSERT(is_default(SIGUSR1));
   ASSERT_EQ(uv_run(uv_default_loop(), UV_RUN_DEFAULT), 0);
-  ASSERT_EQ(told_count, 1);
+  ASSERT_EQ(delivered_count, 1);
   ASSERT(!is_active(&handle));
   ASSERT_OK(uv_signal_start_oneshot(&handle, on_signal, SIGUSR1));
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 2);
+  ASSERT_EQ(delivered_count, 2);
   ASSERT(is_default(SIGUSR1));
   MAKE_SURE_NOTHING_LEAKED();
 }
@@ -297,7 +297,7 @@ TEST_IMPL(oneshot_and_lasting_handles_share_a_signal) {
   raise(SIGUSR1);
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 3);
+  ASSERT_EQ(delivered_count, 3);
   ASSERT(!is_active(&once));
   ASSERT(is_active(&lasting));
   ASSERT(!is_default(SIGUSR1));
@@ -309,7 +309,7 @@ TEST_IMPL(oneshot_and_lasting_handles_share_a_signal) {
   raise(SIGUSR1);
   ASSERT(is_default(SIGUSR1));
   run_once();
-  ASSERT_EQ(told_count, 4);
+  ASSERT_EQ(delivered_count, 4);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -326,15 +326,15 @@ TEST_IMPL(a_oneshot_handle_that_is_due_may_be_joined_by_another) {
   raise(SIGUSR1);
   ASSERT(is_default(SIGUSR1));
   run_once();
-  ASSERT_EQ(told_count, 2);
-  expect_told(0, &first, SIGUSR1);
-  expect_told(1, &second, SIGUSR1);
+  ASSERT_EQ(delivered_count, 2);
+  expect_delivered(0, &first, SIGUSR1);
+  expect_delivered(1, &second, SIGUSR1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
 static void start_again(uv_signal_t* handle, int signum) {
-  told_count++;
-  if (told_count < 3) ASSERT_OK(uv_signal_start_oneshot(handle, start_again, signum));
+  delivered_count++;
+  if (delivered_count < 3) ASSERT_OK(uv_signal_start_oneshot(handle, start_again, signum));
   else ASSERT_OK(uv_signal_start(handle, on_signal, signum));
 }
 
@@ -347,7 +347,7 @@ TEST_IMPL(a_oneshot_handle_may_be_started_in_its_callback) {
   for (i = 1; i <= 5; i++) {
     raise(SIGUSR1);
     run_once();
-    ASSERT_EQ(told_count, i);
+    ASSERT_EQ(delivered_count, i);
     ASSERT(is_active(&handle));
   }
   MAKE_SURE_NOTHING_LEAKED();
@@ -362,7 +362,7 @@ TEST_IMPL(a_oneshot_handle_may_become_a_lasting_one) {
   raise(SIGUSR1);
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 2);
+  ASSERT_EQ(delivered_count, 2);
   ASSERT_OK(uv_signal_start_oneshot(&handle, on_signal, SIGUSR1));
   ASSERT(disposition(SIGUSR1).sa_flags & SA_RESETHAND);
   MAKE_SURE_NOTHING_LEAKED();
@@ -370,7 +370,7 @@ TEST_IMPL(a_oneshot_handle_may_become_a_lasting_one) {
 
 /* --- Stopping and closing while signals are due --------------------------------------------- */
 
-TEST_IMPL(a_stopped_handle_is_not_told_of_what_was_caught) {
+TEST_IMPL(a_stopped_handle_does_not_get_what_was_caught) {
   uv_signal_t handle;
   uv_signal_t other;
   OXUV_ONLY();
@@ -379,17 +379,17 @@ TEST_IMPL(a_stopped_handle_is_not_told_of_what_was_caught) {
   raise(SIGUSR1);
   raise(SIGUSR1);
   ASSERT_OK(uv_signal_stop(&handle));
-  /* Not after it was started again either. */
+  /* Started again, it does not get these signals either. */
   ASSERT_OK(uv_signal_start(&handle, on_signal_never, SIGUSR1));
   run_once();
-  ASSERT_EQ(told_count, 2);
-  expect_told(0, &other, SIGUSR1);
+  ASSERT_EQ(delivered_count, 2);
+  expect_delivered(0, &other, SIGUSR1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
 static void stop_in_callback(uv_signal_t* handle, int signum) {
   (void) signum;
-  told_count++;
+  delivered_count++;
   ASSERT_OK(uv_signal_stop(handle));
 }
 
@@ -399,7 +399,7 @@ TEST_IMPL(a_handle_may_be_stopped_in_its_callback) {
   started(&handle, stop_in_callback, SIGUSR1);
   for (i = 0; i < 10; i++) raise(SIGUSR1);
   ASSERT_EQ(uv_run(uv_default_loop(), UV_RUN_DEFAULT), 0);
-  ASSERT_EQ(told_count, 1);
+  ASSERT_EQ(delivered_count, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -407,7 +407,7 @@ static void on_close_free(uv_handle_t* handle) {
   /* Anything that is still linked to it is found by what reads it next. */
   memset(handle, 0x5a, sizeof(uv_signal_t));
   free(handle);
-  told_count += 100;
+  delivered_count += 100;
 }
 
 TEST_IMPL(a_handle_may_be_closed_while_signals_are_due) {
@@ -421,7 +421,7 @@ TEST_IMPL(a_handle_may_be_closed_while_signals_are_due) {
   for (i = 0; i < 3; i++) uv_close((uv_handle_t*) handles[i], on_close_free);
   ASSERT_NE(uv_loop_alive(uv_default_loop()), 0);
   ASSERT_EQ(uv_run(uv_default_loop(), UV_RUN_DEFAULT), 0);
-  ASSERT_EQ(told_count, 300);
+  ASSERT_EQ(delivered_count, 300);
   ASSERT_OK(uv_loop_close(uv_default_loop()));
 }
 
@@ -430,7 +430,7 @@ static uv_signal_t* crowd[20];
 static void close_the_crowd(uv_signal_t* handle, int signum) {
   int i;
   (void) handle, (void) signum;
-  told_count++;
+  delivered_count++;
   for (i = 0; i < 20; i++) uv_close((uv_handle_t*) crowd[i], on_close_free);
 }
 
@@ -442,14 +442,14 @@ TEST_IMPL(a_callback_may_close_all_handles_of_the_signal) {
   }
   for (i = 0; i < 5; i++) raise(SIGUSR1);
   ASSERT_EQ(uv_run(uv_default_loop(), UV_RUN_DEFAULT), 0);
-  ASSERT_EQ(told_count, 1 + 20 * 100);
+  ASSERT_EQ(delivered_count, 1 + 20 * 100);
   ASSERT(is_default(SIGUSR1));
   ASSERT_OK(uv_loop_close(uv_default_loop()));
 }
 
 static void raise_again(uv_signal_t* handle, int signum) {
   (void) handle;
-  told_count++;
+  delivered_count++;
   raise(signum);
 }
 
@@ -470,14 +470,14 @@ TEST_IMPL(signals_of_callbacks_wait_for_the_next_iteration) {
   raise(SIGUSR1);
   for (i = 1; i <= 5; i++) {
     run_once();
-    ASSERT_EQ(told_count, i);
+    ASSERT_EQ(delivered_count, i);
     ASSERT_EQ(iterations, i);
   }
   ASSERT_OK(uv_signal_stop(&handle));
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* However many come before the loop looks: no pipe that could be full. */
+/* However many come before the loop polls: no pipe that could be full. */
 TEST_IMPL(no_signal_is_lost) {
   uv_signal_t handle;
   int i;
@@ -485,7 +485,7 @@ TEST_IMPL(no_signal_is_lost) {
   started(&handle, on_signal, SIGUSR1);
   for (i = 0; i < 100000; i++) raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 100000);
+  ASSERT_EQ(delivered_count, 100000);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -497,11 +497,11 @@ TEST_IMPL(one_signal_for_many_handles) {
   for (i = 0; i < count; i++) started(&handles[i], on_signal, SIGUSR1);
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, count);
+  ASSERT_EQ(delivered_count, count);
   for (i = 0; i < count; i += 2) uv_close((uv_handle_t*) &handles[i], NULL);
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, count + count / 2);
+  ASSERT_EQ(delivered_count, count + count / 2);
   MAKE_SURE_NOTHING_LEAKED();
   free(handles);
 }
@@ -518,12 +518,12 @@ TEST_IMPL(an_unreferenced_handle_does_not_keep_the_loop_alive) {
   started(&handle, on_signal, SIGUSR1);
   uv_unref((uv_handle_t*) &handle);
   ASSERT_EQ(uv_loop_alive(uv_default_loop()), 0);
-  /* It is told while something else does. */
+  /* It is delivered while something else does. */
   ASSERT_OK(uv_idle_init(uv_default_loop(), &idle));
   ASSERT_OK(uv_idle_start(&idle, on_idle));
   raise(SIGUSR1);
   run_once();
-  ASSERT_EQ(told_count, 1);
+  ASSERT_EQ(delivered_count, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -561,7 +561,7 @@ TEST_IMPL(loops_give_their_descriptors_back) {
     if (i == 0) before = fd_count();
     ASSERT_EQ(fd_count(), before);
   }
-  ASSERT_EQ(told_count, 0);
+  ASSERT_EQ(delivered_count, 0);
 }
 
 /* --- The signal handler -------------------------------------------------------------------- */
@@ -573,7 +573,7 @@ TEST_IMPL(errno_is_kept) {
   raise(SIGUSR1);
   ASSERT_EQ(errno, 12345);
   run_once();
-  ASSERT_EQ(told_count, 1);
+  ASSERT_EQ(delivered_count, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -586,7 +586,7 @@ static void* read_byte(void* arg) {
 }
 
 /* Whether a thread of this process waits in a system call that can be interrupted. */
-static int is_asleep(pid_t thread) {
+static int is_blocked(pid_t thread) {
   char path[64];
   char text[512] = "";
   char* state;
@@ -608,9 +608,9 @@ TEST_IMPL(system_calls_go_on_after_a_signal) {
   started(&handle, on_signal, SIGUSR1);
   ASSERT_OK(pipe(pipe_fds));
   ASSERT_OK(pthread_create(&thread, NULL, read_byte, (void*) &thread_id));
-  while (thread_id == 0 || !is_asleep(thread_id)) sched_yield();
+  while (thread_id == 0 || !is_blocked(thread_id)) sched_yield();
   ASSERT_OK(pthread_kill(thread, SIGUSR1));
-  while (told_count == 0) uv_run(uv_default_loop(), UV_RUN_ONCE);
+  while (delivered_count == 0) uv_run(uv_default_loop(), UV_RUN_ONCE);
   ASSERT_EQ(write(pipe_fds[1], "x", 1), 1);
   ASSERT_OK(pthread_join(thread, &result));
   ASSERT_EQ((intptr_t) result, 1);
@@ -619,7 +619,7 @@ TEST_IMPL(system_calls_go_on_after_a_signal) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(dispositions_that_nobody_asked_to_change_stay) {
+TEST_IMPL(dispositions_that_were_not_to_change_stay) {
   uv_signal_t handle;
   signal(SIGUSR2, SIG_IGN);
   started(&handle, on_signal, SIGUSR1);

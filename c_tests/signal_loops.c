@@ -5,11 +5,11 @@
 #include <pthread.h>
 #include <sched.h>
 
-static int told;
+static int delivered;
 
 static void on_signal(uv_signal_t* handle, int signum) {
   (void) handle, (void) signum;
-  __atomic_add_fetch(&told, 1, __ATOMIC_SEQ_CST);
+  __atomic_add_fetch(&delivered, 1, __ATOMIC_SEQ_CST);
 }
 
 static void start(uv_loop_t* loop, uv_signal_t* handle, uv_signal_cb callback, int signum) {
@@ -33,7 +33,7 @@ static void wait_for_child(pid_t pid) {
   ASSERT_EQ(status, 0);
 }
 
-TEST_IMPL(a_signal_is_told_in_every_loop) {
+TEST_IMPL(a_signal_is_delivered_in_every_loop) {
   uv_loop_t loops[3];
   uv_signal_t handles[3][2];
   int i;
@@ -45,7 +45,7 @@ TEST_IMPL(a_signal_is_told_in_every_loop) {
   raise(SIGUSR1);
   for (i = 0; i < 3; i++) {
     uv_run(&loops[i], UV_RUN_NOWAIT);
-    ASSERT_EQ(told, 2 * (i + 1));
+    ASSERT_EQ(delivered, 2 * (i + 1));
   }
   /* One loop less. */
   close_loop(&loops[1]);
@@ -53,7 +53,7 @@ TEST_IMPL(a_signal_is_told_in_every_loop) {
   raise(SIGUSR1);
   uv_run(&loops[0], UV_RUN_NOWAIT);
   uv_run(&loops[2], UV_RUN_NOWAIT);
-  ASSERT_EQ(told, 10);
+  ASSERT_EQ(delivered, 10);
   close_loop(&loops[0]);
   close_loop(&loops[2]);
   ASSERT(is_default(SIGUSR1));
@@ -70,10 +70,10 @@ TEST_IMPL(a_loop_with_caught_signals_may_be_closed) {
   close_loop(&loop);
   memset(&loop, 0x5a, sizeof(loop));
   memset(&handle, 0x5a, sizeof(handle));
-  ASSERT_EQ(told, 0);
+  ASSERT_EQ(delivered, 0);
   raise(SIGUSR1);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  ASSERT_EQ(told, 2);
+  ASSERT_EQ(delivered, 2);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -84,7 +84,7 @@ static int should_end;
 
 struct worker {
   pthread_t thread;
-  int told;
+  int delivered;
 };
 
 static void count_and_stop(uv_signal_t* handle, int signum) {
@@ -99,14 +99,14 @@ static void* run_loop_with_signal(void* arg) {
   uv_signal_t handle;
   ASSERT_OK(uv_loop_init(&loop));
   start(&loop, &handle, count_and_stop, SIGUSR1);
-  handle.data = &worker->told;
+  handle.data = &worker->delivered;
   __atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
   ASSERT_OK(uv_loop_close(&loop));
   return NULL;
 }
 
-TEST_IMPL(every_thread_with_a_loop_is_told) {
+TEST_IMPL(every_thread_with_a_loop_gets_it) {
   struct worker workers[8] = {{0}};
   int i;
   for (i = 0; i < 8; i++)
@@ -115,7 +115,7 @@ TEST_IMPL(every_thread_with_a_loop_is_told) {
   ASSERT_OK(kill(getpid(), SIGUSR1));
   for (i = 0; i < 8; i++) {
     ASSERT_OK(pthread_join(workers[i].thread, NULL));
-    ASSERT_EQ(workers[i].told, 1);
+    ASSERT_EQ(workers[i].delivered, 1);
   }
   ASSERT(is_default(SIGUSR1));
 }
@@ -174,24 +174,24 @@ TEST_IMPL(a_forked_child_gets_its_own_signals) {
     raise(SIGUSR1);
     raise(SIGUSR2);
     uv_run(loop, UV_RUN_NOWAIT);
-    ASSERT_EQ(told, 2);
+    ASSERT_EQ(delivered, 2);
     ASSERT(is_default(SIGUSR2));
     raise(SIGUSR1);
     uv_run(loop, UV_RUN_ONCE);
-    ASSERT_EQ(told, 3);
+    ASSERT_EQ(delivered, 3);
     ASSERT_OK(uv_signal_stop(&handle));
     ASSERT(is_default(SIGUSR1));
     close_loop(loop);
     END_CHILD();
   }
   wait_for_child(pid);
-  /* Nothing of that is heard of in the parent. */
+  /* Nothing of that is delivered in the parent. */
   uv_run(loop, UV_RUN_NOWAIT);
-  ASSERT_EQ(told, 0);
+  ASSERT_EQ(delivered, 0);
   raise(SIGUSR1);
   raise(SIGUSR2);
   uv_run(loop, UV_RUN_NOWAIT);
-  ASSERT_EQ(told, 2);
+  ASSERT_EQ(delivered, 2);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -205,16 +205,16 @@ TEST_IMPL(signals_caught_before_a_fork_are_the_parents) {
   if (pid == 0) {
     ASSERT_OK(uv_loop_fork(loop));
     uv_run(loop, UV_RUN_NOWAIT);
-    ASSERT_EQ(told, 0);
+    ASSERT_EQ(delivered, 0);
     raise(SIGUSR1);
     uv_run(loop, UV_RUN_NOWAIT);
-    ASSERT_EQ(told, 1);
+    ASSERT_EQ(delivered, 1);
     close_loop(loop);
     END_CHILD();
   }
   wait_for_child(pid);
   uv_run(loop, UV_RUN_NOWAIT);
-  ASSERT_EQ(told, 1);
+  ASSERT_EQ(delivered, 1);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -222,7 +222,7 @@ TEST_IMPL(a_forked_child_may_use_a_loop_of_its_own) {
   uv_loop_t* loop = uv_default_loop();
   uv_signal_t handle;
   pid_t pid;
-  OXUV_ONLY(); /* libuv's child tells the parent's loop as well. */
+  OXUV_ONLY(); /* libuv's child wakes the parent's loop as well. */
   start(loop, &handle, on_signal, SIGUSR1);
   pid = fork();
   if (pid == 0) {
@@ -232,13 +232,13 @@ TEST_IMPL(a_forked_child_may_use_a_loop_of_its_own) {
     start(&own, &other, on_signal, SIGUSR1);
     raise(SIGUSR1);
     uv_run(&own, UV_RUN_NOWAIT);
-    ASSERT_EQ(told, 1);
+    ASSERT_EQ(delivered, 1);
     close_loop(&own);
     END_CHILD();
   }
   wait_for_child(pid);
   uv_run(loop, UV_RUN_NOWAIT);
-  ASSERT_EQ(told, 0);
+  ASSERT_EQ(delivered, 0);
   MAKE_SURE_NOTHING_LEAKED();
 }
 
@@ -256,11 +256,11 @@ TEST_IMPL(forks_while_a_thread_starts_and_stops) {
     pid_t pid = fork();
     if (pid == 0) {
       alarm(20);
-      told = 0;
+      delivered = 0;
       ASSERT_OK(uv_loop_fork(loop));
       raise(SIGUSR1);
       uv_run(loop, UV_RUN_NOWAIT);
-      ASSERT_EQ(told, 1);
+      ASSERT_EQ(delivered, 1);
       close_loop(loop);
       END_CHILD();
     }

@@ -1,8 +1,8 @@
-/* Programs whose standard descriptors are closed: the library's own descriptors, and those of handles,
- * stay away from these numbers, where a child, or whatever prints, would take them for its own. What
- * a function hands out as a number is the lowest that is free, as it is everywhere.
+/* Programs whose standard descriptors are closed: the library's own descriptors, and those of
+ * handles, stay away from these numbers, where a child, or whatever prints, would take them for its
+ * own. A number that a function hands out is the lowest that is free, as it is everywhere.
  *
- * While they are closed nothing can be printed: the tests look first, and compare afterwards. */
+ * While they are closed nothing can be printed: the tests inspect first, and compare afterwards. */
 #include "refuse.h"
 
 #include <netinet/in.h>
@@ -40,7 +40,7 @@ static int is_open(int fd) {
   return 1;
 }
 
-static void look(void) {
+static void inspect(void) {
   int i;
   for (i = 0; i < 3; i++)
     if (closed & ~found & 1 << i && is_open(i)) found |= 1 << i;
@@ -48,7 +48,7 @@ static void look(void) {
 
 static void restore_standard(void) {
   int i;
-  look();
+  inspect();
   for (i = 0; i < 3; i++) {
     if (saved[i] == -1) continue;
     dup2(saved[i], i);
@@ -63,10 +63,10 @@ static uv_loop_t loop;
 static void with_closed(int which, void (*body)(void)) {
   close_standard(which);
   result = uv_loop_init(&loop);
-  look();
+  inspect();
   if (result == 0) {
     body();
-    look();
+    inspect();
   }
   restore_standard();
   ASSERT_OK(result);
@@ -90,7 +90,7 @@ static void run_some(void) {
   int i;
   for (i = 0; i < 3; i++) {
     uv_run(&loop, UV_RUN_NOWAIT);
-    look();
+    inspect();
   }
 }
 
@@ -118,14 +118,14 @@ static const char* folder;
 
 static void open_handles(void) {
   check(uv_async_init(&loop, &async, on_async));
-  look();
+  inspect();
   check(uv_async_send(&async));
   check(uv_signal_init(&loop, &signal_handle));
   check(uv_signal_start(&signal_handle, on_signal, SIGUSR1));
-  look();
+  inspect();
   check(uv_fs_event_init(&loop, &watcher));
   check(uv_fs_event_start(&watcher, on_change, folder, UV_FS_EVENT_RECURSIVE));
-  look();
+  inspect();
   run_some();
 }
 
@@ -163,7 +163,7 @@ static const char* other_file;
 static int work_found;
 
 /* In a thread of the pool, while others are at work there. */
-static void look_from_pool(uv_work_t* work) {
+static void inspect_from_pool(uv_work_t* work) {
   int i;
   for (i = 0; i < 3; i++)
     if (closed & ~work_found & 1 << i && is_open(i)) work_found |= 1 << i;
@@ -171,13 +171,13 @@ static void look_from_pool(uv_work_t* work) {
 
 static void on_fs(uv_fs_t* one) {
   check(one->result < 0 ? (int) one->result : 0);
-  look();
+  inspect();
   uv_fs_req_cleanup(one);
 }
 
 static void finish(int code) {
   if (code < 0) check(code);
-  look();
+  inspect();
   uv_fs_req_cleanup(&request);
 }
 
@@ -194,7 +194,7 @@ static void use_files(void) {
   uv_run(&loop, UV_RUN_DEFAULT);
   check(uv_fs_readlink(NULL, &request, "/proc/self/exe", NULL));
   finish(0);
-  check(uv_queue_work(&loop, &work, look_from_pool, NULL));
+  check(uv_queue_work(&loop, &work, inspect_from_pool, NULL));
   uv_run(&loop, UV_RUN_DEFAULT);
 }
 
@@ -226,7 +226,7 @@ static void on_connect(uv_connect_t* one, int status) {
 
 static void on_connection(uv_stream_t* stream, int status) {
   check(status);
-  look();
+  inspect();
   if (stream->type == UV_TCP) {
     check(uv_tcp_init(&loop, &taken));
     check(uv_accept(stream, (uv_stream_t*) &taken));
@@ -243,7 +243,7 @@ static void on_closed_one(uv_handle_t* handle) {
 static void run_until_connected(int count) {
   while (result == 0 && connections < count) {
     uv_run(&loop, UV_RUN_ONCE);
-    look();
+    inspect();
   }
 }
 
@@ -252,20 +252,20 @@ static void use_sockets(void) {
   int size = sizeof(address);
   connections = 0;
   check(uv_udp_init_ex(&loop, &udp, AF_INET));
-  look();
+  inspect();
   check(uv_tcp_init(&loop, &server));
   check(uv_tcp_bind(&server, (struct sockaddr*) &address, 0));
   check(uv_listen((uv_stream_t*) &server, 8, on_connection));
   check(uv_tcp_getsockname(&server, (struct sockaddr*) &address, &size));
   check(uv_tcp_init(&loop, &client));
   check(uv_tcp_connect(&connect_requests[0], &client, (struct sockaddr*) &address, on_connect));
-  look();
+  inspect();
   check(uv_pipe_init(&loop, &pipe_server, 0));
   check(uv_pipe_bind(&pipe_server, socket_path));
   check(uv_listen((uv_stream_t*) &pipe_server, 8, on_connection));
   check(uv_pipe_init(&loop, &pipe_client, 0));
   uv_pipe_connect(&connect_requests[1], &pipe_client, socket_path, on_connect);
-  look();
+  inspect();
   run_until_connected(2);
   uv_close((uv_handle_t*) &pipe_server, on_closed_one);
   run_some();
@@ -288,7 +288,7 @@ static void alloc(uv_handle_t* handle, size_t suggested, uv_buf_t* buf) {
 }
 
 static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buf) {
-  look();
+  inspect();
   while (uv_pipe_pending_count(&receiver) > 0 && received < 2) {
     uv_tcp_t* into = received++ == 0 ? &client : &taken;
     check(uv_tcp_init(&loop, into));
@@ -404,10 +404,10 @@ static void spawn_script(char* script) {
   options.stdio_count = container_count;
   exited = 0;
   spawn_result = uv_spawn(&loop, &process, &options);
-  look();
+  inspect();
   while (spawn_result == 0 && !exited) {
     uv_run(&loop, UV_RUN_ONCE);
-    look();
+    inspect();
   }
   uv_close((uv_handle_t*) &process, NULL);
   run_some();
@@ -523,8 +523,8 @@ TEST_IMPL(a_child_s_output_arrives) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* What tells of a program that cannot be executed does not get into the child's descriptors, however
- * many these are. */
+/* The descriptor that reports a program that cannot be executed does not get into the child's
+ * descriptors, however many these are. */
 TEST_IMPL(a_failed_start_writes_to_no_descriptor_of_the_child) {
   char* arguments[] = {"none", NULL};
   uv_process_options_t options;

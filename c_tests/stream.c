@@ -91,7 +91,7 @@ TEST_IMPL(a_write_arrives_whole_and_in_order) {
   ASSERT_OK(uv_write(&write_reqs[0], stream_of(&client), bufs, 6, on_write));
   bufs[0] = uv_buf_init(big + 5000, sizeof(big) - 6000);
   ASSERT_OK(uv_write(&write_reqs[1], stream_of(&client), bufs, 1, on_write));
-  /* Never from inside the call. */
+  /* The callback never comes from inside the call. */
   ASSERT_EQ(writes, 0);
   ASSERT_OK(uv_read_start(stream_of(&peer), alloc_static, collect));
   ASSERT_OK(uv_shutdown(&shutdown_req, stream_of(&client), on_shutdown));
@@ -371,7 +371,7 @@ TEST_IMPL(closing_within_the_read_callback) {
   ASSERT_OK(uv_read_start(stream_of(&peer), alloc_static, close_on_read));
   run_until(uv_default_loop(), &closes, 1);
   ASSERT_EQ(reads, 1);
-  /* The rest of the write finds nobody at the other end. */
+  /* The rest of the write finds no reader at the other end. */
   signal(SIGPIPE, SIG_IGN);
   run_until(uv_default_loop(), &writes, 1);
   ASSERT_LT(last_status, 0);
@@ -404,7 +404,7 @@ TEST_IMPL(no_buffer_is_no_end) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(the_end_is_told_once_and_the_other_half_stays_open) {
+TEST_IMPL(the_end_is_reported_once_and_the_other_half_stays_open) {
   uv_buf_t buf = uv_buf_init(big, 10);
 
   connect_pair();
@@ -473,7 +473,7 @@ TEST_IMPL(closing_within_a_write_callback) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_cancelled_write_tells_how_far_it_came) {
+TEST_IMPL(a_cancelled_write_reports_how_far_it_came) {
   uv_buf_t buf = uv_buf_init(big, sizeof(big));
 
   connect_pair();
@@ -488,7 +488,7 @@ TEST_IMPL(a_cancelled_write_tells_how_far_it_came) {
   ASSERT_GT(uv_write_nwritten(&write_reqs[0]), 0);
   ASSERT_LT(uv_write_nwritten(&write_reqs[0]), sizeof(big));
   ASSERT_EQ(uv_write_nwritten(&write_reqs[1]), 0);
-  /* Of one that is done there is nothing left to cancel. */
+  /* A connect that is done cannot be cancelled. */
   ASSERT_OK(uv_cancel((uv_req_t*) &write_reqs[0]));
   MAKE_SURE_NOTHING_LEAKED();
 }

@@ -37,7 +37,7 @@ static void count_locked(void* arg) {
   }
 }
 
-TEST_IMPL(one_thread_at_a_time_holds_a_mutex) {
+TEST_IMPL(one_thread_at_a_time_has_a_mutex) {
   ASSERT_OK(uv_mutex_init(&mutex));
   run_threads(count_locked, THREADS, NULL);
   ASSERT_EQ(number, THREADS * ROUNDS);
@@ -255,7 +255,7 @@ static void answer(void* arg) {
   uv_mutex_unlock(&mutex);
 }
 
-TEST_IMPL(a_signal_wakes_who_waits) {
+TEST_IMPL(a_signal_wakes_a_waiting_thread) {
   uv_thread_t thread;
   init_condition();
   uv_mutex_lock(&mutex);
@@ -280,14 +280,14 @@ static void wait_for_number(void* arg) {
   uv_mutex_unlock(&mutex);
 }
 
-TEST_IMPL(a_broadcast_wakes_all_who_wait) {
+TEST_IMPL(a_broadcast_wakes_all_waiting_threads) {
   uv_thread_t threads[THREADS];
   int i;
   init_condition();
   ASSERT_OK(uv_sem_init(&sem, 0));
   for (i = 0; i < THREADS; i++) ASSERT_OK(uv_thread_create(&threads[i], wait_for_number, NULL));
   for (i = 0; i < THREADS; i++) uv_sem_wait(&sem);
-  /* Whoever has counted itself waits by the time that the mutex can be had. */
+  /* A thread that has counted itself waits by the time that the mutex can be locked. */
   uv_mutex_lock(&mutex);
   ASSERT_EQ(waiting, THREADS);
   number = 1;
@@ -308,7 +308,7 @@ TEST_IMPL(a_timed_wait_ends_when_the_time_is_up) {
   /* Waits may end early without a signal; then there is another. */
   while (uv_cond_timedwait(&cond, &mutex, timeout) != UV_ETIMEDOUT) begin = uv_hrtime();
   ASSERT_GE(uv_hrtime() - begin, timeout);
-  /* The mutex is held again. */
+  /* The mutex is locked again. */
   run_threads(expect_busy_mutex, 1, &mutex);
   ASSERT_EQ(uv_cond_timedwait(&cond, &mutex, 0), UV_ETIMEDOUT);
   uv_mutex_unlock(&mutex);
@@ -365,7 +365,7 @@ static void meet_often(void* arg) {
   }
 }
 
-TEST_IMPL(one_of_those_who_meet_is_told_so) {
+TEST_IMPL(one_thread_of_a_barrier_gets_one) {
   ASSERT_OK(uv_mutex_init(&mutex));
   ASSERT_OK(uv_barrier_init(&barrier, THREADS));
   run_threads(meet_often, THREADS, NULL);
@@ -379,7 +379,7 @@ static void meet_and_destroy(void* arg) {
   if (uv_barrier_wait(&barrier) > 0) uv_barrier_destroy(&barrier);
 }
 
-TEST_IMPL(the_one_who_is_told_may_destroy_the_barrier) {
+TEST_IMPL(the_thread_that_gets_one_may_destroy_the_barrier) {
   int i;
   NOT_WITH_THREAD_SANITIZER("takes the last steps of the others out of the barrier for a race");
   for (i = 0; i < 50; i++) {
@@ -388,14 +388,14 @@ TEST_IMPL(the_one_who_is_told_may_destroy_the_barrier) {
   }
 }
 
-TEST_IMPL(a_barrier_for_one_holds_nobody_up) {
+TEST_IMPL(a_barrier_for_one_blocks_no_thread) {
   int i;
   ASSERT_OK(uv_barrier_init(&barrier, 1));
   for (i = 0; i < 3; i++) ASSERT_GT(uv_barrier_wait(&barrier), 0);
   uv_barrier_destroy(&barrier);
 }
 
-TEST_IMPL(a_barrier_for_nobody_is_an_error) {
+TEST_IMPL(a_barrier_for_no_thread_is_an_error) {
   ASSERT_EQ(uv_barrier_init(&barrier, 0), UV_EINVAL);
 }
 
@@ -411,7 +411,7 @@ static void count_slowly(void) {
 static void call_once(void* arg) {
   (void) arg;
   uv_once(&once, count_slowly);
-  /* Not before it is done, whoever does it. */
+  /* Not before it is done, by whichever thread. */
   ASSERT_EQ(number, 1);
 }
 

@@ -46,7 +46,7 @@ TEST_IMPL(both_clocks_can_be_read) {
   ASSERT_LE(now, nanoseconds(CLOCK_MONOTONIC));
   before = nanoseconds(CLOCK_REALTIME);
   now = read_clock(UV_CLOCK_REALTIME);
-  /* Somebody may set this one. */
+  /* Another process may set this one. */
   ASSERT_LT(llabs((long long) (now - before)), 60LL * 1000000000);
   ASSERT_EQ(uv_clock_gettime((uv_clock_id) 17, &ts), UV_EINVAL);
   ASSERT_EQ(uv_clock_gettime(UV_CLOCK_MONOTONIC, NULL), UV_EFAULT);
@@ -148,12 +148,12 @@ TEST_IMPL(a_thread_has_usage_of_its_own) {
 
 /* --- Memory -------------------------------------------------------------------------------- */
 
-TEST_IMPL(memory_is_told_in_bytes) {
+TEST_IMPL(memory_is_reported_in_bytes) {
   const uint64_t total = uv_get_total_memory();
   struct sysinfo info;
 
   ASSERT_OK(sysinfo(&info));
-  /* A container may be told less than there is. */
+  /* A container may be given less than there is. */
   ASSERT_GT(total, 0);
   ASSERT_LE(total, (uint64_t) info.totalram * info.mem_unit);
   ASSERT_GT(uv_get_free_memory(), 0);

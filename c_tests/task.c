@@ -341,7 +341,7 @@ void run_until(uv_loop_t* loop, const int* flag, int value) {
   timer->data = &time_over;
   ASSERT_OK(uv_timer_start(timer, on_time_over, 20000, 0));
   while (*flag < value && !time_over) uv_run(loop, UV_RUN_ONCE);
-  if (*flag < value) FAIL("waited in vain: %d of %d", *flag, value);
+  if (*flag < value) FAIL("waited for too long: %d of %d", *flag, value);
   uv_close((uv_handle_t*) timer, (uv_close_cb) (void (*)(void)) free);
   uv_run(loop, UV_RUN_NOWAIT);
 }

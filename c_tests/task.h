@@ -44,7 +44,7 @@ void task_register(struct task* task);
 #define TEST_IMPL(name) TASK__(name, 30, 0, 0, 0)
 /* With another time limit than 30 seconds. */
 #define TEST_IMPL_LIMIT(name, seconds) TASK__(name, seconds, 0, 0, 0)
-/* Not beside other tests: it measures, or uses up something that all processes share. */
+/* Not beside other tests: it measures, or uses up something that all processes have in common. */
 #define TEST_IMPL_SERIAL(name) TASK__(name, 60, 1, 0, 0)
 #define TEST_IMPL_SERIAL_LIMIT(name, seconds) TASK__(name, seconds, 1, 0, 0)
 /* Judges processor time or latency, which depends on what else the machine does. It runs alone, and
@@ -198,7 +198,7 @@ void write_file(const char* path, const void* data, size_t size);
 void run_until(uv_loop_t* loop, const int* flag, int value);
 /* Nanoseconds of processor time that this process has used. */
 uint64_t used_ns(void);
-/* Keeps the thread busy for so many milliseconds. */
+/* Keeps the thread busy, for a time in milliseconds. */
 void spin(uint64_t milliseconds);
 /* 127.0.0.1 with a port, 0 for any. */
 struct sockaddr_in loopback(int port);

@@ -106,7 +106,7 @@ TEST_IMPL(a_closing_handle_does_not_connect) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(an_address_in_use_is_told_by_listen) {
+TEST_IMPL(an_address_in_use_is_reported_by_listen) {
   int port = listen_with(on_accept);
   struct sockaddr_in address = loopback(port);
   struct sockaddr_storage name;
@@ -119,7 +119,7 @@ TEST_IMPL(an_address_in_use_is_told_by_listen) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(an_address_in_use_is_told_by_the_connect_callback) {
+TEST_IMPL(an_address_in_use_is_reported_by_the_connect_callback) {
   int port = listen_with(on_accept);
   struct sockaddr_in address = loopback(port);
 
@@ -170,11 +170,11 @@ TEST_IMPL(ipv6_only_keeps_ipv4_out) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(a_refused_connection_is_told_by_the_callback) {
+TEST_IMPL(a_refused_connection_is_reported_by_the_callback) {
   struct sockaddr_in address = loopback(0);
   int port;
 
-  /* A port that nobody listens on: bound, but not listening. */
+  /* A port without a listener: bound, but not listening. */
   ASSERT_OK(uv_tcp_init(uv_default_loop(), &server));
   ASSERT_OK(uv_tcp_bind(&server, (struct sockaddr*) &address, 0));
   port = port_of(&server);
@@ -319,17 +319,17 @@ TEST_IMPL(a_connection_waits_until_it_is_accepted) {
   run_until(uv_default_loop(), &connects, 2);
   run_until(uv_default_loop(), &accepts, 1);
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  /* The second is told of when the first has been taken. */
+  /* The second is reported when the first has been accepted. */
   ASSERT_EQ(accepts, 1);
   ASSERT_OK(uv_accept((uv_stream_t*) &server, (uv_stream_t*) &late));
   ASSERT_EQ(uv_accept((uv_stream_t*) &server, (uv_stream_t*) &peers[1]), UV_EAGAIN);
   run_until(uv_default_loop(), &accepts, 2);
   ASSERT_OK(last_status);
-  /* What nobody accepts is closed with the server. */
+  /* What is not accepted is closed with the server. */
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* A listener went deaf when uv_accept failed once. */
+/* In older versions, a listener accepted nothing any more after one uv_accept that failed. */
 TEST_IMPL(a_failed_accept_leaves_the_listener_listening) {
   int port = listen_with(ignore_connection);
   int fds[2];

@@ -133,11 +133,11 @@ TEST_IMPL(work_does_not_wait_for_the_loop) {
 
 /* --- Order --------------------------------------------------------------------------------- */
 
-#define MANY 10000
+#define JOBS 10000
 static uv_work_t* order_reqs;
-static int begin_order[MANY];
+static int begin_order[JOBS];
 static int begin_count;
-static int after_order[MANY];
+static int after_order[JOBS];
 
 static void note_begin(uv_work_t* req) {
   begin_order[begin_count++] = (int) (req - order_reqs);
@@ -151,13 +151,13 @@ static void note_after(uv_work_t* req, int status) {
 TEST_IMPL(one_thread_takes_ten_thousand_jobs_in_order) {
   int i;
   ASSERT_OK(setenv("UV_THREADPOOL_SIZE", "1", 1));
-  order_reqs = calloc(MANY, sizeof(*order_reqs));
+  order_reqs = calloc(JOBS, sizeof(*order_reqs));
   ASSERT_NOT_NULL(order_reqs);
-  for (i = 0; i < MANY; i++)
+  for (i = 0; i < JOBS; i++)
     ASSERT_OK(uv_queue_work(uv_default_loop(), &order_reqs[i], note_begin, note_after));
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
-  ASSERT_EQ(callbacks, MANY);
-  for (i = 0; i < MANY; i++) {
+  ASSERT_EQ(callbacks, JOBS);
+  for (i = 0; i < JOBS; i++) {
     ASSERT_EQ(begin_order[i], i);
     ASSERT_EQ(after_order[i], i);
   }
@@ -406,7 +406,7 @@ TEST_IMPL(each_job_counts_as_an_event) {
   ASSERT_OK(uv_queue_work(loop, &last, gated_work, count_after));
   release(1);
   wait_for(&begun);
-  /* The blocker and the eight are finished and were waiting when the loop looked. */
+  /* The blocker and the eight are finished and were waiting when the loop polled. */
   ASSERT_NE(uv_run(loop, UV_RUN_ONCE), 0);
   ASSERT_EQ(callbacks, 8);
   ASSERT_OK(uv_metrics_info(loop, &metrics));

@@ -12,16 +12,16 @@
 static sem_t begun;
 static sem_t may_end;
 static int callbacks;
-/* Threads that were there before the first look. */
+/* Threads that were there before the first count. */
 static int other_threads;
 
 static void wait_for(sem_t* sem) {
   while (sem_wait(sem) != 0) ASSERT_EQ(errno, EINTR);
 }
 
-/* ThreadSanitizer follows no thread that a forked child starts, if there were threads before. */
+/* ThreadSanitizer traces no thread that a forked child starts, if there were threads before. */
 static void needs_threads_after_fork(void) {
-  NOT_WITH_THREAD_SANITIZER("cannot follow such threads");
+  NOT_WITH_THREAD_SANITIZER("cannot trace such threads");
 }
 
 static void* get_id(void* arg) {
@@ -81,7 +81,6 @@ static void set_size(const char* size) {
     ASSERT_OK(setenv("UV_THREADPOOL_SIZE", size, 1));
 }
 
-/* Ends well, or not at all. */
 /* --- How many ------------------------------------------------------------------------------ */
 
 static uv_work_t many[1200];
@@ -151,7 +150,7 @@ TEST_IMPL(a_size_that_is_no_number_is_ignored) {
   expect_size("+ 2", 4);
 }
 
-/* As atoi reads it. */
+/* The value is read as by atoi(3). */
 TEST_IMPL(the_size_is_the_number_that_the_text_begins_with) {
   expect_size("2 ", 2);
   expect_size(" 2", 2);
@@ -302,7 +301,7 @@ TEST_IMPL(network_io_starts_no_thread) {
 
 /* --- What they are ------------------------------------------------------------------------- */
 
-static void look_at_thread(uv_work_t* req) {
+static void check_thread(uv_work_t* req) {
   char name[32];
   sigset_t mask;
   pthread_attr_t attributes;
@@ -320,7 +319,7 @@ static void look_at_thread(uv_work_t* req) {
   ASSERT_OK(pthread_attr_destroy(&attributes));
 }
 
-/* The signal mask is that of who started the thread: work may start processes, which inherit it,
+/* The signal mask is that of the first submitter: work may start processes, which inherit it,
  * and may need handlers of its own for SIGSEGV and the like. */
 TEST_IMPL(workers_have_a_name_a_large_stack_and_the_usual_signals) {
   uv_work_t req;
@@ -328,7 +327,7 @@ TEST_IMPL(workers_have_a_name_a_large_stack_and_the_usual_signals) {
   ASSERT_OK(sigemptyset(&mask));
   ASSERT_OK(sigaddset(&mask, SIGUSR1));
   ASSERT_OK(pthread_sigmask(SIG_BLOCK, &mask, NULL));
-  ASSERT_OK(uv_queue_work(uv_default_loop(), &req, look_at_thread, count_after));
+  ASSERT_OK(uv_queue_work(uv_default_loop(), &req, check_thread, count_after));
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   ASSERT_EQ(callbacks, 1);
   MAKE_SURE_NOTHING_LEAKED();
@@ -420,7 +419,7 @@ TEST_IMPL(a_single_thread_lets_others_pass_between_lookups) {
   ASSERT_OK(uv_queue_work(loop, &req, no_work, count_after));
   wait_for(&lookup_begun);
   sem_post(&lookup_may_end);
-  /* At the second lookup, the work has been done. */
+  /* The work has been done before the second lookup. */
   wait_for(&lookup_begun);
   run_until(loop, &callbacks, 1);
   ASSERT_LE(lookups, 1);
@@ -432,7 +431,7 @@ TEST_IMPL(a_single_thread_lets_others_pass_between_lookups) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(held_back_lookups_can_be_cancelled) {
+TEST_IMPL(deferred_lookups_can_be_cancelled) {
   int i;
   set_size("4");
   start_lookups(8);
@@ -455,7 +454,7 @@ static void begin_work(uv_work_t* req) {
   sem_post(&begun);
 }
 
-/* The worker that comes from the first lookup goes on with the one that was held back. */
+/* The worker that has done the first lookup goes on with the one that was deferred. */
 static void work_after_first_lookup(uv_getaddrinfo_t* req, int status, struct addrinfo* list) {
   static uv_work_t work;
   lookup_cb(req, status, list);

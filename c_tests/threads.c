@@ -54,7 +54,7 @@ static void compare_self(void* arg) {
   ASSERT_NE(uv_thread_equal(&self, &self), 0);
 }
 
-TEST_IMPL(threads_are_told_apart) {
+TEST_IMPL(threads_are_distinguished) {
   uv_thread_t self = uv_thread_self();
   uv_thread_t again = uv_thread_self();
   uv_thread_t thread;
@@ -114,7 +114,7 @@ TEST_IMPL(a_stack_is_as_large_as_was_asked) {
   ASSERT_EQ(stack_size_of(1 << 20), 1 << 20);
   ASSERT_EQ(stack_size_of((1 << 20) + 1), (1 << 20) + page);
   ASSERT_EQ(stack_size_of((1 << 20) - 1), 1 << 20);
-  /* Less than the system takes is the least that it takes. */
+  /* A size below the system's minimum is that minimum. */
   ASSERT_GE(stack_size_of(1), PTHREAD_STACK_MIN);
   ASSERT_LE(stack_size_of(1), 1 << 20);
 }
@@ -183,7 +183,7 @@ TEST_IMPL(a_thread_has_a_name) {
 }
 
 static void name_and_wait(void* arg) {
-  ASSERT_OK(uv_thread_setname("somebody else"));
+  ASSERT_OK(uv_thread_setname("another name"));
   wait_to_end(arg);
 }
 
@@ -195,7 +195,7 @@ TEST_IMPL(the_name_of_another_thread_can_be_read) {
   ASSERT_OK(uv_thread_create(&thread, name_and_wait, NULL));
   uv_sem_wait(&begun);
   ASSERT_OK(uv_thread_getname(&thread, name, sizeof(name)));
-  ASSERT_STR_EQ(name, "somebody else");
+  ASSERT_STR_EQ(name, "another name");
   stop_waiting(&thread);
 }
 
@@ -220,7 +220,7 @@ TEST_IMPL(names_need_memory) {
 
 /* --- Processors ---------------------------------------------------------------------------- */
 
-TEST_IMPL(a_mask_tells_where_a_thread_may_run) {
+TEST_IMPL(a_mask_says_where_a_thread_may_run) {
   const int size = uv_cpumask_size();
   uv_thread_t thread;
   cpu_set_t set;
@@ -314,7 +314,7 @@ TEST_IMPL(a_thread_can_lower_its_priority) {
   int before = getpriority(PRIO_PROCESS, 0);
   ASSERT_OK(uv_thread_create(&thread, lower_priority, NULL));
   ASSERT_OK(uv_thread_join(&thread));
-  /* This thread's is its own. */
+  /* This thread has a value of its own. */
   ASSERT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 

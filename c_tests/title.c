@@ -9,7 +9,7 @@ static char** main_argv;
 /* The arguments as uv_setup_args() returns them. */
 static char** arguments;
 
-/* What they take: the program's name and the test's, with their terminators. */
+/* The bytes of the arguments: the program's name and the test's, with their terminators. */
 static size_t room;
 
 __attribute__((constructor)) static void keep_arguments(int argc, char** argv) {
@@ -42,7 +42,7 @@ static size_t read_file(const char* path, char* buffer, size_t size) {
   return length;
 }
 
-/* What `ps` shows: the title, then nothing to the end of what the arguments took. */
+/* The title as `ps` shows it: then zeros to the end of the memory of the arguments. */
 static void expect_shown(const char* expected) {
   char shown[PATH_MAX];
   size_t length = read_file("/proc/self/cmdline", shown, sizeof(shown));

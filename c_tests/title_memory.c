@@ -1,10 +1,10 @@
-/* Whose memory the process title is written to.
+/* The memory that the process title is written to.
  * https://docs.libuv.org/en/v1.x/misc.html#c.uv_setup_args */
 #include "task.h"
 
 static const char LONG_TITLE[] = "a title that is longer than all of the arguments together";
 
-/* As those of main: one behind the other. */
+/* Arguments like those of main: one behind the other. */
 TEST_IMPL(the_title_has_the_room_of_all_arguments) {
   char memory[] = "one\0two\0three\0beyond";
   char* argv[] = {memory, memory + 4, memory + 8, NULL};

@@ -1,6 +1,6 @@
-/* Calls on the wrong kind of handle, on memory that is none, and without what they need: a table of
- * what each answers. Every row is a process of its own, whose descriptor 0 is a socket that nothing
- * may touch: in zeroed memory, the descriptor is 0. */
+/* Calls on the wrong kind of handle, on memory that is no handle, and without what they need: a
+ * table of their results. Every row is a process of its own, whose descriptor 0 is a socket that
+ * nothing may touch: in zeroed memory, the descriptor is 0. */
 #include "task.h"
 
 #include <netinet/in.h>
@@ -50,7 +50,7 @@ static const char* const kind_names[KINDS] = {
 /* One of each for every kind. */
 static union uv_any_handle handles[KINDS];
 static uv_loop_t loops[KINDS];
-/* What is being called; shared with the process that looks how that ends. */
+/* What is being called, in memory that the process that checks how it ends can see. */
 static int* current;
 #define h (handles[*current])
 #define loop (loops[*current])
@@ -79,7 +79,7 @@ static int open_tty(void) {
   return open(ptsname(master), O_RDWR | O_NOCTTY);
 }
 
-/* A handle of that kind, in zeroed memory; or memory that is none. */
+/* A handle of that kind, in zeroed memory; or memory that is no handle. */
 static void* make(enum kind kind) {
   int fds[2];
 
@@ -145,7 +145,7 @@ static void check_descriptor_0(void) {
 
 static union uv_any_handle before;
 
-/* What a call needs. */
+/* Makes the handle, and the arguments of the calls. */
 static void* begin(enum kind kind) {
   void* handle;
   *current = kind;
@@ -159,7 +159,7 @@ static void* begin(enum kind kind) {
   return handle;
 }
 
-/* What a call left. */
+/* Checks the result, and that neither the handle nor descriptor 0 was changed. */
 static void end(int result, int expected, const char* call) {
   check_descriptor_0();
   if (result != expected)
@@ -205,10 +205,10 @@ static int begin_row(const char* calls) {
     _exit(0);                                                                                      \
   } while (0)
 
-/* The same of a call that returns nothing. */
+/* A row for a call that returns nothing. */
 #define VOID_ROW(kinds, call) ROW(kinds, 0, ((call), 0))
 
-/* --- Both libraries ------------------------------------------------------------------------------ */
+/* --- Both libraries ---------------------------------------------------------------------- */
 
 TEST_IMPL(another_kind_is_bound_to_no_address) {
   ROW(NOT(BIT(TCP) | BIT(OPEN_TCP)), UV_EINVAL, uv_tcp_bind(handle, addr, 0));
@@ -355,7 +355,7 @@ TEST_IMPL(any_handle_is_asked_what_it_is) {
   ROW(BIT(ZERO), 0, uv_stream_get_write_queue_size(handle));
 }
 
-/* --- Without a handle ------------------------------------------------------------------------------ */
+/* --- Without a handle -------------------------------------------------------------------- */
 
 static uv_req_t* request(int type) {
   memset(&q, 0, sizeof(q));
@@ -363,7 +363,7 @@ static uv_req_t* request(int type) {
   return &q.req;
 }
 
-TEST_IMPL(wrong_arguments_are_found_before_the_handle_is_looked_at) {
+TEST_IMPL(wrong_arguments_are_found_before_the_handle_is_read) {
   ROW(BIT(NONE), UV_EINVAL, uv_tcp_init_ex(NULL, handle, 0x100));
   ROW(BIT(NONE), UV_EINVAL, uv_tcp_init_ex(&loop, handle, 99));
   ROW(BIT(NONE), UV_EINVAL, uv_udp_init_ex(NULL, handle, 99));
@@ -464,7 +464,7 @@ TEST_IMPL(without_a_loop_the_handles_of_the_default_loop_are_printed) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Decided otherwise than in libuv, which acts on what lies where a descriptor would be ------------ */
+/* --- Decided otherwise than in libuv, which acts on what lies where a descriptor would be  */
 
 TEST_IMPL(no_other_kind_has_options_of_a_socket) {
   OXUV_ONLY();

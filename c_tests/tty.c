@@ -92,7 +92,7 @@ TEST_IMPL(directions_are_those_of_the_descriptor) {
   for (i = 0; i < 3; i++) {
     int fd = open(ttyname(slave), modes[i] | O_NOCTTY);
     ASSERT_GE(fd, 0);
-    /* The last parameter says nothing. */
+    /* The last parameter has no effect. */
     ASSERT_OK(uv_tty_init(uv_default_loop(), &tty, fd, i));
     ASSERT_EQ(tty.type, UV_TTY);
     ASSERT_EQ(tty.flags & (readable | writable | blocking_writes), flags[i]);
@@ -268,7 +268,7 @@ static struct termios settings_of(int fd) {
   return settings;
 }
 
-static void check_same(struct termios a, struct termios b) {
+static void check_equal(struct termios a, struct termios b) {
   ASSERT_EQ(a.c_iflag, b.c_iflag);
   ASSERT_EQ(a.c_oflag, b.c_oflag);
   ASSERT_EQ(a.c_cflag, b.c_cflag);
@@ -307,16 +307,16 @@ TEST_IMPL(modes_change_the_terminal) {
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_NORMAL));
   ASSERT_EQ(uv_tty_set_mode(&tty, (uv_tty_mode_t) -1), UV_EINVAL);
   ASSERT_EQ(uv_tty_set_mode(&tty, (uv_tty_mode_t) 4), UV_EINVAL);
-  check_same(settings_of(slave), before);
+  check_equal(settings_of(slave), before);
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_RAW));
   check_raw();
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_IO));
   cfmakeraw(&raw);
-  check_same(settings_of(slave), raw);
+  check_equal(settings_of(slave), raw);
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_RAW_VT));
   check_raw();
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_NORMAL));
-  check_same(settings_of(slave), before);
+  check_equal(settings_of(slave), before);
   leave();
 }
 
@@ -333,11 +333,11 @@ TEST_IMPL(reset_goes_back_to_the_first_mode) {
   ASSERT_OK(uv_tty_reset_mode());
   ASSERT_OK(uv_tty_reset_mode());
   ASSERT_EQ(errno, 0);
-  check_same(settings_of(slave), first);
+  check_equal(settings_of(slave), first);
   /* Normal is what it was when the mode was last changed from it. */
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_IO));
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_NORMAL));
-  check_same(settings_of(slave), second);
+  check_equal(settings_of(slave), second);
   leave();
 }
 
@@ -345,17 +345,17 @@ TEST_IMPL(closing_goes_back_to_the_first_mode) {
   struct termios first = start_tty();
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_RAW));
   uv_close((uv_handle_t*) &tty, NULL);
-  check_same(settings_of(slave), first);
+  check_equal(settings_of(slave), first);
   ASSERT_EQ(uv_tty_set_mode(&tty, UV_TTY_MODE_IO), UV_EBADF);
   ASSERT_OK(uv_run(uv_default_loop(), UV_RUN_DEFAULT));
   ASSERT_OK(uv_tty_reset_mode());
-  /* The next one begins anew. */
+  /* The next handle begins anew. */
   first.c_lflag &= ~(tcflag_t) ECHO;
   ASSERT_OK(tcsetattr(slave, TCSANOW, &first));
   ASSERT_OK(uv_tty_init(uv_default_loop(), &tty, slave, 0));
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_RAW));
   ASSERT_OK(uv_tty_reset_mode());
-  check_same(settings_of(slave), first);
+  check_equal(settings_of(slave), first);
   leave();
 }
 
@@ -385,7 +385,7 @@ TEST_IMPL(reset_works_in_a_signal_handler) {
   ASSERT_OK(setitimer(ITIMER_REAL, &never, NULL));
   ASSERT_EQ(failed, 0);
   ASSERT_OK(uv_tty_reset_mode());
-  check_same(settings_of(slave), first);
+  check_equal(settings_of(slave), first);
   leave();
 }
 

@@ -1,4 +1,4 @@
-/* Terminals that somebody else changes: uv_tty_set_mode sets them again. */
+/* Terminals that something else changes: uv_tty_set_mode sets them again. */
 #include "refuse.h"
 
 #include <pty.h>
@@ -18,7 +18,7 @@ static struct termios settings(void) {
   return now;
 }
 
-/* Somebody else's change. */
+/* A change from outside of the handle. */
 static void change(const struct termios* to) {
   ASSERT_OK(tcsetattr(slave, TCSANOW, to));
 }
@@ -60,7 +60,7 @@ TEST_IMPL(a_raw_mode_is_set_again) {
     change(&normal);
     ASSERT_OK(uv_tty_set_mode(&tty, raw_modes[i]));
     check(raw);
-    /* A part of it, and what no mode is about. */
+    /* Changes a part of the mode, and settings that no mode is about. */
     others = raw;
     others.c_lflag |= ECHO;
     change(&others);
@@ -71,7 +71,7 @@ TEST_IMPL(a_raw_mode_is_set_again) {
     change(&others);
     ASSERT_OK(uv_tty_set_mode(&tty, raw_modes[i]));
     check(raw);
-    /* Normal is still what it was. */
+    /* The normal mode is still what it was. */
     ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_NORMAL));
     check(normal);
   }
@@ -109,8 +109,8 @@ TEST_IMPL(the_first_normal_mode_is_whatever_there_is) {
   leave();
 }
 
-/* Somebody else is another handle of the same terminal. */
-TEST_IMPL(another_handle_is_somebody_else) {
+/* The change comes from another handle of the terminal. */
+TEST_IMPL(another_handle_is_another_owner) {
   uv_tty_t other;
   struct termios raw;
   OXUV_ONLY();
@@ -191,8 +191,8 @@ static void set_what_is_set(void) {
   ASSERT_OK(uv_tty_set_mode(&tty, UV_TTY_MODE_RAW));
 }
 
-/* To set it would stop a process in the background. */
-TEST_IMPL(what_nobody_changed_is_not_set_again) {
+/* Setting it would stop a process in the background. */
+TEST_IMPL(what_was_not_changed_is_not_set_again) {
   run_in_child(set_what_is_set);
 }
 
@@ -204,7 +204,7 @@ static void set_without_waiting(void) {
   check(normal);
 }
 
-/* A terminal whose output is held up would block the loop. */
+/* A terminal whose output is stopped would block the loop. */
 TEST_IMPL(output_is_not_waited_for) {
   run_in_child(set_without_waiting);
 }

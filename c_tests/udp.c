@@ -56,7 +56,7 @@ TEST_IMPL(init_refuses_other_families_and_flags) {
   ASSERT_EQ(uv_udp_init_ex(&loop, &handle, 47), UV_EINVAL);
   ASSERT_EQ(uv_udp_init_ex(&loop, &handle, 512), UV_EINVAL);
   ASSERT_EQ(uv_udp_init_ex(&loop, &handle, AF_INET | UV_UDP_RECVMMSG | 1024), UV_EINVAL);
-  /* None of them is on the loop. */
+  /* None of the handles is on the loop. */
   ASSERT_OK(uv_loop_close(&loop));
 }
 
@@ -123,7 +123,7 @@ TEST_IMPL(bind_reports_wrong_arguments) {
   length = sizeof(name);
   ASSERT_OK(uv_udp_getsockname(&handle, (struct sockaddr*) &name, &length));
   ASSERT_EQ(length, sizeof(address));
-  /* Cut to the room there is, but the whole length is told. */
+  /* Cut to the space there is, but the whole length is reported. */
   length = 2;
   ASSERT_OK(uv_udp_getsockname(&handle, (struct sockaddr*) &name, &length));
   ASSERT_EQ(length, sizeof(address));
@@ -256,7 +256,7 @@ TEST_IMPL(open_refuses_what_is_no_socket) {
   ASSERT_OK(uv_udp_init(uv_default_loop(), &handle));
   ASSERT_EQ(uv_udp_open(&handle, ends[0]), UV_ENOTSOCK);
   ASSERT_EQ(uv_fileno((uv_handle_t*) &handle, &fd), UV_EBADF);
-  /* Still the caller's. */
+  /* The descriptor is still the caller's. */
   close(ends[0]);
   close(ends[1]);
   MAKE_SURE_NOTHING_LEAKED();

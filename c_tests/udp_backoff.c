@@ -1,11 +1,12 @@
-/* Receipts that fail for what the system lacks, or forbids: each is told, and the next is made after
- * a while instead of at once. */
+/* Receipts that fail for what the system lacks, or forbids: each is reported, and the next is made
+ * after a while instead of at once. */
 #include "task.h"
 
 #include <netinet/in.h>
 #include <sys/syscall.h>
 
-/* What receiving fails with, 0 to receive. The program's functions take the place of the C library's. */
+/* What receiving fails with, 0 to receive. The program's functions take the place of the C
+ * library's. */
 static int refusal;
 
 ssize_t recvmsg(int fd, struct msghdr* header, int flags) {
@@ -20,19 +21,19 @@ int recvmmsg(int fd, struct mmsghdr* headers, unsigned count, int flags, struct 
   return -1;
 }
 
-/* How often a failure may be told within the time below: half of what would be every millisecond. */
+/* How often a failure may be reported within the time below: half of once a millisecond. */
 #define WATCHED_MS 200
-#define MANY 100
+#define MOST_REPORTS 100
 
 static uv_loop_t loop;
 static uv_udp_t receiver;
 static uv_timer_t timer;
 static struct sockaddr_storage address;
-static int told;
+static int reported;
 static int datagrams;
 static int lent;
 static int is_over;
-static void (*when_told)(void);
+static void (*when_reported)(void);
 
 static void lend(uv_handle_t* handle, size_t suggested, uv_buf_t* buf) {
   static char memory[4 * 65536];
@@ -45,8 +46,8 @@ static void on_receive(uv_udp_t* handle, ssize_t size, const uv_buf_t* buf,
   if (!(flags & UV_UDP_MMSG_CHUNK)) lent--;
   if (size < 0) {
     ASSERT_EQ(size, -refusal);
-    told++;
-    if (when_told != NULL) when_told();
+    reported++;
+    if (when_reported != NULL) when_reported();
   } else if (from != NULL) {
     datagrams++;
   }
@@ -61,9 +62,9 @@ static void begin(int family, unsigned flags) {
   struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
   const void* any = family == AF_INET ? (const void*) &v4 : (const void*) &v6;
   int length = sizeof(address);
-  OXUV_ONLY(); /* libuv tells it as fast as the loop turns. */
-  refusal = told = datagrams = lent = 0;
-  when_told = NULL;
+  OXUV_ONLY(); /* libuv reports it in each iteration. */
+  refusal = reported = datagrams = lent = 0;
+  when_reported = NULL;
   ASSERT_OK(uv_loop_init(&loop));
   ASSERT_OK(uv_timer_init(&loop, &timer));
   ASSERT_OK(uv_udp_init_ex(&loop, &receiver, flags));
@@ -103,23 +104,23 @@ static void fail_and_receive(int family, unsigned flags) {
     ASSERT_OK(uv_udp_recv_start(&receiver, lend, on_receive));
     send_one();
     run_for_a_while();
-    ASSERT_GE(told, 2);
-    ASSERT_LE(told, MANY);
+    ASSERT_GE(reported, 2);
+    ASSERT_LE(reported, MOST_REPORTS);
     ASSERT_EQ(uv_is_active((uv_handle_t*) &receiver), 1);
     receive_at_last();
     end();
   }
 }
 
-TEST_IMPL(receipts_that_fail_do_not_spin) {
+TEST_IMPL(receipts_that_fail_do_not_loop_busily) {
   fail_and_receive(AF_INET, 0);
 }
 
-TEST_IMPL(receipts_that_fail_do_not_spin_ipv6) {
+TEST_IMPL(receipts_that_fail_do_not_loop_busily_ipv6) {
   fail_and_receive(AF_INET6, 0);
 }
 
-TEST_IMPL(receipts_of_many_that_fail_do_not_spin) {
+TEST_IMPL(receipts_of_many_that_fail_do_not_loop_busily) {
   fail_and_receive(AF_INET, UV_UDP_RECVMMSG);
 }
 
@@ -128,15 +129,15 @@ static void start_anew(void) {
   ASSERT_OK(uv_udp_recv_start(&receiver, lend, on_receive));
 }
 
-TEST_IMPL(starting_anew_when_told_does_not_make_it_spin) {
+TEST_IMPL(starting_anew_in_the_callback_does_not_loop_busily) {
   begin(AF_INET, 0);
   refusal = ENOMEM;
-  when_told = start_anew;
+  when_reported = start_anew;
   ASSERT_OK(uv_udp_recv_start(&receiver, lend, on_receive));
   send_one();
   run_for_a_while();
-  ASSERT_GE(told, 2);
-  ASSERT_LE(told, MANY);
+  ASSERT_GE(reported, 2);
+  ASSERT_LE(reported, MOST_REPORTS);
   receive_at_last();
   end();
 }
@@ -149,17 +150,17 @@ static void close_receiver(void) {
   uv_close((uv_handle_t*) &receiver, NULL);
 }
 
-TEST_IMPL(who_is_told_may_stop_or_close) {
+TEST_IMPL(the_callback_may_stop_or_close) {
   begin(AF_INET, 0);
   refusal = ENOMEM;
-  when_told = stop;
+  when_reported = stop;
   ASSERT_OK(uv_udp_recv_start(&receiver, lend, on_receive));
   send_one();
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
-  when_told = close_receiver;
+  when_reported = close_receiver;
   ASSERT_OK(uv_udp_recv_start(&receiver, lend, on_receive));
   ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
-  ASSERT_EQ(told, 2);
+  ASSERT_EQ(reported, 2);
   end();
 }
 
@@ -178,7 +179,7 @@ TEST_IMPL(sends_go_on_meanwhile) {
   refusal = ENOMEM;
   ASSERT_OK(uv_udp_recv_start(&receiver, lend, on_receive));
   send_one();
-  run_until(&loop, &told, 1);
+  run_until(&loop, &reported, 1);
   for (i = 0; i < 50; i++)
     ASSERT_OK(uv_udp_send(&reqs[i], &receiver, &buf, 1, (struct sockaddr*) &address, on_send));
   run_until(&loop, &sent, 50);
@@ -186,21 +187,21 @@ TEST_IMPL(sends_go_on_meanwhile) {
   end();
 }
 
-/* That nobody listens at the other end is over once it is told: the next receipt need not wait. */
+/* That the peer does not listen is over once it is reported: the next receipt need not wait. */
 TEST_IMPL(errors_of_the_network_are_no_reason_to_wait) {
-  struct sockaddr_in nobody = loopback(0);
-  socklen_t length = sizeof(nobody);
+  struct sockaddr_in unused = loopback(0);
+  socklen_t length = sizeof(unused);
   uv_buf_t buf = uv_buf_init((char*) "x", 1);
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
   begin(AF_INET, 0);
-  ASSERT_OK(bind(fd, (struct sockaddr*) &nobody, length));
-  ASSERT_OK(getsockname(fd, (struct sockaddr*) &nobody, &length));
+  ASSERT_OK(bind(fd, (struct sockaddr*) &unused, length));
+  ASSERT_OK(getsockname(fd, (struct sockaddr*) &unused, &length));
   ASSERT_OK(close(fd));
-  ASSERT_OK(uv_udp_connect(&receiver, (struct sockaddr*) &nobody));
+  ASSERT_OK(uv_udp_connect(&receiver, (struct sockaddr*) &unused));
   ASSERT_OK(uv_udp_recv_start(&receiver, lend, on_receive));
   ASSERT_EQ(uv_udp_try_send(&receiver, &buf, 1, NULL), 1);
   refusal = ECONNREFUSED;
-  run_until(&loop, &told, 1);
+  run_until(&loop, &reported, 1);
   ASSERT_EQ(uv_backend_timeout(&loop), -1);
   end();
 }

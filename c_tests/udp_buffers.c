@@ -1,5 +1,5 @@
-/* What a program does in the callbacks of a UDP handle that receives: each buffer that it lends comes
- * back, once, to the callback that was set when it was asked for.
+/* What a program does in the callbacks of a UDP handle that receives: each buffer that it lends
+ * comes back, once, to the callback that was set when it was asked for.
  * https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_recv_start */
 #include "task.h"
 
@@ -16,7 +16,7 @@ static int lent;
 static int in_chunks;
 static size_t room = 4 * chunk_size;
 static void (*when_asked)(void);
-static void (*when_told)(void);
+static void (*when_reported)(void);
 
 /* --- Callbacks -------------------------------------------------------------------------------- */
 
@@ -35,25 +35,25 @@ static void give(uv_handle_t* handle, size_t suggested, uv_buf_t* buf) {
   run_once(&when_asked);
 }
 
-static void tell(const char* whom, ssize_t size, const uv_buf_t* buf, unsigned flags) {
-  if (size < 0) note("%s:%s", whom, uv_err_name((int) size));
-  else if (flags & UV_UDP_MMSG_FREE) note("%s:free", whom);
-  else note("%s:%.*s", whom, (int) size, buf->base);
+static void report(const char* callback, ssize_t size, const uv_buf_t* buf, unsigned flags) {
+  if (size < 0) note("%s:%s", callback, uv_err_name((int) size));
+  else if (flags & UV_UDP_MMSG_FREE) note("%s:free", callback);
+  else note("%s:%.*s", callback, (int) size, buf->base);
   if (buf->base != NULL && !(flags & UV_UDP_MMSG_CHUNK)) {
     free(buf->base);
     lent--;
   }
-  run_once(&when_told);
+  run_once(&when_reported);
 }
 
 static void on_receive(uv_udp_t* handle, ssize_t size, const uv_buf_t* buf,
                        const struct sockaddr* from, unsigned flags) {
-  tell("got", size, buf, flags);
+  report("got", size, buf, flags);
 }
 
 static void on_receive_by_other(uv_udp_t* handle, ssize_t size, const uv_buf_t* buf,
                                 const struct sockaddr* from, unsigned flags) {
-  tell("other", size, buf, flags);
+  report("other", size, buf, flags);
 }
 
 static void on_close(uv_handle_t* handle) {
@@ -61,7 +61,7 @@ static void on_close(uv_handle_t* handle) {
   memset(handle, 0xdb, sizeof(udp));
 }
 
-/* --- What is done in them ------------------------------------------------------------------------- */
+/* --- What is done in them ---------------------------------------------------------------- */
 
 static void stop(void) {
   ASSERT_OK(uv_udp_recv_stop(&udp));
@@ -82,7 +82,7 @@ static void restart_for_another(void) {
   ASSERT_OK(uv_udp_recv_start(&udp, give, on_receive_by_other));
 }
 
-/* --- Fixture ---------------------------------------------------------------------------------------- */
+/* --- Fixture ----------------------------------------------------------------------------- */
 
 static void post(const char* text) {
   ASSERT_EQ(send(peer, text, strlen(text), 0), (ssize_t) strlen(text));
@@ -139,7 +139,7 @@ static void run_with(unsigned flags, void (*body)(void)) {
       body();
       close(peer);
     }
-    when_told = NULL;
+    when_reported = NULL;
     clear_notes();
     close_loop(&loop);
     ASSERT_EQ(lent, 0);
@@ -153,7 +153,7 @@ static void on_each(void (*body)(void)) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- When asked for a buffer -------------------------------------------------------------------------- */
+/* --- When asked for a buffer ------------------------------------------------------------- */
 
 static void stop_when_asked(void) {
   int waiting;
@@ -220,7 +220,7 @@ static void give_nothing_and_stop(void) {
   room = 4 * chunk_size;
 }
 
-TEST_IMPL(who_stops_and_gives_no_buffer_gets_none_back) {
+TEST_IMPL(stopping_without_giving_a_buffer_gets_none_back) {
   OXUV_ONLY();
   on_each(give_nothing_and_stop);
 }
@@ -234,7 +234,7 @@ static void give_too_little_and_stop(void) {
   room = 4 * chunk_size;
 }
 
-TEST_IMPL(who_stops_and_gives_too_little_gets_it_back) {
+TEST_IMPL(stopping_with_too_small_a_buffer_gets_it_back) {
   OXUV_ONLY();
   on_each(give_too_little_and_stop);
 }
@@ -242,7 +242,7 @@ TEST_IMPL(who_stops_and_gives_too_little_gets_it_back) {
 static void restart_when_it_is_back(void) {
   post("hello");
   when_asked = stop;
-  when_told = restart_for_another;
+  when_reported = restart_for_another;
   start();
   ASSERT_NOTES(in_chunks ? "alloc got: alloc other:hello other:free alloc other:"
                            : "alloc got: alloc other:hello alloc other:");
@@ -256,7 +256,7 @@ TEST_IMPL(receiving_may_start_anew_when_the_buffer_is_back) {
 static void close_when_it_is_back(void) {
   post("hello");
   when_asked = stop;
-  when_told = shut;
+  when_reported = shut;
   start();
   ASSERT_NOTES("alloc got: close");
 }
@@ -271,7 +271,7 @@ static void stop_when_asked_for_errors(void) {
   socklen_t length = sizeof(to);
   uv_buf_t buf = uv_buf_init((char*) "x", 1);
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
-  /* A port that nobody has. */
+  /* A port that is free. */
   ASSERT_OK(bind(fd, (struct sockaddr*) &to, sizeof(to)));
   ASSERT_OK(getsockname(fd, (struct sockaddr*) &to, &length));
   close(fd);
@@ -290,7 +290,7 @@ TEST_IMPL(stopping_while_asked_for_a_buffer_for_an_error) {
   ASSERT_OK(uv_udp_bind(&udp, (struct sockaddr*) &address, UV_UDP_LINUX_RECVERR));
   stop_when_asked_for_errors();
   /* The first buffer is for datagrams, of which there is none; the second for the error. */
-  when_told = stop_again_when_asked;
+  when_reported = stop_again_when_asked;
   start();
   ASSERT_NOTES("alloc got:ECONNREFUSED alloc got:");
   close_loop(&loop);
@@ -298,7 +298,7 @@ TEST_IMPL(stopping_while_asked_for_a_buffer_for_an_error) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- When told of a datagram ---------------------------------------------------------------------------- */
+/* --- When a datagram is reported --------------------------------------------------------- */
 
 static void post_four(void) {
   post("1");
@@ -309,7 +309,7 @@ static void post_four(void) {
 
 static void stop_at_a_datagram(void) {
   post_four();
-  when_told = stop;
+  when_reported = stop;
   start();
   ASSERT_NOTES(in_chunks ? "alloc got:1 got:free" : "alloc got:1");
   ASSERT(!uv_loop_alive(&loop));
@@ -322,7 +322,7 @@ TEST_IMPL(stopping_at_a_datagram_gives_the_buffer_back) {
 
 static void close_at_a_datagram(void) {
   post_four();
-  when_told = shut;
+  when_reported = shut;
   start();
   ASSERT_NOTES(in_chunks ? "alloc got:1 got:free close" : "alloc got:1 close");
 }
@@ -334,7 +334,7 @@ TEST_IMPL(closing_at_a_datagram_gives_the_buffer_back) {
 
 static void restart_at_a_datagram(void) {
   post_four();
-  when_told = restart_for_another;
+  when_reported = restart_for_another;
   start();
   ASSERT_NOTES(in_chunks ? "alloc got:1 other:2 other:3 other:4 got:free alloc other:"
                            : "alloc got:1 alloc other:2 alloc other:3 alloc other:4 alloc other:");
@@ -345,13 +345,13 @@ TEST_IMPL(starting_for_another_at_a_datagram_loses_none) {
   on_each(restart_at_a_datagram);
 }
 
-static void stop_when_told_again(void) {
-  when_told = stop;
+static void stop_when_reported_again(void) {
+  when_reported = stop;
 }
 
 static void stop_at_the_second(void) {
   post_four();
-  when_told = stop_when_told_again;
+  when_reported = stop_when_reported_again;
   start();
   ASSERT_NOTES(in_chunks ? "alloc got:1 got:2 got:free" : "alloc got:1 alloc got:2");
 }
@@ -361,7 +361,7 @@ TEST_IMPL(stopping_at_a_later_datagram) {
   on_each(stop_at_the_second);
 }
 
-/* --- Peers without a name --------------------------------------------------------------------------------- */
+/* --- Peers without a name ---------------------------------------------------------------- */
 
 static void give_silently(uv_handle_t* handle, size_t suggested, uv_buf_t* buf) {
   *buf = uv_buf_init(malloc(room), (unsigned) room);
@@ -402,12 +402,12 @@ TEST_IMPL(an_empty_datagram_of_a_peer_without_a_name_is_one) {
 }
 
 TEST_IMPL(an_empty_datagram_in_a_chunk_of_a_peer_without_a_name_is_one) {
-  OXUV_ONLY(); /* NULL in libuv. */
+  OXUV_ONLY(); /* The address is NULL in libuv. */
   receive_from_peer(UV_UDP_RECVMMSG, "", "0/:0 0/:2 0/:0 none none");
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(names_of_unix_peers_are_told) {
+TEST_IMPL(names_of_unix_peers_are_reported) {
   ASSERT_OK(chdir(test_tmpdir()));
   receive_from_peer(0, "a", "1/a:0 1/a:2 1/a:0 none");
   receive_from_peer(UV_UDP_RECVMMSG, "b", "1/b:0 1/b:2 1/b:0 none none");

@@ -1,15 +1,15 @@
-/* https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_membership and its relatives, on the loopback
- * interface only. */
+/* https://docs.libuv.org/en/v1.x/udp.html#c.uv_udp_set_membership and its relatives, on the
+ * loopback interface only. */
 #include "task.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-/* A group of this process's own: a socket that is bound to any address hears what others of the
- * machine have joined. */
+/* A group of this process's own: a socket that is bound to any address receives what others of
+ * the machine have joined. */
 static char group[32];
 static char group6[32];
-/* The same as /proc writes it. */
+/* The IPv6 group in the form of /proc. */
 static char group6_hex[40];
 
 __attribute__((constructor)) static void choose_group(void) {

@@ -98,7 +98,7 @@ static int port_of_members(void) {
   return ntohs(((struct sockaddr_in*) &name)->sin_port);
 }
 
-/* Handles that share a port of any address. */
+/* Handles with a common port of any address. */
 static void open_members(int count, int family) {
   struct sockaddr_storage any;
   int i;
@@ -175,7 +175,7 @@ TEST_IMPL(every_member_receives) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(members_of_a_source_hear_that_source) {
+TEST_IMPL(members_of_a_source_receive_from_that_source) {
   enter_network();
   open_members(1, AF_INET);
   open_sender("127.0.0.2");
@@ -194,7 +194,7 @@ TEST_IMPL(members_of_a_source_hear_that_source) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(what_is_sent_loops_back_unless_told_otherwise) {
+TEST_IMPL(what_is_sent_loops_back_by_default) {
   enter_network();
   open_members(1, AF_INET);
   open_sender("127.0.0.1");

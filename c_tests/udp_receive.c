@@ -132,7 +132,7 @@ TEST_IMPL(datagrams_and_the_end_of_them) {
   end();
 }
 
-TEST_IMPL(at_most_32_datagrams_in_one_go) {
+TEST_IMPL(at_most_32_datagrams_at_a_time) {
   int i;
   start(0, 0);
   for (i = 0; i < 100; i++) post("x");
@@ -173,7 +173,7 @@ TEST_IMPL(without_a_buffer_nothing_is_received) {
   ASSERT_EQ(received, 2);
   check(1, UV_ENOBUFS, 0, 0);
   stop();
-  /* It is still there. */
+  /* The datagram is still there. */
   ASSERT_OK(uv_udp_recv_start(&handle, give_room, on_receive));
   iterate();
   ASSERT_EQ(received, 4);
@@ -296,7 +296,7 @@ TEST_IMPL(recvmmsg_refuses_a_buffer_below_64k) {
   end();
 }
 
-TEST_IMPL(recvmmsg_takes_at_most_32_in_one_go) {
+TEST_IMPL(recvmmsg_takes_at_most_32_at_a_time) {
   int i;
   int datagrams = 0;
   start(UV_UDP_RECVMMSG, 0);
@@ -308,7 +308,7 @@ TEST_IMPL(recvmmsg_takes_at_most_32_in_one_go) {
   end();
 }
 
-/* The address of a port that nobody listens on. */
+/* The address of a port without a listener. */
 static struct sockaddr_in unreachable(void) {
   struct sockaddr_in address = loopback(0);
   socklen_t length = sizeof(address);
@@ -336,7 +336,7 @@ static void receive_an_error(unsigned init_flags) {
   }
   ASSERT_EQ(found, 1);
   ASSERT_EQ(allocated, received);
-  /* And it goes on. */
+  /* The handle goes on receiving. */
   i = received;
   post("PING");
   iterate();
@@ -355,7 +355,7 @@ TEST_IMPL(recverr_reports_unreachable_ports_with_recvmmsg) {
   receive_an_error(UV_UDP_RECVMMSG);
 }
 
-TEST_IMPL(a_connected_socket_is_told_of_an_unreachable_port) {
+TEST_IMPL(a_connected_socket_gets_the_error_of_an_unreachable_port) {
   struct sockaddr_in to = unreachable();
   uv_buf_t buf = uv_buf_init("x", 1);
   start(0, 0);
@@ -367,7 +367,7 @@ TEST_IMPL(a_connected_socket_is_told_of_an_unreachable_port) {
   end();
 }
 
-TEST_IMPL(without_recverr_nobody_is_told) {
+TEST_IMPL(without_recverr_no_error_is_reported) {
   struct sockaddr_in to = unreachable();
   uv_buf_t buf = uv_buf_init("x", 1);
   start(0, 0);

@@ -35,7 +35,7 @@ static int receiver(struct sockaddr_in* address) {
   return fd;
 }
 
-/* What arrived, as a number; -1 for nothing. */
+/* The number that arrived; -1 for nothing. */
 static int arrived(int fd) {
   int number = -2;
   ssize_t size = recv(fd, &number, sizeof(number), MSG_DONTWAIT);
@@ -142,7 +142,7 @@ TEST_IMPL(send_reports_wrong_arguments) {
   ASSERT_EQ(uv_udp_try_send(&sender, &buf, -1, (struct sockaddr*) &to), UV_EINVAL);
   ASSERT_EQ(uv_udp_try_send(&sender, &buf, 1, NULL), UV_EDESTADDRREQ);
   ASSERT_EQ(uv_udp_try_send(&sender, &buf, 1, &other), UV_EINVAL);
-  /* Nothing of this made a socket. */
+  /* None of these calls made a socket. */
   ASSERT_EQ(uv_fileno((uv_handle_t*) &sender, &fd), UV_EBADF);
   ASSERT_OK(uv_udp_connect(&sender, (struct sockaddr*) &to));
   ASSERT_EQ(uv_udp_send(&requests[0], &sender, &buf, 1, (struct sockaddr*) &to, on_sent), UV_EISCONN);
@@ -418,7 +418,7 @@ TEST_IMPL(a_callback_may_close_the_handle) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-TEST_IMPL(errors_nobody_receives_do_not_hold_up_sending) {
+TEST_IMPL(errors_that_are_not_received_do_not_delay_sending) {
   OXUV_ONLY();
   struct sockaddr_in from = loopback(0);
   struct sockaddr_in to;

@@ -1,6 +1,6 @@
-/* The library brought in by dlopen and taken out again, by programs that do not link to it: plug-ins
- * do so. What it leaves behind is nothing: no mapping, thread, descriptor, memory or function to be
- * called at forks and at the end. */
+/* The library brought in by dlopen and taken out again, by programs that do not link to it:
+ * plug-ins do so. It leaves nothing behind: no mapping, thread, descriptor, memory, nor a function
+ * to be called at forks and at the end. */
 #include "task.h"
 
 #include <dlfcn.h>
@@ -102,7 +102,7 @@ static int is_default(int signum) {
   return action.sa_handler == SIG_DFL;
 }
 
-/* --- Using everything -------------------------------------------------------------------------------- */
+/* --- Using everything -------------------------------------------------------------------- */
 
 static uv_loop_t loop;
 static int done;
@@ -313,7 +313,7 @@ TEST_IMPL_LIMIT(it_gives_its_memory_back, 60) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
-/* --- Jobs under way ------------------------------------------------------------------------------------ */
+/* --- Jobs under way ---------------------------------------------------------------------- */
 
 enum { queued = 20 };
 
@@ -342,7 +342,7 @@ TEST_IMPL(unloading_waits_for_jobs) {
   expect_forks_and_ends_to_work();
 }
 
-/* --- Other ways to the end ------------------------------------------------------------------------------ */
+/* --- Other ways to the end --------------------------------------------------------------- */
 
 TEST_IMPL(it_can_be_shut_down_before) {
   load();
@@ -414,7 +414,7 @@ TEST_IMPL(a_thread_that_used_it_may_outlive_it) {
 TEST_IMPL(a_forked_child_may_unload_it) {
   int status;
   pid_t pid;
-  OXUV_ONLY(); /* libuv waits for threads that are not there. */
+  OXUV_ONLY(); /* libuv waits for threads that the child does not have. */
   load();
   use_everything();
   pid = fork();

@@ -1,4 +1,4 @@
-/* What the examples share: ending with a message, and buffers for reading. */
+/* Common parts of the examples: ending with a message, and buffers for reading. */
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
 
@@ -25,7 +25,7 @@ static inline void free_handle(uv_handle_t* handle) {
   free(handle);
 }
 
-/* Tells the parent, through the standard output, that the server is ready, and where. */
+/* Says to the parent, through the standard output, that the server is ready, and where. */
 static inline void announce(const char* where) {
   printf("listening on %s\n", where);
   fflush(stdout);

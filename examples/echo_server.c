@@ -41,7 +41,7 @@ static void on_read(uv_stream_t* client, ssize_t count, const uv_buf_t* buf) {
   }
   free(buf->base);
   if (count == 0) return;
-  /* What is still to be written goes out before the end; after an error there is nobody to hear. */
+  /* What is still to be written goes out before the end; after an error there is no reader. */
   shutdown = malloc(sizeof(*shutdown));
   if (count != UV_EOF || uv_shutdown(shutdown, client, on_shutdown) != 0) {
     free(shutdown);

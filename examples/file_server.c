@@ -1,5 +1,5 @@
-/* A static file server: HTTP/1.0, GET only, files below one folder. Every file is opened, looked
- * at, read and closed on the thread pool, while the loop serves the others.
+/* A static file server: HTTP/1.0, GET only, files below one folder. Every file is opened, queried,
+ * read and closed on the thread pool, while the loop serves the others.
  *
  *   file_server FOLDER         on a free port of 127.0.0.1, which it prints
  *

@@ -281,7 +281,7 @@ const TYPEDEFS: &[(&str, usize, usize)] = typedefs! {
     uv_thread_options_t,
 };
 
-fn same_names<'a>(
+fn equal_names<'a>(
     what: &str,
     table: impl Iterator<Item = &'a str>,
     rust: impl Iterator<Item = &'a str>,
@@ -304,7 +304,7 @@ fn types_have_their_size_and_alignment() {
     let Some(layout) = tables::layout() else {
         return;
     };
-    same_names(
+    equal_names(
         "types",
         layout.types.keys().map(String::as_str),
         MEASURED.iter().map(|m| m.name),
@@ -336,7 +336,7 @@ fn fields_have_their_place_and_size() {
             fields.insert(format!("{}.{field}", measured.name), (*offset, *size));
         }
     }
-    same_names(
+    equal_names(
         "fields",
         layout.fields.keys().map(String::as_str),
         fields.keys().map(String::as_str),
@@ -355,7 +355,7 @@ fn typedefs_have_their_size_and_alignment() {
     let Some(layout) = tables::layout() else {
         return;
     };
-    same_names(
+    equal_names(
         "typedefs",
         layout.typedefs.keys().map(String::as_str),
         TYPEDEFS.iter().map(|t| t.0),
@@ -382,7 +382,7 @@ fn constants_have_their_value() {
             table.insert(constant.name, value);
         }
     }
-    same_names(
+    equal_names(
         "constants",
         table.keys().map(String::as_str),
         CONSTANTS.iter().map(|c| c.0),

@@ -57,7 +57,7 @@ fn documents() -> Vec<(PathBuf, String)> {
     found
 }
 
-/// Those that tell what is, not what was.
+/// The documents that describe the present state, without records of the past.
 fn current_documents() -> impl Iterator<Item = (PathBuf, String)> {
     documents()
         .into_iter()
@@ -262,7 +262,7 @@ fn variables_that_documents_name_are_read() {
             }
         }
     }
-    assert!(wrong.is_empty(), "nobody reads {wrong:?}");
+    assert!(wrong.is_empty(), "nothing reads {wrong:?}");
 }
 
 /// Whether `name` is what `pattern` says, in which `*` stands for anything.
@@ -382,7 +382,7 @@ fn terms_of_the_glossary_are_used() {
     sorted.dedup();
     assert_eq!(sorted.len(), terms.len(), "a term stands twice");
     let unused: Vec<_> = terms.iter().filter(|term| !text.contains(**term)).collect();
-    assert!(unused.is_empty(), "nobody uses {unused:?}");
+    assert!(unused.is_empty(), "nothing uses {unused:?}");
 }
 
 /// The rules above find what breaks them.

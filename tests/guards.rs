@@ -172,7 +172,7 @@ fn uses(code: &str, found: &mut BTreeMap<String, Use>) {
 }
 
 #[test]
-fn every_function_is_called_and_its_result_looked_at() {
+fn every_function_is_called_and_its_result_checked() {
     let mut found = BTreeMap::new();
     for code in sources().values() {
         uses(code, &mut found);
@@ -185,7 +185,7 @@ fn every_function_is_called_and_its_result_looked_at() {
         match found.get(&name) {
             None => wrong.push(format!("{name}: never called")),
             Some(used) if function.returns != "void" && !used.has_checked_result => {
-                wrong.push(format!("{name}: its result is never looked at"));
+                wrong.push(format!("{name}: its result is never checked"));
             }
             Some(used) => assert!(used.is_called),
         }

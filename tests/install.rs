@@ -78,9 +78,9 @@ fn installed(tool: &str) -> bool {
 }
 
 fn make(goal: &str, variables: &[(&str, &Path)]) {
-    // All have the same place to put what they make on the way.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock();
+    // All use one build folder, so one runs at a time.
+    static ONE_MAKE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_MAKE_AT_A_TIME.lock();
     let mut command = Command::new("make");
     command
         .arg(goal)
@@ -220,8 +220,8 @@ fn a_cpp_program_links_and_runs() {
     run(Command::new(program).env("LD_LIBRARY_PATH", prefix().join("lib")));
 }
 
-/// Rust code that panics and catches that, to be called from C.
-const BESIDE: &str = r#"
+/// Rust code that panics and catches the panic, to be called from C.
+const OTHER_RUST_CODE: &str = r#"
     #[unsafe(no_mangle)]
     pub extern "C" fn beside(index: usize) -> i32 {
         let nothing: Vec<u32> = Vec::new();
@@ -229,14 +229,14 @@ const BESIDE: &str = r#"
     }
 "#;
 
-/// std is in the program, and the same std or core in the archive; whoever is linked first.
+/// A program has std in it, and the archive has std or core: they do not collide, in either order.
 #[test]
 fn a_program_has_other_rust_code_beside_the_archive() {
     if !installed("rustc") || !installed("make") {
         return;
     }
     let folder = fresh("beside");
-    std::fs::write(folder.join("beside.rs"), BESIDE).unwrap();
+    std::fs::write(folder.join("beside.rs"), OTHER_RUST_CODE).unwrap();
     run(Command::new("rustc")
         .current_dir(&folder)
         .args(["--edition", "2024", "--crate-type", "staticlib"])

@@ -1,8 +1,8 @@
 //! Dependencies run one way: down the table of layers in ARCHITECTURE.md.
 //!
-//! An *arrow* leads from a file of `src/` to another one that it names: in `use`, in `mod name;`, or
-//! in a path. Unit tests are left out. An arrow may stay in its layer or lead to a lower one, and
-//! files form no circle, but for those of one folder that name its `mod.rs`.
+//! An *arrow* leads from a file of `src/` to another one that it names: in `use`, in `mod name;`,
+//! or in a path. Unit tests are left out. An arrow may stay in its layer or lead to a lower one,
+//! and files form no circle, but for those of one folder that name its `mod.rs`.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_macros)]
 
@@ -25,7 +25,8 @@ fn module_of(file: &str) -> Module {
         .collect()
 }
 
-/// The code of a file, without comments and unit tests, in words, `::`, strings and single characters.
+/// The code of a file, without comments and unit tests, in words, `::`, strings and single
+/// characters.
 fn tokens(text: &str) -> Vec<&str> {
     let is_word = |at: char| at.is_ascii_alphanumeric() || at == '_';
     let mut found = Vec::new();

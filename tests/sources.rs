@@ -63,7 +63,7 @@ fn uses_exported(functions: &BTreeSet<String>, word: &str, before: &str) -> bool
 }
 
 /// Another library in the process may have functions of the same names (a plugin's own libuv, say),
-/// and a program error is told by the name of the function that the program called.
+/// and a program error is reported by the name of the function that the program called.
 #[test]
 fn no_exported_function_is_called_inside_the_library() {
     let functions = prototypes::read(root()).unwrap();
@@ -73,10 +73,10 @@ fn no_exported_function_is_called_inside_the_library() {
     assert!(found.is_empty(), "call the method instead: {found:#?}");
 }
 
-/// libc's functions for files that have a second name with 64 at its end. libuv's build for Linux on
-/// x86-64 imports those of the first list by that name, or looks them up by it; the others are of the
-/// same kind.
-const SHORT: &[&str] = &[
+/// libc's functions for files that have a second name with 64 at its end. libuv's build for Linux
+/// on x86-64 imports those of the first list by that name, or looks them up by it; the others are
+/// of the same kind.
+const NAMES_WITHOUT_64: &[&str] = &[
     "fcntl",
     "fstat",
     "fstatfs",
@@ -116,7 +116,7 @@ const SHORT: &[&str] = &[
 ];
 
 fn is_short_name(word: &str, before: &str) -> bool {
-    SHORT.contains(&word) && before.ends_with("libc::")
+    NAMES_WITHOUT_64.contains(&word) && before.ends_with("libc::")
 }
 
 #[test]

@@ -93,8 +93,8 @@ static void do_readfile_uncached(void) {
   do_readfile();
 }
 
-/* By another thread, neither of which ever sleeps: the least that an asynchronous open can take. Said
- * is nothing, that there is something to do, or what came of it: a descriptor, plus two. */
+/* Another thread opens; neither of the two ever blocks: the least that an asynchronous open can
+ * take. Each word is NOTHING, ASKED, or ANSWERED plus the descriptor. */
 enum { NOTHING, ASKED, ANSWERED };
 static _Alignas(64) atomic_int question;
 static _Alignas(64) atomic_int answer;

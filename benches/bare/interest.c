@@ -1,5 +1,5 @@
-/* Changes of interest, one system call each and many by one: what a loop could win by batching them.
- * Run by hand, for benches/notes.md. */
+/* Changes of interest, one system call each and many by one: what a loop could win by batching
+ * them. Run by hand, for benches/notes.md. */
 #include "../bench.h"
 
 #include <linux/io_uring.h>
@@ -111,7 +111,7 @@ const struct bench benches[] = {
     {.name = "calls", .text = "one of 64 changes, by epoll_ctl", .run = by_calls},
     {.name = "ring", .text = "one of 64 changes, by io_uring", .run = by_ring},
     {.name = "close", .text = "a socket opened, watched, closed", .run = open_and_close},
-    {.name = "forget_and_close",
+    {.name = "delete_and_close",
      .text = "the same, taken out of the poller before it is closed",
      .run = open_and_close,
      .n = 1},

@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 
-/* --- A futex: one thread asks, the other answers ------------------------------------------- */
+/* --- A futex: one thread asks, the other answers ----------------------------------------- */
 
 static atomic_int turn;
 
@@ -42,7 +42,7 @@ static void futex(const struct bench* bench) {
   } while (bench_more(1));
 }
 
-/* --- Eventfds: a loop on epoll wakes others, which wake it --------------------------------- */
+/* --- Eventfds: a loop on epoll wakes others, which wake it ------------------------------- */
 
 struct pair {
   pthread_t thread;
@@ -103,7 +103,7 @@ static void eventfd_pairs(const struct bench* bench) {
   }
 }
 
-/* --- Nobody sleeps: who finds nothing lets others have the processor ------------------------ */
+/* --- No thread blocks: one that finds nothing yields the processor ----------------------- */
 
 struct place {
   _Alignas(64) atomic_int there;
@@ -144,7 +144,7 @@ static void awake_pairs(const struct bench* bench) {
   }
 }
 
-/* --- Nobody does anything but look: how far it is from one processor to the other ------------ */
+/* --- Both threads only read: how far it is from one processor to the other --------------- */
 
 static void* answer_at_once(void* argument) {
   struct place* place = argument;
@@ -172,7 +172,7 @@ static void distance(const struct bench* bench) {
 
 #define AWAKE(number)                                                                              \
   {.name = "awake_" #number,                                                                       \
-   .text = "one hand-over between threads that yield and never sleep",                             \
+   .text = "one hand-over between threads that yield and never block",                             \
    .run = awake_pairs,                                                                             \
    .n = number}
 
@@ -187,7 +187,7 @@ const struct bench benches[] = {
     AWAKE(4),
     AWAKE(8),
     {.name = "distance",
-     .text = "to another thread and back, neither of which sleeps or yields",
+     .text = "to another thread and back, neither of which blocks or yields",
      .run = distance},
     {.name = NULL},
 };

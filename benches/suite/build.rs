@@ -1,4 +1,5 @@
-//! Builds the library as it ships and the programs of `benches/`, and finds libuv to measure against.
+//! Builds the library as it ships and the programs of `benches/`, and finds libuv to measure
+//! against.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,17 +30,18 @@ fn env(name: &str) -> Option<String> {
 /// A shared library under measurement.
 #[derive(Clone, Debug)]
 pub struct Library {
-    /// For `LD_LIBRARY_PATH`: has nothing but a link to the library.
+    /// The folder for `LD_LIBRARY_PATH`: it has nothing but a link to the library in it.
     pub folder: PathBuf,
-    /// What has to be mapped.
+    /// The file that a program must have mapped.
     pub file: PathBuf,
-    /// Where it was built.
+    /// The folder that it was built in.
     pub built: PathBuf,
 }
 
 impl Library {
-    /// The one that was built in `built`. It is loaded from a folder of its own: libuv's runner names
-    /// libuv's build folder in itself, so that a process finds the libraries there with fewer calls.
+    /// The library that was built in `built`. It is loaded from a folder of its own: libuv's runner
+    /// names libuv's build folder in itself, so that a process finds the libraries there with fewer
+    /// calls.
     fn loaded_as(name: &str, built: &Path) -> Result<Library> {
         let path = built.join(SONAME);
         let to_text = |error| format!("{}: {error}", path.display());

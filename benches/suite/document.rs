@@ -145,7 +145,7 @@ measured it is that of the server alone. *Bare* is the same work in a plain loop
 measured in the same run (`benches/bare/`); the figure says what an operation costs here of what it \
 costs there, in time and in processor time.
 
-`cargo bench` measures anew, `cargo bench -- --help` tells how to measure a part, `--check` compares \
+`cargo bench` measures anew, `cargo bench -- --help` says how to measure a part, `--check` compares \
 with what is recorded. Ports, files and processes are all of this machine; nothing goes over a network.
 ";
 
@@ -291,7 +291,7 @@ fn row(record: &Record, first: &str) -> String {
     )
 }
 
-/// The machine in one line: nothing that tells whose it is.
+/// The machine in one line, without anything that identifies its owner.
 pub fn machine() -> String {
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();

@@ -1,17 +1,17 @@
-//! What the project set out to reach, and whether it did.
+//! The goals of the project, and whether a record meets them.
 
 use crate::options::Regime;
 use crate::record::{Record, Recorded};
 use crate::stats::{Summary, geometric_mean};
 
-/// What of a record a goal is about.
+/// The figure of a record that a goal is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Measure {
-    /// At least so many times better than libuv.
+    /// The goal is a least ratio to libuv: how many times better.
     TimesBetter,
-    /// At most so much of libuv's processor time.
+    /// The goal is a greatest ratio to libuv's processor time.
     Cpu,
-    /// The same of the geometric mean of all rows.
+    /// The goal is a greatest geometric mean of all rows' ratios to libuv's processor time.
     MeanCpu,
 }
 
@@ -19,13 +19,13 @@ pub struct Goal {
     pub what: &'static str,
     measure: Measure,
     limit: f64,
-    /// Not in the quiet regime alone.
+    /// Whether the goal is for all regimes, not only for the quiet one.
     in_every_regime: bool,
     /// Whole names, or beginnings of names that end with `*`.
     names: &'static [&'static str],
 }
 
-/// What became of a goal under a regime.
+/// A goal's outcome under a regime.
 pub struct Finding {
     pub wanted: String,
     /// Empty where nothing was measured.
@@ -70,7 +70,7 @@ pub const GOALS: &[Goal] = &[
         &["async::async1"],
     ),
     quiet(
-        "the same, 2 to 8 pairs",
+        "async handles of 2 to 8 pairs of loops",
         Measure::TimesBetter,
         1.2,
         &["async::async2", "async::async4", "async::async8"],
@@ -136,7 +136,12 @@ pub const GOALS: &[Goal] = &[
         1.05,
         &["gap::*"],
     ),
-    everywhere("the same: worst", Measure::Cpu, 1.25, &["gap::*"]),
+    everywhere(
+        "pauses of 1 to 200 µs between events, processor time to libuv's: worst",
+        Measure::Cpu,
+        1.25,
+        &["gap::*"],
+    ),
 ];
 
 fn matches(pattern: &str, name: &str) -> bool {

@@ -81,7 +81,7 @@ fn list(catalog: &Catalog) {
     }
 }
 
-/// What is worse than it was, by more than the spread of either.
+/// The rows that are worse than recorded, by more than the spread of either.
 fn check(found: &[Record], recorded: &Recorded) -> Vec<String> {
     found
         .iter()
@@ -145,7 +145,7 @@ fn show_goals(found: &[Record]) {
     }
 }
 
-/// What was found, and what failed.
+/// The records of this run, and the benchmarks that failed.
 fn measure_all(
     catalog: &Catalog,
     libraries: &Libraries,

@@ -18,7 +18,7 @@ pub struct Libraries {
     pub upstream: Library,
 }
 
-/// What was measured, pair by pair.
+/// The samples of a benchmark, pair by pair.
 #[derive(Default)]
 pub struct Samples {
     pub upstream: Vec<Sample>,
@@ -38,7 +38,7 @@ pub fn compare(
     let mut samples = Samples::default();
     let pairs = if options.quick { 1 } else { options.pairs };
     for pair in 0..pairs {
-        // Who goes first takes turns, so that a drift of the machine favours neither.
+        // Each goes first by turns, so that a drift of the machine favours neither.
         let mut sides = [(&libraries.upstream, true), (&libraries.ours, false)];
         if pair % 2 == 1 {
             sides.reverse();

@@ -24,9 +24,9 @@ library's release build; libuv's own folder shows what runs of one library diffe
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Regime {
     Quiet,
-    /// The processors do not go idle, and are free whenever somebody wants them.
+    /// The processors do not go idle, and are free whenever a benchmark wants them.
     Awake,
-    /// Others want the processors all the time.
+    /// Other processes use the processors all the time.
     Busy,
 }
 

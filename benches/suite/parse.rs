@@ -23,7 +23,7 @@ pub fn score(name: &str, text: &str) -> Option<f64> {
         let line = lines.iter().find(|line| line.contains("seconds total"))?;
         return Some(1.0 / numbers_before(line, " seconds total").first()?);
     }
-    // Of several, these are parts of the first, or say the same of the other side.
+    // Of several numbers, the others are parts of the first, or the peer's view of it.
     let first_only = name.starts_with("udp_") || name.starts_with("tcp_multi_accept");
     let mut rates: Vec<f64> = lines.iter().flat_map(|line| rates_in(line)).collect();
     if first_only {
@@ -35,7 +35,7 @@ pub fn score(name: &str, text: &str) -> Option<f64> {
     }
 }
 
-/// All numbers that are so many of something to a second: `12,345/s`, `1.5 req/sec`.
+/// All numbers that are rates to a second: `12,345/s`, `1.5 req/sec`.
 fn rates_in(line: &str) -> Vec<f64> {
     line.match_indices("/s")
         .filter_map(|(at, _)| {

@@ -1,4 +1,4 @@
-//! What was found for one benchmark under one regime, and the file it is recorded in.
+//! The results of one benchmark under one regime, and the file they are recorded in.
 
 use std::path::Path;
 
@@ -31,17 +31,17 @@ impl Kind {
     }
 }
 
-/// What a benchmark is.
+/// The fixed facts about a benchmark.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// `program::name`.
     pub name: String,
     pub kind: Kind,
-    /// What varies within its series.
+    /// The number that varies within its series.
     pub n: u64,
     /// The plot that shows it against `n`.
     pub series: Option<String>,
-    /// What one operation is.
+    /// One operation in words.
     pub text: String,
 }
 
@@ -65,13 +65,13 @@ pub struct Record {
     pub upstream: Side,
     pub ours: Side,
     pub bare: Option<Side>,
-    /// How many times better ours is, in pairs.
+    /// How many times better this library is than libuv, in pairs of runs.
     pub ratio: Summary,
     /// Processor time of an operation, ours to libuv's: less is better.
     pub cpu_ratio: Option<Summary>,
-    /// What ours costs of the bare work's cost: less is better.
+    /// Time of an operation, ours to the bare work's: less is better.
     pub bare_cost: Option<Summary>,
-    /// The same of processor time.
+    /// Processor time of an operation, ours to the bare work's: less is better.
     pub bare_cpu_cost: Option<Summary>,
 }
 
@@ -313,7 +313,7 @@ mod tests {
     fn a_bad_line_is_none() {
         assert_eq!(Record::from_line(""), None);
         let line = record("fs::stat", 2.0).to_line();
-        assert_eq!(Record::from_line(&line.replace("awake", "asleep")), None);
+        assert_eq!(Record::from_line(&line.replace("awake", "unknown")), None);
         assert_eq!(Record::from_line(line.rsplit_once('\t').unwrap().0), None);
     }
 

@@ -1,4 +1,4 @@
-//! What is shown while it runs.
+//! The lines that are shown while benchmarks run.
 
 use crate::record::{Kind, Record, Side};
 use crate::stats::Summary;

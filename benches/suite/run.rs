@@ -11,7 +11,7 @@ use bench_results::Result;
 use bench_results::options::{Options, Regime};
 use bench_results::record::{Facts, Kind};
 
-/// What the exit code of a skipped benchmark is.
+/// The exit code of a skipped benchmark.
 const SKIPPED: i32 = 77;
 
 /// One benchmark of a program.
@@ -24,7 +24,7 @@ pub struct Benchmark {
     pub bare: Option<String>,
 }
 
-/// What one run of a benchmark found.
+/// The result of one run of a benchmark.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     /// Operations per second, or bytes, or nanoseconds.
@@ -112,7 +112,7 @@ fn benchmark(program: &Program, line: &str) -> Option<Benchmark> {
 pub fn command(path: &PathBuf, library: Option<&Library>) -> Command {
     let mut command = Command::new(path);
     command.current_dir(scratch()).stdin(Stdio::null());
-    // The same for both, whatever the caller's settings are.
+    // Both libraries get equal settings, whatever the caller's are.
     command.env_remove("UV_THREADPOOL_SIZE");
     match library {
         Some(library) => command
@@ -183,8 +183,8 @@ fn sample(kind: Kind, text: &str) -> Option<Sample> {
     })
 }
 
-/// Runs a command to its end, or kills it. Its process alone is waited for, without any polling that
-/// would disturb what is measured.
+/// Runs a command to its end, or kills it. Its process alone is waited for, without any polling
+/// that would disturb what is measured.
 pub fn output_within(
     mut command: Command,
     limit: Duration,
@@ -209,8 +209,8 @@ pub fn output_within(
     }
 }
 
-/// Keeps the processors from going idle for as long as it lives, if the regime says so: a process on
-/// each that never blocks. Awake, it runs only when nothing else wants to.
+/// Keeps the processors from going idle for as long as it lives, if the regime says so: a process
+/// on each that never blocks. Awake, it runs only when nothing else wants to.
 pub struct Spinners {
     processes: Vec<libc::pid_t>,
 }

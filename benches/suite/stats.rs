@@ -32,8 +32,8 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     let position = part * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
-    let share = position - below as f64;
-    sorted[below] + (sorted[above] - sorted[below]) * share
+    let fraction = position - below as f64;
+    sorted[below] + (sorted[above] - sorted[below]) * fraction
 }
 
 /// The middle of the values.

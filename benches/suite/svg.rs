@@ -165,7 +165,7 @@ fn legend(svg: &mut String, x: f64) {
     );
 }
 
-/// What a plot shows of a side.
+/// The figure of a side that a plot shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// Nanoseconds to an operation.

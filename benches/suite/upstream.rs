@@ -16,8 +16,8 @@ use bench_results::stats::geometric_mean;
 /// The runner, linked to the shared library, in the build folder of libuv.
 const RUNNER: &str = "uv_run_benchmarks";
 
-/// No further pair of a benchmark is begun after so long; the slowest take a minute on libuv.
-const LONG_ENOUGH: Duration = Duration::from_secs(10);
+/// No further pair of a benchmark is begun after this time; the slowest take a minute on libuv.
+const PAIRS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Prints sizes of structures, which the ABI has fixed.
 const NO_BENCHMARK: &str = "sizes";
@@ -90,7 +90,7 @@ fn runner(libraries: &Libraries, library: &Library) -> Command {
     command
 }
 
-/// What the loader says that it would map.
+/// The libraries that the loader says it would map.
 fn check_library(libraries: &Libraries, library: &Library) -> Result<()> {
     let output = runner(libraries, library)
         .env("LD_TRACE_LOADED_OBJECTS", "1")
@@ -137,7 +137,7 @@ fn compare(
     let mut samples = Samples::default();
     let began = Instant::now();
     for pair in 0..options.pairs {
-        if pair > 0 && began.elapsed() >= LONG_ENOUGH {
+        if pair > 0 && began.elapsed() >= PAIRS_LIMIT {
             break;
         }
         // Its time limits are too short for some of the benchmarks on some machines.

@@ -32,7 +32,7 @@ fn rows(file: &str) -> Vec<Vec<String>> {
 
 /// A type, typedef or field: what C calls it, and two numbers.
 pub struct Row {
-    /// As C writes it, such as `struct uv_loop_s.active_reqs.count`.
+    /// The name in C, such as `struct uv_loop_s.active_reqs.count`.
     pub c_name: String,
     /// Size of a type, offset of a field.
     pub first: usize,

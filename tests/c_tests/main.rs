@@ -3,8 +3,8 @@
 //!
 //! The usual arguments of a Rust test work (`cargo test --test c_tests -- timer::`).
 //!
-//! Tests that judge processor time or latency (`TEST_IMPL_TIMED`) run only where they are asked for,
-//! with `-- --ignored` on a quiet machine. Environment:
+//! Tests that judge processor time or latency (`TEST_IMPL_TIMED`) run only where they are asked
+//! for, with `-- --ignored` on a quiet machine. Environment:
 //!
 //! - `OXUV_TEST_LIBRARY=dir` runs the same tests on another `libuv.so.1`, such as libuv's own, with
 //!   `OXUV_TEST_INCLUDE=dir` as its headers: the same test on both libraries.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::build::{Link, Program, Test};
 
-/// What a test's process exits with when it has nothing to test here.
+/// The exit status of a test that is not possible here.
 const SKIPPED: i32 = 77;
 
 pub enum Outcome {
@@ -144,7 +144,7 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
 }
 
 fn end_group(child: &Child) {
-    // SAFETY: signals the group that was made for this child; ESRCH when nobody is left in it.
+    // SAFETY: signals the group that was made for this child; ESRCH when no process is left in it.
     unsafe { libc::kill(-(child.id() as i32), libc::SIGKILL) };
 }
 

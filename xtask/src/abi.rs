@@ -1,6 +1,6 @@
 //! `cargo xtask abi`: what a program sees of the library, compared by abidiff with what it sees of
 //! libuv. The libraries are compared by their debug information, and the headers by what a C
-//! compiler makes of them. Then copies of ours are spoiled, to see that abidiff would have told.
+//! compiler makes of them. Then copies of ours are spoiled, to see that abidiff would report it.
 //! The headers' macros are compared, and the Rust bindings that bindgen makes of the headers.
 
 use std::fmt::Write;
@@ -19,7 +19,7 @@ struct Damage {
     what: &'static str,
     /// The first line of a block of the description, and the last.
     block: (&'static str, &'static str),
-    /// What to change in the block, once; nothing: the whole block goes.
+    /// The text to replace in the block, once. `None`: the whole block goes.
     change: Option<(&'static str, &'static str)>,
 }
 
@@ -100,7 +100,7 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
     Ok(())
 }
 
-/// Compares two files, and proves that differences would have been told.
+/// Compares two files, and proves that differences would have been reported.
 fn compare(
     root: &Path,
     folder: &Path,
@@ -152,7 +152,7 @@ fn symbols(library: &Path, which: &str) -> Result<Vec<String>, String> {
     Ok(names(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// In order, and without versions.
+/// Names in order, and without versions.
 fn names(output: &str) -> Vec<String> {
     let mut names: Vec<String> = output
         .lines()
@@ -163,8 +163,8 @@ fn names(output: &str) -> Vec<String> {
     names
 }
 
-/// What ours imports by the short name, and theirs by the one for large files (`open64`). Shims that
-/// replace what libuv calls would not see it.
+/// Functions that ours imports by the short name, and theirs by the one for large files (`open64`).
+/// Shims that replace what libuv calls would not see it.
 fn short(ours: &[String], theirs: &[String]) -> Vec<String> {
     let is_short = |name: &&String| theirs.contains(&format!("{name}64"));
     ours.iter().filter(is_short).cloned().collect()
@@ -184,7 +184,7 @@ fn needed(library: &Path) -> Result<Vec<String>, String> {
     Ok(needed)
 }
 
-/// What the one has and the other has not; both are in order.
+/// The names that one list has and the other has not; both are in order.
 fn missing(theirs: &[String], ours: &[String]) -> Vec<String> {
     let is_missing = |name: &&String| ours.binary_search(name).is_err();
     theirs.iter().filter(is_missing).cloned().collect()
@@ -213,7 +213,7 @@ fn types(
     Ok(library)
 }
 
-/// What abidiff has to say; `None`: nothing.
+/// The report of abidiff; `None` if there is no difference.
 fn differences(root: &Path, theirs: &Path, ours: &Path) -> Result<Option<String>, String> {
     let output = Command::new("abidiff")
         .args(["--no-added-syms", "--suppr"])
@@ -258,7 +258,7 @@ impl Pair {
         self.what == "libraries" || damage.block == TIMER
     }
 
-    /// Proves that abidiff tells of a damage.
+    /// Proves that abidiff reports a damage.
     fn notice(&self, root: &Path, folder: &Path, damage: &Damage) -> Outcome {
         let good = folder.join(format!("{}-good.abi", self.what));
         run(Command::new("abidw")
@@ -327,7 +327,7 @@ fn section(functions: usize) -> String {
     }
     let _ = write!(
         text,
-        "\nWhat it is told to pass over, and why, is in `{SUPPRESSIONS}`."
+        "\nWhat it is to pass over, and why, is in `{SUPPRESSIONS}`."
     );
     text
 }

@@ -1,5 +1,5 @@
-//! What bindgen makes of libuv's header and of ours: the same names, constants, layouts and
-//! signatures, in C and in C++. Rust programs reach the library by such bindings.
+//! Compares bindgen's bindings of libuv's header with those of ours: equal names, constants,
+//! layouts and signatures, in C and in C++. Rust programs reach the library by such bindings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use crate::tools::run;
 
 const PACKAGE: &str = "bindings";
 
-/// What bindings consist of: each thing by its name, and what is to be the same of it.
+/// The items of bindings by name, each with the text that must be equal.
 type Things = BTreeMap<String, String>;
 
 /// Compares the bindings of both folders of headers.
@@ -44,7 +44,7 @@ pub fn compare(root: &Path, folder: &Path, theirs: &Path, ours: &Path) -> Outcom
             ));
         }
         println!(
-            "  bindgen makes the same of both headers as {language}: {} things",
+            "  bindgen makes equal bindings of both headers as {language}: {} items",
             theirs.len()
         );
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_differs() {
+    fn reports_what_differs() {
         for (old, new, name) in [
             ("MAJOR: u32 = 1", "MAJOR: u32 = 2", "UV_VERSION_MAJOR is"),
             ("MAJOR: u32", "MAJOR: i32", "UV_VERSION_MAJOR is"),

@@ -10,7 +10,7 @@ use crate::tools::run;
 
 /// Macros that ours define beside those of libuv's headers, by the beginning of their names, and
 /// why.
-const MORE: &[(&str, &str)] = &[
+const ADDITIONAL_MACROS: &[(&str, &str)] = &[
     ("UV__RB_", "how <uv/tree.h> is made"),
     ("UV__ERR", AT_THE_END),
     ("UV_REQ_TYPE_PRIVATE", AT_THE_END),
@@ -35,8 +35,8 @@ const AT_THE_END: &str = "defined by libuv's uv/unix.h, too, and undefined at th
 /// Lists that programs expand with a macro of their own.
 const MAPS: &[&str] = &["UV_ERRNO_MAP", "UV_HANDLE_TYPE_MAP", "UV_REQ_TYPE_MAP"];
 
-/// The languages and sets of names in which the macros are looked at.
-const WAYS: &[&[&str]] = &[&["-xc"], &["-xc", "-D_GNU_SOURCE"], &["-xc++"]];
+/// The compiler's options for each language and set of names that the macros are compared in.
+const COMPILER_OPTIONS: &[&[&str]] = &[&["-xc"], &["-xc", "-D_GNU_SOURCE"], &["-xc++"]];
 
 /// Macros by name, with the number of their parameters if they have any.
 pub struct Macros(BTreeMap<String, Option<usize>>);
@@ -47,9 +47,9 @@ impl Macros {
         Macros::read_as(include, &["-xc"])
     }
 
-    fn read_as(include: &Path, way: &[&str]) -> Result<Macros, String> {
+    fn read_as(include: &Path, options: &[&str]) -> Result<Macros, String> {
         let text = "#include <uv.h>\n#include <uv/tree.h>\n";
-        Ok(Macros::parse(&preprocess(include, way, "-dM", text)?))
+        Ok(Macros::parse(&preprocess(include, options, "-dM", text)?))
     }
 
     /// Reads lines such as `#define UV__ERR(x) (-(x))`.
@@ -74,11 +74,16 @@ impl Macros {
 }
 
 /// What the preprocessor makes of a text.
-fn preprocess(include: &Path, way: &[&str], option: &str, text: &str) -> Result<String, String> {
+fn preprocess(
+    include: &Path,
+    options: &[&str],
+    option: &str,
+    text: &str,
+) -> Result<String, String> {
     let source = std::env::temp_dir().join(format!("oxuv-macros-{}.h", std::process::id()));
     std::fs::write(&source, text).map_err(|error| error.to_string())?;
     let output = run(Command::new("cc")
-        .args(way)
+        .args(options)
         .args(["-E", "-P", option, "-I"])
         .arg(include)
         .arg(&source));
@@ -88,27 +93,29 @@ fn preprocess(include: &Path, way: &[&str], option: &str, text: &str) -> Result<
 
 /// Compares the macros of both folders of headers.
 pub fn compare(theirs: &Path, ours: &Path) -> Outcome {
-    for way in WAYS {
-        let [their_macros, our_macros] =
-            [Macros::read_as(theirs, way)?, Macros::read_as(ours, way)?];
+    for options in COMPILER_OPTIONS {
+        let [their_macros, our_macros] = [
+            Macros::read_as(theirs, options)?,
+            Macros::read_as(ours, options)?,
+        ];
         let different = differences(&their_macros, &our_macros);
         if !different.is_empty() {
             return Err(format!(
-                "the macros differ ({way:?}):\n  {}",
+                "the macros differ ({options:?}):\n  {}",
                 different.join("\n  ")
             ));
         }
         for map in MAPS {
             // Nothing defines XX, so that the lists stay as they are.
             let text = format!("#include <uv.h>\nMAP: {map}(XX)\n");
-            let rows = |include| preprocess(include, way, "-P", &text).map(|text| rows(&text));
+            let rows = |include| preprocess(include, options, "-P", &text).map(|text| rows(&text));
             if rows(theirs)? != rows(ours)? {
                 return Err(format!(
                     "{map} has other rows than libuv's, or in another order"
                 ));
             }
         }
-        println!("  the macros agree ({})", way.join(" "));
+        println!("  the macros agree ({})", options.join(" "));
     }
     Ok(())
 }
@@ -132,7 +139,9 @@ fn differences(theirs: &Macros, ours: &Macros) -> Vec<String> {
     }
     for name in ours.0.keys().filter(|name| !theirs.0.contains_key(*name)) {
         let is_ours = ["UV_", "RB_"].iter().any(|start| name.starts_with(start));
-        let is_known = MORE.iter().any(|(start, _)| name.starts_with(start));
+        let is_known = ADDITIONAL_MACROS
+            .iter()
+            .any(|(start, _)| name.starts_with(start));
         if is_ours && !is_known {
             found.push(format!("{name} is not in libuv's"));
         }
@@ -145,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_what_differs() {
+    fn reports_what_differs() {
         let theirs = Macros::parse("#define UV_A 1\n#define UV_B(x,y) x\n#define UV_C\n");
         let ours = Macros::parse(
             "#define UV_A (1)\n#define UV_B(x) x\n#define UV_D\n#define UV__RB_X\n#define NULL 0\n",

@@ -1,5 +1,5 @@
-//! What the commands share: building the library, compiling C programs against it, and looking at
-//! which library a process has mapped.
+//! Common parts of the commands: building the library, compiling C programs against it, and finding
+//! out which library a process has mapped.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -98,7 +98,7 @@ pub fn find_library(maps: &str) -> Option<PathBuf> {
 }
 
 /// Makes sure that programs are there: each is a name on the path and the Debian package that
-/// brings it. Root gets them installed, others are told.
+/// brings it. Root gets them installed; for others it is an error.
 pub fn need(programs: &[(&str, &str)]) -> Outcome {
     let is_missing = |name: &str| {
         !std::env::var_os("PATH")

@@ -46,7 +46,7 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// The library alone, with debug information: for looking at its types.
+    /// The library alone, with debug information, which describes its types.
     pub fn with_debug_information(root: &Path) -> Result<Upstream, String> {
         tools::need(&[("cc", "gcc"), ("make", "make"), ("cmake", "cmake")])?;
         let upstream = Upstream {

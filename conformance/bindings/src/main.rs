@@ -1,5 +1,5 @@
-//! `bindings HEADER [clang arguments]`: the Rust bindings that bindgen makes of a header's functions,
-//! types and constants whose names begin with `uv` or `UV`, with its default settings.
+//! `bindings HEADER [clang arguments]`: the Rust bindings that bindgen makes of a header's
+//! functions, types and constants whose names begin with `uv` or `UV`, with its default settings.
 
 use std::process::ExitCode;
 

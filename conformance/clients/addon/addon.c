@@ -1,4 +1,5 @@
-/* A native addon as npm packages have them: it gets the loop of Node's and works on it with uv_*. */
+/* A native addon as npm packages have them: it gets the loop of Node's and works on it with
+ * uv_*. */
 #include <node_api.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ typedef struct {
 static const char* TEXT = "through a socket of the addon's";
 
 /* Calls the function of JavaScript's with a word and a number. */
-static void tell(Task* task, const char* what, double number) {
+static void report(Task* task, const char* what, double number) {
   napi_handle_scope scope;
   napi_value arguments[2], callback, receiver;
   napi_open_handle_scope(task->env, &scope);
@@ -43,7 +44,7 @@ static void tell(Task* task, const char* what, double number) {
 static void on_close(uv_handle_t* handle) {
   Task* task = handle->data;
   if (--task->handles == 0)
-    tell(task, "closed", 0);
+    report(task, "closed", 0);
 }
 
 static void close_handle(void* handle) {
@@ -52,7 +53,7 @@ static void close_handle(void* handle) {
 
 static void on_timer(uv_timer_t* timer) {
   Task* task = timer->data;
-  tell(task, "tick", ++task->ticks);
+  report(task, "tick", ++task->ticks);
   if (task->ticks == 3)
     close_handle(timer);
 }
@@ -64,7 +65,7 @@ static void in_thread(void* argument) {
 static void on_async(uv_async_t* async) {
   Task* task = async->data;
   uv_thread_join(&task->thread);
-  tell(task, "async", 1);
+  report(task, "async", 1);
   close_handle(async);
 }
 
@@ -76,12 +77,12 @@ static void in_pool(uv_work_t* work) {
 
 static void after_work(uv_work_t* work, int status) {
   Task* task = work->data;
-  tell(task, "work", status == 0 ? task->sum : status);
+  report(task, "work", status == 0 ? task->sum : status);
 }
 
 static void on_stat(uv_fs_t* request) {
   Task* task = request->data;
-  tell(task, "stat", request->result < 0 ? request->result : (double) request->statbuf.st_size);
+  report(task, "stat", request->result < 0 ? request->result : (double) request->statbuf.st_size);
   uv_fs_req_cleanup(request);
 }
 
@@ -97,7 +98,7 @@ static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
     return;
   if (size != (ssize_t) strlen(TEXT) || memcmp(buf->base, TEXT, size) != 0)
     abort();
-  tell(task, "read", size);
+  report(task, "read", size);
   close_handle(&task->server);
   close_handle(&task->client);
   close_handle(&task->peer);

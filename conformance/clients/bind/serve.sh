@@ -12,7 +12,7 @@ zone() {
   echo 'ns A 127.0.0.1'
   echo 'host A 127.0.0.2'
   echo 'host AAAA ::2'
-  # More than a datagram holds, and a zone that takes many messages.
+  # More than fits into a datagram, and a zone that takes many messages.
   awk 'BEGIN { for (n = 1; n <= 80; n++) printf "many A 127.1.0.%d\n", n
                for (n = 1; n <= 5000; n++) printf "h%d A 127.2.%d.%d\n", n, n / 250, n % 250 + 1 }'
 }

@@ -1,4 +1,4 @@
--- A resolver that asks nobody: what is not answered from here is refused.
+-- A resolver that asks no other: what is not answered from here is refused.
 log_level('notice')
 net.ipv6 = false
 net.listen('127.0.0.1', 5301, { kind = 'dns' })

@@ -1,12 +1,12 @@
--- What the scripts share. A script is a function that main runs inside of Neovim; a failure ends
--- the editor with status 1.
+-- Common parts of the scripts. A script is a function that main runs inside of Neovim; a failure
+-- ends the editor with status 1.
 local M = {}
 
 -- The sandbox has the time limit; this is only what vim.wait wants.
 local LONG = 1000000
 
 function M.until_true(condition)
-  assert(vim.wait(LONG, condition, 5), 'waited in vain')
+  assert(vim.wait(LONG, condition, 5), 'waited for too long')
 end
 
 function M.contents(size)

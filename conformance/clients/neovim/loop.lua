@@ -146,7 +146,7 @@ local function watched_files()
   poll:start('polled', 10, function(error, before, after)
     changed = not error and before.size ~= after.size
   end)
-  -- Until the first look has been taken a change goes unnoticed: go on changing.
+  -- Until the first query is done a change goes unnoticed: go on changing.
   local size = 1
   until_true(function()
     size = size + 1

@@ -1,6 +1,6 @@
 'use strict';
-// Streams with backpressure: who writes faster than the other side reads is told to wait, what
-// waits in memory stays bounded, and nothing is lost. Over TCP, over a path and through a child.
+// Streams with backpressure: a writer that is faster than the reader has to wait, what waits in
+// memory stays bounded, and nothing is lost. Over TCP, over a path and through a child.
 
 const assert = require('assert');
 const { spawn } = require('child_process');
@@ -37,7 +37,7 @@ async function aReaderThatPauses(where) {
   let written = 0;
   while (writer.write(CHUNK)) written += CHUNK.length;
   written += CHUNK.length;
-  // Nobody reads: the kernel's buffers fill up, and then there is no drain.
+  // There is no reader: the kernel's buffers fill up, and then there is no drain.
   let drained = false;
   const fill = () => {
     drained = true;
@@ -48,7 +48,7 @@ async function aReaderThatPauses(where) {
     drained = false;
     await new Promise((resolve) => setTimeout(resolve, 100));
   } while (drained);
-  assert(written < TOTAL, 'all was taken though nobody reads');
+  assert(written < TOTAL, 'all was taken without a reader');
   assert(writer.writableLength > 0 && writer.writableLength <= 4 * CHUNK.length,
     `${writer.writableLength} bytes wait`);
   writer.removeListener('drain', fill);
@@ -104,8 +104,8 @@ async function aSlowLinkInAChain() {
   await Promise.all([pipeline(source, writer), pipeline(reader, slow, sink)]);
   assert.strictEqual(consumed, TOTAL);
   assert.strictEqual(hashes[0].digest('hex'), hashes[1].digest('hex'));
-  // What the kernel holds counts as well, so only a wide bound is certain.
-  assert(furthest < TOTAL, 'the producer was never held up');
+  // The kernel's buffers count as well, so only a wide bound is certain.
+  assert(furthest < TOTAL, 'the producer never had to wait');
 }
 
 async function aChildThatReadsLate() {

@@ -55,7 +55,7 @@ async function exitCodesAndSignals() {
 }
 
 async function exitBeforeClose() {
-  // Somebody else keeps the pipe open for a while: the end of the process is told at once.
+  // Another process keeps the pipe open for a while: the end of the child is reported at once.
   const child = spawn('sh', ['-c', 'sh -c "read line; echo late" <&3 & exit 5'],
     { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] });
   const order = [];
@@ -131,7 +131,7 @@ async function aDetachedChild() {
   child.stdin.end('\n');
   const { stdout } = await outcome(child);
   assert.strictEqual(Number(stdout), child.pid, 'a detached child leads no session');
-  // An unreferenced child does not keep us: the watchdog would tell.
+  // An unreferenced child does not keep us: the watchdog would fail.
   const sleeper = spawn('sleep', ['100'], { detached: true, stdio: 'ignore' });
   sleeper.unref();
   process.on('exit', () => sleeper.kill('SIGKILL'));

@@ -1,5 +1,5 @@
 'use strict';
-// cluster: the workers share one port, once with connections that the primary accepts and passes
+// cluster: the workers use one port, once with connections that the primary accepts and passes
 // as descriptors (round robin), once with the listening socket itself passed. A worker that
 // is killed is replaced, and all end when they are disconnected.
 
@@ -60,7 +60,7 @@ async function everyWorkerAnswers(port) {
     for (let count = 0; count < WORKERS; count += 1) seen.add(await ask(port));
     assert.deepStrictEqual([...seen].sort(), pids.sort(), 'not everybody had a turn');
   } else {
-    // The kernel decides who gets a connection; somebody must.
+    // The kernel decides which worker gets a connection; one of them must.
     const answers = await Promise.all(Array.from({ length: 100 }, () => ask(port)));
     for (const pid of answers) assert(pids.includes(pid));
   }

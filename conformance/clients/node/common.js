@@ -1,6 +1,6 @@
 'use strict';
-// What the scripts of this folder share. Each exits 0 when all that it claims holds, and says
-// what does not hold otherwise. Loading this file proves first that the process, child
+// Common parts of the scripts. Each exits 0 when all that it claims is true, and says what is
+// not true otherwise. Loading this file proves first that the process, child
 // processes and workers as well, runs on the libuv that is asked for and on no other.
 //
 // By hand: OXUV_EXPECT=/path/of/libuv.so.1.0.0 node NAME.js
@@ -25,7 +25,7 @@ function proveLibrary() {
 // as promised. After `body`, the process must end by itself: a handle that is left over keeps
 // it alive until the time is up.
 function run(body) {
-  // The runner looks at this process from outside as well; not at what it starts.
+  // The runner inspects this process from outside as well, but not what it starts.
   if (process.env.OXUV_LIBRARY && !process.env.OXUV_SEEN) require('./ready.js')();
   process.env.OXUV_SEEN = 'yes';
   let finished = false;
@@ -97,7 +97,7 @@ function spin(milliseconds) {
   while (process.hrtime.bigint() < end);
 }
 
-// Waits until `condition` answers something, looking once an iteration of the loop.
+// Waits until `condition` returns something, asking once an iteration of the loop.
 async function until(condition) {
   for (;;) {
     const answer = await condition();

@@ -59,7 +59,7 @@ async function everyKindOfData() {
 }
 
 async function thousandsOfPieces() {
-  // More than one system call takes, and more than the kernel's buffers hold.
+  // More than one system call takes, and more than fits into the kernel's buffers.
   const { reader, writer } = await pair();
   const pieces = Array.from({ length: 5000 }, (_, index) => Buffer.alloc(1000, `${index},`));
   writer.cork();

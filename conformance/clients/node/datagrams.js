@@ -51,7 +51,7 @@ async function manyInOrder() {
   const { port } = receiver.address();
   const count = 5000;
   let seen = 0;
-  // No more under way than the receiver's buffer surely holds.
+  // No more under way than surely fits into the receiver's buffer.
   for (let sent = 0; sent < count; sent += 50) {
     const all = new Promise((resolve, reject) => {
       receiver.removeAllListeners('message');
@@ -78,22 +78,22 @@ async function connected() {
   assert.strictEqual(client.remoteAddress().port, server.address().port);
   client.send('to whom I am connected');
   const [, from] = await once(server, 'message');
-  // Nobody else is heard.
+  // No other sender's datagrams arrive.
   stranger.send('stranger', from.port, '127.0.0.1');
   await new Promise((resolve) => stranger.send('stranger', from.port, '127.0.0.1', resolve));
   server.send('friend', from.port, '127.0.0.1');
   assert.strictEqual(String((await once(client, 'message'))[0]), 'friend');
   client.disconnect();
   assert.throws(() => client.remoteAddress(), { code: 'ERR_SOCKET_DGRAM_NOT_CONNECTED' });
-  client.send('to anybody', stranger.address().port, '127.0.0.1');
-  assert.strictEqual(String((await once(stranger, 'message'))[0]), 'to anybody');
+  client.send('to any peer', stranger.address().port, '127.0.0.1');
+  assert.strictEqual(String((await once(stranger, 'message'))[0]), 'to any peer');
 
-  // Connected to where nobody is: the kernel's refusal arrives as an error.
+  // Connected to a port without a receiver: the kernel's refusal arrives as an error.
   const port = stranger.address().port;
   await close(stranger);
   client.connect(port, '127.0.0.1');
   await once(client, 'connect');
-  client.send('anybody?');
+  client.send('any peer?');
   assert.strictEqual((await once(client, 'error'))[0].code, 'ECONNREFUSED');
   await close(server, client);
 }

@@ -1,6 +1,6 @@
 'use strict';
-// fs.watchFile looks at a file again and again: it tells of changes, of a file that goes and of
-// one that comes; unwatchFile ends it, and an unreferenced one does not keep the process.
+// fs.watchFile queries a file again and again: it reports changes, a file that goes and one that
+// comes; unwatchFile ends it, and an unreferenced one does not keep the process.
 
 const assert = require('assert');
 const fs = require('fs');
@@ -15,7 +15,7 @@ run(async () => {
   fs.watchFile(path.join(folder, 'for-ever'), { persistent: false }, () => {});
 });
 
-// The next report of a watched file for which `condition` holds.
+// The next report of a watched file for which `condition` is true.
 function report(file, condition) {
   return new Promise((resolve) => {
     fs.watchFile(file, { interval: 5 }, function listener(now, before) {
@@ -29,7 +29,7 @@ function report(file, condition) {
 async function changes(file) {
   fs.writeFileSync(file, 'text');
   const grown = report(file, (now) => now.size === 9);
-  // The first look is under way: what happens before it cannot be told.
+  // The first query is under way: what happens before it cannot be reported.
   await afterTheFirstLook(file);
   fs.appendFileSync(file, ' more');
   const { now, before } = await grown;
@@ -63,12 +63,12 @@ async function twoListeners(file) {
 }
 
 // A second watcher in front of which nothing is: what it reports proves that the first has
-// looked, since both look in the order in which they were started.
+// queried, since both query in the order in which they were started.
 async function afterTheFirstLook(file) {
   const missing = `${file}.missing`;
   await new Promise((resolve) => fs.watchFile(missing, { interval: 5 }, resolve));
   fs.unwatchFile(missing);
   await fs.promises.stat(file);
-  // Looks share the pool's threads and may overtake each other there.
+  // Queries are on the pool's threads and may overtake each other there.
   await new Promise((resolve) => setTimeout(resolve, 300));
 }

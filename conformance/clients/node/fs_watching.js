@@ -1,5 +1,5 @@
 'use strict';
-// fs.watch: of a folder and of a file, what is made, changed, renamed and removed is told; many
+// fs.watch: of a folder and of a file, what is made, changed, renamed and removed is reported; many
 // watchers at once, closing within a callback, and watching with promises.
 
 const assert = require('assert');
@@ -50,7 +50,7 @@ async function aFolder(folder) {
   fs.writeFileSync(path.join(folder, 'inner', 'deep'), '');
   fs.writeFileSync(path.join(folder, 'last'), '');
   await saw('rename last');
-  assert(!seen.some((what) => what.endsWith('deep')), 'what is below was told unasked');
+  assert(!seen.some((what) => what.endsWith('deep')), 'what is below was reported unasked');
   watcher.close();
   await once(watcher, 'close');
 }
@@ -74,7 +74,7 @@ async function twoWatchersOfOneFolder(folder) {
   first.seen.length = 0;
   fs.writeFileSync(path.join(folder, 'one'), '');
   await second.saw('rename one');
-  assert.deepStrictEqual(first.seen, [], 'a closed watcher was told');
+  assert.deepStrictEqual(first.seen, [], 'a closed watcher was called');
   second.watcher.close();
 }
 

@@ -188,7 +188,7 @@ async function unreferenced() {
   const { port } = await listen(server);
   const socket = net.connect(port, HOST);
   const [[inner]] = await Promise.all([once(server, 'connection'), once(socket, 'connect')]);
-  // Open, but they do not keep the process: the watchdog would tell.
+  // Open, but they do not keep the process: the watchdog would fail.
   server.unref();
   socket.unref();
   inner.unref();

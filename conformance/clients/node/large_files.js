@@ -1,6 +1,6 @@
 'use strict';
 // Large files through streams: copied, compressed and read in parts, several at once, with the
-// memory that is used bounded; a disc that is full and a stream that is given up are told.
+// memory that is used bounded; a disc that is full and a stream that is given up are reported.
 
 const assert = require('assert');
 const crypto = require('crypto');

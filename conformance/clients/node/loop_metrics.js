@@ -1,6 +1,6 @@
 'use strict';
-// monitorEventLoopDelay sees a loop that is held up; eventLoopUtilization tells busy time from
-// idle time, for workers as well; timerify and the idle time of the loop agree.
+// monitorEventLoopDelay sees a loop that is delayed; eventLoopUtilization separates busy time
+// from idle time, for workers as well; timerify and the idle time of the loop agree.
 
 const assert = require('assert');
 const { once } = require('events');

@@ -1,6 +1,7 @@
 'use strict';
 // Ports that have messages at the same time get them in the order in which the ports were made,
-// whoever sent first: browsers promise this of BroadcastChannel, and Node.js leaves it to libuv.
+// whatever was sent first: browsers promise this of BroadcastChannel, and Node.js leaves it to
+// libuv.
 
 const assert = require('assert');
 const { Worker, isMainThread, workerData } = require('worker_threads');

@@ -28,7 +28,7 @@ function proc(file) {
   return fs.readFileSync(path.join('/proc', file), 'utf8');
 }
 
-// Whether a value that moves lies between two looks at it, give or take.
+// Whether two values of something that changes are nearly equal.
 function near(value, other, tolerance) {
   return Math.abs(value - other) <= tolerance;
 }

@@ -1,6 +1,6 @@
 'use strict';
 // The pool has four threads, or as many as UV_THREADPOOL_SIZE says, from outside or set by the
-// script before the pool's first job. How many threads share the jobs is read from the
+// script before the pool's first job. How many threads do the jobs is read from the
 // processor time of each: a quiet machine with many processors is not needed for that.
 
 const assert = require('assert');

@@ -71,7 +71,7 @@ async function aReadThatBlocksDoesNotBlockTheLoop(fifo) {
   let answered = false;
   reading.then(() => { answered = true; });
   for (let turn = 0; turn < 20; turn += 1) await new Promise((next) => setTimeout(next, 1));
-  assert(!answered, 'a pipe that nobody wrote to was read');
+  assert(!answered, 'a pipe without data was read');
   await fs.promises.writeFile(fifo, 'at last');
   assert.strictEqual(await reading, 'at last');
 }

@@ -1,6 +1,6 @@
 'use strict';
-// Tells that libuv is loaded and waits until the processes have been looked at. To be required
-// first, and called once more when there are more processes to look at.
+// Says that libuv is loaded and waits until the processes have been inspected. To be required
+// first, and called once more when there are more processes to inspect.
 const fs = require('fs');
 
 module.exports = function ready() {

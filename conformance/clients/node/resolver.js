@@ -26,7 +26,7 @@ run(async () => {
   }
   assert.deepStrictEqual(await resolver.resolve4('large.test'),
     Array.from({ length: 100 }, (_, index) => `192.0.2.${index}`));
-  await assert.rejects(resolver.resolve4('nobody.test'), { code: 'ENOTFOUND' });
+  await assert.rejects(resolver.resolve4('unknown.test'), { code: 'ENOTFOUND' });
   await assert.rejects(resolver.resolve4('refused.test'), { code: 'EREFUSED' });
   await cancelled(resolver);
   await silence(servers.port);
@@ -87,7 +87,7 @@ function respond(query, room) {
   const labels = String(query.subarray(12, end - 5)).replace(/[\x01-\x1f]/g, '.').slice(1);
   const name = labels.toLowerCase();
   if (name.startsWith('silent')) return undefined;
-  const code = { 'nobody.test': 3, 'refused.test': 5 }[name] || 0;
+  const code = { 'unknown.test': 3, 'refused.test': 5 }[name] || 0;
   const count = code ? 0 : name === 'large.test' ? 100 : 1;
   const records = Array.from({ length: count }, (_, index) => Buffer.from(
     [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, count === 1 ? 1 : index]));

@@ -104,11 +104,11 @@ async function aConnectionWhoseChildDied() {
   const server = net.createServer((socket) => {
     child.send('from', socket, (error) => {
       assert.strictEqual(error.code, 'ERR_IPC_CHANNEL_CLOSED');
-      socket.end('nobody');
+      socket.end('no worker');
     });
   });
   const { port } = await listen(server);
-  assert.strictEqual(String(await collect(net.connect(port, '127.0.0.1'))), 'nobody');
+  assert.strictEqual(String(await collect(net.connect(port, '127.0.0.1'))), 'no worker');
   server.close();
 }
 

@@ -1,6 +1,6 @@
 'use strict';
 // Signals arrive on the loop, also while it is busy, in workers' parents and children; without
-// a listener the default action holds again.
+// a listener the default action is back.
 
 const assert = require('assert');
 const { fork, spawn } = require('child_process');
@@ -51,9 +51,9 @@ async function whileBusy() {
 
 async function ownChildren() {
   const arrived = once(process, 'SIGUSR2');
-  const told = once(process, 'SIGCHLD');
+  const delivered = once(process, 'SIGCHLD');
   const child = spawn('sh', ['-c', `kill -USR2 ${process.pid}`]);
-  await Promise.all([arrived, told, once(child, 'exit')]);
+  await Promise.all([arrived, delivered, once(child, 'exit')]);
 }
 
 async function listenersComeAndGo() {
@@ -74,7 +74,7 @@ async function listenersComeAndGo() {
 }
 
 const children = {
-  // Answers signals until the third one, for which nobody listens any more.
+  // Answers signals until the third one, which has no listener any more.
   counts() {
     let count = 0;
     const keep = setInterval(() => {}, 1000);

@@ -1,5 +1,5 @@
 'use strict';
-// Worker threads each have a loop of their own: one that is busy holds up no other, each has its
+// Worker threads each have a loop of their own: one that is busy delays no other, each has its
 // own sockets, timers and file operations, and a busy one can be ended.
 
 const assert = require('assert');

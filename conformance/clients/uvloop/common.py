@@ -1,4 +1,4 @@
-"""What the scripts share: they run a coroutine on uvloop once they have been looked at."""
+"""Common parts of the scripts: they run a coroutine on uvloop once they have been inspected."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ def main(coroutine_function):
     async def with_check():
         loop = asyncio.get_running_loop()
         assert isinstance(loop, uvloop.Loop), loop
-        # A reference cycle or a lost callback is told of, and fails the script.
+        # A reference cycle or a lost callback is reported, and fails the script.
         problems = []
         loop.set_exception_handler(lambda loop, context: problems.append(context))
         result = await coroutine_function()
@@ -32,7 +32,7 @@ def main(coroutine_function):
 
 
 def contents(size, seed=b""):
-    """Bytes that look like nothing in particular, the same for the same seed."""
+    """Bytes without a pattern, equal for equal seeds."""
     block = hashlib.sha256(seed).digest() * 128
     return (block * (size // len(block) + 1))[:size]
 

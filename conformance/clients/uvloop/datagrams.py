@@ -83,7 +83,7 @@ async def refused():
         free.bind(("127.0.0.1", 0))
         place = free.getsockname()
     transport, client = await loop.create_datagram_endpoint(Client, remote_addr=place)
-    transport.sendto(b"to nobody")
+    transport.sendto(b"to no peer")
     await until(lambda: client.errors)
     assert isinstance(client.errors[0], ConnectionRefusedError), client.errors
     transport.close()

@@ -48,7 +48,7 @@ async def tcp(family, host):
     except ConnectionRefusedError as error:
         assert error.errno == errno.ECONNREFUSED
     else:
-        raise AssertionError("nobody listens, but the connection succeeds")
+        raise AssertionError("there is no listener, but the connection succeeds")
 
 
 async def unix():
@@ -95,7 +95,7 @@ async def backpressure():
     transport.set_write_buffer_limits(high=100_000)
     sent = 0
     part = contents(1_000_000)
-    # More than the kernel's buffers hold, since nobody reads.
+    # More than fits into the kernel's buffers, since there is no reader.
     while writer.paused == 0 or sent < 20_000_000:
         transport.writelines([part[:1000], part[1000:]])
         sent += len(part)
@@ -185,7 +185,7 @@ async def cancelled():
     except ConnectionResetError:
         pass
     else:
-        raise AssertionError("a reset looked like the end")
+        raise AssertionError("a reset was reported as the end")
     writer.close()
     listener.close()
 

@@ -24,31 +24,31 @@ pub const UVLOOP: Client = Client {
     checks: &[
         Check {
             name: "streams",
-            claim: "uvloop of PyPI, compiled against this library: streams",
+            claim: "PyPI's uvloop, compiled against this library: streams",
             command: &["python3", "@../uvloop/streams.py"],
             environment: PATHS,
         },
         Check {
             name: "datagrams",
-            claim: "the same: datagrams",
+            claim: "PyPI's uvloop: datagrams",
             command: &["python3", "@../uvloop/datagrams.py"],
             environment: PATHS,
         },
         Check {
             name: "subprocesses",
-            claim: "the same: subprocesses",
+            claim: "PyPI's uvloop: subprocesses",
             command: &["python3", "@../uvloop/subprocesses.py"],
             environment: PATHS,
         },
         Check {
             name: "signals",
-            claim: "the same: signals",
+            claim: "PyPI's uvloop: signals",
             command: &["python3", "@../uvloop/signals.py"],
             environment: PATHS,
         },
         Check {
             name: "executors",
-            claim: "the same: executors, timers, names, forks",
+            claim: "PyPI's uvloop: executors, timers, names, forks",
             command: &["python3", "@../uvloop/executors.py"],
             environment: PATHS,
         },

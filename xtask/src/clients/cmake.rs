@@ -15,7 +15,7 @@ pub const CLIENT: Client = Client {
         },
         Check {
             name: "ninja",
-            claim: "the same with ninja",
+            claim: "configures, builds with ninja and tests a project with ctest -j",
             command: &["sh", "@project.sh", "Ninja"],
             environment: &[],
         },

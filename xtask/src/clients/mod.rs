@@ -1,4 +1,4 @@
-//! `cargo xtask clients`: programs of Debian packages that nobody changed, run on this library.
+//! `cargo xtask clients`: unchanged programs of Debian packages, run on this library.
 //!
 //! A client is a file here, with what it runs in `conformance/clients/NAME/`. See `sandbox.rs` for
 //! what a check runs in and how it shows that the library is the one in use.
@@ -45,7 +45,7 @@ pub struct Check {
 }
 
 /// The seconds that a check may take: far more than any needs, since machines may be slow and busy.
-const LIMIT: u64 = 300;
+const LIMIT_SECONDS: u64 = 300;
 
 /// Where the checks find what they need.
 pub struct Workshop {
@@ -108,7 +108,7 @@ impl Options {
     fn parse(arguments: &[String]) -> Result<Options, String> {
         let mut options = Options {
             repeat: 1,
-            limit: LIMIT,
+            limit: LIMIT_SECONDS,
             ..Options::default()
         };
         let mut arguments = arguments.iter();

@@ -1,4 +1,4 @@
-//! Node.js 18: what people say of its event loop, a script for each claim.
+//! Node.js 18: a script for each claim that its documentation makes of its event loop.
 
 use super::{Check, Client};
 
@@ -26,13 +26,13 @@ const fn script(
 const CHECKS: &[Check] = &[
     script(
         "version",
-        "starts, and tells this library's version",
+        "starts, and reports this library's version",
         &["node", "@version.js"],
         &[],
     ),
     script(
         "read_file",
-        "`fs.readFile` calls back on the loop, later, and never holds it up",
+        "`fs.readFile` calls back on the loop, later, and never blocks it",
         &["node", "@read_file.js"],
         &[],
     ),

@@ -90,7 +90,7 @@ fn fetch(archives: &Path, names: &[&str]) -> Result<(Vec<Package>, Vec<Package>)
     Ok((all, missing))
 }
 
-/// What an empty system would get.
+/// The packages that an empty system would get.
 fn resolve(archives: &Path, names: &[&str]) -> Result<Vec<Package>, String> {
     // Nothing is installed, and nothing is fetched: what is would not be listed.
     let nothing = archives.join("nothing");
@@ -115,7 +115,7 @@ fn resolve(archives: &Path, names: &[&str]) -> Result<Vec<Package>, String> {
     }
 }
 
-/// The packages of what `apt-get --print-uris` prints.
+/// The packages in the output of `apt-get --print-uris`.
 fn parse_uris(text: &str) -> Vec<Package> {
     let parse = |line: &str| -> Option<Package> {
         let file = line.split_whitespace().nth(1)?;
@@ -130,7 +130,7 @@ fn parse_uris(text: &str) -> Vec<Package> {
     text.lines().filter_map(parse).collect()
 }
 
-/// The versions of what is installed.
+/// The versions of the installed packages.
 fn installed() -> Result<BTreeMap<String, String>, String> {
     let output = run(Command::new("dpkg-query").args([
         "-W",
@@ -148,8 +148,8 @@ fn parse_installed(line: &str) -> Option<(String, String)> {
     is_installed.then(|| (name.to_string(), version.to_string()))
 }
 
-/// Unpacks what is not there yet. A package in another version than before starts the folder anew,
-/// since files of the old one would stay.
+/// Unpacks the packages that are not there yet. A package in another version than before starts the
+/// folder anew, since files of the old one would stay.
 fn unpack_into(root: &Path, archives: &Path, packages: &[Package]) -> Outcome {
     let stamps = root.join("unpacked");
     let is_stale = |file: String| {

@@ -1,4 +1,4 @@
-//! What the person at the terminal sees, and the table in docs/compatibility.md.
+//! The report at the terminal, and the table in docs/compatibility.md.
 
 use std::path::Path;
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Row {
         }
     }
 
-    /// Notes a run, and tells of it.
+    /// Notes a run, and prints its outcome.
     pub fn add(&mut self, result: Result<String, String>, time: Duration) {
         self.runs += 1;
         let seconds = time.as_secs_f32();

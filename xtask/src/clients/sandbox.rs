@@ -3,8 +3,8 @@
 //!
 //! How a check shows that the library is in use: once it has loaded its libuv, it prints the line
 //! `ready` and waits for a line on its standard input. At each such line every process of the
-//! sandbox is looked at from outside: at least one has to have this library mapped, none another
-//! libuv. A check passes when it was looked at and ended with status 0; the last line that it
+//! sandbox is inspected from outside: at least one has to have this library mapped, none another
+//! libuv. A check passes when it was inspected and ended with status 0; the last line that it
 //! printed is shown.
 
 use std::fs;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use super::{Check, Client, Workshop, full_name};
 use crate::Outcome;
 
-/// Which network a command sees.
+/// The network that a command sees.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Network {
     Loopback,
@@ -36,7 +36,7 @@ pub fn need_root() -> Outcome {
 
 /// The shell is the first process, so that it reaps what the program leaves behind. The packages
 /// lie over the machine's own folders read-only.
-const ENTER: &str = r#"
+const ENTER_SCRIPT: &str = r#"
 set -e
 packages=$1 loopback=$2
 shift 2
@@ -64,7 +64,7 @@ pub fn command(workshop: &Workshop, network: Network, program: &[&str]) -> Comma
         command.arg("--net");
     }
     command
-        .args(["sh", "-c", ENTER, "sh"])
+        .args(["sh", "-c", ENTER_SCRIPT, "sh"])
         .arg(&workshop.packages)
         .arg(if loopback { "yes" } else { "no" })
         .args(program);
@@ -101,13 +101,13 @@ pub fn check(
         let printed = fs::read(&log).unwrap_or_default();
         let printed = String::from_utf8_lossy(&printed);
         let lines: Vec<&str> = printed.lines().collect();
-        let last = &lines[lines.len().saturating_sub(SHOWN)..];
+        let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
         format!("{error}\n    {}", last.join("\n    "))
     })
 }
 
 /// How many lines of a failed check are shown.
-const SHOWN: usize = 20;
+const SHOWN_LINES: usize = 20;
 
 fn run_check(
     workshop: &Workshop,
@@ -147,7 +147,7 @@ fn run_check(
         .spawn()
         .map_err(|error| format!("unshare: {error}"))?;
     let mut running = Running::new(child)?;
-    let result = running.follow(&workshop.file, log, Instant::now() + limit);
+    let result = running.read_to_end(&workshop.file, log, Instant::now() + limit);
     if result.is_err() {
         // Its first process ends with it, and all others with that.
         let _ = running.child.kill();
@@ -157,7 +157,7 @@ fn run_check(
     if !status.success() {
         return Err(format!("ended with {status}; {last}"));
     }
-    if running.looks == 0 {
+    if running.inspections == 0 {
         return Err("never said that it was ready".into());
     }
     Ok(last)
@@ -195,8 +195,8 @@ struct Running {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
-    /// How often the processes were looked at.
-    looks: u32,
+    /// How often the processes were inspected.
+    inspections: u32,
 }
 
 impl Running {
@@ -216,12 +216,17 @@ impl Running {
             input: child.stdin.take(),
             child,
             lines,
-            looks: 0,
+            inspections: 0,
         })
     }
 
-    /// Reads what the check prints to its end; the last line.
-    fn follow(&mut self, file: &Path, mut log: fs::File, end: Instant) -> Result<String, String> {
+    /// Reads what the check prints to its end, and returns the last line.
+    fn read_to_end(
+        &mut self,
+        file: &Path,
+        mut log: fs::File,
+        end: Instant,
+    ) -> Result<String, String> {
         let mut last = String::new();
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -234,8 +239,8 @@ impl Running {
             };
             let _ = writeln!(log, "{line}");
             if line.trim() == "ready" {
-                self.look(file)?;
-                // It may have closed its input, which is its own affair.
+                self.inspect(file)?;
+                // The check may have closed its input.
                 let _ = self.input.as_mut().map(|input| input.write_all(b"go\n"));
             } else if !line.trim().is_empty() {
                 last = line.trim().to_string();
@@ -243,8 +248,8 @@ impl Running {
         }
     }
 
-    /// Looks at what the processes of the sandbox have mapped.
-    fn look(&mut self, file: &Path) -> Outcome {
+    /// Checks which libraries the processes of the sandbox have mapped.
+    fn inspect(&mut self, file: &Path) -> Outcome {
         let mut ours = 0;
         for pid in processes_of(self.child.id())? {
             // A process may end at any time.
@@ -256,7 +261,7 @@ impl Running {
                 ours += 1;
             }
         }
-        self.looks += 1;
+        self.inspections += 1;
         match ours {
             0 => Err("no process has the library mapped".into()),
             _ => Ok(()),
@@ -286,7 +291,7 @@ fn libraries(maps: &str) -> Vec<PathBuf> {
     };
     let mut found: Vec<PathBuf> = Vec::new();
     for line in maps.lines() {
-        // The path is the rest of the line after five columns, and may hold blanks.
+        // The path is the rest of the line after five columns, and may have blanks in it.
         let Some(path) = line.find('/').map(|at| &line[at..]) else {
             continue;
         };

@@ -1,5 +1,5 @@
-//! `cargo xtask node-timing`: Debian's Node.js on libuv and on this library, in turn. Each series is a
-//! process that awaits one operation after the other (`conformance/clients/node/timing.js`).
+//! `cargo xtask node-timing`: Debian's Node.js on libuv and on this library, in turn. Each series
+//! is a process that awaits one operation after the other (`conformance/clients/node/timing.js`).
 
 use std::collections::BTreeMap;
 use std::path::Path;

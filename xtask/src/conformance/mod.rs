@@ -1,5 +1,5 @@
 //! `cargo xtask conformance`: libuv's own tests, first on libuv and then on this library, one by
-//! one, and what differs. Nobody here wrote them, which makes them the best witnesses.
+//! one, and what differs. They were written without this library in mind.
 
 mod known;
 mod options;
@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use options::{Options, User};
-use sandbox::{Extra, Room, Visit};
+use sandbox::{Extra, Sandbox, TestRun};
 use swaps::Side;
 use tap::Outcome as TestOutcome;
 use verdict::{Tally, Verdict};
@@ -26,7 +26,7 @@ use crate::tools::{self, Library};
 use crate::upstream::Upstream;
 
 /// The runner has shorter limits of its own, 60 seconds at most; this one is for runners that hang.
-const LIMIT: Duration = Duration::from_secs(150);
+const RUN_LIMIT: Duration = Duration::from_secs(150);
 
 const NEEDED: &[(&str, &str)] = &[
     ("cc", "gcc"),
@@ -61,7 +61,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     report::verdict(&findings, &known)
 }
 
-/// Two runs at a time would use the same rooms: the second one waits.
+/// Two runs at a time would use the same sandboxes: the second one waits.
 fn lock(folder: &Path) -> Result<File, String> {
     let problem = |error: std::io::Error| format!("{}: {error}", folder.display());
     std::fs::create_dir_all(folder).map_err(problem)?;
@@ -106,7 +106,7 @@ pub struct Finding {
     pub message: String,
 }
 
-/// What the tests run on.
+/// The sides, the tests and the files of a run of this command.
 struct Bench {
     folder: PathBuf,
     fixtures: PathBuf,
@@ -139,8 +139,8 @@ impl Bench {
         Ok(bench)
     }
 
-    fn sandbox(&self, number: usize) -> Result<Room, String> {
-        Room::new(&self.folder.join(format!("room-{number}")))
+    fn sandbox(&self, number: usize) -> Result<Sandbox, String> {
+        Sandbox::new(&self.folder.join(format!("sandbox-{number}")))
     }
 
     fn prove_maps(&self) -> Outcome {
@@ -226,25 +226,25 @@ impl Bench {
 
     fn run_one(
         &self,
-        sandbox: &Room,
+        sandbox: &Sandbox,
         side: &Side,
         user: User,
         test: &str,
     ) -> Result<TestOutcome, String> {
-        let mut visit = Visit {
+        let mut test_run = TestRun {
             side,
             user,
             test,
             extra: Extra::Nothing,
-            limit: LIMIT,
+            limit: RUN_LIMIT,
         };
-        let mut ended = sandbox.test(&visit, &self.fixtures)?;
+        let mut ended = sandbox.test(&test_run, &self.fixtures)?;
         let mut outcome = tap::outcome(test, &ended);
         if let TestOutcome::Skipped(why) = &outcome
             && let Some(extra) = Extra::for_reason(why)
         {
-            visit.extra = extra;
-            ended = sandbox.test(&visit, &self.fixtures)?;
+            test_run.extra = extra;
+            ended = sandbox.test(&test_run, &self.fixtures)?;
             outcome = tap::outcome(test, &ended);
         }
         if let TestOutcome::Failed(how) = &outcome {
@@ -307,7 +307,7 @@ impl Finding {
     }
 }
 
-/// What the workers share.
+/// The results of all workers, and the next run to take.
 struct Progress {
     results: Mutex<Vec<Finding>>,
     next: Mutex<usize>,

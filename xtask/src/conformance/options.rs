@@ -1,6 +1,6 @@
 //! The options of the command.
 
-/// Who a test runs as.
+/// The user that a test runs as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum User {
     Root,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_run_unless_told_otherwise() {
+    fn everything_is_run_by_default() {
         let options = parse("").unwrap();
         assert_eq!(options.swaps, [Swap::Binary, Swap::Source]);
         assert_eq!(options.users, [User::Root, User::Ordinary]);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn mistakes_are_reported() {
         for line in ["--repeat", "--repeat 0", "--swap c", "--user me", "--what"] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -1,4 +1,4 @@
-//! What comes out: the table of differences, the counts, and the section of the documentation.
+//! The report: the table of differences, the counts, and the section of the documentation.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use super::verdict::{Tally, Verdict};
 use crate::Outcome;
 use crate::document;
 
-/// Prints every test whose verdict is not plainly the same, and then the counts.
+/// Prints every test with a difference, and then the counts.
 pub fn print(findings: &[Finding], known: &[Known], options: &Options) {
     println!();
     for result in findings {
@@ -42,7 +42,7 @@ pub fn print(findings: &[Finding], known: &[Known], options: &Options) {
     println!("\n{}", counts(findings, options));
 }
 
-/// Whether a known difference was looked for and not found.
+/// Whether a known difference was tested for and not found.
 fn is_over(findings: &[Finding], known: &Known) -> bool {
     let mut rows = findings
         .iter()
@@ -98,7 +98,7 @@ pub fn verdict(findings: &[Finding], known: &[Known]) -> Outcome {
     ))
 }
 
-/// How a side stands with a test in the end: by the runs alone, if there were any.
+/// A side's final outcome of a test: that of the runs made alone, if there were any.
 fn settled(first: Tally, again: Tally) -> usize {
     let tally = if again == Tally::default() {
         first
@@ -190,7 +190,7 @@ fn differences(findings: &[Finding], known: &[Known], verdict: Verdict) -> Strin
     tests.iter().map(line).collect()
 }
 
-/// A list of the tests that can run nowhere in such a room, with what they say about it.
+/// A list of the tests that can run nowhere in such a sandbox, with what they say about it.
 fn skipped_on_both(findings: &[Finding]) -> String {
     let is_skipped = |row: &&Finding| {
         row.verdicts

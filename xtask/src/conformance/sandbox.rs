@@ -1,5 +1,5 @@
-//! The room that one test runs in: network, processes, mounts and `/tmp` of its own. Whatever the
-//! test sends, leaves behind or forgets to end stays inside and is gone with it.
+//! The sandbox that one test runs in: network, processes, mounts and `/tmp` of its own. Whatever
+//! the test sends, leaves behind or does not end stays inside and is gone with it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,13 @@ use super::swaps::Side;
 /// The ids of Debian's `nobody` and `nogroup`.
 const NOBODY: u32 = 65534;
 
-/// What runs as the first process of the room. Its arguments: the folder that becomes `/tmp`, the
-/// folder of program and library, and then the command that sheds the ids and starts the test.
+/// The script that runs as the first process of the sandbox. Its arguments: the folder that becomes
+/// `/tmp`, the folder of program and library, and then the command that sheds the ids and starts
+/// the test.
 ///
 /// The default route leads to a device that swallows everything, so that addresses outside of the
 /// machine are reachable in the eyes of the kernel, and no packet gets anywhere.
-const SETUP: &str = r#"
+const SETUP_SCRIPT: &str = r#"
 set -e
 stage=$1; side=$2; shift 2
 ulimit -c 0
@@ -39,9 +40,9 @@ mount --rbind "$stage" /tmp
 cd /tmp/work
 "#;
 
-/// What is put over the files of the same names in /etc: a name server is looked for on loopback,
-/// where none answers, and loopback has its usual names.
-const NAMES: &[(&str, &str)] = &[
+/// Files that replace those of /etc: the name server is on loopback, where none answers, and
+/// loopback has its usual names.
+const ETC_FILES: &[(&str, &str)] = &[
     ("resolv.conf", "nameserver 127.0.0.1\n"),
     (
         "hosts",
@@ -50,10 +51,10 @@ const NAMES: &[(&str, &str)] = &[
 ];
 
 /// Runs the test; the shell stays, as the process that reaps orphans.
-const RUN: &str = "\nstatus=0; \"$@\" || status=$?; exit $status\n";
+const RUN_SCRIPT: &str = "\nstatus=0; \"$@\" || status=$?; exit $status\n";
 
 /// Starts a helper of the runner that waits for connections, and prints where it has mapped libuv.
-const SHOW_MAPS: &str = r#"
+const SHOW_MAPS_SCRIPT: &str = r#"
 "$@" & pid=$!
 tries=0
 until grep libuv "/proc/$pid/maps"; do
@@ -70,7 +71,7 @@ pub struct Ended {
     pub output: String,
 }
 
-/// What few tests ask for besides a room.
+/// What few tests need besides a sandbox.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extra {
     Nothing,
@@ -93,8 +94,8 @@ impl Extra {
     }
 }
 
-/// Who runs what, and how long at most.
-pub struct Visit<'a> {
+/// One run of a test: on which side, as which user, and for how long at most.
+pub struct TestRun<'a> {
     pub side: &'a Side,
     pub user: User,
     pub test: &'a str,
@@ -103,37 +104,37 @@ pub struct Visit<'a> {
 }
 
 /// A place to run tests in, one after the other.
-pub struct Room {
+pub struct Sandbox {
     folder: PathBuf,
     /// Whether this process may make namespaces as it is, or needs a user namespace for them.
     privileged: bool,
 }
 
-impl Room {
-    pub fn new(folder: &Path) -> Result<Room, String> {
+impl Sandbox {
+    pub fn new(folder: &Path) -> Result<Sandbox, String> {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        Ok(Room {
+        Ok(Sandbox {
             folder: folder.to_path_buf(),
             privileged: own_uid() == 0,
         })
     }
 
-    pub fn test(&self, visit: &Visit, fixtures: &Path) -> Result<Ended, String> {
-        self.furnish(visit.user, fixtures)?;
-        self.enter(visit, RUN)
+    pub fn test(&self, test_run: &TestRun, fixtures: &Path) -> Result<Ended, String> {
+        self.prepare(test_run.user, fixtures)?;
+        self.enter(test_run, RUN_SCRIPT)
     }
 
     /// The lines of `/proc/PID/maps` that name libuv, of the side's program while it runs.
     pub fn maps(&self, side: &Side, user: User, fixtures: &Path) -> Result<String, String> {
-        self.furnish(user, fixtures)?;
-        let visit = Visit {
+        self.prepare(user, fixtures)?;
+        let test_run = TestRun {
             side,
             user,
             test: "tcp4_echo_server",
             extra: Extra::Nothing,
             limit: Duration::from_secs(60),
         };
-        let ended = self.enter(&visit, SHOW_MAPS)?;
+        let ended = self.enter(&test_run, SHOW_MAPS_SCRIPT)?;
         match ended.status {
             Some(0) => Ok(ended.output),
             _ => Err(format!(
@@ -144,14 +145,14 @@ impl Room {
     }
 
     /// Puts an empty `/tmp` in place, with the working folder that the tests expect.
-    fn furnish(&self, user: User, fixtures: &Path) -> Result<(), String> {
+    fn prepare(&self, user: User, fixtures: &Path) -> Result<(), String> {
         let stage = self.stage();
         let problem = |error: std::io::Error| format!("{}: {error}", stage.display());
         if stage.exists() {
             fs::remove_dir_all(&stage).map_err(problem)?;
         }
         fs::create_dir_all(stage.join("side")).map_err(problem)?;
-        for (name, text) in NAMES {
+        for (name, text) in ETC_FILES {
             fs::write(stage.join(name), text).map_err(problem)?;
         }
         let work = stage.join("work");
@@ -163,7 +164,7 @@ impl Room {
         Ok(())
     }
 
-    fn enter(&self, visit: &Visit, then: &str) -> Result<Ended, String> {
+    fn enter(&self, test_run: &TestRun, then: &str) -> Result<Ended, String> {
         let output = self.folder.join("output");
         let problem = |error: std::io::Error| format!("{}: {error}", output.display());
         let stdout = File::create(&output).map_err(problem)?;
@@ -173,12 +174,12 @@ impl Room {
             command.args(["--user", "--map-root-user"]);
         }
         command.args(["--net", "--mount", "--pid", "--fork", "--kill-child"]);
-        command.args(["sh", "-c", &format!("{SETUP}{then}"), "room"]);
-        command.arg(self.stage()).arg(&visit.side.folder);
-        command.args(self.shed_ids(visit.user));
+        command.args(["sh", "-c", &format!("{SETUP_SCRIPT}{then}"), "sandbox"]);
+        command.arg(self.stage()).arg(&test_run.side.folder);
+        command.args(self.shed_ids(test_run.user));
         let program = "/tmp/side/uv_run_tests";
-        if visit.extra == Extra::Terminal {
-            let line = format!("stty rows 24 cols 80; exec {program} {}", visit.test);
+        if test_run.extra == Extra::Terminal {
+            let line = format!("stty rows 24 cols 80; exec {program} {}", test_run.test);
             command.args([
                 "script",
                 "--quiet",
@@ -188,14 +189,14 @@ impl Room {
                 "/dev/null",
             ]);
         } else {
-            command.args([program, visit.test]);
+            command.args([program, test_run.test]);
         }
-        set_environment(&mut command, visit);
+        set_environment(&mut command, test_run);
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let mut child = command
             .spawn()
             .map_err(|error| format!("unshare: {error}"))?;
-        let status = wait(&mut child, visit.limit)?;
+        let status = wait(&mut child, test_run.limit)?;
         let bytes = fs::read(&output).map_err(problem)?;
         Ok(Ended {
             status,
@@ -225,28 +226,28 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for Sandbox {
     fn drop(&mut self) {
         // What is left over costs nothing but space.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// The same few variables for everyone, so that runs can be compared.
-fn set_environment(command: &mut Command, visit: &Visit) {
+/// All tests get these few variables and no others, so that runs can be compared.
+fn set_environment(command: &mut Command, test_run: &TestRun) {
     let path = std::env::var_os("PATH").unwrap_or("/usr/sbin:/usr/bin:/sbin:/bin".into());
     command.env_clear();
     command.env("PATH", path);
     command.env("HOME", "/tmp/work");
-    if visit.extra != Extra::NoLibraryPath {
+    if test_run.extra != Extra::NoLibraryPath {
         command.env("LD_LIBRARY_PATH", "/tmp/side");
     }
-    if visit.user == User::Root {
+    if test_run.user == User::Root {
         command.env("UV_RUN_AS_ROOT", "1");
     }
 }
 
-/// Waits for the end; at the limit the room is torn down, with everybody in it.
+/// Waits for the end; at the limit the sandbox is ended, with all its processes.
 fn wait(child: &mut Child, limit: Duration) -> Result<Option<i32>, String> {
     let problem = |error: std::io::Error| format!("waiting for a test: {error}");
     let deadline = Instant::now() + limit;
@@ -283,7 +284,7 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What `/tmp` looks like elsewhere.
+/// The permissions that `/tmp` has elsewhere.
 fn open_to_all(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o1777))

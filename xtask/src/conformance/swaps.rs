@@ -8,7 +8,7 @@ use super::options::Swap;
 use crate::tools::{self, Library, run};
 use crate::upstream::{self, Upstream};
 
-/// What every program is linked with besides libuv.
+/// The libraries that every program is linked with, libuv's first.
 const LIBRARIES: &[&str] = &["-luv", "-lpthread", "-ldl", "-lrt"];
 
 /// A folder with `uv_run_tests` and `libuv.so.1`.

@@ -39,7 +39,7 @@ pub fn outcome(test: &str, ended: &Ended) -> Outcome {
     }
 }
 
-/// Whether a line is `ok N - test` or `not ok N - test`, whatever follows.
+/// Whether a line begins with `ok N - test` or `not ok N - test`.
 fn is_result(line: &str, test: &str) -> bool {
     let rest = line.strip_prefix("not ").unwrap_or(line);
     let Some((_, name)) = rest
@@ -51,7 +51,7 @@ fn is_result(line: &str, test: &str) -> bool {
     name.split_whitespace().next() == Some(test)
 }
 
-/// The line of the output that tells most about a failure: an assertion, else the first comment.
+/// The line of the output that says most about a failure: an assertion, else the first comment.
 fn reason(output: &str) -> String {
     let comments = || {
         output
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_passed_skipped_and_failed_apart() {
+    fn distinguishes_passed_skipped_and_failed() {
         assert_eq!(read("a", Some(0), "ok 1 - a\n"), Outcome::Passed);
         assert_eq!(
             read("a", Some(7), "ok 1 - a # SKIP No tty\n"),

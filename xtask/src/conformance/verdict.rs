@@ -1,4 +1,4 @@
-//! What two sides' runs of one test say about this library.
+//! The verdict on this library by two sides' runs of one test.
 
 use super::tap::Outcome;
 
@@ -34,7 +34,7 @@ pub enum Verdict {
     BetterHere,
     /// It failed beside other tests, and passed each time when run again alone.
     PassedAgain,
-    /// It fails now and then on either side, or too rarely here to tell.
+    /// It fails now and then on either side, or too rarely here to be sure.
     Unsteady,
     /// It passes on libuv and says here that it cannot run.
     SkippedHere,
@@ -63,16 +63,16 @@ impl Verdict {
 
 /// How often a test is run again on both sides before it counts.
 pub const FIRST_RUNS: usize = 5;
-/// And when those runs disagree with each other.
+/// How often a test is run again on both sides when the first runs disagree with each other.
 pub const MOST_RUNS: usize = 20;
 
-/// Whether the first runs are enough to tell.
+/// Whether the first runs are enough for a verdict.
 pub fn is_clear(libuv: Tally, ours: Tally) -> bool {
     let failed = libuv.failed + ours.failed;
     failed == 0 && (ours.skipped == 0 || libuv.passed == 0)
 }
 
-/// What the first runs say where they are enough.
+/// The verdict of the first runs where they are enough.
 pub fn of_clear(libuv: Tally, ours: Tally) -> Verdict {
     if ours.passed > 0 && libuv.passed == 0 {
         Verdict::BetterHere
@@ -91,7 +91,7 @@ pub fn more_runs(libuv: Tally, ours: Tally) -> usize {
     }
 }
 
-/// What the runs say that were made again, alone.
+/// The verdict of the runs that were made again, alone.
 pub fn of_runs_again(libuv: Tally, ours: Tally) -> Verdict {
     if ours.failed == 0 {
         return match (libuv.passed > 0, ours.skipped > 0) {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_second_look() {
+    fn what_needs_no_second_query() {
         assert!(is_clear(tally(1, 0, 0), tally(1, 0, 0)));
         assert!(is_clear(tally(0, 1, 0), tally(0, 1, 0)));
         assert!(!is_clear(tally(1, 0, 0), tally(0, 1, 0)));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_told_apart() {
+    fn others_are_distinguished() {
         let unsteady = Verdict::Unsteady;
         assert_eq!(of_runs_again(tally(20, 0, 0), tally(18, 0, 2)), unsteady);
         assert_eq!(of_runs_again(tally(15, 0, 5), tally(12, 0, 8)), unsteady);

@@ -52,7 +52,7 @@ impl Server {
     }
 }
 
-/// Bytes that look like nothing in particular.
+/// Bytes without a pattern.
 fn contents(size: usize) -> Vec<u8> {
     let mut state = size as u32 | 1;
     (0..size)
@@ -159,7 +159,7 @@ fn get(port: &str, name: &str) -> Result<(u16, Vec<u8>), String> {
 
 pub(super) fn timers_and_work(demo: &Demo) -> Result<Report, String> {
     let program = demo.example("timers_and_work")?;
-    // It has nothing to say until it ends: look at it while the pool works.
+    // It prints nothing until it ends: its mappings are checked while the pool works.
     let child = demo
         .library
         .command(program)
@@ -207,7 +207,7 @@ pub(super) fn many_connections(demo: &Demo) -> Result<Report, String> {
     if !output.status.success() {
         return Err(format!("{}: {result}", output.status));
     }
-    // The same program on the library of the system, where there is one.
+    // The program on the library of the system, where there is one.
     match run(Command::new(&program)
         .args(arguments)
         .env_remove("LD_LIBRARY_PATH"))

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the library at its main job. C programs that nobody changed run on it, do
+//! `cargo xtask demo`: the library at its main job. Unchanged C programs run on it, do
 //! network, file and thread-pool work with real files on loopback, and are checked.
 
 mod cmake;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::Outcome;
 use crate::tools::{self, Library};
 
-/// What the steps work with.
+/// The library and the folders that the steps use.
 struct Demo {
     root: PathBuf,
     library: Library,
@@ -20,7 +20,7 @@ struct Demo {
     folder: PathBuf,
 }
 
-/// What ran, and what came out.
+/// The program that ran, and its result.
 struct Report {
     mapped: PathBuf,
     result: String,

@@ -1,5 +1,5 @@
-//! A program at a terminal of its own, which `script` (util-linux) makes: raw mode, keys, window size,
-//! and the terminal as it was afterwards.
+//! A program at a terminal of its own, which `script` (util-linux) makes: raw mode, keys, window
+//! size, and the terminal as it was afterwards.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -7,8 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use super::{Demo, Report};
 use crate::tools;
 
-/// What the shell at the terminal does around the program.
-const AROUND: &str = r#"stty rows 40 columns 100
+/// The script of the shell at the terminal: it runs the program, and compares the settings.
+const SHELL_SCRIPT: &str = r#"stty rows 40 columns 100
 before=$(stty -g)
 "$OXUV_DEMO_PROGRAM" || echo "it failed"
 [ "$before" = "$(stty -g)" ] && echo "the terminal is as it was"
@@ -49,7 +49,8 @@ impl Session {
         self.wait_for("raw mode in process ")?;
         let process = self.wait_for("\n")?;
         let mapped = tools::mapped_library(process.trim().parse().map_err(|_| process.clone())?)?;
-        // Nothing of this would come as it is, and at once, but in raw mode: an interrupt, an arrow.
+        // Nothing of this would come as it is, and at once, but in raw mode: an interrupt, an
+        // arrow.
         self.press(b"a\x03\x1b[A")?;
         for key in ["61", "03", "1b", "5b", "41"] {
             self.wait_for(&format!("key {key}\n"))?;
@@ -75,7 +76,13 @@ pub(super) fn session(demo: &Demo) -> Result<Report, String> {
     let mut child = demo
         .library
         .command("script")
-        .args(["--quiet", "--return", "--command", AROUND, "/dev/null"])
+        .args([
+            "--quiet",
+            "--return",
+            "--command",
+            SHELL_SCRIPT,
+            "/dev/null",
+        ])
         .env("SHELL", "/bin/sh")
         .env("OXUV_DEMO_PROGRAM", program)
         .stdin(Stdio::piped())

@@ -7,7 +7,7 @@ pub const WIDTH: usize = 80;
 /// paragraph that begins with `- `.
 pub fn paragraphs(docs: &[String]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    // What the next line is glued to; a heading is glued to the paragraph that follows it.
+    // What the next line is glued to; a heading is glued to the paragraph after it.
     let mut open = false;
     let mut heading = String::new();
     for line in docs.iter().map(|l| l.trim()) {
@@ -119,7 +119,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A documentation comment for C, indented, with a line break at its end; empty for an empty doc comment.
+/// A documentation comment for C, indented, with a line break at its end; empty for an empty doc
+/// comment.
 pub fn comment(docs: &[String], indent: &str) -> String {
     let paragraphs = paragraphs(docs);
     let one_line = format!("{indent}/** {} */\n", paragraphs.join(" "));

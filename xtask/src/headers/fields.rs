@@ -1,7 +1,7 @@
 //! Structs and unions, and the `UV_…_FIELDS` macros that programs may build their own with.
 //!
 //! A macro is a run of fields of one struct. Where a struct has such a run the header uses the
-//! macro, so that the shared fields are written, and documented, once.
+//! macro, so that the common fields are written, and documented, once.
 //!
 //! Rust has a name for every type, C need not: a type of [`NAMELESS`] is written out where a field
 //! has it. Generators of bindings make names of their own for such types, which programs use.
@@ -149,8 +149,8 @@ const RUNS: &[Run] = &[
     ("UV_WRITE_PRIVATE_FIELDS", "uv_write_s", "queue", "bufsml"),
 ];
 
-/// Runs that other structs share: handles, streams, requests.
-const SHARED: &[&str] = &["UV_HANDLE_FIELDS", "UV_STREAM_FIELDS", "UV_REQ_FIELDS"];
+/// Runs that several structs have: handles, streams, requests.
+const COMMON: &[&str] = &["UV_HANDLE_FIELDS", "UV_STREAM_FIELDS", "UV_REQ_FIELDS"];
 
 /// A macro with its fields, cut out of its struct.
 struct FieldMacro {
@@ -232,7 +232,7 @@ impl FieldMacros {
     fn at(&self, owner: &str, fields: &[Field], inside: Option<&str>) -> Option<&FieldMacro> {
         self.macros.iter().find(|m| {
             Some(m.name) != inside
-                && (m.owner == owner || SHARED.contains(&m.name))
+                && (m.owner == owner || COMMON.contains(&m.name))
                 && fields.len() >= m.fields.len()
                 && m.fields.iter().zip(fields).all(|(a, b)| a.text == b.text)
         })

@@ -57,7 +57,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     ))
 }
 
-/// What the templates are filled from.
+/// The sources that the templates are filled from.
 struct Sources {
     abi: source::Abi,
     functions: Vec<source::EntryPoints>,
@@ -122,7 +122,8 @@ mod tests {
         let placed = page.fill("%% functions src/poll.rs\n").unwrap();
         assert!(placed.contains("uv_poll_init("), "{placed}");
 
-        // No such file, one that has no functions, one whose functions stand above.
+        // A file that does not exist, one without functions, and one whose functions were placed
+        // before.
         for path in ["src/gone.rs", "src/view.rs", "src/poll.rs"] {
             let refused = page.fill(&format!("%% functions {path}\n"));
             assert!(refused.is_err_and(|error| error.contains(path)), "{path}");

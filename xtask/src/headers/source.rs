@@ -24,7 +24,7 @@ pub struct ErrorRow {
     pub message: String,
 }
 
-/// What was read from `src/abi/`.
+/// The constants, types and errors that were read from `src/abi/`.
 #[derive(Default)]
 pub struct Abi {
     pub constants: Vec<Constant>,

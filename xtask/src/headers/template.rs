@@ -81,13 +81,13 @@ impl<'a> Page<'a> {
         let constants = self.abi.constants.iter().map(|c| c.name.as_str());
         let functions = self.prototypes.iter().map(|p| p.name.as_str());
         let all = constants.chain(self.items.names()).chain(functions);
-        let forgotten: Vec<&str> = all.filter(|name| !self.placed.contains(*name)).collect();
-        if forgotten.is_empty() {
+        let missing: Vec<&str> = all.filter(|name| !self.placed.contains(*name)).collect();
+        if missing.is_empty() {
             return Ok(());
         }
         Err(format!(
             "no template of header/ places {}",
-            forgotten.join(", ")
+            missing.join(", ")
         ))
     }
 
@@ -167,7 +167,7 @@ impl<'a> Page<'a> {
         self.place(name)?;
         let docs = comment(&item.docs, "");
         if item.fields.is_empty() {
-            // A longer comment is set apart from what follows.
+            // A longer comment is set apart from the next line.
             let gap = if docs.lines().count() > 1 { "\n" } else { "" };
             return Ok(format!("{docs}{};\n{gap}", wrap_declaration(&item.text, 1)));
         }
@@ -287,7 +287,7 @@ impl<'a> Page<'a> {
         x_macro(name, &rows)
     }
 
-    /// The functions of a file or folder. A path without any is one that has moved.
+    /// The functions of a file or folder. A path without any is out of date.
     fn functions_of(&mut self, path: &str) -> Result<String, String> {
         let mut out = String::new();
         for found in self.functions.iter().filter(|f| f.file.starts_with(path)) {
