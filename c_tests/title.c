@@ -2,6 +2,7 @@
 #include "task.h"
 
 #include <limits.h>
+#include <sys/wait.h>
 
 /* What main() was given, which its own main() does not hand on. */
 static int main_argc;
@@ -193,6 +194,29 @@ TEST_IMPL(other_threads_see_whole_titles) {
   } while (uv_sem_trywait(&may_end) != 0);
   ASSERT_OK(uv_thread_join(&thread));
   uv_sem_destroy(&may_end);
+}
+
+/* The fork may come while the other thread is within uv_set_process_title. */
+TEST_IMPL(a_forked_child_may_set_the_title) {
+  uv_thread_t thread;
+  int status;
+
+  OXUV_ONLY();
+  NOT_WITH_THREAD_SANITIZER("starts no threads in a forked child");
+  set_up();
+  ASSERT_NOT_NULL(uv_default_loop());
+  ASSERT_OK(uv_sem_init(&may_end, 0));
+  ASSERT_OK(uv_thread_create(&thread, set_titles, NULL));
+  do {
+    pid_t child = fork();
+    ASSERT_NE(child, -1);
+    if (child == 0) _exit(uv_set_process_title("child") == 0 ? 0 : 1);
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+  } while (uv_sem_trywait(&may_end) != 0);
+  ASSERT_OK(uv_thread_join(&thread));
+  uv_sem_destroy(&may_end);
+  MAKE_SURE_NOTHING_LEAKED();
 }
 
 TEST_IMPL(the_end_of_the_library_is_the_end_of_the_title) {

@@ -149,3 +149,58 @@ fn breaches_are_noticed() {
     assert!(!is_short("cvt(unsafe { large::open(path, flags) })"));
     assert!(!is_short("cvt(unsafe { libc::open64(path, flags) })"));
 }
+
+/// The names of the statics that a file of the library defines, outside its tests.
+fn statics(text: &str) -> Vec<&str> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let mut found = Vec::new();
+    for line in code.lines() {
+        let line = line.trim_start();
+        let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+        let line = line.strip_prefix("pub(super) ").unwrap_or(line);
+        let Some(name) = line
+            .strip_prefix("static ")
+            .and_then(|rest| rest.split(':').next())
+        else {
+            continue;
+        };
+        if name.chars().all(|at| at.is_ascii_uppercase() || at == '_') {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// The table in `driver/process_wide.rs` says what protects each static, and what a fork does to it.
+#[test]
+fn every_static_is_in_the_table() {
+    let table = std::fs::read_to_string(root().join("src/driver/process_wide.rs")).unwrap();
+    let listed: BTreeSet<(String, String)> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | `")?.split_once('|'))
+        .flat_map(|(names, _)| {
+            let names: Vec<&str> = names.split('`').step_by(2).collect();
+            let file = names[0].to_string();
+            let names = names[1..].iter().filter(|name| !name.trim().is_empty());
+            names
+                .map(|name| (file.clone(), name.to_string()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let mut files = Vec::new();
+    files_below(&root().join("src"), &mut files);
+    let mut defined = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.strip_prefix(root().join("src")).unwrap();
+        let name = name.with_extension("").display().to_string();
+        let name = name.strip_suffix("/mod").unwrap_or(&name).to_string();
+        defined.extend(
+            statics(&text)
+                .iter()
+                .map(|at| (name.clone(), at.to_string())),
+        );
+    }
+    assert!(defined.len() > 20, "the statics are not found any more");
+    assert_eq!(listed, defined);
+}

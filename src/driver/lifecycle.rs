@@ -5,6 +5,7 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use super::process_wide;
 use crate::abi::*;
 use crate::alloc;
 use crate::async_handle;
@@ -22,6 +23,7 @@ use crate::work::pool;
 impl Loop {
     /// Turns the caller's memory into a loop; `data` is left alone.
     fn init(self) -> Result {
+        process_wide::register()?;
         let internals = alloc::boxed(Internals::new()?)?;
         self.init_fields();
         set!(self.backend_fd = internals.poller_fd());

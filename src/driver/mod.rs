@@ -8,5 +8,6 @@ mod close;
 mod dispatch;
 mod lifecycle;
 mod poll;
+mod process_wide;
 mod run;
 mod walk;

@@ -7,24 +7,24 @@
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// How many operations of this process that change something are queued or running.
-static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+static IN_PROGRESS: AtomicUsize = AtomicUsize::new(0);
 
 /// Counts an operation that changes something, before it is queued.
 pub(super) fn begin() {
-    UNDER_WAY.fetch_add(1, SeqCst);
+    IN_PROGRESS.fetch_add(1, SeqCst);
 }
 
 /// Counts an operation that changes something as done or cancelled. A forked child starts at 0, and
 /// may still cancel some of its parent's.
 pub(super) fn end() {
-    let _ = UNDER_WAY.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
+    let _ = IN_PROGRESS.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
 }
 
 pub(super) fn any() -> bool {
-    UNDER_WAY.load(SeqCst) > 0
+    IN_PROGRESS.load(SeqCst) > 0
 }
 
 /// Resets the count in a forked child, which has none of its parent's workers.
 pub(crate) fn reset_after_fork() {
-    UNDER_WAY.store(0, SeqCst);
+    IN_PROGRESS.store(0, SeqCst);
 }

@@ -10,7 +10,7 @@
 //! records the child's identity in memory.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 
 use super::calls::Calls;
 use super::child::{self, Plan};
@@ -28,8 +28,6 @@ const DOES_NOT_WORK: u8 = 2;
 /// Makes a child that carries out the plan. Returns its id once it has executed the program, or the
 /// error that prevented that; then the child is gone.
 pub(super) fn launch(mut plan: Plan) -> Result<libc::pid_t> {
-    static REGISTERED: AtomicBool = AtomicBool::new(false);
-    process::call_after_fork(&REGISTERED, reset_after_fork)?;
     let known = MEMORY_SHARING.load(Relaxed);
     if known == DOES_NOT_WORK
         || plan.changes_identity() && process::are_identity_functions_replaced()
@@ -99,11 +97,6 @@ fn vfork(plan: &Plan) -> Result<libc::pid_t> {
         // stack outlive the child's use of them: this thread waits, or the child has copies.
         unsafe { process::vfork(&stack, child::main, argument) }
     })
-}
-
-unsafe extern "C" fn reset_after_fork() {
-    let _blocked = AllBlocked::new();
-    ChangingIdentity::reset_after_fork();
 }
 
 /// Carries the child's report where memory is not shared. When the child executes its program, the

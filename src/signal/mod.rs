@@ -223,6 +223,11 @@ pub(crate) fn on_readable(event_loop: Loop) {
     }
 }
 
+/// Resets the registry in a forked child.
+pub(crate) fn reset_after_fork() {
+    registry::reset_after_fork();
+}
+
 // C entry points
 
 /// Makes `handle` a signal handle; it is not started.

@@ -19,16 +19,15 @@
 //! `uv_loop_fork` registers a loop's handles again.
 
 use core::ffi::{c_int, c_uint};
-use core::sync::atomic::AtomicBool;
 
 use super::Signal;
 use crate::abi::*;
 use crate::errors::{Errno, Result, keeping_errno};
 use crate::event_loop::Loop;
 use crate::list::{self, List};
+use crate::sys::fd;
 use crate::sys::lock::Locked;
 use crate::sys::signal::{self, AllBlocked, LARGEST_SIGNAL};
-use crate::sys::{fd, process};
 use crate::view::{addr, get, owner, set};
 
 /// The kernel's action for a signal.
@@ -302,8 +301,6 @@ pub(super) fn loop_init(event_loop: Loop) {
 
 /// Has a signal delivered to the handle; only the first time, if it `is_one_shot`.
 pub(super) fn add(signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
-    static REGISTERED: AtomicBool = AtomicBool::new(false);
-    process::call_after_fork(&REGISTERED, reset_after_fork)?;
     locked(|table| table.add(signal, signum, is_one_shot))
 }
 
@@ -363,7 +360,7 @@ pub(super) fn add_again(signal: Signal, signum: c_int, is_one_shot: bool) -> Res
 }
 
 /// Resets the registry in a forked child.
-unsafe extern "C" fn reset_after_fork() {
+pub(super) fn reset_after_fork() {
     REGISTRY.reset();
     locked(Table::forget_handles);
 }

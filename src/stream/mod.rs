@@ -420,6 +420,11 @@ impl Stream {
     }
 }
 
+/// Frees the lock of the terminals' settings in a forked child.
+pub(crate) fn reset_after_fork() {
+    tty_reset::reset_after_fork();
+}
+
 // C entry points
 
 /// A buffer of `len` bytes at `base`.

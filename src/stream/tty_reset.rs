@@ -99,3 +99,8 @@ impl Original {
         tty::set_settings(self.fd, unsafe { self.settings.assume_init_ref() })
     }
 }
+
+/// Frees the lock in a forked child, which does not have the thread that took it.
+pub(super) fn reset_after_fork() {
+    GLOBAL.is_locked.store(false, Release);
+}

@@ -2,8 +2,7 @@
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering::AcqRel, Ordering::Acquire,
-    Ordering::Relaxed,
+    AtomicPtr, AtomicU8, AtomicU32, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
 };
 
 use super::lock::Locked;
@@ -251,22 +250,6 @@ pub(crate) fn close_all_on_exec() -> Result {
         )
     };
     cvt(result as c_int).map(drop)
-}
-
-/// Has `function` called in children made by `fork()`, before any other code runs there.
-///
-/// `registered` says whether that was done already. Registering twice at once is harmless if
-/// `function` may be called twice.
-pub(crate) fn call_after_fork(registered: &AtomicBool, function: unsafe extern "C" fn()) -> Result {
-    if registered.load(Relaxed) {
-        return Ok(());
-    }
-    // SAFETY: the caller gives a function for the child of a fork.
-    match unsafe { libc::pthread_atfork(None, None, Some(function)) } {
-        0 => registered.store(true, Relaxed),
-        number => return Err(Errno::from_system(number)),
-    }
-    Ok(())
 }
 
 static FORKS: AtomicU32 = AtomicU32::new(0);

@@ -150,6 +150,11 @@ pub(crate) fn forget() {
     }
 }
 
+/// Frees the lock in a forked child, which does not have the thread that took it.
+pub(crate) fn reset_after_fork() {
+    TITLE.reset();
+}
+
 // C entry points
 
 /// Takes over the memory of the program's arguments for the process title; call it with those of

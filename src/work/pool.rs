@@ -25,13 +25,11 @@ use crate::abi::*;
 use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
-use crate::fs::changes;
 use crate::handle::Handle;
 use crate::spin::{self, Spun, Waiter};
 use crate::sys::clock;
-use crate::sys::process::{self, Stack};
+
 use crate::system::settings::leading_number;
-use crate::system::title;
 use crate::view::{addr, owner};
 
 use super::queue::{Job, Queue};
@@ -393,20 +391,8 @@ fn size_from_environment() -> usize {
     }
 }
 
-/// Registers [`reset_after_fork`] for children, which inherit the registration. To be called
-/// before the first locking.
-fn watch_forks() {
-    static REGISTERED: AtomicBool = AtomicBool::new(false);
-    if !REGISTERED.load(SeqCst) {
-        // SAFETY: the function does what may be done in the child of a fork. Two threads may both
-        // register it, which is harmless.
-        unsafe { libc::pthread_atfork(None, None, Some(reset_after_fork)) };
-        REGISTERED.store(true, SeqCst);
-    }
-}
-
 /// In a forked child, which has no worker: the lock may be locked, and the queue half linked.
-unsafe extern "C" fn reset_after_fork() {
+pub(crate) fn reset_after_fork() {
     // SAFETY: the child has one thread, this one, which is not within a `Guard`'s life.
     unsafe {
         POOL.lock.get().write(UNLOCKED);
@@ -414,9 +400,6 @@ unsafe extern "C" fn reset_after_fork() {
         state.reset();
         state.hints_shown = 0;
     }
-    process::count_fork();
-    spin::reset_after_fork();
-    changes::reset_after_fork();
     IS_FORKED.store(true, Relaxed);
     HINTS.0.store(0, SeqCst);
     POOL.returning.store(0, SeqCst);
@@ -525,7 +508,6 @@ pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) 
 }
 
 pub(crate) fn loop_init(event_loop: Loop) -> Result {
-    watch_forks();
     completions::loop_init(event_loop);
     wakeup(event_loop).init_internal(event_loop, Some(on_wakeup))
 }
@@ -539,7 +521,7 @@ pub(crate) fn loop_cleanup(event_loop: Loop) {
 }
 
 /// Ends the threads, after the queued jobs.
-fn shut_down() {
+pub(crate) fn shut_down() {
     if !HAS_STARTED.load(SeqCst) {
         return;
     }
@@ -562,38 +544,4 @@ fn shut_down() {
         }
     }
     Guard::lock().reset();
-}
-
-#[cfg(not(test))]
-#[used]
-#[unsafe(link_section = ".fini_array")]
-static AT_EXIT: extern "C" fn() = at_exit;
-
-/// Runs at exit, and in `dlclose`, before the functions that are registered for forks go.
-///
-/// Not the exported function: with two libuvs in a process, its name may be the other one's.
-#[cfg(not(test))]
-extern "C" fn at_exit() {
-    release();
-}
-
-/// Releases what the library has for the process. If it has nothing, no memory is written to: most
-/// processes load the library and end.
-fn release() {
-    shut_down();
-    title::forget();
-    Stack::forget_spare();
-}
-
-// C entry points
-
-/// Releases what the library has for the whole process. It ends the threads of the pool after the
-/// queued work, resets the process title, and unmaps the stack for children. This happens by
-/// itself at exit, and when the library is unloaded. Call it once, when no loop is active and no
-/// request is in progress. Use nothing of the library afterwards.
-///
-/// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown>
-#[unsafe(no_mangle)]
-pub extern "C" fn uv_library_shutdown() {
-    release();
 }
