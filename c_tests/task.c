@@ -1,6 +1,8 @@
 /* What every program of the C tests has in common: main, helper processes, clean-up. */
 #include "task.h"
 
+#include "sanitizer.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <ftw.h>
@@ -10,27 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/un.h>
 #include <time.h>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-/* Rust's compiler is newer than the system's clang, whose ThreadSanitizer may not have these. */
-void* __tsan_memcpy(void* to, const void* from, size_t size) __attribute__((weak));
-void* __tsan_memmove(void* to, const void* from, size_t size) __attribute__((weak));
-void* __tsan_memset(void* to, int byte, size_t size) __attribute__((weak));
-
-void* __tsan_memcpy(void* to, const void* from, size_t size) {
-  return memcpy(to, from, size);
-}
-
-void* __tsan_memmove(void* to, const void* from, size_t size) {
-  return memmove(to, from, size);
-}
-
-void* __tsan_memset(void* to, int byte, size_t size) {
-  return memset(to, byte, size);
-}
-#endif
-#endif
 
 static struct task* tasks;
 static char* program;

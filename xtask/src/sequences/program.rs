@@ -96,7 +96,9 @@ impl Program {
 
     fn command(&self, run: &Run, library: &Path) -> Command {
         let mut command = Command::new(&self.path);
+        let known = concat!(env!("CARGO_MANIFEST_DIR"), "/../c_tests/tsan.supp");
         command
+            .env("TSAN_OPTIONS", format!("suppressions={known}"))
             .env("LD_LIBRARY_PATH", library)
             .arg(run.seed.to_string())
             .arg(run.operations.to_string())
