@@ -6,6 +6,7 @@ mod clients;
 mod conformance;
 mod demo;
 mod document;
+mod fuzz;
 mod headers;
 mod macros;
 mod sequences;
@@ -41,6 +42,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "demo",
         "[--portable-poller]  build the library and run C programs on it",
         demo::run,
+    ),
+    (
+        "fuzz",
+        "[TARGET...] [--seconds N]  random inputs for what parses, compared with libuv",
+        fuzz::run,
     ),
     (
         "headers",
