@@ -129,9 +129,16 @@ static void settle(struct world* world) {
   PROMISE(!uv_loop_alive(&world->loop));
 }
 
-/* What was sent before the senders ended is delivered by now. */
+/* What was sent before the senders ended is delivered by now. A loop runs only while a handle with a
+ * reference is active. */
 static void check_sends(struct world* world) {
   int i;
+  for (i = 0; i < SLOTS; i++) {
+    struct slot* slot = &world->slots[i];
+    if (slot->kind != ASYNC || slot->is_closing) continue;
+    uv_ref((uv_handle_t*) &slot->handle);
+    slot->is_referenced = 1;
+  }
   for (i = 0; i < 3; i++) uv_run(&world->loop, UV_RUN_NOWAIT);
   for (i = 0; i < SLOTS; i++) {
     struct slot* slot = &world->slots[i];

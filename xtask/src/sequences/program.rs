@@ -113,8 +113,12 @@ impl Program {
 
     /// What a run prints, on any library.
     pub fn output(&self, run: &Run, library: &Path) -> Result<String, String> {
-        let output = tools::run(&mut self.command(run, library))?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let output = (self.command(run, library).output()).map_err(|error| error.to_string())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(&output.stdout)),
+            false => Err(text(&output.stderr)),
+        }
     }
 
     /// What is wrong in a run, if anything.
