@@ -16,11 +16,13 @@ use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
 use crate::view::{addr, get, set, view};
+use crate::work::pooled::{HasJob, has_job};
 
 view!(
     /// A file system request.
     FsRequest => uv_fs_t
 );
+has_job!(FsRequest => uv_fs_t);
 
 /// How many buffers fit into a request without an allocation.
 const INLINE_BUFFERS: usize = 4;
@@ -44,8 +46,7 @@ impl FsRequest {
         set!(self.bufs = core::ptr::null_mut());
         set!(self.nbufs = 0);
         // `uv_cancel` finds no job until one is submitted.
-        set!(self.work_req.work = None);
-        set!(self.work_req.r#loop = core::ptr::null_mut());
+        self.init_job();
         set!(self.reserved = [core::ptr::null_mut(); 5]);
     }
 

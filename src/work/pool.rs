@@ -34,10 +34,8 @@ use crate::system::settings::leading_number;
 use crate::system::title;
 use crate::view::{addr, owner};
 
-use super::queue::{Job, Queue};
+use super::queue::{Job, Queue, Run};
 use super::{completions, worker};
-
-pub(crate) use super::queue::{Done, Kind, Run};
 
 /// The number of jobs that the pool takes before it asks the system for a thread again, after the
 /// system refused one. Asking costs as much as a hundred short jobs.
@@ -424,20 +422,8 @@ unsafe extern "C" fn reset_after_fork() {
 
 // Used by the rest of the library.
 
-/// Submits a job: `run` is called on a worker, and `done` on the loop's thread when that polls.
-///
-/// # Safety
-/// `work` must stay in place until `done` is called, and both functions take it from any thread.
-pub(crate) unsafe fn submit(
-    event_loop: Loop,
-    work: *mut uv__work,
-    kind: Kind,
-    run: Run,
-    done: Done,
-) {
-    // SAFETY: the caller vouches for the pointer.
-    let job = unsafe { Job::from_ptr(work) };
-    job.init(event_loop, kind, run, done);
+/// Submits an initialised job: it is run on a worker, and called back for when the loop polls.
+pub(super) fn submit(event_loop: Loop, job: Job) {
     event_loop.asyncs().reset_inherited_pins();
     let next = {
         let mut pool = Guard::lock();
@@ -458,28 +444,16 @@ fn apply(next: Next, event_loop: Loop) {
     }
 }
 
-/// Runs a job that cannot block, on this thread, the loop's. `done` is called when the loop polls.
-///
-/// # Safety
-/// `work` must stay in place until `done` is called.
-pub(crate) unsafe fn run_at_once(event_loop: Loop, work: *mut uv__work, run: Run, done: Done) {
-    // SAFETY: the caller vouches for the pointer.
-    let job = unsafe { Job::from_ptr(work) };
-    job.init(event_loop, Kind::Usual, run, done);
+/// Runs an initialised job on this thread, the loop's. It is called back for when the loop polls.
+pub(super) fn run_at_once(job: Job) {
     let run = job.take_work();
     run_it(job, run);
     completions::deliver_inline(job);
 }
 
-/// Delivers a job that was done on this thread, the loop's. `done` is called when the loop polls.
-///
-/// # Safety
-/// `work` must stay in place until `done` is called.
-pub(crate) unsafe fn done_at_once(event_loop: Loop, work: *mut uv__work, done: Done) {
-    // SAFETY: the caller vouches for the pointer.
-    let job = unsafe { Job::from_ptr(work) };
-    job.init_done(event_loop, done);
-    job.mark_done_inline();
+/// Delivers a job that was done on this thread, the loop's. It is called back for when the loop
+/// polls.
+pub(super) fn done_at_once(job: Job) {
     completions::deliver_inline(job);
 }
 
@@ -489,17 +463,16 @@ pub(crate) fn has_jobs_in_order() -> bool {
 }
 
 /// Cancels a job that no worker has begun, or that was given to [`done_at_once`] and that `undo`
-/// undoes now. `done` will be called with `UV_ECANCELED`. Cancelling again before that has no
+/// undoes now. It will be called back for with `UV_ECANCELED`. Cancelling again before that has no
 /// effect.
 ///
 /// Errors: `UV_EBUSY` when a worker has begun the job, or the error of `undo`.
 ///
 /// # Safety
-/// `work` must have been submitted, and its request not been released.
-pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) -> Result {
-    // SAFETY: the caller vouches for the pointer; the lock keeps workers away.
-    let job = unsafe { Job::from_ptr(work) };
+/// The job must have been submitted, and its request not been released.
+pub(crate) unsafe fn cancel(job: Job, undo: impl FnOnce() -> Result) -> Result {
     {
+        // From here on the lock keeps workers away from the job.
         let mut pool = Guard::lock();
         if job.is_cancelled() {
             return Ok(());
