@@ -24,7 +24,7 @@ impl Operation for Open {
 
     fn perform(request: FsRequest) -> Result<usize> {
         let (flags, mode) = (get!(request.flags), get!(request.mode));
-        file::open(request.path(), flags, mode).map(|fd| fd as usize)
+        file::open(request.path(), flags, mode).map(|file| file.into_raw() as usize)
     }
 
     /// Only with flags that affect no other process and cannot block. Opening for writing may wait
@@ -61,9 +61,9 @@ fn open_cached(path: &CStr, flags: c_int) -> Option<Result<usize>> {
     match nonblocking_fs::open(path, flags | libc::O_NONBLOCK) {
         Answer::Known(Ok(file)) => {
             // A pipe has no position, and opening it could have blocked.
-            let is_as_asked = nonblocking_fs::position(file.fd()).is_some()
-                && nonblocking_fs::make_blocking(file.fd(), flags).is_ok();
-            is_as_asked.then(|| Ok(file.keep() as usize))
+            let is_as_asked = nonblocking_fs::position(file.raw()).is_some()
+                && nonblocking_fs::make_blocking(file.raw(), flags).is_ok();
+            is_as_asked.then(|| Ok(file.into_raw() as usize))
         }
         Answer::Known(Err(error)) => Some(Err(error)),
         Answer::Unknown => None,

@@ -35,8 +35,9 @@ impl Stream {
         // SAFETY: the user has just provided the buffer for this.
         let received = unsafe {
             socket::receive_with_fds(self.fd(), buffer, |received| {
-                let kept = fd::own(received)
-                    .and_then(|own| self.enqueue(own).inspect_err(|_| fd::close_quietly(own)));
+                let kept = received
+                    .above_standard()
+                    .and_then(|own| own.give(|fd| self.enqueue(fd)));
                 lost = lost.or(kept.err());
             })
         }?;

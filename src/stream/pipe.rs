@@ -15,7 +15,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::is_watched;
 use crate::handle::{Handle, flags};
 use crate::net::address::text_bytes;
-use crate::sys::fd;
+use crate::sys::fd::{self, OwnedFd};
 use crate::sys::socket::{self, End};
 use crate::view::{get, set, view};
 
@@ -72,9 +72,8 @@ impl Pipe {
             Some(path) => Some(alloc::boxed(SocketFile::at(path))?),
             None => None,
         };
-        let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
-        self.bind_socket(fd, name, file.as_deref_mut())
-            .inspect_err(|_| fd::close_quietly(fd))?;
+        socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?
+            .give(|fd| self.bind_socket(fd, name, file.as_deref_mut()))?;
         if let Some(file) = file {
             set!(self.pipe_fname = SocketFile::into_raw(file));
         }
@@ -124,17 +123,12 @@ impl Pipe {
 
     fn try_connect(self, name: &Name) -> Result {
         let is_new = self.fd() == -1;
-        let fd = if is_new {
-            let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
-            self.stream()
-                .open(fd, 0)
-                .inspect_err(|_| fd::close_quietly(fd))?;
-            fd
-        } else {
-            self.fd()
-        };
+        if is_new {
+            socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?
+                .give(|fd| self.stream().open(fd, 0))?;
+        }
         // SAFETY: the name is readable for its length.
-        match unsafe { socket::connect(fd, name.as_ptr(), name.length) } {
+        match unsafe { socket::connect(self.fd(), name.as_ptr(), name.length) } {
             Ok(()) | Err(Errno::EINPROGRESS) => {
                 if is_new {
                     self.handle().add(flags::READABLE | flags::WRITABLE);
@@ -523,14 +517,11 @@ pub unsafe extern "C" fn uv_socketpair(
 }
 
 /// Makes those ends non-blocking whose flags ask for it; closes both where that fails.
-fn set_blocking_modes(ends: [c_int; 2], options: [c_int; 2]) -> Result<[c_int; 2]> {
-    for (end, options) in ends.into_iter().zip(options) {
-        if options & UV_NONBLOCK_PIPE as c_int != 0
-            && let Err(error) = fd::set_nonblocking(end, true)
-        {
-            ends.into_iter().for_each(fd::close_quietly);
-            return Err(error);
+fn set_blocking_modes(ends: [OwnedFd; 2], options: [c_int; 2]) -> Result<[c_int; 2]> {
+    for (end, options) in ends.iter().zip(options) {
+        if options & UV_NONBLOCK_PIPE as c_int != 0 {
+            fd::set_nonblocking(end.raw(), true)?;
         }
     }
-    Ok(ends)
+    Ok(ends.map(OwnedFd::into_raw))
 }

@@ -66,10 +66,7 @@ impl Tcp {
             self.handle().add(directions);
             return Ok(());
         }
-        let fd = socket::socket(family, libc::SOCK_STREAM)?;
-        self.stream()
-            .open(fd, directions)
-            .inspect_err(|_| fd::close_quietly(fd))
+        socket::socket(family, libc::SOCK_STREAM)?.give(|fd| self.stream().open(fd, directions))
     }
 
     fn open(self, fd: c_int) -> Result {

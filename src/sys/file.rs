@@ -2,15 +2,16 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
+use super::fd::OwnedFd;
 use super::socket::IOV_MAX;
 use super::{MOST_BYTES, cvt, cvt_size, large, retry, retry_size};
 use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
 
 /// Opens a file; the descriptor is not inherited by programs that are started.
-pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<c_int> {
+pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<OwnedFd> {
     // SAFETY: the path is terminated.
-    retry(|| unsafe { large::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) })
+    retry(|| unsafe { large::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) }).map(OwnedFd::new)
 }
 
 /// Makes and opens a new file; its name replaces the `XXXXXX` that `template` ends with.

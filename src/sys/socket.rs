@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 
-use super::fd::own;
+use super::fd::{OwnedFd, own};
 use super::{cvt, retry, retry_size};
 use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
@@ -23,7 +23,7 @@ pub(crate) fn set_option<T>(fd: c_int, level: c_int, option: c_int, value: T) ->
 }
 
 /// A non-blocking socket that is not inherited, above the standard descriptors.
-pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<c_int> {
+pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<OwnedFd> {
     let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: takes no memory.
     cvt(unsafe { libc::socket(domain, kind, 0) }).and_then(own)
@@ -57,7 +57,7 @@ pub(crate) fn listen(fd: c_int, backlog: c_int) -> Result {
 }
 
 /// Takes a connection; its descriptor is non-blocking, not inherited, above the standard ones.
-pub(crate) fn accept(fd: c_int) -> Result<c_int> {
+pub(crate) fn accept(fd: c_int) -> Result<OwnedFd> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let null = core::ptr::null_mut();
     // SAFETY: no address is asked for.
@@ -131,7 +131,7 @@ pub(crate) fn reset_on_close(fd: c_int) -> Result {
 }
 
 /// A pair of connected sockets that are not inherited; `flags` may add `SOCK_NONBLOCK`.
-pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[c_int; 2]> {
+pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[OwnedFd; 2]> {
     let mut fds = [-1; 2];
     // SAFETY: `fds` has room for two.
     cvt(unsafe {
@@ -142,7 +142,7 @@ pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[c_int
             fds.as_mut_ptr(),
         )
     })?;
-    Ok(fds)
+    Ok(fds.map(OwnedFd::new))
 }
 
 /// The largest number of buffers that one call takes: the kernel's limit.
@@ -227,15 +227,14 @@ pub(crate) struct Received {
     pub(crate) is_cut: bool,
 }
 
-/// Reads from a Unix socket. Each descriptor that was passed along is given to `each`, which owns
-/// it then.
+/// Reads from a Unix socket. Each descriptor that was passed along is given to `each`.
 ///
 /// # Safety
 /// `buffer` must be writable for its length.
 pub(crate) unsafe fn receive_with_fds(
     fd: c_int,
     buffer: &uv_buf_t,
-    mut each: impl FnMut(c_int),
+    mut each: impl FnMut(OwnedFd),
 ) -> Result<Received> {
     let mut control = Control::new();
     let mut header = message(buffer, 1, &mut control);
@@ -254,7 +253,7 @@ pub(crate) unsafe fn receive_with_fds(
                 let data = libc::CMSG_DATA(entry).cast::<c_int>();
                 let bytes = (*entry).cmsg_len - libc::CMSG_LEN(0) as usize;
                 for index in 0..bytes / size_of::<c_int>() {
-                    each(data.add(index).read_unaligned());
+                    each(OwnedFd::new(data.add(index).read_unaligned()));
                 }
             }
             entry = libc::CMSG_NXTHDR(&header, entry);

@@ -174,9 +174,7 @@ impl Udp {
         if !matches!(family, libc::AF_INET | libc::AF_INET6) {
             return Err(Errno::EINVAL);
         }
-        let fd = socket::socket(family, libc::SOCK_DGRAM)?;
-        self.adopt(fd, family)
-            .inspect_err(|_| descriptor::close_quietly(fd))
+        socket::socket(family, libc::SOCK_DGRAM)?.give(|fd| self.adopt(fd, family))
     }
 
     /// `UV_EINVAL` for a handle that is closing.
