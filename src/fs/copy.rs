@@ -10,12 +10,12 @@ use super::dispatch::start;
 use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
-use crate::alloc;
 use crate::errors::{Errno, Result};
 use crate::sys::fd::OwnedFd;
 use crate::sys::stat::{Target, status};
-use crate::sys::{self, file, path};
+use crate::sys::{file, path};
 use crate::view::get;
+use crate::{alloc, buffers};
 
 /// The size of the buffer, in bytes, where the kernel does not copy.
 const COPY_BUFFER_BYTES: usize = 64 * 1024;
@@ -410,7 +410,7 @@ pub unsafe extern "C" fn uv_fs_sendfile(
             if in_offset < 0 {
                 return Err(Errno::EINVAL);
             }
-            sys::check_length(length)?;
+            buffers::check_length(length)?;
             request.set_file(out_fd);
             request.set_flags(in_fd);
             request.set_offset(in_offset);

@@ -201,14 +201,8 @@ impl NameLookup {
     }
 
     fn init(self, event_loop: *mut uv_loop_t, address: Address, flags: c_int) {
-        // SAFETY: an address of a known family fits the storage, which is writable.
-        unsafe {
-            ptr::copy_nonoverlapping(
-                address.as_ptr().cast::<u8>(),
-                addr!(self.storage).cast::<u8>(),
-                address.length() as usize,
-            );
-        }
+        // SAFETY: a member of a live request.
+        unsafe { address.copy_to(addr!(self.storage)) };
         set!(self.r#loop = event_loop);
         set!(self.flags = flags);
         set!(self.retcode = 0);
