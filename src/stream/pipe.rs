@@ -141,25 +141,24 @@ impl Pipe {
 
     /// Writes a socket's name to a buffer of `*size` bytes, which becomes 0 where there is none.
     fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
-        let found = self.handle().fileno().and_then(|fd| unix_name(fd, end));
         // SAFETY: common pointer contract.
-        let (address, length) = found.inspect_err(|_| unsafe { *size = 0 })?;
+        let size = unsafe { &mut *size };
+        let found = self.handle().fileno().and_then(|fd| unix_name(fd, end));
+        let (address, length) = found.inspect_err(|_| *size = 0)?;
         let text = text_of(&address, length);
         let is_abstract = text.first() == Some(&0);
-        // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
-        unsafe {
-            let room = *size;
-            let needed = text.len() + usize::from(!is_abstract);
-            if needed > room {
-                *size = needed;
-                return Err(Errno::ENOBUFS);
-            }
-            core::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len());
-            if !is_abstract {
-                *buffer.add(text.len()) = 0;
-            }
-            *size = text.len();
+        let needed = text.len() + usize::from(!is_abstract);
+        if needed > *size {
+            *size = needed;
+            return Err(Errno::ENOBUFS);
         }
+        // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
+        unsafe { core::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len()) };
+        if !is_abstract {
+            // SAFETY: `needed` counts the terminator.
+            unsafe { *buffer.add(text.len()) = 0 };
+        }
+        *size = text.len();
         Ok(())
     }
 
@@ -192,7 +191,7 @@ impl Pipe {
 
     fn pending_count(self) -> c_int {
         let is_pipe = self.handle().expect(UV_NAMED_PIPE).is_ok();
-        if !is_pipe || !self.passes_handles() || get!(self.accepted_fd) == -1 {
+        if !is_pipe || !self.passes_handles() || self.stream().waiting_fd().is_none() {
             return 0;
         }
         1 + self.stream().queued_count() as c_int
@@ -440,7 +439,9 @@ pub unsafe extern "C" fn uv_pipe_pending_type(handle: *mut uv_pipe_t) -> uv_hand
     if pipe.pending_count() == 0 {
         return UV_UNKNOWN_HANDLE;
     }
-    super::tty::guess_handle(get!(pipe.accepted_fd))
+    pipe.stream()
+        .waiting_fd()
+        .map_or(UV_UNKNOWN_HANDLE, super::tty::guess_handle)
 }
 
 /// Permits processes of other users to connect: adds to the permissions of the socket's file.

@@ -42,7 +42,7 @@ impl Stream {
         set!(self.connection_cb = callback);
         self.handle().add(flags::LISTENING | flags::BOUND);
         // If a connection waits from before, the next one is taken after it is accepted.
-        if get!(self.accepted_fd) == -1 {
+        if self.waiting_fd().is_none() {
             self.io().start(event_loop, ready::READABLE);
         }
         self.handle().start();
@@ -59,9 +59,9 @@ impl Stream {
         };
         match accepted {
             Ok(fd) => {
-                set!(self.accepted_fd = fd.into_raw());
+                self.set_waiting_fd(Some(fd.into_raw()));
                 self.invoke_connection(0);
-                if get!(self.accepted_fd) != -1 {
+                if self.waiting_fd().is_some() {
                     self.io().stop(self.event_loop(), ready::READABLE);
                 }
             }
@@ -90,10 +90,7 @@ impl Stream {
 
     /// Gives `client` the connection that waits, or the handle that was received.
     pub(super) fn accept(self, client: *mut uv_stream_t) -> Result {
-        let fd = get!(self.accepted_fd);
-        if fd == -1 {
-            return Err(Errno::EAGAIN);
-        }
+        let fd = self.waiting_fd().ok_or(Errno::EAGAIN)?;
         // SAFETY: common pointer contract.
         let client = unsafe { Handle::from_ptr(client.cast()) };
         let result = match client.kind() {
@@ -113,8 +110,8 @@ impl Stream {
             client.add(flags::BOUND);
         }
         // This one is taken or lost; the next one may come.
-        set!(self.accepted_fd = self.next_queued_fd());
-        if get!(self.accepted_fd) == -1 && self.handle().has(flags::LISTENING | flags::READING) {
+        self.set_waiting_fd(self.next_queued_fd());
+        if self.waiting_fd().is_none() && self.handle().has(flags::LISTENING | flags::READING) {
             self.io().start(self.event_loop(), ready::READABLE);
         }
         result

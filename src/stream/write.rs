@@ -61,16 +61,16 @@ impl Write {
         set!(self.write_extra.nwritten = get!(self.write_extra.nwritten) + count);
         let (mut index, last) = (get!(self.write_index), get!(self.nbufs));
         while index < last {
-            let buffer = get!(self.bufs).wrapping_add(index as usize);
+            let at = get!(self.bufs).wrapping_add(index as usize);
             // SAFETY: below the number of buffers, in the request's own copy of the list.
-            let left = unsafe {
-                let taken = count.min((*buffer).len);
-                (*buffer).base = (*buffer).base.wrapping_add(taken);
-                (*buffer).len -= taken;
-                count -= taken;
-                (*buffer).len
-            };
-            if left > 0 {
+            let mut buffer = unsafe { at.read() };
+            let taken = count.min(buffer.len);
+            buffer.base = buffer.base.wrapping_add(taken);
+            buffer.len -= taken;
+            count -= taken;
+            // SAFETY: as above.
+            unsafe { at.write(buffer) };
+            if buffer.len > 0 {
                 break;
             }
             index += 1;
