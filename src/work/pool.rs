@@ -29,6 +29,7 @@ use crate::fs::changes;
 use crate::handle::Handle;
 use crate::spin::{self, Spun, Waiter};
 use crate::sys::clock;
+use crate::sys::lock::QuickLock;
 use crate::sys::process::{self, Stack};
 use crate::system::settings::leading_number;
 use crate::system::title;
@@ -71,7 +72,7 @@ struct State {
 /// Aligned to a cache line, in which processors move memory.
 #[repr(C, align(64))]
 struct Pool {
-    lock: UnsafeCell<libc::pthread_mutex_t>,
+    lock: QuickLock,
     /// The number of workers that deliver a completion and will then ask for a job. A loop that
     /// spins submits its next job before the worker is back. It is decremented with the lock only.
     returning: AtomicUsize,
@@ -81,11 +82,8 @@ struct Pool {
 // SAFETY: the state is reached through `Guard` only, which holds the lock.
 unsafe impl Sync for Pool {}
 
-/// Blocking takes longer than the lock is ever locked. So a thread that wants it spins first.
-const UNLOCKED: libc::pthread_mutex_t = libc::PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
-
 static POOL: Pool = Pool {
-    lock: UnsafeCell::new(UNLOCKED),
+    lock: QuickLock::new(),
     returning: AtomicUsize::new(0),
     state: UnsafeCell::new(State::new()),
 };
@@ -122,8 +120,7 @@ struct Guard(());
 
 impl Guard {
     fn lock() -> Guard {
-        // SAFETY: the mutex is static and always initialised.
-        if unsafe { libc::pthread_mutex_lock(POOL.lock.get()) } != 0 {
+        if POOL.lock.acquire().is_err() {
             crate::panic::misuse("the thread pool's lock is broken");
         }
         Guard(())
@@ -153,7 +150,7 @@ impl Drop for Guard {
             HINTS.0.store(hints, SeqCst);
         }
         // SAFETY: this thread holds the lock.
-        unsafe { libc::pthread_mutex_unlock(POOL.lock.get()) };
+        unsafe { POOL.lock.release() };
     }
 }
 
@@ -407,7 +404,7 @@ fn watch_forks() {
 unsafe extern "C" fn reset_after_fork() {
     // SAFETY: the child has one thread, this one, which is not within a `Guard`'s life.
     unsafe {
-        POOL.lock.get().write(UNLOCKED);
+        POOL.lock.reset();
         let state = &mut *POOL.state.get();
         state.reset();
         state.hints_shown = 0;
