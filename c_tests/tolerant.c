@@ -530,3 +530,11 @@ TEST_IMPL(results_without_a_place_are_refused) {
   ROW(BIT(NONE), UV_EINVAL, uv_socketpair(SOCK_STREAM, 0, NULL, 0, 0));
   ROW(BIT(NONE), UV_EINVAL, uv_spawn(&loop, &h.process, NULL));
 }
+
+TEST_IMPL(a_list_of_buffers_that_is_not_there_is_refused) {
+  OXUV_ONLY();
+  ROW(BIT(OPEN_PIPE) | BIT(OPEN_TCP), UV_EINVAL, uv_write(&q.write, handle, NULL, 1, NEVER(uv_write_cb)));
+  ROW(BIT(OPEN_PIPE) | BIT(OPEN_TCP), UV_EINVAL, uv_try_write(handle, NULL, 1));
+  ROW(BIT(OPEN_UDP), UV_EINVAL, uv_udp_send(&q.udp_send, handle, NULL, 1, addr, NEVER(uv_udp_send_cb)));
+  ROW(BIT(OPEN_UDP), UV_EINVAL, uv_udp_try_send(handle, NULL, 1, addr));
+}

@@ -157,17 +157,14 @@ fn mask_size() -> usize {
 /// # Safety
 /// `thread` must be running, and `mask` have [`mask_size`] bytes.
 unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
-    // SAFETY: the set is within its size; the caller vouches for the rest.
-    unsafe {
-        let mut set: libc::cpu_set_t = core::mem::zeroed();
-        cvt_number(libc::pthread_getaffinity_np(
-            thread,
-            size_of::<libc::cpu_set_t>(),
-            &mut set,
-        ))?;
-        for cpu in 0..mask_size() {
-            *mask.add(cpu) = c_char::from(libc::CPU_ISSET(cpu, &set));
-        }
+    // SAFETY: all-zero is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { core::mem::zeroed() };
+    let size = size_of_val(&set);
+    // SAFETY: the set has the size that is passed; the caller vouches for the thread.
+    cvt_number(unsafe { libc::pthread_getaffinity_np(thread, size, &mut set) })?;
+    for cpu in 0..mask_size() {
+        // SAFETY: the caller vouches for the mask, which has a byte for each bit of the set.
+        unsafe { *mask.add(cpu) = c_char::from(libc::CPU_ISSET(cpu, &set)) };
     }
     Ok(())
 }
@@ -175,20 +172,18 @@ unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
 /// # Safety
 /// `thread` must be running, and `mask` have [`mask_size`] bytes.
 unsafe fn set_affinity(thread: uv_thread_t, mask: *const c_char) -> Result {
-    // SAFETY: the set is within its size; the caller vouches for the rest.
-    unsafe {
-        let mut set: libc::cpu_set_t = core::mem::zeroed();
-        for cpu in 0..mask_size() {
-            if *mask.add(cpu) != 0 {
-                libc::CPU_SET(cpu, &mut set);
-            }
+    // SAFETY: all-zero is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { core::mem::zeroed() };
+    for cpu in 0..mask_size() {
+        // SAFETY: the caller vouches for the mask.
+        if unsafe { *mask.add(cpu) } != 0 {
+            // SAFETY: the mask has a byte for each bit of the set.
+            unsafe { libc::CPU_SET(cpu, &mut set) };
         }
-        cvt_number(libc::pthread_setaffinity_np(
-            thread,
-            size_of::<libc::cpu_set_t>(),
-            &set,
-        ))
     }
+    let size = size_of_val(&set);
+    // SAFETY: the set has the size that is passed; the caller vouches for the thread.
+    cvt_number(unsafe { libc::pthread_setaffinity_np(thread, size, &set) })
 }
 
 // C entry points

@@ -5,11 +5,12 @@ use core::mem::MaybeUninit;
 
 use super::{EVENT_BATCH, pause};
 use crate::errors::{Errno, Result};
-use crate::sys::{cvt, fd};
+use crate::sys::cvt;
+use crate::sys::fd::{self, OwnedFd};
 
 pub(crate) struct Poller {
-    /// The descriptor of the epoll instance; −1 when the poller is abandoned.
-    fd: c_int,
+    /// The epoll instance; `None` when the poller is abandoned.
+    fd: Option<OwnedFd>,
 }
 
 /// Space for one batch of events, on the stack of the loop's iteration.
@@ -50,31 +51,26 @@ impl Poller {
     pub(crate) fn new() -> Result<Poller> {
         // SAFETY: takes no memory.
         let fd = cvt(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).and_then(fd::own)?;
-        Ok(Poller { fd })
+        Ok(Poller { fd: Some(fd) })
     }
 
     pub(crate) fn fd(&self) -> c_int {
-        self.fd
+        self.fd.as_ref().map_or(-1, OwnedFd::raw)
     }
 
     /// Closes it without a change to what the parent polls.
     pub(crate) fn abandon(&mut self) {
-        if self.fd != -1 {
-            fd::close_quietly(self.fd);
-            self.fd = -1;
-        }
+        self.fd = None;
     }
 
     fn control(&self, operation: c_int, fd: c_int, interest: u32, token: u64) -> Result {
-        if self.fd == -1 {
-            return Err(Errno::ENOMEM);
-        }
+        let own = self.fd.as_ref().ok_or(Errno::ENOMEM)?;
         let mut event = libc::epoll_event {
             events: interest,
             u64: token,
         };
         // SAFETY: `event` is valid for the call.
-        cvt(unsafe { libc::epoll_ctl(self.fd, operation, fd, &mut event) }).map(drop)
+        cvt(unsafe { libc::epoll_ctl(own.raw(), operation, fd, &mut event) }).map(drop)
     }
 
     pub(crate) fn set(&mut self, fd: c_int, registered: bool, interest: u32, token: u64) -> Result {
@@ -115,10 +111,10 @@ impl Poller {
     ) -> Result {
         let list = events.list.as_mut_ptr().cast::<libc::epoll_event>();
         events.count = 0;
-        if self.fd == -1 {
+        let Some(own) = &self.fd else {
             pause(timeout);
             return Ok(());
-        }
+        };
         // SAFETY: an all-zero set is valid memory for sigemptyset.
         let mut sigprof: libc::sigset_t = unsafe { core::mem::zeroed() };
         let mask: *const libc::sigset_t = if block_sigprof {
@@ -134,7 +130,7 @@ impl Poller {
         // libuv makes this system call, and a sandbox may allow no other.
         // SAFETY: `list` has room for EVENT_BATCH events, and the mask is null or lives as long.
         let count =
-            unsafe { libc::epoll_pwait(self.fd, list, EVENT_BATCH as c_int, timeout, mask) };
+            unsafe { libc::epoll_pwait(own.raw(), list, EVENT_BATCH as c_int, timeout, mask) };
         match cvt(count) {
             Ok(count) => {
                 events.count = count as usize;
@@ -143,11 +139,5 @@ impl Poller {
             Err(Errno::EINTR) => Ok(()),
             Err(error) => Err(error),
         }
-    }
-}
-
-impl Drop for Poller {
-    fn drop(&mut self) {
-        self.abandon();
     }
 }

@@ -10,6 +10,7 @@ use crate::fs;
 use crate::request::Request;
 use crate::stream::Write;
 use crate::work::pool;
+use crate::work::queue::Job;
 
 /// Cancels a request that no worker has started. `UV_EBUSY` where one has.
 fn cancel(request: Request) -> Result {
@@ -26,7 +27,7 @@ fn cancel(request: Request) -> Result {
             _ => return Err(Errno::EINVAL),
         };
         // None of these jobs is done inline, so there is nothing to undo.
-        pool::cancel(work, || Ok(()))
+        pool::cancel(Job::from_ptr(work), || Ok(()))
     }
 }
 

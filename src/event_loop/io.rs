@@ -326,14 +326,10 @@ impl Io {
         if self.fd() != -1 {
             return Ok(None);
         }
-        let eventfd = fd::eventfd()?;
-        match self.set_fd(event_loop, eventfd) {
-            Ok(()) => Ok(Some(eventfd)),
-            Err(error) => {
-                fd::close_quietly(eventfd);
-                Err(error)
-            }
-        }
+        fd::eventfd()?.give(|eventfd| {
+            self.set_fd(event_loop, eventfd)?;
+            Ok(Some(eventfd))
+        })
     }
 
     /// Closes the eventfd of [`Io::open_eventfd`]; the watcher is as new then.

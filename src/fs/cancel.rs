@@ -6,8 +6,9 @@ use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::{Errno, Result};
-use crate::view::{addr, set};
+use crate::view::set;
 use crate::work::pool;
+use crate::work::pooled::HasJob;
 
 /// Cancels a request that no worker has begun, or that was done inline and has not called back yet.
 /// `UV_EBUSY` if it cannot be cancelled.
@@ -21,8 +22,8 @@ pub(crate) unsafe fn cancel(req: *mut uv_fs_t) -> Result {
         // It was done before the call returned.
         return Err(Errno::EBUSY);
     }
-    // SAFETY: an asynchronous request was submitted as that member.
-    unsafe { pool::cancel(addr!(request.work_req), || undo(request)) }
+    // SAFETY: the caller vouches for the request.
+    unsafe { pool::cancel(request.job(), || undo(request)) }
 }
 
 /// Undoes an inline operation. A request knows its operation by its kind only. Kinds that are not

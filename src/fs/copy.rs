@@ -10,11 +10,12 @@ use super::dispatch::start;
 use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
-use crate::alloc;
 use crate::errors::{Errno, Result};
+use crate::sys::fd::OwnedFd;
 use crate::sys::stat::{Target, status};
-use crate::sys::{self, fd, file, path};
+use crate::sys::{file, path};
 use crate::view::get;
+use crate::{alloc, buffers};
 
 /// The size of the buffer, in bytes, where the kernel does not copy.
 const COPY_BUFFER_BYTES: usize = 64 * 1024;
@@ -113,28 +114,12 @@ fn send_all(out: c_int, data: &[u8]) -> Result<usize> {
 
 // File to file.
 
-/// A descriptor that is closed in the end.
-struct Open(c_int);
-
-impl Open {
-    fn new(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<Open> {
-        file::open(path, flags, mode).and_then(fd::own).map(Open)
-    }
-
-    fn status(&self) -> Result<uv_stat_t> {
-        status(Target::Descriptor(self.0))
-    }
-
-    /// Closes the file now. An error may say that data could not be written.
-    fn close(self) -> Result {
-        fd::close(core::mem::ManuallyDrop::new(self).0)
-    }
+fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<OwnedFd> {
+    file::open(path, flags, mode).and_then(OwnedFd::above_standard)
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        fd::close_quietly(self.0);
-    }
+fn status_of(file: &OwnedFd) -> Result<uv_stat_t> {
+    status(Target::Descriptor(file.raw()))
 }
 
 fn is_a(kind: libc::mode_t, status: &uv_stat_t) -> bool {
@@ -157,20 +142,20 @@ impl Operation for Copyfile {
 
 fn copyfile(request: FsRequest) -> Result<usize> {
     let flags = get!(request.flags);
-    let source = Open::new(request.path(), libc::O_RDONLY, 0)?;
-    let is = source.status()?;
+    let source = open(request.path(), libc::O_RDONLY, 0)?;
+    let is = status_of(&source)?;
     if is_a(libc::S_IFDIR, &is) {
         return Err(Errno::EISDIR);
     }
     let exclusive = flags & UV_FS_COPYFILE_EXCL != 0;
     let (target, is_new) = open_target(request.new_path(), permissions(&is), exclusive)?;
-    let was = target.status()?;
+    let was = status_of(&target)?;
     if (is.st_dev, is.st_ino) == (was.st_dev, was.st_ino) {
         return Ok(0);
     }
     let mut copy = Copy {
-        source: source.0,
-        target: target.0,
+        source: source.raw(),
+        target: target.raw(),
         is,
         was,
         is_new,
@@ -189,13 +174,13 @@ fn copyfile(request: FsRequest) -> Result<usize> {
 }
 
 /// Opens the target, and says whether there was none before.
-fn open_target(path: &CStr, mode: libc::mode_t, exclusive: bool) -> Result<(Open, bool)> {
+fn open_target(path: &CStr, mode: libc::mode_t, exclusive: bool) -> Result<(OwnedFd, bool)> {
     let flags = libc::O_WRONLY | libc::O_CREAT;
     if exclusive {
-        return Ok((Open::new(path, flags | libc::O_EXCL, mode)?, true));
+        return Ok((open(path, flags | libc::O_EXCL, mode)?, true));
     }
-    match Open::new(path, libc::O_WRONLY, 0) {
-        Err(Errno::ENOENT) => Ok((Open::new(path, flags, mode)?, true)),
+    match open(path, libc::O_WRONLY, 0) {
+        Err(Errno::ENOENT) => Ok((open(path, flags, mode)?, true)),
         result => Ok((result?, false)),
     }
 }
@@ -425,7 +410,7 @@ pub unsafe extern "C" fn uv_fs_sendfile(
             if in_offset < 0 {
                 return Err(Errno::EINVAL);
             }
-            sys::check_length(length)?;
+            buffers::check_length(length)?;
             request.set_file(out_fd);
             request.set_flags(in_fd);
             request.set_offset(in_offset);

@@ -1,6 +1,7 @@
 //! Starts operations, and decides where each one is done: within the call, inline or by the pool.
 
 use core::ffi::c_int;
+use core::marker::PhantomData;
 
 use super::changes;
 use super::inline::{self, Outcome};
@@ -10,8 +11,7 @@ use crate::abi::*;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::panic::keep_frame;
-use crate::view::{addr, owner};
-use crate::work::pool::{self, Kind, Run};
+use crate::work::pooled::{self, Pooled};
 
 /// Starts an operation: `fill` gives the request its arguments.
 ///
@@ -61,69 +61,55 @@ fn dispatch<O: Operation>(request: FsRequest) -> c_int {
     match inline::attempt::<O>(request, event_loop) {
         Outcome::Done(outcome) => {
             request.set_result(outcome);
-            // SAFETY: the request stays in place until its callback, and so does its member.
-            unsafe { pool::done_at_once(event_loop, addr!(request.work_req), done::<O>) };
+            pooled::done_at_once::<O>(event_loop, request);
         }
-        Outcome::Pool => submit::<O>(request, event_loop, run::<O>),
-        Outcome::PoolAndLearn => submit::<O>(request, event_loop, run_and_learn::<O>),
+        Outcome::Pool => submit::<O, O>(request, event_loop),
+        Outcome::PoolAndLearn => submit::<O, Learning<O>>(request, event_loop),
     }
     0
 }
 
-fn submit<O: Operation>(request: FsRequest, event_loop: Loop, run: Run) {
+fn submit<O: Operation, P: Pooled<Request = FsRequest>>(request: FsRequest, event_loop: Loop) {
     if O::changes(request) {
         changes::begin();
     }
-    // SAFETY: the request stays in place until its callback, and so does its member.
-    unsafe {
-        pool::submit(
-            event_loop,
-            addr!(request.work_req),
-            Kind::Usual,
-            run,
-            done::<O>,
-        )
-    };
+    pooled::submit::<P>(event_loop, request);
 }
 
-/// The request that a job is part of.
-///
-/// # Safety
-/// `job` must be the member of a live request.
-unsafe fn request_of(job: *mut uv__work) -> FsRequest {
-    // SAFETY: the caller vouches for the pointer.
-    unsafe { FsRequest::from_ptr(owner!(job, uv_fs_t, work_req)) }
-}
+impl<O: Operation> Pooled for O {
+    type Request = FsRequest;
 
-/// Does the operation on a worker.
-unsafe extern "C" fn run<O: Operation>(job: *mut uv__work) {
-    // SAFETY: submitted as that member.
-    let request = unsafe { request_of(job) };
-    request.set_result(O::perform(request));
-    if O::changes(request) {
-        changes::end();
-    }
-}
-
-/// Does the operation on a worker, and then learns about the file system. For operations that
-/// change nothing.
-unsafe extern "C" fn run_and_learn<O: Operation>(job: *mut uv__work) {
-    // SAFETY: submitted as that member.
-    let request = unsafe { request_of(job) };
-    request.set_result(O::perform(request));
-    inline::learn::<O>(request);
-}
-
-/// Finishes the request on the loop's thread.
-unsafe extern "C" fn done<O: Operation>(job: *mut uv__work, status: c_int) {
-    // SAFETY: submitted as that member.
-    let request = unsafe { request_of(job) };
-    if status != 0 {
-        // It was cancelled.
+    fn run(request: FsRequest) {
+        request.set_result(O::perform(request));
         if O::changes(request) {
             changes::end();
         }
-        request.set_result(Err(Errno::from_code(status)));
     }
-    request.finish();
+
+    fn done(request: FsRequest, status: c_int) {
+        if status != 0 {
+            // It was cancelled.
+            if O::changes(request) {
+                changes::end();
+            }
+            request.set_result(Err(Errno::from_code(status)));
+        }
+        request.finish();
+    }
+}
+
+/// An operation that changes nothing. The worker learns about the file system after it.
+struct Learning<O>(PhantomData<O>);
+
+impl<O: Operation> Pooled for Learning<O> {
+    type Request = FsRequest;
+
+    fn run(request: FsRequest) {
+        request.set_result(O::perform(request));
+        inline::learn::<O>(request);
+    }
+
+    fn done(request: FsRequest, status: c_int) {
+        <O as Pooled>::done(request, status);
+    }
 }

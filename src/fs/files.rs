@@ -6,7 +6,7 @@ use super::dispatch::start;
 use super::operation::{LocalFile, Operation};
 use super::request::FsRequest;
 use crate::abi::*;
-use crate::buffers;
+use crate::buffers::Buffers;
 use crate::errors::Result;
 use crate::sys::nonblocking_fs::{self, Answer};
 use crate::sys::stat::Target;
@@ -24,7 +24,7 @@ impl Operation for Open {
 
     fn perform(request: FsRequest) -> Result<usize> {
         let (flags, mode) = (get!(request.flags), get!(request.mode));
-        file::open(request.path(), flags, mode).map(|fd| fd as usize)
+        file::open(request.path(), flags, mode).map(|file| file.into_raw() as usize)
     }
 
     /// Only with flags that affect no other process and cannot block. Opening for writing may wait
@@ -61,9 +61,9 @@ fn open_cached(path: &CStr, flags: c_int) -> Option<Result<usize>> {
     match nonblocking_fs::open(path, flags | libc::O_NONBLOCK) {
         Answer::Known(Ok(file)) => {
             // A pipe has no position, and opening it could have blocked.
-            let is_as_asked = nonblocking_fs::position(file.fd()).is_some()
-                && nonblocking_fs::make_blocking(file.fd(), flags).is_ok();
-            is_as_asked.then(|| Ok(file.keep() as usize))
+            let is_as_asked = nonblocking_fs::position(file.raw()).is_some()
+                && nonblocking_fs::make_blocking(file.raw(), flags).is_ok();
+            is_as_asked.then(|| Ok(file.into_raw() as usize))
         }
         Answer::Known(Err(error)) => Some(Err(error)),
         Answer::Unknown => None,
@@ -117,9 +117,7 @@ impl Operation for Read {
     }
 
     fn perform(request: FsRequest) -> Result<usize> {
-        let (bufs, count) = (get!(request.bufs), get!(request.nbufs) as usize);
-        // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
-        unsafe { file::read(get!(request.file), bufs, count, offset(request)) }
+        file::read(get!(request.file), request.buffers(), offset(request))
     }
 }
 
@@ -131,20 +129,17 @@ impl Operation for Write {
     fn perform(request: FsRequest) -> Result<usize> {
         let (file, start) = (get!(request.file), offset(request));
         let mut rest = Rest {
-            next: get!(request.bufs),
-            count: get!(request.nbufs) as usize,
+            buffers: request.buffers(),
             done: 0,
         };
         let mut total = 0;
         loop {
             let at = start.map(|start| start.saturating_add_unsigned(total as u64));
-            // SAFETY: kept by `keep_buffers`; that the memory is there is the caller's promise.
-            match unsafe { rest.write_some(file, at) } {
+            match rest.write_some(file, at) {
                 Ok(written) => {
                     total += written;
-                    // SAFETY: kept by `keep_buffers`; no more was written than they have.
-                    let advanced = unsafe { rest.advance(written) };
-                    if rest.count == 0 || !advanced {
+                    let advanced = rest.advance(written);
+                    if rest.buffers.count() == 0 || !advanced {
                         return Ok(total);
                     }
                 }
@@ -158,51 +153,39 @@ impl Operation for Write {
 
 /// Buffers that are still to be written.
 struct Rest {
-    next: *const uv_buf_t,
-    count: usize,
+    buffers: Buffers,
     /// How much of the first one is written.
     done: usize,
 }
 
 impl Rest {
-    /// # Safety
-    /// The buffers must be readable.
-    unsafe fn write_some(&self, file: c_int, at: Option<i64>) -> Result<usize> {
+    fn write_some(&self, file: c_int, at: Option<i64>) -> Result<usize> {
         if self.done == 0 {
-            // SAFETY: the caller vouches for the buffers.
-            return unsafe { file::write(file, self.next, self.count, at) };
+            return file::write(file, self.buffers, at);
         }
-        // The caller's array is not changed: what is left of a buffer is written by itself.
-        // SAFETY: the caller vouches for the buffers; less than the first one's length is done.
-        unsafe {
-            let first = *self.next;
-            let left = uv_buf_t {
-                base: first.base.add(self.done),
-                len: first.len - self.done,
-            };
-            file::write(file, &raw const left, 1, at)
-        }
+        // The caller's list is not changed: what is left of a buffer is written by itself.
+        let first = self.buffers.get(0);
+        let left = uv_buf_t {
+            base: first.base.wrapping_add(self.done),
+            len: first.len - self.done,
+        };
+        // SAFETY: a part of the first buffer.
+        file::write(file, unsafe { Buffers::one(&left) }, at)
     }
 
     /// Skips what was written, and empty buffers; returns whether that changed anything.
-    ///
-    /// # Safety
-    /// The buffers must be readable, and `written` no more than their length.
-    unsafe fn advance(&mut self, written: usize) -> bool {
-        let before = (self.count, self.done);
+    fn advance(&mut self, written: usize) -> bool {
+        let before = (self.buffers.count(), self.done);
         self.done += written;
-        while self.count > 0 {
-            // SAFETY: the caller vouches for the buffers.
-            let length = unsafe { (*self.next).len };
+        while self.buffers.count() > 0 {
+            let length = self.buffers.get(0).len;
             if self.done < length {
                 break;
             }
             self.done -= length;
-            // SAFETY: the end of the array at most.
-            self.next = unsafe { self.next.add(1) };
-            self.count -= 1;
+            self.buffers = self.buffers.skip(1);
         }
-        (self.count, self.done) != before
+        (self.buffers.count(), self.done) != before
     }
 }
 
@@ -335,7 +318,7 @@ pub unsafe extern "C" fn uv_fs_read(
         start::<Read>(r#loop, req, cb, |request| {
             request.set_file(file);
             request.set_offset(offset);
-            request.keep_buffers(bufs, nbufs)
+            request.keep_buffers(Buffers::new(bufs, nbufs))
         })
     }
 }
@@ -367,8 +350,9 @@ pub unsafe extern "C" fn uv_fs_write(
         start::<Write>(r#loop, req, cb, |request| {
             request.set_file(file);
             request.set_offset(offset);
-            request.keep_buffers(bufs, nbufs)?;
-            buffers::check_total(bufs, nbufs).inspect_err(|_| request.release_buffers())
+            let buffers = Buffers::new(bufs, nbufs);
+            buffers.check()?;
+            request.keep_buffers(buffers)
         })
     }
 }
@@ -497,34 +481,28 @@ mod tests {
     fn rest(lengths: &[usize]) -> (std::vec::Vec<uv_buf_t>, Rest) {
         let base = core::ptr::null_mut();
         let bufs: std::vec::Vec<_> = lengths.iter().map(|&len| uv_buf_t { base, len }).collect();
-        let rest = Rest {
-            next: bufs.as_ptr(),
-            count: bufs.len(),
-            done: 0,
-        };
+        // SAFETY: the list lives; only lengths are read.
+        let buffers = unsafe { Buffers::new(bufs.as_ptr(), bufs.len() as c_uint) };
+        let rest = Rest { buffers, done: 0 };
         (bufs, rest)
     }
 
     #[test]
     fn written_buffers_are_skipped() {
         let (_bufs, mut rest) = rest(&[0, 3, 0, 4, 0, 0]);
-        // SAFETY: the array lives; only lengths are read.
-        unsafe {
-            assert!(rest.advance(2));
-            assert_eq!((rest.count, rest.done), (5, 2));
-            assert!(rest.advance(1));
-            assert_eq!((rest.count, rest.done), (3, 0));
-            assert!(!rest.advance(0));
-            assert!(rest.advance(4));
-        }
-        assert_eq!((rest.count, rest.done), (0, 0));
+        assert!(rest.advance(2));
+        assert_eq!((rest.buffers.count(), rest.done), (5, 2));
+        assert!(rest.advance(1));
+        assert_eq!((rest.buffers.count(), rest.done), (3, 0));
+        assert!(!rest.advance(0));
+        assert!(rest.advance(4));
+        assert_eq!((rest.buffers.count(), rest.done), (0, 0));
     }
 
     #[test]
     fn empty_buffers_alone_are_done_at_once() {
         let (_bufs, mut rest) = rest(&[0, 0]);
-        // SAFETY: the array lives; only lengths are read.
-        assert!(unsafe { rest.advance(0) });
-        assert_eq!(rest.count, 0);
+        assert!(rest.advance(0));
+        assert_eq!(rest.buffers.count(), 0);
     }
 }

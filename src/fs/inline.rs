@@ -121,7 +121,7 @@ fn with_target(
         Target::Descriptor(fd) => return with_descriptor(fd, work),
     };
     match nonblocking_fs::open(path, libc::O_PATH | flags) {
-        Answer::Known(Ok(file)) => with_descriptor(file.fd(), work),
+        Answer::Known(Ok(file)) => with_descriptor(file.raw(), work),
         Answer::Known(Err(error)) => Outcome::Done(Err(error)),
         Answer::Unknown => Outcome::Pool,
     }
@@ -154,6 +154,6 @@ pub(super) fn learn<O: Operation>(request: FsRequest) {
         None => return,
     };
     if let Ok(file) = nonblocking_fs::locate(path, follow) {
-        mounts::learn(file.fd());
+        mounts::learn(file.raw());
     }
 }

@@ -85,14 +85,14 @@ mod tests {
     #[test]
     fn a_mount_that_was_learned_is_known() {
         let root = nonblocking_fs::locate(c"/", true).unwrap();
-        let Some(mount) = nonblocking_fs::mount(root.fd()) else {
+        let Some(mount) = nonblocking_fs::mount(root.raw()) else {
             return;
         };
-        learn(root.fd());
-        let kind = nonblocking_fs::file_system(root.fd()).unwrap();
+        learn(root.raw());
+        let kind = nonblocking_fs::file_system(root.raw()).unwrap();
         assert_eq!(is_local(mount), Some(LOCAL_FILE_SYSTEMS.contains(&kind)));
         assert_eq!(is_local(mount + MOUNT_SLOTS as u64), None);
-        let device = nonblocking_fs::status(root.fd()).unwrap().st_dev;
+        let device = nonblocking_fs::status(root.raw()).unwrap().st_dev;
         if is_local(mount) == Some(true) {
             assert!(!is_stale(mount, device));
         }

@@ -11,16 +11,18 @@ use core::mem::ManuallyDrop;
 use super::listing::Listing;
 use crate::abi::*;
 use crate::alloc;
-use crate::buffers;
+use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
 use crate::view::{addr, get, set, view};
+use crate::work::pooled::{HasJob, has_job};
 
 view!(
     /// A file system request.
     FsRequest => uv_fs_t
 );
+has_job!(FsRequest => uv_fs_t);
 
 /// How many buffers fit into a request without an allocation.
 const INLINE_BUFFERS: usize = 4;
@@ -44,8 +46,7 @@ impl FsRequest {
         set!(self.bufs = core::ptr::null_mut());
         set!(self.nbufs = 0);
         // `uv_cancel` finds no job until one is submitted.
-        set!(self.work_req.work = None);
-        set!(self.work_req.r#loop = core::ptr::null_mut());
+        self.init_job();
         set!(self.reserved = [core::ptr::null_mut(); 5]);
     }
 
@@ -182,36 +183,33 @@ impl FsRequest {
         Ok(())
     }
 
-    /// Keeps the array of buffers; what they point to stays the caller's.
-    ///
-    /// # Safety
-    /// `buffers` must be null or point to `count` buffers that stay in place during the call.
-    pub(super) unsafe fn keep_buffers(self, buffers: *const uv_buf_t, count: c_uint) -> Result {
-        // A count above the largest int is a mistake of the caller's, such as a negative number.
-        if buffers.is_null() || count == 0 || c_int::try_from(count).is_err() {
-            return Err(Errno::EINVAL);
+    /// Keeps a list of buffers; what they point to stays the caller's.
+    pub(super) fn keep_buffers(self, buffers: Buffers) -> Result {
+        buffers.check_count()?;
+        if !self.is_synchronous() {
+            return self.kept().keep(buffers);
         }
-        let kept = if self.is_synchronous() {
-            buffers.cast_mut()
-        } else {
-            // SAFETY: the caller vouches for `buffers`; the request has room for that many.
-            unsafe { buffers::keep(buffers, count, self.own_buffers(), INLINE_BUFFERS) }?
-        };
-        set!(self.bufs = kept);
-        set!(self.nbufs = count);
+        set!(self.bufs = buffers.as_iovecs().cast_mut().cast());
+        set!(self.nbufs = buffers.count() as c_uint);
         Ok(())
     }
 
-    /// The array within the request, with room for [`INLINE_BUFFERS`] buffers.
-    fn own_buffers(self) -> *mut uv_buf_t {
-        addr!(self.bufsml).cast()
+    /// The buffers that were kept, for as long as the operation runs.
+    pub(super) fn buffers(self) -> Buffers {
+        self.kept().buffers()
     }
 
-    /// Releases the request's copy of the array of buffers.
+    fn kept(self) -> KeptBuffers {
+        let (list, count) = (addr!(self.bufs), addr!(self.nbufs));
+        // SAFETY: members of a live request. Its list is null, or set by `keep_buffers`; one that
+        // is not a copy is not released.
+        unsafe { KeptBuffers::new(list, count, addr!(self.bufsml)) }
+    }
+
+    /// Releases the request's copy of the list of buffers.
     pub(super) fn release_buffers(self) {
         if !self.is_synchronous() {
-            // SAFETY: null or a copy made by `keep_buffers`, which is forgotten below.
-            unsafe { buffers::release(get!(self.bufs), self.own_buffers()) };
+            self.kept().release();
         }
         set!(self.bufs = core::ptr::null_mut());
         set!(self.nbufs = 0);

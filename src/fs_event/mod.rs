@@ -266,16 +266,17 @@ fn ensure_registry(event_loop: Loop) -> Result {
         let registry = alloc::boxed(Registry::new())?;
         set!(event_loop.inotify_watchers = alloc::Box::into_raw(registry).cast());
     }
-    if with_registry(event_loop, |registry| registry.fd) != -1 {
+    if with_registry(event_loop, |registry| registry.inotify.is_some()) {
         return Ok(());
     }
     open_instance(event_loop)
 }
 
 fn open_instance(event_loop: Loop) -> Result {
-    let fd = inotify::open()?;
+    let inotify = inotify::open()?;
+    let fd = inotify.raw();
     with_registry(event_loop, |registry| {
-        registry.fd = fd;
+        registry.inotify = Some(inotify);
         registry.instance += 1;
     });
     let io = watcher_of(event_loop);
@@ -288,7 +289,7 @@ fn open_instance(event_loop: Loop) -> Result {
 }
 
 fn close_instance(event_loop: Loop) {
-    if with_registry(event_loop, |registry| registry.fd) != -1 {
+    if with_registry(event_loop, |registry| registry.inotify.is_some()) {
         watcher_of(event_loop).close(event_loop);
         with_registry(event_loop, Registry::close);
         set!(event_loop.inotify_fd = -1);
@@ -356,7 +357,8 @@ pub(crate) fn on_readable(event_loop: Loop) {
 fn read_events(event_loop: Loop) -> Result {
     for _ in 0..READ_BUDGET {
         let mut buffer = Buffer::new();
-        let (fd, instance) = with_registry(event_loop, |registry| (registry.fd, registry.instance));
+        let (fd, instance) =
+            with_registry(event_loop, |registry| (registry.fd(), registry.instance));
         let events = buffer.read(fd)?;
         with_registry(event_loop, |registry| registry.is_failing = false);
         for event in events {

@@ -11,7 +11,8 @@ use super::retry::Retry;
 use crate::alloc;
 use crate::errors::{Errno, Result};
 use crate::sys::dir::Directory;
-use crate::sys::{fd, inotify};
+use crate::sys::fd::OwnedFd;
+use crate::sys::inotify;
 
 /// Stands in [`Subscription::node`] for the handle's path itself, which is no directory of a tree.
 pub(super) const NO_NODE: u32 = u32::MAX;
@@ -112,8 +113,8 @@ impl Subscriptions {
 
 /// The inotify state of a loop, behind `inotify_watchers`.
 pub(super) struct Registry {
-    /// −1 after a fork that left the loop without an instance.
-    pub(super) fd: c_int,
+    /// The instance; `None` after a fork that left the loop without one.
+    pub(super) inotify: Option<OwnedFd>,
     /// The number of the instance, counted from 1.
     pub(super) instance: u32,
     pub(super) subscriptions: Subscriptions,
@@ -129,7 +130,7 @@ pub(super) struct Registry {
 impl Registry {
     pub(super) fn new() -> Registry {
         Registry {
-            fd: -1,
+            inotify: None,
             instance: 0,
             subscriptions: Subscriptions::new(),
             has_reports: false,
@@ -139,24 +140,26 @@ impl Registry {
         }
     }
 
+    /// The instance's descriptor, or −1.
+    pub(super) fn fd(&self) -> c_int {
+        self.inotify.as_ref().map_or(-1, OwnedFd::raw)
+    }
+
     /// Closes the instance. Its watches are not touched: after a fork they are the parent's.
     pub(super) fn close(&mut self) {
-        if self.fd != -1 {
-            fd::close_quietly(self.fd);
-        }
-        self.fd = -1;
+        self.inotify = None;
         self.subscriptions.clear();
     }
 
     /// Watches a path; the caller subscribes to the watch right after. Handles that watch it
     /// already miss no event meanwhile.
     pub(super) fn watch(&self, path: &CStr, target: inotify::Target) -> Result<c_int> {
-        inotify::add(self.fd, path, target)
+        inotify::add(self.fd(), path, target)
     }
 
     /// Watches an open directory; the caller subscribes to the watch right after.
     pub(super) fn watch_open(&self, directory: &Directory) -> Result<c_int> {
-        inotify::add_open(self.fd, directory)
+        inotify::add_open(self.fd(), directory)
     }
 
     /// Subscribes to a watch, which ends if that fails.
@@ -170,21 +173,15 @@ impl Registry {
 
     pub(super) fn unsubscribe(&mut self, wd: c_int, id: u64) {
         if self.subscriptions.remove(wd, id) {
-            inotify::remove(self.fd, wd);
+            inotify::remove(self.fd(), wd);
         }
     }
 
     /// Ends a watch unless it has subscriptions.
     pub(super) fn release(&self, wd: c_int) {
         if self.subscriptions.next(wd, 0).is_none() {
-            inotify::remove(self.fd, wd);
+            inotify::remove(self.fd(), wd);
         }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        self.close();
     }
 }
 

@@ -3,24 +3,38 @@
 use core::ffi::c_int;
 
 use crate::errors::{Errno, Result};
-use crate::sys::interface;
+use crate::sys::{interface, socket};
 
-/// An IPv4 or IPv6 address of the caller's.
+/// A socket address of the caller's: an IPv4 or IPv6 one, or where that is said, that of a Unix
+/// domain socket.
 #[derive(Clone, Copy)]
 pub(crate) struct Address(*const libc::sockaddr);
 
 impl Address {
-    /// Wraps an address; `UV_EINVAL` for null and other families.
+    /// Wraps an IP address; `UV_EINVAL` for null and other families.
     ///
     /// # Safety
     /// `address` must be null or as long as its family says, while the view is used.
     pub(crate) unsafe fn from_ptr(address: *const libc::sockaddr) -> Result<Address> {
+        // SAFETY: the caller vouches for the address.
+        match unsafe { Address::any_from_ptr(address) }? {
+            address if address.family() == libc::AF_UNIX => Err(Errno::EINVAL),
+            address => Ok(address),
+        }
+    }
+
+    /// Wraps an IP address, or that of a Unix domain socket; `UV_EINVAL` for null and other
+    /// families.
+    ///
+    /// # Safety
+    /// The requirements of [`Address::from_ptr`] apply.
+    pub(crate) unsafe fn any_from_ptr(address: *const libc::sockaddr) -> Result<Address> {
         if address.is_null() {
             return Err(Errno::EINVAL);
         }
         let address = Address(address);
         match address.family() {
-            libc::AF_INET | libc::AF_INET6 => Ok(address),
+            libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX => Ok(address),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -35,12 +49,34 @@ impl Address {
     }
 
     pub(crate) fn length(self) -> libc::socklen_t {
-        let length = if self.family() == libc::AF_INET {
-            size_of::<libc::sockaddr_in>()
-        } else {
-            size_of::<libc::sockaddr_in6>()
+        let length = match self.family() {
+            libc::AF_INET => size_of::<libc::sockaddr_in>(),
+            libc::AF_INET6 => size_of::<libc::sockaddr_in6>(),
+            _ => size_of::<libc::sockaddr_un>(),
         };
         length as libc::socklen_t
+    }
+
+    /// Copies the address.
+    ///
+    /// # Safety
+    /// `storage` must be writable.
+    pub(crate) unsafe fn copy_to(self, storage: *mut libc::sockaddr_storage) {
+        let length = self.length() as usize;
+        // SAFETY: contract of `from_ptr`; the storage has room for every family.
+        unsafe { core::ptr::copy_nonoverlapping(self.0.cast::<u8>(), storage.cast(), length) };
+    }
+
+    /// Binds a socket to the address.
+    pub(crate) fn bind(self, fd: c_int) -> Result {
+        // SAFETY: contract of `from_ptr`.
+        unsafe { socket::bind(fd, self.0, self.length()) }
+    }
+
+    /// Connects a socket to the address, or begins to.
+    pub(crate) fn connect(self, fd: c_int) -> Result {
+        // SAFETY: contract of `from_ptr`.
+        unsafe { socket::connect(fd, self.0, self.length()) }
     }
 
     /// Wraps an address of the library's, which has to outlive the view.

@@ -102,37 +102,28 @@ fn vfork(plan: &Plan) -> Result<libc::pid_t> {
 /// Carries the child's report where memory is not shared. When the child executes its program, the
 /// pipe closes without a report.
 struct Pipe {
-    to_read: c_int,
-    to_write: c_int,
+    to_read: fd::OwnedFd,
+    to_write: fd::OwnedFd,
 }
 
 impl Pipe {
     /// Opens the pipe for the child's report, above the descriptors that the child replaces.
     fn open(plan: &mut Plan) -> Result<Pipe> {
         let [to_read, to_write] = fd::pipe(plan.descriptor_count)?;
-        plan.report.pipe = to_write;
+        plan.report.pipe = to_write.raw();
         Ok(Pipe { to_read, to_write })
     }
 
     /// Waits for the report; 0 when there is none.
-    fn read(mut self) -> c_int {
-        fd::close_quietly(self.to_write);
-        self.to_write = -1;
+    fn read(self) -> c_int {
+        drop(self.to_write);
         let mut code: c_int = 0;
         let size = size_of::<c_int>();
         // SAFETY: reads at most the bytes of `code`.
-        match retry_size(|| unsafe { libc::read(self.to_read, (&raw mut code).cast(), size) }) {
+        match retry_size(|| unsafe { libc::read(self.to_read.raw(), (&raw mut code).cast(), size) })
+        {
             Ok(count) if count == size => code.min(0),
             _ => 0,
-        }
-    }
-}
-
-impl Drop for Pipe {
-    fn drop(&mut self) {
-        fd::close_quietly(self.to_read);
-        if self.to_write != -1 {
-            fd::close_quietly(self.to_write);
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::alloc;
 use crate::errors::{Errno, Result};
 use crate::handle::flags;
 use crate::stream::Stream;
-use crate::sys::{fd, socket};
+use crate::sys::fd::{self, OwnedFd};
+use crate::sys::socket;
 
 /// How many standard descriptors there are. A child has at least these, opened on `/dev/null` if
 /// nothing else.
@@ -19,10 +20,12 @@ const KIND_FLAGS: uv_stdio_flags = UV_CREATE_PIPE | UV_INHERIT_FD | UV_INHERIT_S
 /// The least size of a pipe's buffers, in bytes: that of a pipe of the kernel's.
 const LEAST_BUFFER_BYTES: c_int = 64 << 10;
 
-/// A pipe made for the child. Dropping it closes the ends that are still in it.
+/// A pipe made for the child.
 struct Pipe {
-    childs_end: c_int,
-    parents_end: c_int,
+    /// `None` once the child has it.
+    childs_end: Option<OwnedFd>,
+    /// `None` once the stream has it.
+    parents_end: Option<OwnedFd>,
     stream: Stream,
     /// The directions of the parent's end.
     directions: c_uint,
@@ -46,23 +49,15 @@ impl Pipe {
         // Above the standard descriptors: another container may stand for one of them, which must
         // be closed then.
         let [parents_end, childs_end] = fd::pair_at_least(ends, STANDARD_DESCRIPTORS as c_int)?;
-        let pipe = Pipe {
-            childs_end,
-            parents_end,
+        fd::set_nonblocking(parents_end.raw(), true)?;
+        enlarge_buffers(parents_end.raw());
+        enlarge_buffers(childs_end.raw());
+        Ok(Pipe {
+            childs_end: Some(childs_end),
+            parents_end: Some(parents_end),
             stream,
             directions,
-        };
-        fd::set_nonblocking(pipe.parents_end, true)?;
-        enlarge_buffers(pipe.parents_end);
-        enlarge_buffers(pipe.childs_end);
-        Ok(pipe)
-    }
-}
-
-impl Drop for Pipe {
-    fn drop(&mut self) {
-        close(&mut self.childs_end);
-        close(&mut self.parents_end);
+        })
     }
 }
 
@@ -123,7 +118,7 @@ impl Stdio {
         }
         self.pipes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let pipe = Pipe::new(stream, wanted)?;
-        let childs_end = pipe.childs_end;
+        let childs_end = pipe.childs_end.as_ref().map_or(-1, OwnedFd::raw);
         self.pipes.push(pipe);
         Ok(childs_end)
     }
@@ -136,20 +131,14 @@ impl Stdio {
     /// Closes the child's ends in this process, and opens the streams on the parent's ends.
     pub(super) fn open_streams(&mut self) -> Result {
         for pipe in &mut self.pipes {
-            close(&mut pipe.childs_end);
+            pipe.childs_end = None;
         }
         for pipe in &mut self.pipes {
-            pipe.stream.open(pipe.parents_end, pipe.directions)?;
-            pipe.parents_end = -1;
+            if let Some(end) = pipe.parents_end.take() {
+                end.give(|fd| pipe.stream.open(fd, pipe.directions))?;
+            }
         }
         Ok(())
-    }
-}
-
-fn close(end: &mut c_int) {
-    if *end != -1 {
-        fd::close_quietly(*end);
-        *end = -1;
     }
 }
 

@@ -1,7 +1,9 @@
 //! Descriptors that are passed along with data over a pipe between processes.
 //!
-//! The first one is in `accepted_fd`, where connections of a server are too; further ones are in an
-//! array behind `queued_fds`, in the order of their arrival.
+//! The next one for `uv_accept` is in `accepted_fd`, as the next connection of a server is. Further
+//! ones are in an array behind `queued_fds`, in the order of their arrival.
+//!
+//! Of the handle's `u.reserved`, streams use the first word, for the error of handles that were lost.
 
 use core::ffi::c_int;
 
@@ -28,40 +30,65 @@ impl Stream {
     }
 
     /// Reads data, and queues the descriptors that were passed along. If some were lost, that is
-    /// noted in `delayed_error` and reported after the data: the stream is connected, so that field
-    /// has no other use.
+    /// noted and reported after the data.
     pub(super) fn receive_handles(self, buffer: &uv_buf_t) -> Result<usize> {
         let mut lost = None;
         // SAFETY: the user has just provided the buffer for this.
         let received = unsafe {
             socket::receive_with_fds(self.fd(), buffer, |received| {
-                let kept = fd::own(received)
-                    .and_then(|own| self.enqueue(own).inspect_err(|_| fd::close_quietly(own)));
+                let kept = received
+                    .above_standard()
+                    .and_then(|own| own.give(|fd| self.enqueue(fd)));
                 lost = lost.or(kept.err());
             })
         }?;
         if received.is_cut {
             lost = Some(Errno::EMFILE);
         }
-        if let Some(error) = lost {
-            set!(self.delayed_error = error.code());
+        if lost.is_some() {
+            self.set_lost_handles(lost);
         }
         Ok(received.count)
     }
 
-    /// Whether handles were lost and that is not reported yet.
-    pub(super) fn has_lost_handles(self) -> bool {
-        get!(self.delayed_error) != 0 && self.passes_handles()
+    /// The error of handles that were lost, if that is not reported yet.
+    pub(super) fn lost_handles(self) -> Option<Errno> {
+        let [code, ..] = get!(self.u.reserved);
+        match code.addr() as c_int {
+            0 => None,
+            code => Some(Errno::from_code(code)),
+        }
+    }
+
+    pub(super) fn set_lost_handles(self, error: Option<Errno>) {
+        let code = error.map_or(0, Errno::code);
+        let null = core::ptr::null_mut();
+        let word = core::ptr::without_provenance_mut(code as usize);
+        set!(self.u.reserved = [word, null, null, null]);
     }
 
     /// Takes the error of lost handles, which counts as reported from then on.
     pub(super) fn take_lost_handles(self) -> Option<Errno> {
-        self.has_lost_handles().then(|| self.take_delayed_error())?
+        let error = self.lost_handles();
+        if error.is_some() {
+            self.set_lost_handles(None);
+        }
+        error
+    }
+
+    /// The descriptor that the next `uv_accept` takes: a connection of a server's, or one that was
+    /// passed along with data.
+    pub(super) fn waiting_fd(self) -> Option<c_int> {
+        Some(get!(self.accepted_fd)).filter(|fd| *fd != -1)
+    }
+
+    pub(super) fn set_waiting_fd(self, fd: Option<c_int>) {
+        set!(self.accepted_fd = fd.unwrap_or(-1));
     }
 
     fn enqueue(self, received: c_int) -> Result {
-        if get!(self.accepted_fd) == -1 {
-            set!(self.accepted_fd = received);
+        if self.waiting_fd().is_none() {
+            self.set_waiting_fd(Some(received));
             return Ok(());
         }
         if self.queue().is_null() {
@@ -78,17 +105,15 @@ impl Stream {
         unsafe { self.queue().as_ref() }.map_or(0, |queue| queue.len())
     }
 
-    /// Takes the next queued descriptor, or −1.
-    pub(super) fn next_queued_fd(self) -> c_int {
+    /// Takes the next queued descriptor.
+    pub(super) fn next_queued_fd(self) -> Option<c_int> {
         // SAFETY: null, or an array to which no other reference exists.
-        let Some(queue) = (unsafe { self.queue().as_mut() }) else {
-            return -1;
-        };
+        let queue = unsafe { self.queue().as_mut() }?;
         let next = queue.remove(0);
         if queue.is_empty() {
             self.drop_queue();
         }
-        next
+        Some(next)
     }
 
     fn drop_queue(self) {
@@ -100,9 +125,9 @@ impl Stream {
 
     /// Closes the descriptors that were not accepted.
     pub(super) fn close_received(self) {
-        while get!(self.accepted_fd) != -1 {
-            fd::close_quietly(get!(self.accepted_fd));
-            set!(self.accepted_fd = self.next_queued_fd());
+        while let Some(fd) = self.waiting_fd() {
+            fd::close_quietly(fd);
+            self.set_waiting_fd(self.next_queued_fd());
         }
     }
 }

@@ -111,7 +111,8 @@ impl Stream {
         set!(self.connection_cb = None);
         set!(self.connect_req = core::ptr::null_mut());
         set!(self.shutdown_req = core::ptr::null_mut());
-        set!(self.accepted_fd = -1);
+        self.set_waiting_fd(None);
+        self.set_lost_handles(None);
         set!(self.queued_fds = core::ptr::null_mut());
         set!(self.delayed_error = 0);
         set!(self.write_queue_size = 0);
@@ -146,6 +147,7 @@ impl Stream {
         Ok(())
     }
 
+    /// Takes the error of a bind or a connect that a later call, or the connect callback, reports.
     fn take_delayed_error(self) -> Option<Errno> {
         let code = get!(self.delayed_error);
         set!(self.delayed_error = 0);

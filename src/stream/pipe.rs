@@ -15,7 +15,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::is_watched;
 use crate::handle::{Handle, flags};
 use crate::net::address::text_bytes;
-use crate::sys::fd;
+use crate::sys::fd::{self, OwnedFd};
 use crate::sys::socket::{self, End};
 use crate::view::{get, set, view};
 
@@ -72,9 +72,8 @@ impl Pipe {
             Some(path) => Some(alloc::boxed(SocketFile::at(path))?),
             None => None,
         };
-        let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
-        self.bind_socket(fd, name, file.as_deref_mut())
-            .inspect_err(|_| fd::close_quietly(fd))?;
+        socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?
+            .give(|fd| self.bind_socket(fd, name, file.as_deref_mut()))?;
         if let Some(file) = file {
             set!(self.pipe_fname = SocketFile::into_raw(file));
         }
@@ -124,17 +123,12 @@ impl Pipe {
 
     fn try_connect(self, name: &Name) -> Result {
         let is_new = self.fd() == -1;
-        let fd = if is_new {
-            let fd = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
-            self.stream()
-                .open(fd, 0)
-                .inspect_err(|_| fd::close_quietly(fd))?;
-            fd
-        } else {
-            self.fd()
-        };
+        if is_new {
+            socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?
+                .give(|fd| self.stream().open(fd, 0))?;
+        }
         // SAFETY: the name is readable for its length.
-        match unsafe { socket::connect(fd, name.as_ptr(), name.length) } {
+        match unsafe { socket::connect(self.fd(), name.as_ptr(), name.length) } {
             Ok(()) | Err(Errno::EINPROGRESS) => {
                 if is_new {
                     self.handle().add(flags::READABLE | flags::WRITABLE);
@@ -147,25 +141,24 @@ impl Pipe {
 
     /// Writes a socket's name to a buffer of `*size` bytes, which becomes 0 where there is none.
     fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
-        let found = self.handle().fileno().and_then(|fd| unix_name(fd, end));
         // SAFETY: common pointer contract.
-        let (address, length) = found.inspect_err(|_| unsafe { *size = 0 })?;
+        let size = unsafe { &mut *size };
+        let found = self.handle().fileno().and_then(|fd| unix_name(fd, end));
+        let (address, length) = found.inspect_err(|_| *size = 0)?;
         let text = text_of(&address, length);
         let is_abstract = text.first() == Some(&0);
-        // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
-        unsafe {
-            let room = *size;
-            let needed = text.len() + usize::from(!is_abstract);
-            if needed > room {
-                *size = needed;
-                return Err(Errno::ENOBUFS);
-            }
-            core::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len());
-            if !is_abstract {
-                *buffer.add(text.len()) = 0;
-            }
-            *size = text.len();
+        let needed = text.len() + usize::from(!is_abstract);
+        if needed > *size {
+            *size = needed;
+            return Err(Errno::ENOBUFS);
         }
+        // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
+        unsafe { core::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len()) };
+        if !is_abstract {
+            // SAFETY: `needed` counts the terminator.
+            unsafe { *buffer.add(text.len()) = 0 };
+        }
+        *size = text.len();
         Ok(())
     }
 
@@ -198,7 +191,7 @@ impl Pipe {
 
     fn pending_count(self) -> c_int {
         let is_pipe = self.handle().expect(UV_NAMED_PIPE).is_ok();
-        if !is_pipe || !self.passes_handles() || get!(self.accepted_fd) == -1 {
+        if !is_pipe || !self.passes_handles() || self.stream().waiting_fd().is_none() {
             return 0;
         }
         1 + self.stream().queued_count() as c_int
@@ -446,7 +439,9 @@ pub unsafe extern "C" fn uv_pipe_pending_type(handle: *mut uv_pipe_t) -> uv_hand
     if pipe.pending_count() == 0 {
         return UV_UNKNOWN_HANDLE;
     }
-    super::tty::guess_handle(get!(pipe.accepted_fd))
+    pipe.stream()
+        .waiting_fd()
+        .map_or(UV_UNKNOWN_HANDLE, super::tty::guess_handle)
 }
 
 /// Permits processes of other users to connect: adds to the permissions of the socket's file.
@@ -523,14 +518,11 @@ pub unsafe extern "C" fn uv_socketpair(
 }
 
 /// Makes those ends non-blocking whose flags ask for it; closes both where that fails.
-fn set_blocking_modes(ends: [c_int; 2], options: [c_int; 2]) -> Result<[c_int; 2]> {
-    for (end, options) in ends.into_iter().zip(options) {
-        if options & UV_NONBLOCK_PIPE as c_int != 0
-            && let Err(error) = fd::set_nonblocking(end, true)
-        {
-            ends.into_iter().for_each(fd::close_quietly);
-            return Err(error);
+fn set_blocking_modes(ends: [OwnedFd; 2], options: [c_int; 2]) -> Result<[c_int; 2]> {
+    for (end, options) in ends.iter().zip(options) {
+        if options & UV_NONBLOCK_PIPE as c_int != 0 {
+            fd::set_nonblocking(end.raw(), true)?;
         }
     }
-    Ok(ends)
+    Ok(ends.map(OwnedFd::into_raw))
 }

@@ -38,7 +38,7 @@ impl Stream {
         set!(self.read_cb = callback);
         self.io().start(self.event_loop(), ready::READABLE);
         handle.start();
-        if self.has_lost_handles() {
+        if self.lost_handles().is_some() {
             self.io().feed(self.event_loop());
         }
         Ok(())

@@ -14,7 +14,8 @@ use crate::backend::ready;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::handle::{Handle, flags};
-use crate::sys::{fd, socket};
+use crate::sys::fd::{self, OwnedFd};
+use crate::sys::socket;
 use crate::udp::Udp;
 use crate::view::{get, set};
 
@@ -41,7 +42,7 @@ impl Stream {
         set!(self.connection_cb = callback);
         self.handle().add(flags::LISTENING | flags::BOUND);
         // If a connection waits from before, the next one is taken after it is accepted.
-        if get!(self.accepted_fd) == -1 {
+        if self.waiting_fd().is_none() {
             self.io().start(event_loop, ready::READABLE);
         }
         self.handle().start();
@@ -58,9 +59,9 @@ impl Stream {
         };
         match accepted {
             Ok(fd) => {
-                set!(self.accepted_fd = fd);
+                self.set_waiting_fd(Some(fd.into_raw()));
                 self.invoke_connection(0);
-                if get!(self.accepted_fd) != -1 {
+                if self.waiting_fd().is_some() {
                     self.io().stop(self.event_loop(), ready::READABLE);
                 }
             }
@@ -89,29 +90,28 @@ impl Stream {
 
     /// Gives `client` the connection that waits, or the handle that was received.
     pub(super) fn accept(self, client: *mut uv_stream_t) -> Result {
-        let fd = get!(self.accepted_fd);
-        if fd == -1 {
-            return Err(Errno::EAGAIN);
-        }
+        let fd = self.waiting_fd().ok_or(Errno::EAGAIN)?;
         // SAFETY: common pointer contract.
         let client = unsafe { Handle::from_ptr(client.cast()) };
         let result = match client.kind() {
             UV_NAMED_PIPE | UV_TCP => {
                 // SAFETY: the type says what the memory is.
                 let client = unsafe { Stream::from_ptr(client.raw().cast()) };
-                client.open(fd, flags::READABLE | flags::WRITABLE)
+                OwnedFd::new(fd).give(|fd| client.open(fd, flags::READABLE | flags::WRITABLE))
             }
-            // SAFETY: the type says what the memory is.
-            UV_UDP => unsafe { Udp::from_ptr(client.raw().cast()) }.open(fd),
+            UV_UDP => {
+                // SAFETY: the type says what the memory is.
+                let client = unsafe { Udp::from_ptr(client.raw().cast()) };
+                OwnedFd::new(fd).give(|fd| client.open(fd))
+            }
             _ => return Err(Errno::EINVAL),
         };
-        match result {
-            Ok(()) => client.add(flags::BOUND),
-            Err(_) => fd::close_quietly(fd),
+        if result.is_ok() {
+            client.add(flags::BOUND);
         }
         // This one is taken or lost; the next one may come.
-        set!(self.accepted_fd = self.next_queued_fd());
-        if get!(self.accepted_fd) == -1 && self.handle().has(flags::LISTENING | flags::READING) {
+        self.set_waiting_fd(self.next_queued_fd());
+        if self.waiting_fd().is_none() && self.handle().has(flags::LISTENING | flags::READING) {
             self.io().start(self.event_loop(), ready::READABLE);
         }
         result
@@ -121,14 +121,14 @@ impl Stream {
 /// Opens the spare descriptor, unless it is open. It is closed when the process has no other left.
 fn open_spare_fd(event_loop: Loop) {
     if event_loop.spare_fd() == -1 {
-        event_loop.set_spare_fd(fd::open_dummy().unwrap_or(-1));
+        event_loop.set_spare_fd(fd::open_dummy().map_or(-1, OwnedFd::into_raw));
     }
 }
 
 /// Drops the connections that wait, when there are no descriptors left: closes the spare one to
 /// accept them. Otherwise they would keep the socket readable for ever, and their peers would get
 /// no answer.
-fn drop_connections(event_loop: Loop, server: c_int, error: Errno) -> Result<c_int> {
+fn drop_connections(event_loop: Loop, server: c_int, error: Errno) -> Result<OwnedFd> {
     if event_loop.spare_fd() == -1 {
         return Err(error);
     }
@@ -136,7 +136,7 @@ fn drop_connections(event_loop: Loop, server: c_int, error: Errno) -> Result<c_i
     event_loop.set_spare_fd(-1);
     let result = loop {
         match socket::accept(server) {
-            Ok(dropped) => fd::close_quietly(dropped),
+            Ok(dropped) => drop(dropped),
             Err(error) => break Err(error),
         }
     };

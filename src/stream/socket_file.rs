@@ -11,7 +11,7 @@ use core::fmt::Write;
 use crate::alloc;
 use crate::errors::{Errno, Result};
 use crate::sys::stat::{Target, status_by_stat};
-use crate::sys::{fd, file, path};
+use crate::sys::{file, path};
 use crate::text::Text;
 
 /// The size of a path, in bytes: the longest one fills an address, and a terminator follows.
@@ -83,20 +83,18 @@ impl SocketFile {
     /// Adds to the file's permissions, and clears the other bits of its mode.
     pub(super) fn allow(&self, wanted: libc::mode_t) -> Result {
         // An open descriptor stays on one file from one call to the next.
-        let Ok(fd) = file::open(self.path(), libc::O_PATH | libc::O_NOFOLLOW, 0) else {
+        let Ok(file) = file::open(self.path(), libc::O_PATH | libc::O_NOFOLLOW, 0) else {
             return self.allow_by(self.path(), Target::Link(self.path()), wanted);
         };
         let mut path = Text::<32>::new();
-        let _ = write!(path, "/proc/self/fd/{fd}");
-        let result = match self.allow_by(path.as_c_str(), Target::Descriptor(fd), wanted) {
+        let _ = write!(path, "/proc/self/fd/{}", file.raw());
+        match self.allow_by(path.as_c_str(), Target::Descriptor(file.raw()), wanted) {
             // There is no /proc, or only root may use it for this process.
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => {
                 self.allow_by(self.path(), Target::Link(self.path()), wanted)
             }
             result => result,
-        };
-        fd::close_quietly(fd);
-        result
+        }
     }
 
     /// Adds permissions by a path that leads to the target.

@@ -66,10 +66,7 @@ impl Tcp {
             self.handle().add(directions);
             return Ok(());
         }
-        let fd = socket::socket(family, libc::SOCK_STREAM)?;
-        self.stream()
-            .open(fd, directions)
-            .inspect_err(|_| fd::close_quietly(fd))
+        socket::socket(family, libc::SOCK_STREAM)?.give(|fd| self.stream().open(fd, directions))
     }
 
     fn open(self, fd: c_int) -> Result {
@@ -99,8 +96,7 @@ impl Tcp {
             let only = c_int::from(options & UV_TCP_IPV6ONLY != 0);
             socket::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only)?;
         }
-        // SAFETY: an address is readable for its length.
-        let delayed = match unsafe { socket::bind(fd, address.as_ptr(), address.length()) } {
+        let delayed = match address.bind(fd) {
             Ok(()) => 0,
             Err(Errno::EADDRINUSE) => UV_EADDRINUSE,
             // The handle has a socket of the other family.
@@ -161,8 +157,7 @@ impl Tcp {
             }
             None => address,
         };
-        // SAFETY: an address is readable for its length.
-        match unsafe { socket::connect(self.fd(), address.as_ptr(), address.length()) } {
+        match address.connect(self.fd()) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(None),
             Err(Errno::ECONNREFUSED) => Ok(Some(Errno::ECONNREFUSED)),
             Err(error) => Err(error),

@@ -17,7 +17,7 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::flags;
-use crate::sys::fd as descriptor;
+use crate::sys::fd::{self as descriptor, OwnedFd};
 use crate::sys::socket;
 use crate::sys::tty::{self, FileKind};
 use crate::view::{get, set, view};
@@ -81,7 +81,7 @@ impl Tty {
         } else {
             None
         };
-        let own = reopened.unwrap_or(fd);
+        let own = reopened.as_ref().map_or(fd, OwnedFd::raw);
         // A descriptor that others use stays blocking if it is written to.
         let blocks = kind == UV_TTY && reopened.is_none() && access != libc::O_RDONLY;
         self.stream().init(event_loop, UV_TTY);
@@ -94,12 +94,12 @@ impl Tty {
         };
         ready
             .and_then(|()| self.stream().open(own, directions(access)))
-            .inspect_err(|_| {
-                self.stream().handle().uninit();
-                if let Some(reopened) = reopened {
-                    descriptor::close_quietly(reopened);
-                }
-            })
+            .inspect_err(|_| self.stream().handle().uninit())?;
+        if let Some(reopened) = reopened {
+            // It is the stream's now.
+            reopened.into_raw();
+        }
+        Ok(())
     }
 
     /// `UV_ENOTTY` for a handle that is no terminal, or `UV_EBADF` for one that has no descriptor.

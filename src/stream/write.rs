@@ -8,7 +8,7 @@ use core::ffi::{c_int, c_uint};
 use super::Stream;
 use crate::abi::*;
 use crate::backend::ready;
-use crate::buffers;
+use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::{Handle, flags};
 use crate::list::{self, List};
@@ -45,38 +45,15 @@ impl Write {
         unsafe { Stream::from_ptr(get!(self.handle)) }
     }
 
-    /// Copies the list of buffers, whose memory stays the user's.
-    fn set_buffers(self, buffers: *const uv_buf_t, count: c_uint) -> Result {
-        let room = get!(self.bufsml).len();
-        // SAFETY: the user vouches for `count` buffers, and the request has that room.
-        let copy = unsafe { buffers::keep(buffers, count, self.own_buffers(), room) }?;
-        set!(self.bufs = copy);
-        set!(self.nbufs = count);
-        set!(self.write_index = 0);
-        Ok(())
+    fn kept(self) -> KeptBuffers {
+        let (list, count) = (addr!(self.bufs), addr!(self.nbufs));
+        // SAFETY: members of a live request, whose list is set by `keep` when it is started.
+        unsafe { KeptBuffers::new(list, count, addr!(self.bufsml)) }
     }
 
-    fn free_buffers(self) {
-        let list = get!(self.bufs);
-        set!(self.bufs = core::ptr::null_mut());
-        // SAFETY: null or a copy made by `set_buffers`, which is forgotten above.
-        unsafe { buffers::release(list, self.own_buffers()) };
-    }
-
-    /// The list within the request, with room for a few buffers.
-    fn own_buffers(self) -> *mut uv_buf_t {
-        addr!(self.bufsml).cast()
-    }
-
-    fn buffer(self, index: c_uint) -> *mut uv_buf_t {
-        get!(self.bufs).wrapping_add(index as usize)
-    }
-
-    /// Bytes not yet written.
-    fn remaining(self) -> usize {
-        let index = get!(self.write_index);
-        // SAFETY: the rest of the request's own list.
-        unsafe { buffers::total(self.buffer(index), get!(self.nbufs) - index) }
+    /// What is not yet written.
+    fn rest(self) -> Buffers {
+        self.kept().buffers().skip(get!(self.write_index) as usize)
     }
 
     /// Takes `count` bytes off the buffers; returns whether all are written.
@@ -84,16 +61,16 @@ impl Write {
         set!(self.write_extra.nwritten = get!(self.write_extra.nwritten) + count);
         let (mut index, last) = (get!(self.write_index), get!(self.nbufs));
         while index < last {
-            let buffer = self.buffer(index);
+            let at = get!(self.bufs).wrapping_add(index as usize);
             // SAFETY: below the number of buffers, in the request's own copy of the list.
-            let left = unsafe {
-                let taken = count.min((*buffer).len);
-                (*buffer).base = (*buffer).base.wrapping_add(taken);
-                (*buffer).len -= taken;
-                count -= taken;
-                (*buffer).len
-            };
-            if left > 0 {
+            let mut buffer = unsafe { at.read() };
+            let taken = count.min(buffer.len);
+            buffer.base = buffer.base.wrapping_add(taken);
+            buffer.len -= taken;
+            count -= taken;
+            // SAFETY: as above.
+            unsafe { at.write(buffer) };
+            if buffer.len > 0 {
                 break;
             }
             index += 1;
@@ -118,7 +95,7 @@ impl Write {
         self.link().remove();
         set!(self.error = error);
         if error == 0 {
-            self.free_buffers();
+            self.kept().release();
         }
         self.stream().completed_writes().push_back(self.link());
     }
@@ -140,8 +117,8 @@ impl Write {
     fn complete(self) {
         let stream = self.stream();
         if !get!(self.bufs).is_null() {
-            set!(stream.write_queue_size = get!(stream.write_queue_size) - self.remaining());
-            self.free_buffers();
+            set!(stream.write_queue_size = get!(stream.write_queue_size) - self.rest().total());
+            self.kept().release();
         }
         Request::finish(stream.event_loop());
         if let Some(callback) = get!(self.cb) {
@@ -154,17 +131,8 @@ impl Write {
 
 impl Stream {
     /// Checks the arguments of a write, and whether the stream can be written to.
-    fn check_write(
-        self,
-        buffers: *const uv_buf_t,
-        count: c_uint,
-        passed: Option<Handle>,
-    ) -> Result {
-        if count == 0 || count > c_int::MAX as c_uint {
-            return Err(Errno::EINVAL);
-        }
-        // SAFETY: the user vouches for `count` buffers.
-        unsafe { buffers::check_total(buffers, count) }?;
+    fn check_write(self, buffers: Buffers, passed: Option<Handle>) -> Result {
+        buffers.check()?;
         if self.fd() == -1 {
             return Err(Errno::EBADF);
         }
@@ -183,17 +151,17 @@ impl Stream {
     fn write(
         self,
         request: *mut uv_write_t,
-        buffers: *const uv_buf_t,
-        count: c_uint,
+        buffers: Buffers,
         passed: *mut uv_stream_t,
         callback: uv_write_cb,
     ) -> Result {
-        let passed_handle = handle_to_pass(passed, buffers, count)?;
-        self.check_write(buffers, count, passed_handle)?;
+        let passed_handle = handle_to_pass(passed, buffers)?;
+        self.check_write(buffers, passed_handle)?;
         self.expected()?;
         // SAFETY: common pointer contract.
         let request = unsafe { Write::from_ptr(request) };
-        request.set_buffers(buffers, count)?;
+        request.kept().keep(buffers)?;
+        set!(request.write_index = 0);
         let event_loop = self.event_loop();
         let was_empty = self.write_queue().is_empty();
         set!(request.cb = callback);
@@ -202,7 +170,7 @@ impl Stream {
         set!(request.error = 0);
         set!(request.write_extra.nwritten = 0);
         request.base().start(event_loop, UV_WRITE);
-        set!(self.write_queue_size = get!(self.write_queue_size) + request.remaining());
+        set!(self.write_queue_size = get!(self.write_queue_size) + request.rest().total());
         self.write_queue().push_back(request.link());
         if self.connect_request().is_some() {
             // The write waits until the connection is made.
@@ -215,40 +183,24 @@ impl Stream {
     }
 
     /// Writes without a request, if nothing waits before it.
-    fn try_write(
-        self,
-        buffers: *const uv_buf_t,
-        count: c_uint,
-        passed: *mut uv_stream_t,
-    ) -> Result<c_int> {
+    fn try_write(self, buffers: Buffers, passed: *mut uv_stream_t) -> Result<c_int> {
         let stream = self.expected();
-        let passed = handle_to_pass(passed, buffers, count)?;
+        let passed = handle_to_pass(passed, buffers)?;
         if stream.is_ok() && (self.connect_request().is_some() || !self.write_queue().is_empty()) {
             return Err(Errno::EAGAIN);
         }
-        self.check_write(buffers, count, passed)?;
-        stream?
-            .send(buffers, count, passed)
-            .map(|count| count as c_int)
+        self.check_write(buffers, passed)?;
+        stream?.send(buffers, passed).map(|count| count as c_int)
     }
 
-    fn send(
-        self,
-        buffers: *const uv_buf_t,
-        count: c_uint,
-        passed: Option<Handle>,
-    ) -> Result<usize> {
-        let (count, fd) = (count as usize, self.fd());
+    fn send(self, buffers: Buffers, passed: Option<Handle>) -> Result<usize> {
         let result = match passed {
             Some(passed) => {
                 // The first of many buffers may be empty, and one call sends no more than those.
-                let skip = empty_buffers(buffers, count as c_uint) as usize;
-                let buffers = buffers.wrapping_add(skip);
-                // SAFETY: the user vouches for the buffers until the write is done.
-                unsafe { socket::send_with_fd(fd, buffers, count - skip, passed_fd(passed)?) }
+                let buffers = buffers.skip(buffers.leading_empty());
+                socket::send_with_fd(self.fd(), buffers, passed_fd(passed)?)
             }
-            // SAFETY: the user vouches for the buffers until the write is done.
-            None => unsafe { socket::write_buffers(fd, buffers, count) },
+            None => socket::write_buffers(self.fd(), buffers),
         };
         match result {
             Err(Errno::ENOBUFS) => Err(Errno::EAGAIN),
@@ -262,9 +214,7 @@ impl Stream {
         let mut budget = WRITE_BUDGET;
         while let Some(link) = self.write_queue().front() {
             let request = Write::from_link(link);
-            let index = get!(request.write_index);
-            let count = get!(request.nbufs) - index;
-            match self.send(request.buffer(index), count, request.send_handle()) {
+            match self.send(request.rest(), request.send_handle()) {
                 Ok(count) => {
                     set!(request.send_handle = core::ptr::null_mut());
                     set!(self.write_queue_size = get!(self.write_queue_size) - count);
@@ -338,27 +288,16 @@ impl Stream {
 }
 
 /// The handle that is to be passed, if any. `UV_EINVAL` without a byte to pass it with.
-fn handle_to_pass(
-    passed: *mut uv_stream_t,
-    buffers: *const uv_buf_t,
-    count: c_uint,
-) -> Result<Option<Handle>> {
+fn handle_to_pass(passed: *mut uv_stream_t, buffers: Buffers) -> Result<Option<Handle>> {
     if passed.is_null() {
         return Ok(None);
     }
-    if count > c_int::MAX as c_uint || empty_buffers(buffers, count) == count {
+    buffers.check_count()?;
+    if buffers.leading_empty() == buffers.count() {
         return Err(Errno::EINVAL);
     }
     // SAFETY: the user vouches for the handle until the write is done.
     Ok(Some(unsafe { Handle::from_ptr(passed.cast()) }))
-}
-
-/// How many of the leading buffers are empty.
-fn empty_buffers(buffers: *const uv_buf_t, count: c_uint) -> c_uint {
-    (0..count)
-        // SAFETY: the user vouches for `count` buffers.
-        .find(|&index| unsafe { (*buffers.wrapping_add(index as usize)).len } > 0)
-        .unwrap_or(count)
 }
 
 /// The descriptor of a handle that is to be passed.
@@ -393,8 +332,9 @@ pub unsafe extern "C" fn uv_write(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(handle) }
-        .write(req, bufs, nbufs, core::ptr::null_mut(), cb)
+    let (stream, buffers) = unsafe { (Stream::from_ptr(handle), Buffers::new(bufs, nbufs)) };
+    stream
+        .write(req, buffers, core::ptr::null_mut(), cb)
         .into_code()
 }
 
@@ -423,9 +363,8 @@ pub unsafe extern "C" fn uv_write2(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(handle) }
-        .write(req, bufs, nbufs, send_handle, cb)
-        .into_code()
+    let (stream, buffers) = unsafe { (Stream::from_ptr(handle), Buffers::new(bufs, nbufs)) };
+    stream.write(req, buffers, send_handle, cb).into_code()
 }
 
 /// Writes what can be written at once, without a request.
@@ -444,9 +383,8 @@ pub unsafe extern "C" fn uv_try_write(
     nbufs: c_uint,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(handle) }
-        .try_write(bufs, nbufs, core::ptr::null_mut())
-        .into_code()
+    let (stream, buffers) = unsafe { (Stream::from_ptr(handle), Buffers::new(bufs, nbufs)) };
+    stream.try_write(buffers, core::ptr::null_mut()).into_code()
 }
 
 /// Writes what can be written at once, as `uv_try_write` does, and passes a handle, as `uv_write2`
@@ -464,9 +402,8 @@ pub unsafe extern "C" fn uv_try_write2(
     send_handle: *mut uv_stream_t,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(handle) }
-        .try_write(bufs, nbufs, send_handle)
-        .into_code()
+    let (stream, buffers) = unsafe { (Stream::from_ptr(handle), Buffers::new(bufs, nbufs)) };
+    stream.try_write(buffers, send_handle).into_code()
 }
 
 /// The number of bytes that a write has written; valid in its callback.

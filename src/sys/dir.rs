@@ -33,14 +33,7 @@ impl Directory {
             return Ok(self);
         }
         let other = fd::duplicate(current, libc::STDERR_FILENO + 1)?;
-        // SAFETY: the descriptor is the stream's from here on, if this succeeds.
-        let stream = unsafe { libc::fdopendir(other) };
-        let failed = || {
-            let error = Errno::last();
-            fd::close_quietly(other);
-            error
-        };
-        NonNull::new(stream).map(Directory).ok_or_else(failed)
+        other.give(Directory::from_fd)
     }
 
     /// Opens a path that is relative to another directory, whose descriptor is `parent`. `flags`
@@ -48,15 +41,16 @@ impl Directory {
     pub(crate) fn open_at(parent: c_int, path: &CStr, flags: c_int) -> Result<Directory> {
         let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
         // SAFETY: the path is terminated.
-        let fd =
-            retry(|| unsafe { large::openat(parent, path.as_ptr(), flags) }).and_then(fd::own)?;
-        // SAFETY: the descriptor is the stream's from here on, if this succeeds.
+        retry(|| unsafe { large::openat(parent, path.as_ptr(), flags) })
+            .and_then(fd::own)?
+            .give(Directory::from_fd)
+    }
+
+    /// Makes a descriptor the directory's own, if this succeeds.
+    fn from_fd(fd: c_int) -> Result<Directory> {
+        // SAFETY: the descriptor has no other user.
         let stream = unsafe { libc::fdopendir(fd) };
-        NonNull::new(stream).map(Directory).ok_or_else(|| {
-            let error = Errno::last();
-            super::fd::close_quietly(fd);
-            error
-        })
+        NonNull::new(stream).map(Directory).ok_or_else(Errno::last)
     }
 
     pub(crate) fn fd(&self) -> c_int {

@@ -1,6 +1,7 @@
-//! Descriptors: modes, closing, eventfd.
+//! Descriptors: who closes them, modes, eventfd.
 
 use core::ffi::c_int;
+use core::mem::ManuallyDrop;
 
 use super::{cvt, large, retry, retry_size};
 use crate::errors::{Errno, Result};
@@ -17,6 +18,60 @@ pub(crate) fn close(fd: c_int) -> Result {
 /// Closes a descriptor where an error of closing cannot be reported. It may change `errno`.
 pub(crate) fn close_quietly(fd: c_int) {
     let _ = close(fd);
+}
+
+/// A descriptor that the library has opened, and closes when this is dropped. That may change
+/// `errno`.
+pub(crate) struct OwnedFd(c_int);
+
+impl OwnedFd {
+    /// Takes an open descriptor that has no other owner.
+    pub(crate) fn new(fd: c_int) -> OwnedFd {
+        OwnedFd(fd)
+    }
+
+    pub(crate) fn raw(&self) -> c_int {
+        self.0
+    }
+
+    /// Leaves closing to the caller.
+    pub(crate) fn into_raw(self) -> c_int {
+        ManuallyDrop::new(self).0
+    }
+
+    /// Gives the descriptor to `taker`, which owns it if it succeeds. If it fails, the descriptor
+    /// is closed.
+    pub(crate) fn give<R>(self, taker: impl FnOnce(c_int) -> Result<R>) -> Result<R> {
+        let taken = taker(self.raw())?;
+        self.into_raw();
+        Ok(taken)
+    }
+
+    /// Closes it now. An error may say that data could not be written.
+    pub(crate) fn close(self) -> Result {
+        close(self.into_raw())
+    }
+
+    /// Makes it one of the library's own, above the standard ones, by duplicating it if need be.
+    /// Where the standard ones are closed, a child would take it for its input or output, and
+    /// printing would write to it.
+    pub(crate) fn above_standard(self) -> Result<OwnedFd> {
+        self.at_least(libc::STDERR_FILENO + 1)
+    }
+
+    /// Makes it at least `lowest`, by duplicating it if need be.
+    pub(crate) fn at_least(self, lowest: c_int) -> Result<OwnedFd> {
+        if self.raw() >= lowest {
+            return Ok(self);
+        }
+        duplicate(self.raw(), lowest)
+    }
+}
+
+impl Drop for OwnedFd {
+    fn drop(&mut self) {
+        close_quietly(self.0);
+    }
 }
 
 pub(crate) fn set_nonblocking(fd: c_int, on: bool) -> Result {
@@ -37,41 +92,27 @@ pub(crate) fn set_cloexec(fd: c_int) -> Result {
     retry(|| unsafe { libc::ioctl(fd, libc::FIOCLEX) }).map(drop)
 }
 
-/// Makes a new descriptor one of the library's own, above the standard ones. It is not inherited.
-/// Where the standard ones are closed, a child would take it for its input or output, and printing
-/// would write to it. The descriptor is closed if this fails.
-pub(crate) fn own(fd: c_int) -> Result<c_int> {
-    at_least(fd, libc::STDERR_FILENO + 1)
-}
-
-/// Makes a new descriptor at least `lowest`, by duplicating it if need be. The descriptor is closed
-/// if this fails.
-pub(crate) fn at_least(fd: c_int, lowest: c_int) -> Result<c_int> {
-    if fd >= lowest {
-        return Ok(fd);
-    }
-    let moved = duplicate(fd, lowest);
-    close_quietly(fd);
-    moved
+/// Takes a new descriptor, and makes it one of the library's own, as
+/// [`OwnedFd::above_standard`] does.
+pub(crate) fn own(fd: c_int) -> Result<OwnedFd> {
+    OwnedFd::new(fd).above_standard()
 }
 
 /// Another descriptor of one open file, at least `lowest`, that is not inherited.
-pub(crate) fn duplicate(fd: c_int, lowest: c_int) -> Result<c_int> {
+pub(crate) fn duplicate(fd: c_int, lowest: c_int) -> Result<OwnedFd> {
     // SAFETY: takes and gives numbers.
-    cvt(unsafe { large::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })
+    cvt(unsafe { large::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) }).map(OwnedFd::new)
 }
 
 /// Calls `work` while the standard descriptors are open, opening those that are not.
 #[cfg(feature = "portable-poller")]
 pub(crate) fn with_standard_taken<R>(work: impl FnOnce() -> R) -> Result<R> {
     let first = open_null()?;
-    if first > libc::STDERR_FILENO {
-        close_quietly(first);
+    if first.raw() > libc::STDERR_FILENO {
+        drop(first);
         return Ok(work());
     }
-    let result = with_standard_taken(work);
-    close_quietly(first);
-    result
+    with_standard_taken(work)
 }
 
 /// The open file's status flags (`O_ACCMODE`, `O_NONBLOCK`, …).
@@ -80,33 +121,31 @@ pub(crate) fn status_flags(fd: c_int) -> Result<c_int> {
     retry(|| unsafe { large::fcntl(fd, libc::F_GETFL) })
 }
 
-fn open_null() -> Result<c_int> {
+fn open_null() -> Result<OwnedFd> {
     // SAFETY: the path is a terminated string.
     retry(|| unsafe { large::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
+        .map(OwnedFd::new)
 }
 
 /// A descriptor of the null device, to be closed when the process needs a number.
-pub(crate) fn open_dummy() -> Result<c_int> {
-    open_null().and_then(own)
+pub(crate) fn open_dummy() -> Result<OwnedFd> {
+    open_null().and_then(OwnedFd::above_standard)
 }
 
 /// Makes a pipe. Its ends, to read from and to write to, are at least `lowest` and not inherited.
-pub(crate) fn pipe(lowest: c_int) -> Result<[c_int; 2]> {
+pub(crate) fn pipe(lowest: c_int) -> Result<[OwnedFd; 2]> {
     let mut ends = [-1; 2];
     // SAFETY: `ends` has room for two.
     cvt(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
-    pair_at_least(ends, lowest)
+    pair_at_least(ends.map(OwnedFd::new), lowest)
 }
 
-/// Makes both descriptors of a new pair at least `lowest`, as [`at_least`] does; both are closed if
-/// this fails.
-pub(crate) fn pair_at_least([first, second]: [c_int; 2], lowest: c_int) -> Result<[c_int; 2]> {
-    let first = at_least(first, lowest).inspect_err(|_| close_quietly(second))?;
-    let second = at_least(second, lowest).inspect_err(|_| close_quietly(first))?;
-    Ok([first, second])
+/// Makes both descriptors of a new pair at least `lowest`, as [`OwnedFd::at_least`] does.
+pub(crate) fn pair_at_least([first, second]: [OwnedFd; 2], lowest: c_int) -> Result<[OwnedFd; 2]> {
+    Ok([first.at_least(lowest)?, second.at_least(lowest)?])
 }
 
-pub(crate) fn eventfd() -> Result<c_int> {
+pub(crate) fn eventfd() -> Result<OwnedFd> {
     // SAFETY: eventfd takes no memory.
     cvt(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).and_then(own)
 }

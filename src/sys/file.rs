@@ -2,15 +2,17 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
+use super::fd::OwnedFd;
 use super::socket::IOV_MAX;
-use super::{MOST_BYTES, cvt, cvt_size, large, retry, retry_size};
+use super::{cvt, cvt_size, large, retry, retry_size};
 use crate::abi::uv_buf_t;
+use crate::buffers::{Buffers, MOST_BYTES};
 use crate::errors::{Errno, Result};
 
 /// Opens a file; the descriptor is not inherited by programs that are started.
-pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<c_int> {
+pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<OwnedFd> {
     // SAFETY: the path is terminated.
-    retry(|| unsafe { large::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) })
+    retry(|| unsafe { large::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) }).map(OwnedFd::new)
 }
 
 /// Makes and opens a new file; its name replaces the `XXXXXX` that `template` ends with.
@@ -25,23 +27,22 @@ pub(crate) unsafe fn mkstemp(template: *mut c_char) -> Result<c_int> {
 
 /// Reads into buffers, at `offset` or else at the file's own position. `EINTR` if a signal
 /// interrupts the call before there is data.
-///
-/// # Safety
-/// `buffers` must point to `count` buffers that are writable for their lengths.
-pub(crate) unsafe fn read(
-    fd: c_int,
-    buffers: *const uv_buf_t,
-    count: usize,
-    offset: Option<i64>,
-) -> Result<usize> {
-    let vectors = buffers.cast::<libc::iovec>();
-    let some = count.min(IOV_MAX) as c_int;
-    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
+pub(crate) fn read(fd: c_int, buffers: Buffers, offset: Option<i64>) -> Result<usize> {
+    if buffers.count() == 1 {
+        let one = buffers.get(0);
+        // SAFETY: the maker of the view vouches for the buffers' memory.
+        return cvt_size(unsafe {
+            match offset {
+                None => libc::read(fd, one.base.cast(), one.len),
+                Some(at) => large::pread(fd, one.base.cast(), one.len, at),
+            }
+        });
+    }
+    let (vectors, some) = (buffers.as_iovecs(), buffers.count().min(IOV_MAX) as c_int);
+    // SAFETY: the maker of the view vouches for the buffers' memory.
     cvt_size(unsafe {
         match offset {
-            None if count == 1 => libc::read(fd, (*buffers).base.cast(), (*buffers).len),
             None => libc::readv(fd, vectors, some),
-            Some(at) if count == 1 => large::pread(fd, (*buffers).base.cast(), (*buffers).len, at),
             Some(at) => large::preadv(fd, vectors, some, at),
         }
     })
@@ -49,23 +50,22 @@ pub(crate) unsafe fn read(
 
 /// Writes buffers, at `offset` or else at the file's own position; returns how many bytes were
 /// written.
-///
-/// # Safety
-/// `buffers` must point to `count` buffers that are readable for their lengths.
-pub(crate) unsafe fn write(
-    fd: c_int,
-    buffers: *const uv_buf_t,
-    count: usize,
-    offset: Option<i64>,
-) -> Result<usize> {
-    let vectors = buffers.cast::<libc::iovec>();
-    let some = count.min(IOV_MAX) as c_int;
-    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
+pub(crate) fn write(fd: c_int, buffers: Buffers, offset: Option<i64>) -> Result<usize> {
+    if buffers.count() == 1 {
+        let one = buffers.get(0);
+        // SAFETY: the maker of the view vouches for the buffers' memory.
+        return retry_size(|| unsafe {
+            match offset {
+                None => libc::write(fd, one.base.cast(), one.len),
+                Some(at) => large::pwrite(fd, one.base.cast(), one.len, at),
+            }
+        });
+    }
+    let (vectors, some) = (buffers.as_iovecs(), buffers.count().min(IOV_MAX) as c_int);
+    // SAFETY: the maker of the view vouches for the buffers' memory.
     retry_size(|| unsafe {
         match offset {
-            None if count == 1 => libc::write(fd, (*buffers).base.cast(), (*buffers).len),
             None => libc::writev(fd, vectors, some),
-            Some(at) if count == 1 => large::pwrite(fd, (*buffers).base.cast(), (*buffers).len, at),
             Some(at) => large::pwritev(fd, vectors, some, at),
         }
     })
@@ -77,9 +77,10 @@ pub(crate) fn read_slice(fd: c_int, into: &mut [u8], offset: Option<i64>) -> Res
         base: into.as_mut_ptr().cast(),
         len: into.len(),
     };
+    // SAFETY: the buffer describes the slice.
+    let buffers = unsafe { Buffers::one(&buffer) };
     loop {
-        // SAFETY: the buffer describes the slice.
-        match unsafe { read(fd, &raw const buffer, 1, offset) } {
+        match read(fd, buffers, offset) {
             Err(Errno::EINTR) => {}
             result => return result,
         }
@@ -93,7 +94,7 @@ pub(crate) fn write_slice(fd: c_int, from: &[u8]) -> Result<usize> {
         len: from.len(),
     };
     // SAFETY: the buffer describes the slice, which is only read.
-    unsafe { write(fd, &raw const buffer, 1, None) }
+    write(fd, unsafe { Buffers::one(&buffer) }, None)
 }
 
 /// Blocks until a non-blocking descriptor takes data, or will report an error.

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use core::mem::MaybeUninit;
 
 use super::dir::Directory;
-use super::fd::own;
+use super::fd::{OwnedFd, own};
 use super::{cvt, retry, retry_size};
 use crate::errors::Result;
 use crate::text::Text;
@@ -30,7 +30,7 @@ pub(crate) enum Target {
 }
 
 /// An inotify instance, which does not block and is not inherited.
-pub(crate) fn open() -> Result<c_int> {
+pub(crate) fn open() -> Result<OwnedFd> {
     // SAFETY: takes no memory.
     cvt(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) }).and_then(own)
 }

@@ -1,17 +1,23 @@
-//! A value under a lock, which signal handlers may take.
+//! The library's own locks: one that signal handlers may take, and one that is quick.
 //!
-//! Async-signal-safe: atomic operations and system calls, no more. A handler may wait for the lock
-//! if all other code that takes it has all signals blocked. It then waits only for another thread,
-//! which is not interrupted.
+//! [`Locked`] is async-signal-safe: atomic operations and system calls, no more. A handler may wait
+//! for the lock if all other code that takes it has all signals blocked. It then waits only for
+//! another thread, which is not interrupted.
+//!
+//! [`QuickLock`] is the thread pool's.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use super::cvt_number;
+use crate::errors::Result;
+
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 const WAITED_FOR: u32 = 2;
 
+/// A value under a lock, which signal handlers may take.
 pub(crate) struct Locked<T> {
     lock: Lock,
     value: UnsafeCell<T>,
@@ -49,6 +55,44 @@ impl<T> Locked<T> {
     /// Makes the lock free in a forked child, which does not have the thread that took it.
     pub(crate) fn reset(&self) {
         self.lock.0.store(FREE, Relaxed);
+    }
+}
+
+/// A lock for work that takes less time than blocking: a thread that wants it spins first. No
+/// signal handler takes it.
+#[repr(transparent)]
+pub(crate) struct QuickLock(UnsafeCell<libc::pthread_mutex_t>);
+
+// SAFETY: a mutex is for use by many threads.
+unsafe impl Sync for QuickLock {}
+
+impl QuickLock {
+    const FREE: libc::pthread_mutex_t = libc::PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+
+    /// It must stay in place from its first use on.
+    pub(crate) const fn new() -> QuickLock {
+        QuickLock(UnsafeCell::new(QuickLock::FREE))
+    }
+
+    pub(crate) fn acquire(&self) -> Result {
+        // SAFETY: always initialised.
+        cvt_number(unsafe { libc::pthread_mutex_lock(self.0.get()) })
+    }
+
+    /// # Safety
+    /// This thread must have acquired the lock.
+    pub(crate) unsafe fn release(&self) {
+        // SAFETY: the caller has it.
+        unsafe { libc::pthread_mutex_unlock(self.0.get()) };
+    }
+
+    /// Makes the lock free in a forked child, which does not have the thread that took it.
+    ///
+    /// # Safety
+    /// The process must have no other thread.
+    pub(crate) unsafe fn reset(&self) {
+        // SAFETY: no other thread uses it meanwhile.
+        unsafe { self.0.get().write(QuickLock::FREE) };
     }
 }
 

@@ -84,15 +84,3 @@ pub(crate) fn cvt_number(number: c_int) -> Result {
         number => Err(Errno::from_system(number)),
     }
 }
-
-/// The largest number of bytes that Linux transfers in one call.
-const MOST_BYTES: usize = 0x7fff_f000;
-
-/// Refuses with `EINVAL` more bytes than one system call transfers.
-pub(crate) fn check_length(length: usize) -> Result {
-    if length > MOST_BYTES {
-        Err(Errno::EINVAL)
-    } else {
-        Ok(())
-    }
-}

@@ -7,37 +7,16 @@
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use super::fd::{self, OwnedFd};
 use super::replaced::are_libcs_own;
 use super::stat::from_statx;
-use super::{cvt, cvt_size, fd, large};
+use super::{cvt, cvt_size, large};
 use crate::abi::uv_stat_t;
 use crate::errors::{Errno, Result};
 
 pub(crate) enum Answer<T> {
     Known(Result<T>),
     Unknown,
-}
-
-/// A descriptor that is closed at the end of its scope.
-pub(crate) struct Found(c_int);
-
-impl Found {
-    pub(crate) fn fd(&self) -> c_int {
-        self.0
-    }
-
-    /// Leaves closing to the caller.
-    pub(crate) fn keep(self) -> c_int {
-        let fd = self.0;
-        core::mem::forget(self);
-        fd
-    }
-}
-
-impl Drop for Found {
-    fn drop(&mut self) {
-        fd::close_quietly(self.0);
-    }
 }
 
 /// The kernel's `struct open_how`.
@@ -52,7 +31,7 @@ struct OpenHow {
 const RESOLVE_CACHED: u64 = 0x20;
 
 /// Opens a path all of whose names are in the kernel's cache.
-pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
+pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<OwnedFd> {
     let how = OpenHow {
         flags: (flags | libc::O_CLOEXEC) as u64,
         mode: 0,
@@ -74,10 +53,10 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<Found> {
         // A program that opens a file gets the lowest free number. A descriptor for a query only is
         // the library's own.
         Ok(fd) if flags & libc::O_PATH != 0 => match fd::own(fd) {
-            Ok(fd) => Answer::Known(Ok(Found(fd))),
+            Ok(fd) => Answer::Known(Ok(fd)),
             Err(_) => Answer::Unknown,
         },
-        Ok(fd) => Answer::Known(Ok(Found(fd))),
+        Ok(fd) => Answer::Known(Ok(OwnedFd::new(fd))),
         Err(
             error @ (Errno::ENOENT
             | Errno::ENOTDIR
@@ -163,12 +142,10 @@ pub(crate) fn file_system(fd: c_int) -> Result<i64> {
 }
 
 /// Opens a path for [`status`] and [`file_system`]. May block.
-pub(crate) fn locate(path: &CStr, follow: bool) -> Result<Found> {
+pub(crate) fn locate(path: &CStr, follow: bool) -> Result<OwnedFd> {
     let flags = libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW };
     // SAFETY: the path is terminated.
-    cvt(unsafe { large::open(path.as_ptr(), flags) })
-        .and_then(fd::own)
-        .map(Found)
+    cvt(unsafe { large::open(path.as_ptr(), flags) }).and_then(fd::own)
 }
 
 /// The position of an open file, in bytes; `None` if it has none.
@@ -281,7 +258,7 @@ mod tests {
         let Answer::Known(Ok(root)) = open(c"/", libc::O_PATH) else {
             return;
         };
-        let cached = status(root.fd()).unwrap();
+        let cached = status(root.raw()).unwrap();
         assert_eq!(cached.st_ino, usual.st_ino);
         assert_eq!(cached.st_dev, usual.st_dev);
         assert!(matches!(
@@ -295,7 +272,7 @@ mod tests {
         let Answer::Known(Ok(root)) = open(c"/", libc::O_PATH) else {
             return;
         };
-        let fd = root.fd();
+        let fd = root.raw();
         drop(root);
         assert!(status(fd).is_err());
     }

@@ -39,11 +39,9 @@ fn read_device(path: &CStr, buffer: *mut [u8]) -> Result {
     // SAFETY: the path is terminated.
     let device = retry(|| unsafe { large::open(path.as_ptr(), flags) }).and_then(fd::own)?;
     // SAFETY: a part of the buffer, for which the caller of `fill` vouches.
-    let result = each_part(buffer, |at, room| unsafe {
-        libc::read(device, at.cast(), room)
-    });
-    fd::close_quietly(device);
-    result
+    each_part(buffer, |at, room| unsafe {
+        libc::read(device.raw(), at.cast(), room)
+    })
 }
 
 /// Calls `fill`, which may fill only a part, until the buffer is full.

@@ -3,9 +3,10 @@
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 
-use super::fd::own;
+use super::fd::{OwnedFd, own};
 use super::{cvt, retry, retry_size};
 use crate::abi::uv_buf_t;
+use crate::buffers::Buffers;
 use crate::errors::{Errno, Result};
 
 pub(crate) fn get_option(fd: c_int, level: c_int, option: c_int) -> Result<c_int> {
@@ -23,7 +24,7 @@ pub(crate) fn set_option<T>(fd: c_int, level: c_int, option: c_int, value: T) ->
 }
 
 /// A non-blocking socket that is not inherited, above the standard descriptors.
-pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<c_int> {
+pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<OwnedFd> {
     let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: takes no memory.
     cvt(unsafe { libc::socket(domain, kind, 0) }).and_then(own)
@@ -57,7 +58,7 @@ pub(crate) fn listen(fd: c_int, backlog: c_int) -> Result {
 }
 
 /// Takes a connection; its descriptor is non-blocking, not inherited, above the standard ones.
-pub(crate) fn accept(fd: c_int) -> Result<c_int> {
+pub(crate) fn accept(fd: c_int) -> Result<OwnedFd> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let null = core::ptr::null_mut();
     // SAFETY: no address is asked for.
@@ -131,7 +132,7 @@ pub(crate) fn reset_on_close(fd: c_int) -> Result {
 }
 
 /// A pair of connected sockets that are not inherited; `flags` may add `SOCK_NONBLOCK`.
-pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[c_int; 2]> {
+pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[OwnedFd; 2]> {
     let mut fds = [-1; 2];
     // SAFETY: `fds` has room for two.
     cvt(unsafe {
@@ -142,29 +143,22 @@ pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[c_int
             fds.as_mut_ptr(),
         )
     })?;
-    Ok(fds)
+    Ok(fds.map(OwnedFd::new))
 }
 
 /// The largest number of buffers that one call takes: the kernel's limit.
 pub(crate) const IOV_MAX: usize = 1024;
 
 /// Writes buffers to a stream; returns how many bytes were written.
-///
-/// # Safety
-/// `buffers` must point to `count` buffers that are readable for their lengths.
-pub(crate) unsafe fn write_buffers(
-    fd: c_int,
-    buffers: *const uv_buf_t,
-    count: usize,
-) -> Result<usize> {
-    // SAFETY: the caller vouches for the buffers; `uv_buf_t` is laid out as `iovec`.
-    retry_size(|| unsafe {
-        if count == 1 {
-            libc::write(fd, (*buffers).base.cast(), (*buffers).len)
-        } else {
-            libc::writev(fd, buffers.cast(), count.min(IOV_MAX) as c_int)
-        }
-    })
+pub(crate) fn write_buffers(fd: c_int, buffers: Buffers) -> Result<usize> {
+    if buffers.count() == 1 {
+        let one = buffers.get(0);
+        // SAFETY: the maker of the view vouches for the buffer's memory.
+        return retry_size(|| unsafe { libc::write(fd, one.base.cast(), one.len) });
+    }
+    let (vectors, some) = (buffers.as_iovecs(), buffers.count().min(IOV_MAX) as c_int);
+    // SAFETY: the maker of the view vouches for the buffers' memory.
+    retry_size(|| unsafe { libc::writev(fd, vectors, some) })
 }
 
 /// The largest number of descriptors that one message has: the kernel's limit.
@@ -180,11 +174,11 @@ impl Control {
     }
 }
 
-fn message(buffers: *const uv_buf_t, count: usize, control: &mut Control) -> libc::msghdr {
+fn message(buffers: Buffers, control: &mut Control) -> libc::msghdr {
     // SAFETY: an all-zero header is valid.
     let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
-    header.msg_iov = buffers.cast_mut().cast();
-    header.msg_iovlen = count.min(IOV_MAX);
+    header.msg_iov = buffers.as_iovecs().cast_mut();
+    header.msg_iovlen = buffers.count().min(IOV_MAX);
     header.msg_control = control.0.as_mut_ptr().cast();
     header.msg_controllen = size_of::<Control>();
     header
@@ -192,17 +186,9 @@ fn message(buffers: *const uv_buf_t, count: usize, control: &mut Control) -> lib
 
 /// Writes buffers to a Unix socket, and passes a descriptor with them; returns how many bytes were
 /// written.
-///
-/// # Safety
-/// The requirements of [`write_buffers`] apply.
-pub(crate) unsafe fn send_with_fd(
-    fd: c_int,
-    buffers: *const uv_buf_t,
-    count: usize,
-    passed: c_int,
-) -> Result<usize> {
+pub(crate) fn send_with_fd(fd: c_int, buffers: Buffers, passed: c_int) -> Result<usize> {
     let mut control = Control::new();
-    let mut header = message(buffers, count, &mut control);
+    let mut header = message(buffers, &mut control);
     let length = size_of::<c_int>() as u32;
     // SAFETY: the control buffer has room for a message with one descriptor.
     unsafe {
@@ -215,7 +201,7 @@ pub(crate) unsafe fn send_with_fd(
             .cast::<c_int>()
             .write_unaligned(passed);
     }
-    // SAFETY: the caller vouches for the buffers, and `header` points to what outlives the call.
+    // SAFETY: the header points to buffers that the view's maker vouches for, and to `control`.
     retry_size(|| unsafe { libc::sendmsg(fd, &header, 0) })
 }
 
@@ -227,18 +213,18 @@ pub(crate) struct Received {
     pub(crate) is_cut: bool,
 }
 
-/// Reads from a Unix socket. Each descriptor that was passed along is given to `each`, which owns
-/// it then.
+/// Reads from a Unix socket. Each descriptor that was passed along is given to `each`.
 ///
 /// # Safety
 /// `buffer` must be writable for its length.
 pub(crate) unsafe fn receive_with_fds(
     fd: c_int,
     buffer: &uv_buf_t,
-    mut each: impl FnMut(c_int),
+    mut each: impl FnMut(OwnedFd),
 ) -> Result<Received> {
     let mut control = Control::new();
-    let mut header = message(buffer, 1, &mut control);
+    // SAFETY: the caller vouches for the buffer.
+    let mut header = message(unsafe { Buffers::one(buffer) }, &mut control);
     let room = header.msg_controllen;
     // SAFETY: the caller vouches for the buffer, and `header` points to what outlives the call.
     let count = retry_size(|| unsafe {
@@ -254,7 +240,7 @@ pub(crate) unsafe fn receive_with_fds(
                 let data = libc::CMSG_DATA(entry).cast::<c_int>();
                 let bytes = (*entry).cmsg_len - libc::CMSG_LEN(0) as usize;
                 for index in 0..bytes / size_of::<c_int>() {
-                    each(data.add(index).read_unaligned());
+                    each(OwnedFd::new(data.add(index).read_unaligned()));
                 }
             }
             entry = libc::CMSG_NXTHDR(&header, entry);

@@ -2,7 +2,7 @@
 
 use core::ffi::{CStr, c_int};
 
-use super::fd::own;
+use super::fd::{OwnedFd, own};
 use super::{cvt, large, retry};
 use crate::errors::{Errno, Result};
 
@@ -21,7 +21,7 @@ pub(crate) fn is_master(fd: c_int) -> bool {
 
 /// Opens a terminal a second time, by its name. The modes of the new descriptor are its own; those
 /// of the old one affect all processes that inherited it. The new one is not inherited.
-pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<c_int> {
+pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<OwnedFd> {
     let mut name = [0u8; 256];
     // SAFETY: the buffer has that length.
     let error = unsafe { libc::ttyname_r(fd, name.as_mut_ptr().cast(), name.len()) };

@@ -1,54 +1,15 @@
 //! Datagram sockets.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
 use super::socket::{self, set_option};
 use super::{retry, retry_size};
+use crate::buffers::Buffers;
 use crate::errors::{Errno, Result};
 
 /// The largest number of datagrams that one call sends or receives.
 pub(crate) const DATAGRAM_BATCH: usize = 20;
-
-/// The length of an address in bytes, by its family. `UV_EINVAL` for unknown families.
-///
-/// # Safety
-/// `address` must point to an address, as long as its family says.
-pub(crate) unsafe fn address_length(address: *const libc::sockaddr) -> Result<libc::socklen_t> {
-    // SAFETY: the caller vouches for the address.
-    let length = match c_int::from(unsafe { (*address).sa_family }) {
-        libc::AF_INET => size_of::<libc::sockaddr_in>(),
-        libc::AF_INET6 => size_of::<libc::sockaddr_in6>(),
-        libc::AF_UNIX => size_of::<libc::sockaddr_un>(),
-        _ => return Err(Errno::EINVAL),
-    };
-    Ok(length as libc::socklen_t)
-}
-
-/// # Safety
-/// `address` must be readable for `length` bytes.
-pub(crate) unsafe fn bind(
-    fd: c_int,
-    address: *const libc::sockaddr,
-    length: libc::socklen_t,
-) -> Result {
-    // SAFETY: the caller vouches for the address.
-    match unsafe { socket::bind(fd, address, length) } {
-        // An address of another family than the socket's is a wrong argument.
-        Err(Errno::EAFNOSUPPORT) => Err(Errno::EINVAL),
-        result => result,
-    }
-}
-
-/// Binds to any address of the family and a free port.
-pub(crate) fn bind_anywhere(fd: c_int, family: c_int) -> Result {
-    // SAFETY: all-zero is the unspecified address of any family.
-    let mut address: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
-    address.ss_family = family as libc::sa_family_t;
-    let address = (&raw const address).cast::<libc::sockaddr>();
-    // SAFETY: the storage has room for an address of any family.
-    unsafe { bind(fd, address, address_length(address)?) }
-}
 
 /// Makes a connected socket one that sends to and receives from anywhere.
 pub(crate) fn disconnect(fd: c_int) -> Result {
@@ -80,21 +41,24 @@ pub(crate) fn report_icmp_errors(fd: c_int, family: c_int) -> Result {
     }
 }
 
-/// The header of a message: the parts of a datagram, and its peer.
+/// The header of a message: the buffers of a datagram, and room for its peer's address or that
+/// address.
 pub(crate) fn header(
-    name: *mut c_void,
-    name_length: libc::socklen_t,
-    parts: *mut libc::iovec,
-    part_count: usize,
+    peer: *mut libc::sockaddr,
+    peer_length: libc::socklen_t,
+    buffers: Buffers,
 ) -> libc::msghdr {
-    // SAFETY: all-zero is an empty header; libc's has padding fields on some systems.
-    let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
-    header.msg_name = name;
-    header.msg_namelen = name_length;
-    header.msg_iov = parts;
-    header.msg_iovlen = part_count as _;
+    let mut header = EMPTY_HEADER;
+    header.msg_name = peer.cast();
+    header.msg_namelen = peer_length;
+    header.msg_iov = buffers.as_iovecs().cast_mut();
+    header.msg_iovlen = buffers.count() as _;
     header
 }
+
+/// The header of a message without buffers and peer.
+// SAFETY: all-zero is an empty header; libc's has padding fields on some systems.
+pub(crate) const EMPTY_HEADER: libc::msghdr = unsafe { core::mem::zeroed() };
 
 /// Maps the error of a send: a lack of room in the kernel passes, too, so it is `UV_EAGAIN`.
 fn send_error(error: Errno) -> Errno {
@@ -263,7 +227,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
 /// Discards the errors that the kernel has queued for a socket.
 pub(crate) fn discard_errors(fd: c_int) {
     for _ in 0..DATAGRAM_BATCH {
-        let mut header = header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0);
+        let mut header = EMPTY_HEADER;
         // SAFETY: the header points to nothing.
         if unsafe { receive(fd, &mut header, libc::MSG_ERRQUEUE) }.is_err() {
             return;

@@ -1,29 +1,27 @@
 //! Reading small files of /proc and /sys, and parsing them.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 
 use crate::sys::{fd, large, retry, retry_size};
 
 /// Reads the beginning of a file, as much as fits into `memory`.
 pub(super) fn read_small<'a>(path: &CStr, memory: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: the path is terminated.
-    let file: c_int =
-        retry(|| unsafe { large::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
-            .and_then(fd::own)
-            .ok()?;
+    let file = retry(|| unsafe { large::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
+        .and_then(fd::own)
+        .ok()?;
     let mut length = 0;
     // A read may return less than there is.
     while length < memory.len() {
         let rest = &mut memory[length..];
         // SAFETY: the pointer and the length describe the rest of the memory.
         let count =
-            retry_size(|| unsafe { libc::read(file, rest.as_mut_ptr().cast(), rest.len()) });
+            retry_size(|| unsafe { libc::read(file.raw(), rest.as_mut_ptr().cast(), rest.len()) });
         match count {
             Ok(0) | Err(_) => break,
             Ok(count) => length += count,
         }
     }
-    fd::close_quietly(file);
     Some(&memory[..length])
 }
 

@@ -47,18 +47,18 @@ impl Title {
             return argv;
         }
         // SAFETY: the caller vouches for the strings.
-        unsafe {
-            let Some(copy) = copy_arguments(count, argv) else {
-                return argv;
-            };
-            let first = *argv;
-            self.start = first;
-            self.copy = copy;
-            IS_TAKEN.store(true, SeqCst);
-            self.room = room_of(count, argv);
-            self.length = CStr::from_ptr(first).count_bytes();
-            copy
-        }
+        let Some(copy) = (unsafe { copy_arguments(count, argv) }) else {
+            return argv;
+        };
+        // SAFETY: the caller vouches for the list.
+        self.start = unsafe { *argv };
+        self.copy = copy;
+        IS_TAKEN.store(true, SeqCst);
+        // SAFETY: the caller vouches for the strings.
+        self.room = unsafe { room_of(count, argv) };
+        // SAFETY: the first of the strings.
+        self.length = unsafe { CStr::from_ptr(self.start) }.count_bytes();
+        copy
     }
 
     fn change(&mut self, text: &[u8]) -> Result {

@@ -22,6 +22,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher, is_watched};
 use crate::handle::{Handle, flags};
 use crate::list::List;
+use crate::net::sockaddr::Address;
 use crate::sys::fd as descriptor;
 use crate::sys::socket::{self, End, set_option};
 use crate::sys::udp as datagram;
@@ -174,9 +175,7 @@ impl Udp {
         if !matches!(family, libc::AF_INET | libc::AF_INET6) {
             return Err(Errno::EINVAL);
         }
-        let fd = socket::socket(family, libc::SOCK_DGRAM)?;
-        self.adopt(fd, family)
-            .inspect_err(|_| descriptor::close_quietly(fd))
+        socket::socket(family, libc::SOCK_DGRAM)?.give(|fd| self.adopt(fd, family))
     }
 
     /// `UV_EINVAL` for a handle that is closing.
@@ -193,7 +192,7 @@ impl Udp {
             return Ok(());
         }
         self.prepare(family, options)?;
-        datagram::bind_anywhere(self.fd(), family)?;
+        bind_anywhere(self.fd(), family)?;
         self.handle().add(flags::BOUND);
         Ok(())
     }
@@ -237,19 +236,15 @@ impl Udp {
         Ok(())
     }
 
-    /// # Safety
-    /// `address` must point to an address, as long as its family says.
-    unsafe fn bind(self, address: *const libc::sockaddr, options: c_uint) -> Result {
+    fn bind(self, address: Address, options: c_uint) -> Result {
         const KNOWN: c_uint =
             UV_UDP_IPV6ONLY | UV_UDP_REUSEADDR | UV_UDP_REUSEPORT | UV_UDP_LINUX_RECVERR;
-        // SAFETY: the caller vouches for the address.
-        let (family, length) = unsafe { ip_address(address) }?;
+        let family = address.family();
         if options & !KNOWN != 0 || options & UV_UDP_IPV6ONLY != 0 && family != libc::AF_INET6 {
             return Err(Errno::EINVAL);
         }
         self.prepare(family, options)?;
-        // SAFETY: the caller vouches for the address.
-        unsafe { datagram::bind(self.fd(), address, length) }?;
+        bind_socket(self.fd(), address)?;
         if family == libc::AF_INET6 {
             self.handle().add(flags::IPV6);
         }
@@ -257,17 +252,12 @@ impl Udp {
         Ok(())
     }
 
-    /// # Safety
-    /// `address` must point to an address, as long as its family says.
-    unsafe fn connect(self, address: *const libc::sockaddr) -> Result {
-        // SAFETY: the caller vouches for the address.
-        let (family, length) = unsafe { ip_address(address) }?;
+    fn connect(self, address: Address) -> Result {
         if self.is_connected() {
             return Err(Errno::EISCONN);
         }
-        self.ensure_bound(family, 0)?;
-        // SAFETY: the caller vouches for the address.
-        unsafe { socket::connect(self.fd(), address, length) }?;
+        self.ensure_bound(address.family(), 0)?;
+        address.connect(self.fd())?;
         self.handle().add(flags::UDP_CONNECTED);
         Ok(())
     }
@@ -306,24 +296,22 @@ fn check_init(options: c_uint) -> Result {
     }
 }
 
-/// Family and length of an IP address.
-///
-/// # Safety
-/// `address` must point to an address, as long as its family says.
-unsafe fn ip_address(address: *const libc::sockaddr) -> Result<(c_int, libc::socklen_t)> {
-    if address.is_null() {
-        return Err(Errno::EINVAL);
+/// Binds a socket to an address. One of another family than the socket's is a wrong argument.
+fn bind_socket(fd: c_int, address: Address) -> Result {
+    match address.bind(fd) {
+        Err(Errno::EAFNOSUPPORT) => Err(Errno::EINVAL),
+        result => result,
     }
-    // SAFETY: the caller vouches for the address.
-    let family = c_int::from(unsafe { (*address).sa_family });
-    match family {
-        libc::AF_INET | libc::AF_INET6 => {
-            // SAFETY: the caller vouches for the address.
-            let length = unsafe { datagram::address_length(address) }?;
-            Ok((family, length))
-        }
-        _ => Err(Errno::EINVAL),
-    }
+}
+
+/// Binds a socket to any address of the family and a free port.
+fn bind_anywhere(fd: c_int, family: c_int) -> Result {
+    // SAFETY: all-zero is the unspecified address of any family.
+    let mut anywhere: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
+    anywhere.ss_family = family as libc::sa_family_t;
+    // SAFETY: the storage has room for an address of any family, and outlives the view.
+    let address = unsafe { Address::from_ptr((&raw const anywhere).cast()) }?;
+    bind_socket(fd, address)
 }
 
 fn set_reuse(fd: c_int, options: c_uint) -> Result {
@@ -435,12 +423,10 @@ pub unsafe extern "C" fn uv_udp_bind(
     flags: c_uint,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe {
-        Udp::from_ptr(handle)
-            .expected()
-            .and_then(|udp| udp.bind(addr, flags))
-    }
-    .into_code()
+    let (udp, address) = unsafe { (Udp::from_ptr(handle), Address::from_ptr(addr)) };
+    udp.expected()
+        .and_then(|udp| udp.bind(address?, flags))
+        .into_code()
 }
 
 /// Connects the socket to one peer: datagrams are sent to it and received from it only. With `addr`
@@ -467,7 +453,9 @@ pub unsafe extern "C" fn uv_udp_connect(
         return udp.disconnect().into_code();
     }
     // SAFETY: common pointer contract.
-    unsafe { udp.connect(addr) }.into_code()
+    unsafe { Address::from_ptr(addr) }
+        .and_then(|address| udp.connect(address))
+        .into_code()
 }
 
 /// Writes the peer's address to `name`, cut to `*namelen` bytes, and its length to `*namelen`.

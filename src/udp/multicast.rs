@@ -12,33 +12,33 @@ use crate::sys::socket::set_option;
 
 /// An address that was parsed from text.
 #[derive(Clone, Copy)]
-enum Address {
+enum IpAddress {
     V4(libc::in_addr),
     /// An address, and the index of the interface that is named behind a `%`; 0 for none: then the
     /// system chooses.
     V6(libc::in6_addr, u32),
 }
 
-const ANY_V4: Address = Address::V4(libc::in_addr { s_addr: 0 });
-const ANY_V6: Address = Address::V6(libc::in6_addr { s6_addr: [0; 16] }, 0);
+const ANY_V4: IpAddress = IpAddress::V4(libc::in_addr { s_addr: 0 });
+const ANY_V6: IpAddress = IpAddress::V6(libc::in6_addr { s6_addr: [0; 16] }, 0);
 
-fn parse(text: &[u8]) -> Result<Address> {
+fn parse(text: &[u8]) -> Result<IpAddress> {
     if let Ok(v4) = address::parse_v4(text) {
-        return Ok(Address::V4(v4));
+        return Ok(IpAddress::V4(v4));
     }
     let scope = address::split_zone(text).1.map_or(0, address::scope_of);
-    Ok(Address::V6(address::parse_v6(text)?, scope))
+    Ok(IpAddress::V6(address::parse_v6(text)?, scope))
 }
 
 /// Parses an interface's address. It may be null: then it is any address of the group's family.
 ///
 /// # Safety
 /// `text` must be null or a string.
-unsafe fn parse_interface(text: *const c_char, group: Address) -> Result<Address> {
+unsafe fn parse_interface(text: *const c_char, group: IpAddress) -> Result<IpAddress> {
     if text.is_null() {
         return Ok(match group {
-            Address::V4(_) => ANY_V4,
-            Address::V6(..) => ANY_V6,
+            IpAddress::V4(_) => ANY_V4,
+            IpAddress::V6(..) => ANY_V6,
         });
     }
     // SAFETY: the caller vouches for the string.
@@ -47,7 +47,7 @@ unsafe fn parse_interface(text: *const c_char, group: Address) -> Result<Address
 
 /// # Safety
 /// `text` must be null or a string.
-unsafe fn parse_required(text: *const c_char) -> Result<Address> {
+unsafe fn parse_required(text: *const c_char) -> Result<IpAddress> {
     // SAFETY: the caller vouches for the string.
     unsafe { address::text_bytes(text) }.and_then(parse)
 }
@@ -86,12 +86,12 @@ impl Udp {
 
     fn set_membership(
         self,
-        group: Address,
-        interface: Address,
+        group: IpAddress,
+        interface: IpAddress,
         membership: uv_membership,
     ) -> Result {
         match (group, interface) {
-            (Address::V4(group), Address::V4(interface)) => {
+            (IpAddress::V4(group), IpAddress::V4(interface)) => {
                 self.ensure_bound(libc::AF_INET, UV_UDP_REUSEADDR)?;
                 let option = choose(
                     membership,
@@ -104,7 +104,7 @@ impl Udp {
                 };
                 set_option(self.fd(), libc::IPPROTO_IP, option, request)
             }
-            (Address::V6(group, _), Address::V6(_, index)) => {
+            (IpAddress::V6(group, _), IpAddress::V6(_, index)) => {
                 self.ensure_bound(libc::AF_INET6, UV_UDP_REUSEADDR)?;
                 let option = choose(
                     membership,
@@ -123,13 +123,13 @@ impl Udp {
 
     fn set_source_membership(
         self,
-        group: Address,
-        interface: Address,
-        source: Address,
+        group: IpAddress,
+        interface: IpAddress,
+        source: IpAddress,
         membership: uv_membership,
     ) -> Result {
         match (group, interface, source) {
-            (Address::V4(group), Address::V4(interface), Address::V4(source)) => {
+            (IpAddress::V4(group), IpAddress::V4(interface), IpAddress::V4(source)) => {
                 self.ensure_bound(libc::AF_INET, UV_UDP_REUSEADDR)?;
                 let (join, leave) = (
                     libc::IP_ADD_SOURCE_MEMBERSHIP,
@@ -143,7 +143,7 @@ impl Udp {
                 let option = choose(membership, join, leave)?;
                 set_option(self.fd(), libc::IPPROTO_IP, option, request)
             }
-            (Address::V6(group, scope), Address::V6(_, index), Address::V6(source, from)) => {
+            (IpAddress::V6(group, scope), IpAddress::V6(_, index), IpAddress::V6(source, from)) => {
                 self.ensure_bound(libc::AF_INET6, UV_UDP_REUSEADDR)?;
                 let (join, leave) = (
                     libc::MCAST_JOIN_SOURCE_GROUP,
@@ -162,12 +162,12 @@ impl Udp {
         }
     }
 
-    fn set_multicast_interface(self, interface: Address) -> Result {
+    fn set_multicast_interface(self, interface: IpAddress) -> Result {
         match interface {
-            Address::V4(address) => {
+            IpAddress::V4(address) => {
                 set_option(self.fd(), libc::IPPROTO_IP, libc::IP_MULTICAST_IF, address)
             }
-            Address::V6(_, index) => set_option(
+            IpAddress::V6(_, index) => set_option(
                 self.fd(),
                 libc::IPPROTO_IPV6,
                 libc::IPV6_MULTICAST_IF,
@@ -177,7 +177,7 @@ impl Udp {
     }
 
     /// The unspecified address of the socket's family.
-    fn any_address(self) -> Address {
+    fn any_address(self) -> IpAddress {
         if self.is_ipv6() { ANY_V6 } else { ANY_V4 }
     }
 }
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn addresses_are_distinguished() {
-        let Ok(Address::V4(v4)) = parse(b"239.255.0.1") else {
+        let Ok(IpAddress::V4(v4)) = parse(b"239.255.0.1") else {
             panic!("no IPv4");
         };
         assert_eq!(v4.s_addr, u32::from_ne_bytes([239, 255, 0, 1]));
@@ -328,7 +328,7 @@ mod tests {
             ("ff02::1%", 0),
             ("ff02::1%no such", 0),
         ] {
-            let Ok(Address::V6(v6, index)) = parse(text.as_bytes()) else {
+            let Ok(IpAddress::V6(v6, index)) = parse(text.as_bytes()) else {
                 panic!("no IPv6: {text}");
             };
             assert_eq!((v6.s6_addr[0], v6.s6_addr[15], index), (0xff, 1, scope));

@@ -9,11 +9,12 @@
 //! callback that was set when the buffer was asked for. Stopping or closing in the middle of a
 //! buffer's chunks ends the datagrams there; the others of the buffer are lost.
 
-use core::ffi::{c_int, c_uint, c_void};
+use core::ffi::{c_int, c_uint};
 
 use super::Udp;
 use crate::abi::*;
 use crate::backend::ready;
+use crate::buffers::Buffers;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::flags;
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
@@ -138,8 +139,7 @@ impl Udp {
     /// Receives a datagram; returns how many there were.
     fn receive_one(self, provided: &Provided) -> Result<usize> {
         let mut peer = NO_PEER;
-        let mut part = to_iovec(&provided.buffer);
-        let mut header = header_for(&mut peer, &mut part);
+        let mut header = header_for(&mut peer, &provided.buffer);
         // SAFETY: the header points to `peer` and to the user's buffer.
         let size = unsafe { datagram::receive(self.fd(), &mut header, 0) }
             .inspect_err(|&error| self.report(provided, error))?;
@@ -164,14 +164,14 @@ impl Udp {
             return Ok(0);
         }
         let mut peers = [NO_PEER; DATAGRAM_BATCH];
-        let mut parts = [to_iovec(&provided.buffer); DATAGRAM_BATCH];
+        let mut parts = [provided.buffer; DATAGRAM_BATCH];
         let mut headers = [libc::mmsghdr {
-            msg_hdr: datagram::header(core::ptr::null_mut(), 0, core::ptr::null_mut(), 0),
+            msg_hdr: datagram::EMPTY_HEADER,
             msg_len: 0,
         }; DATAGRAM_BATCH];
         for at in 0..chunks {
-            parts[at] = to_iovec(&chunk(&provided.buffer, at));
-            headers[at].msg_hdr = header_for(&mut peers[at], &mut parts[at]);
+            parts[at] = chunk(&provided.buffer, at);
+            headers[at].msg_hdr = header_for(&mut peers[at], &parts[at]);
         }
         let headers = &mut headers[..chunks];
         // SAFETY: the headers point to `peers` and to the chunks of the user's buffer.
@@ -185,7 +185,7 @@ impl Udp {
             if !self.is_receiving() {
                 break;
             }
-            self.report_chunk(&chunk(&provided.buffer, at), message);
+            self.report_chunk(&parts[at], message);
         }
         self.return_buffer(provided, 0, UV_UDP_MMSG_FREE);
         Ok(count)
@@ -207,9 +207,8 @@ impl Udp {
                 return;
             };
             let mut peer = NO_PEER;
-            let mut part = to_iovec(&provided.buffer);
             let mut control = datagram::Control::new();
-            let mut header = header_for(&mut peer, &mut part);
+            let mut header = header_for(&mut peer, &provided.buffer);
             control.attach(&mut header);
             // SAFETY: the header points to `peer`, `control` and to the user's buffer.
             let result = unsafe { datagram::receive(self.fd(), &mut header, libc::MSG_ERRQUEUE) };
@@ -274,13 +273,6 @@ impl Udp {
     }
 }
 
-fn to_iovec(buffer: &uv_buf_t) -> libc::iovec {
-    libc::iovec {
-        iov_base: buffer.base.cast::<c_void>(),
-        iov_len: buffer.len,
-    }
-}
-
 /// The chunk of a buffer for the datagram of that number.
 fn chunk(buffer: &uv_buf_t, at: usize) -> uv_buf_t {
     uv_buf_t {
@@ -289,9 +281,11 @@ fn chunk(buffer: &uv_buf_t, at: usize) -> uv_buf_t {
     }
 }
 
-fn header_for(peer: &mut libc::sockaddr_storage, part: &mut libc::iovec) -> libc::msghdr {
+fn header_for(peer: &mut libc::sockaddr_storage, buffer: &uv_buf_t) -> libc::msghdr {
     let room = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-    datagram::header((&raw mut *peer).cast(), room, part, 1)
+    // SAFETY: the user provided the buffer, and the callers' headers do not outlive it.
+    let buffers = unsafe { Buffers::one(buffer) };
+    datagram::header((&raw mut *peer).cast(), room, buffers)
 }
 
 // C entry points

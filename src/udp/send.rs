@@ -8,25 +8,19 @@
 //!
 //! The request and its copy of the list of buffers belong to the handle until the callback.
 
-use core::ffi::{c_int, c_uint, c_void};
+use core::ffi::{c_int, c_uint};
 use core::mem::MaybeUninit;
 
 use super::Udp;
 use crate::abi::*;
 use crate::backend::ready;
-use crate::buffers;
+use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::list::{self, List};
+use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
 use crate::view::{addr, get, owner, set, view};
-
-// Buffers are passed to the kernel as they are.
-const _: () = assert!(
-    size_of::<uv_buf_t>() == size_of::<libc::iovec>()
-        && core::mem::offset_of!(uv_buf_t, base) == core::mem::offset_of!(libc::iovec, iov_base)
-        && core::mem::offset_of!(uv_buf_t, len) == core::mem::offset_of!(libc::iovec, iov_len)
-);
 
 view!(
     /// A datagram being sent.
@@ -44,67 +38,31 @@ impl SendRequest {
         unsafe { SendRequest::from_ptr(owner!(link.raw(), uv_udp_send_t, queue)) }
     }
 
-    /// Copies the list of buffers, not their contents.
-    ///
-    /// # Safety
-    /// `bufs` must be readable for `count` buffers.
-    unsafe fn keep_buffers(self, bufs: *const uv_buf_t, count: c_uint) -> Result {
-        let room = get!(self.bufsml).len();
-        // SAFETY: the caller vouches for `bufs`, and the request has that room.
-        let list = unsafe { buffers::keep(bufs, count, self.own_buffers(), room) }?;
-        set!(self.bufs = list);
-        set!(self.nbufs = count);
-        Ok(())
-    }
-
-    fn release_buffers(self) {
-        // SAFETY: made by `keep_buffers`, and forgotten below.
-        unsafe { buffers::release(get!(self.bufs), self.own_buffers()) };
-        set!(self.bufs = core::ptr::null_mut());
-    }
-
-    /// The list within the request, with room for a few buffers.
-    fn own_buffers(self) -> *mut uv_buf_t {
-        addr!(self.bufsml).cast()
+    fn kept(self) -> KeptBuffers {
+        let (list, count) = (addr!(self.bufs), addr!(self.nbufs));
+        // SAFETY: members of a live request, whose list is set by `keep` when it is sent.
+        unsafe { KeptBuffers::new(list, count, addr!(self.bufsml)) }
     }
 
     fn size(self) -> usize {
-        // SAFETY: the list made by `keep_buffers`.
-        unsafe { buffers::total(get!(self.bufs), get!(self.nbufs)) }
+        self.kept().buffers().total()
     }
 
-    /// # Safety
-    /// `address` must be null or readable for `length` bytes.
-    unsafe fn keep_address(self, address: *const libc::sockaddr, length: libc::socklen_t) {
+    fn keep_address(self, address: Option<Address>) {
         let kept = addr!(self.u.storage);
-        if address.is_null() {
+        match address {
             // SAFETY: a member of a live request.
-            unsafe { (*kept).ss_family = libc::AF_UNSPEC as libc::sa_family_t };
-            return;
-        }
-        // SAFETY: the caller vouches for the address, and the storage has room for every kind.
-        unsafe {
-            core::ptr::copy_nonoverlapping(
-                address.cast::<u8>(),
-                kept.cast::<u8>(),
-                length as usize,
-            );
+            Some(address) => unsafe { address.copy_to(kept) },
+            None => set!(self.u.storage.ss_family = libc::AF_UNSPEC as libc::sa_family_t),
         }
     }
 
-    fn header(self) -> libc::msghdr {
-        let address = addr!(self.u.addr);
-        // SAFETY: `keep_address` left an address of a known family, or of none.
-        let (name, length) = match unsafe { datagram::address_length(address) } {
-            Ok(length) => (address.cast::<c_void>(), length),
-            Err(_) => (core::ptr::null_mut(), 0),
-        };
-        datagram::header(
-            name,
-            length,
-            get!(self.bufs).cast(),
-            get!(self.nbufs) as usize,
-        )
+    fn outgoing(self) -> Outgoing {
+        Outgoing {
+            buffers: self.kept().buffers(),
+            // SAFETY: `keep_address` left an address of a known family, or of none.
+            address: unsafe { Address::any_from_ptr(addr!(self.u.addr)) }.ok(),
+        }
     }
 
     fn invoke(self, status: c_int) {
@@ -116,33 +74,18 @@ impl SendRequest {
     }
 }
 
-/// # Safety
-/// `bufs` must be readable for `nbufs` buffers.
-unsafe fn check_buffers(bufs: *const uv_buf_t, nbufs: c_uint) -> Result {
-    // A negative number arrives as a large one.
-    if nbufs == 0 || nbufs > c_int::MAX as c_uint {
-        return Err(Errno::EINVAL);
-    }
-    // SAFETY: the caller vouches for the list.
-    unsafe { buffers::check_total(bufs, nbufs) }
-}
-
-/// A datagram to be sent at once; its parts are the caller's.
+/// A datagram to be sent: to the handle's peer if it has no address.
 struct Outgoing {
-    bufs: *const uv_buf_t,
-    nbufs: c_uint,
-    address: *const libc::sockaddr,
-    length: libc::socklen_t,
+    buffers: Buffers,
+    address: Option<Address>,
 }
 
 impl Outgoing {
     fn header(&self) -> libc::msghdr {
-        datagram::header(
-            self.address.cast_mut().cast(),
-            self.length,
-            self.bufs.cast_mut().cast(),
-            self.nbufs as usize,
-        )
+        let (peer, length) = self.address.map_or((core::ptr::null(), 0), |address| {
+            (address.as_ptr(), address.length())
+        });
+        datagram::header(peer.cast_mut(), length, self.buffers)
     }
 }
 
@@ -169,60 +112,42 @@ fn message(header: libc::msghdr) -> MaybeUninit<libc::mmsghdr> {
 }
 
 impl Udp {
-    /// Checks that a datagram may be sent to `address`, and returns the address's length.
+    /// Checks that a datagram may be sent to `address`, which may be null.
     ///
     /// # Safety
-    /// `address` must be null or point to an address, as long as its family says.
-    unsafe fn check_destination(self, address: *const libc::sockaddr) -> Result<libc::socklen_t> {
+    /// `address` must be null or as long as its family says, while the result is used.
+    unsafe fn destination(self, address: *const libc::sockaddr) -> Result<Option<Address>> {
         self.check_not_closing()?;
-        if address.is_null() {
-            return if self.is_connected() {
-                Ok(0)
-            } else {
-                Err(Errno::EDESTADDRREQ)
-            };
+        match (address.is_null(), self.is_connected()) {
+            (true, true) => Ok(None),
+            (true, false) => Err(Errno::EDESTADDRREQ),
+            (false, true) => Err(Errno::EISCONN),
+            // SAFETY: the caller vouches for the address.
+            (false, false) => unsafe { Address::any_from_ptr(address) }.map(Some),
         }
-        if self.is_connected() {
-            return Err(Errno::EISCONN);
-        }
-        // SAFETY: the caller vouches for the address.
-        unsafe { datagram::address_length(address) }
     }
 
-    /// Checks the destination, and makes a socket to send from if there is none; returns the
-    /// address's length.
+    /// Checks a datagram, and makes a socket to send from if there is none.
     ///
     /// # Safety
-    /// `address` must be null or point to an address, as long as its family says.
-    unsafe fn prepare_destination(self, address: *const libc::sockaddr) -> Result<libc::socklen_t> {
+    /// The requirements of [`Udp::destination`] apply.
+    unsafe fn prepare_to_send(
+        self,
+        buffers: Buffers,
+        address: *const libc::sockaddr,
+    ) -> Result<Outgoing> {
+        buffers.check()?;
         // SAFETY: the caller vouches for the address.
-        let length = unsafe { self.check_destination(address) }?;
-        if !address.is_null() {
-            // SAFETY: the caller vouches for the address.
-            self.ensure_bound(c_int::from(unsafe { (*address).sa_family }), 0)?;
+        let address = unsafe { self.destination(address) }?;
+        if let Some(address) = address {
+            self.ensure_bound(address.family(), 0)?;
         }
-        Ok(length)
+        Ok(Outgoing { buffers, address })
     }
 
-    /// # Safety
-    /// The request must be writable, `bufs` readable for `nbufs` buffers, `address` null or point
-    /// to an address.
-    unsafe fn send(
-        self,
-        request: SendRequest,
-        bufs: *const uv_buf_t,
-        nbufs: c_uint,
-        address: *const libc::sockaddr,
-        callback: uv_udp_send_cb,
-    ) -> Result {
-        // SAFETY: the caller vouches for the buffers.
-        unsafe { check_buffers(bufs, nbufs) }?;
-        // SAFETY: the caller vouches for the address.
-        let length = unsafe { self.prepare_destination(address) }?;
-        // SAFETY: the caller vouches for the buffers.
-        unsafe { request.keep_buffers(bufs, nbufs) }?;
-        // SAFETY: the caller vouches for the address.
-        unsafe { request.keep_address(address, length) };
+    fn send(self, request: SendRequest, outgoing: &Outgoing, callback: uv_udp_send_cb) -> Result {
+        request.kept().keep(outgoing.buffers)?;
+        request.keep_address(outgoing.address);
         set!(request.handle = self.raw());
         set!(request.send_cb = callback);
         set!(request.status = 0);
@@ -264,7 +189,7 @@ impl Udp {
         let mut count = 0;
         let mut next = self.unsent().front();
         while let Some(link) = next.filter(|_| count < DATAGRAM_BATCH) {
-            headers[count] = message(SendRequest::from_link(link).header());
+            headers[count] = message(SendRequest::from_link(link).outgoing().header());
             count += 1;
             next = self.unsent().after(link);
         }
@@ -298,42 +223,25 @@ impl Udp {
             let request = SendRequest::from_link(link);
             set!(self.send_queue_size = get!(self.send_queue_size).wrapping_sub(request.size()));
             set!(self.send_queue_count = get!(self.send_queue_count) - 1);
-            request.release_buffers();
+            request.kept().release();
             Request::finish(event_loop);
             request.invoke(get!(request.status) as c_int);
         }
         self.stop_if_idle();
     }
 
-    /// # Safety
-    /// `bufs` must be readable for `nbufs` buffers, `address` null or point to an address.
-    unsafe fn try_send(
-        self,
-        bufs: *const uv_buf_t,
-        nbufs: c_uint,
-        address: *const libc::sockaddr,
-    ) -> Result<c_int> {
-        // SAFETY: the caller vouches for the buffers.
-        unsafe { check_buffers(bufs, nbufs) }?;
-        // SAFETY: the caller vouches for the address.
-        let length = unsafe { self.prepare_destination(address) }?;
+    fn try_send(self, outgoing: &Outgoing) -> Result<c_int> {
         if self.has_requests() {
             return Err(Errno::EAGAIN);
         }
-        let outgoing = Outgoing {
-            bufs,
-            nbufs,
-            address,
-            length,
-        };
-        // SAFETY: the caller vouches for buffers and address.
+        // SAFETY: the header points to what the makers of the views vouch for.
         let size = unsafe { datagram::send(self.fd(), &outgoing.header()) }?;
         Ok(size as c_int)
     }
 
     /// # Safety
-    /// The arrays must be readable for `all.count` elements, and those as `try_send` wants them;
-    /// `all.addresses` may be null.
+    /// The arrays must be readable for `all.count` elements, and those lead to buffers and
+    /// addresses; `all.addresses` may be null.
     unsafe fn try_send_many(self, all: &Datagrams) -> Result<c_int> {
         self.check_not_closing()?;
         if !self.is_open() {
@@ -385,7 +293,7 @@ impl Datagrams {
     /// `at` must be below the count, the arrays as `try_send_many` wants them.
     unsafe fn get(&self, from: Udp, at: usize) -> Result<Outgoing> {
         // SAFETY: the caller vouches for the arrays.
-        let (bufs, nbufs) = unsafe { (*self.bufs.add(at), *self.nbufs.add(at)) };
+        let buffers = unsafe { Buffers::new(*self.bufs.add(at), *self.nbufs.add(at)) };
         let address = if self.addresses.is_null() {
             core::ptr::null_mut()
         } else {
@@ -393,15 +301,9 @@ impl Datagrams {
             unsafe { *self.addresses.add(at) }
         };
         // SAFETY: the caller vouches for the address.
-        let length = unsafe { from.check_destination(address) }?;
-        // SAFETY: the caller vouches for the buffers.
-        unsafe { check_buffers(bufs, nbufs) }?;
-        Ok(Outgoing {
-            bufs,
-            nbufs,
-            address,
-            length,
-        })
+        let address = unsafe { from.destination(address) }?;
+        buffers.check()?;
+        Ok(Outgoing { buffers, address })
     }
 }
 
@@ -431,9 +333,10 @@ pub unsafe extern "C" fn uv_udp_send(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        Udp::from_ptr(handle)
-            .expected()
-            .and_then(|udp| udp.send(SendRequest::from_ptr(req), bufs, nbufs, addr, send_cb))
+        Udp::from_ptr(handle).expected().and_then(|udp| {
+            let outgoing = udp.prepare_to_send(Buffers::new(bufs, nbufs), addr)?;
+            udp.send(SendRequest::from_ptr(req), &outgoing, send_cb)
+        })
     }
     .into_code()
 }
@@ -456,9 +359,10 @@ pub unsafe extern "C" fn uv_udp_try_send(
 ) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        Udp::from_ptr(handle)
-            .expected()
-            .and_then(|udp| udp.try_send(bufs, nbufs, addr))
+        Udp::from_ptr(handle).expected().and_then(|udp| {
+            let outgoing = udp.prepare_to_send(Buffers::new(bufs, nbufs), addr)?;
+            udp.try_send(&outgoing)
+        })
     }
     .into_code()
 }

@@ -21,19 +21,22 @@ use crate::net::idna::{HOST_BYTES, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::resolver;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, set, view};
 
-use super::pool::{self, Kind};
+use super::pooled::{self, Pooled, has_job};
+use super::queue::Kind;
 
 view!(
     /// A lookup of a name's addresses.
     AddressLookup => uv_getaddrinfo_t
 );
+has_job!(AddressLookup => uv_getaddrinfo_t);
 
 view!(
     /// A lookup of an address's names.
     NameLookup => uv_getnameinfo_t
 );
+has_job!(NameLookup => uv_getnameinfo_t);
 
 /// What to resolve, as the caller gave it.
 #[derive(Clone, Copy)]
@@ -132,7 +135,7 @@ impl AddressLookup {
     }
 
     /// Resolves the name, blocking until the answer.
-    fn run(self) {
+    fn resolve(self) {
         let (node, service) = (get!(self.hostname), get!(self.service));
         // SAFETY: the arguments are null or copies made by `copy`.
         match unsafe { resolver::addresses(node, service, get!(self.hints)) } {
@@ -144,14 +147,10 @@ impl AddressLookup {
     fn start(self, event_loop: Loop, callback: uv_getaddrinfo_cb) {
         self.request().start(event_loop, UV_GETADDRINFO);
         set!(self.cb = callback);
-        let job = addr!(self.work_req);
-        // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe {
-            if self.is_numeric() {
-                pool::run_at_once(event_loop, job, run_addresses, done_addresses);
-            } else {
-                pool::submit(event_loop, job, Kind::Slow, run_addresses, done_addresses);
-            }
+        if self.is_numeric() {
+            pooled::run_at_once::<AddressLookup>(event_loop, self);
+        } else {
+            pooled::submit::<AddressLookup>(event_loop, self);
         }
     }
 
@@ -168,7 +167,7 @@ impl AddressLookup {
 
     fn wait(self) -> Result {
         self.request().init(UV_GETADDRINFO);
-        self.run();
+        self.resolve();
         self.free_copies();
         match get!(self.retcode) {
             0 => Ok(()),
@@ -202,21 +201,15 @@ impl NameLookup {
     }
 
     fn init(self, event_loop: *mut uv_loop_t, address: Address, flags: c_int) {
-        // SAFETY: an address of a known family fits the storage, which is writable.
-        unsafe {
-            ptr::copy_nonoverlapping(
-                address.as_ptr().cast::<u8>(),
-                addr!(self.storage).cast::<u8>(),
-                address.length() as usize,
-            );
-        }
+        // SAFETY: a member of a live request.
+        unsafe { address.copy_to(addr!(self.storage)) };
         set!(self.r#loop = event_loop);
         set!(self.flags = flags);
         set!(self.retcode = 0);
     }
 
     /// Resolves the address, blocking until the answer.
-    fn run(self) {
+    fn resolve(self) {
         let (host, service) = (addr!(self.host), addr!(self.service));
         // SAFETY: the storage holds an address as long as its family says, and the buffers are
         // members of the request.
@@ -233,20 +226,16 @@ impl NameLookup {
         self.request().start(event_loop, UV_GETNAMEINFO);
         set!(self.getnameinfo_cb = callback);
         const NUMBERS: c_int = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
-        let job = addr!(self.work_req);
-        // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe {
-            if get!(self.flags) & NUMBERS == NUMBERS {
-                pool::run_at_once(event_loop, job, run_names, done_names);
-            } else {
-                pool::submit(event_loop, job, Kind::Slow, run_names, done_names);
-            }
+        if get!(self.flags) & NUMBERS == NUMBERS {
+            pooled::run_at_once::<NameLookup>(event_loop, self);
+        } else {
+            pooled::submit::<NameLookup>(event_loop, self);
         }
     }
 
     fn wait(self) -> Result {
         self.request().init(UV_GETNAMEINFO);
-        self.run();
+        self.resolve();
         match get!(self.retcode) {
             0 => Ok(()),
             code => Err(Errno::from_code(code)),
@@ -274,28 +263,30 @@ impl NameLookup {
     }
 }
 
-/// Resolves a name, on a worker.
-unsafe extern "C" fn run_addresses(job: *mut uv__work) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { AddressLookup::from_ptr(owner!(job, uv_getaddrinfo_t, work_req)) }.run();
+impl Pooled for AddressLookup {
+    type Request = AddressLookup;
+    const KIND: Kind = Kind::Slow;
+
+    fn run(lookup: AddressLookup) {
+        lookup.resolve();
+    }
+
+    fn done(lookup: AddressLookup, status: c_int) {
+        lookup.finish(status);
+    }
 }
 
-/// Finishes the lookup of a name, on the loop's thread.
-unsafe extern "C" fn done_addresses(job: *mut uv__work, status: c_int) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { AddressLookup::from_ptr(owner!(job, uv_getaddrinfo_t, work_req)) }.finish(status);
-}
+impl Pooled for NameLookup {
+    type Request = NameLookup;
+    const KIND: Kind = Kind::Slow;
 
-/// Resolves an address, on a worker.
-unsafe extern "C" fn run_names(job: *mut uv__work) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.run();
-}
+    fn run(lookup: NameLookup) {
+        lookup.resolve();
+    }
 
-/// Finishes the lookup of an address, on the loop's thread.
-unsafe extern "C" fn done_names(job: *mut uv__work, status: c_int) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { NameLookup::from_ptr(owner!(job, uv_getnameinfo_t, work_req)) }.finish(status);
+    fn done(lookup: NameLookup, status: c_int) {
+        lookup.finish(status);
+    }
 }
 
 // C entry points

@@ -3,7 +3,8 @@
 pub(crate) mod completions;
 mod dns;
 pub(crate) mod pool;
-mod queue;
+pub(crate) mod pooled;
+pub(crate) mod queue;
 mod random;
 mod user_work;
 mod worker;

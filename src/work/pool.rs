@@ -28,14 +28,12 @@ use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::spin::{self, Spun, Waiter};
 use crate::sys::clock;
-
+use crate::sys::lock::QuickLock;
 use crate::system::settings::leading_number;
 use crate::view::{addr, owner};
 
-use super::queue::{Job, Queue};
+use super::queue::{Job, Queue, Run};
 use super::{completions, worker};
-
-pub(crate) use super::queue::{Done, Kind, Run};
 
 /// The number of jobs that the pool takes before it asks the system for a thread again, after the
 /// system refused one. Asking costs as much as a hundred short jobs.
@@ -71,7 +69,7 @@ struct State {
 /// Aligned to a cache line, in which processors move memory.
 #[repr(C, align(64))]
 struct Pool {
-    lock: UnsafeCell<libc::pthread_mutex_t>,
+    lock: QuickLock,
     /// The number of workers that deliver a completion and will then ask for a job. A loop that
     /// spins submits its next job before the worker is back. It is decremented with the lock only.
     returning: AtomicUsize,
@@ -81,11 +79,8 @@ struct Pool {
 // SAFETY: the state is reached through `Guard` only, which holds the lock.
 unsafe impl Sync for Pool {}
 
-/// Blocking takes longer than the lock is ever locked. So a thread that wants it spins first.
-const UNLOCKED: libc::pthread_mutex_t = libc::PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
-
 static POOL: Pool = Pool {
-    lock: UnsafeCell::new(UNLOCKED),
+    lock: QuickLock::new(),
     returning: AtomicUsize::new(0),
     state: UnsafeCell::new(State::new()),
 };
@@ -122,8 +117,7 @@ struct Guard(());
 
 impl Guard {
     fn lock() -> Guard {
-        // SAFETY: the mutex is static and always initialised.
-        if unsafe { libc::pthread_mutex_lock(POOL.lock.get()) } != 0 {
+        if POOL.lock.acquire().is_err() {
             crate::panic::misuse("the thread pool's lock is broken");
         }
         Guard(())
@@ -153,7 +147,7 @@ impl Drop for Guard {
             HINTS.0.store(hints, SeqCst);
         }
         // SAFETY: this thread holds the lock.
-        unsafe { libc::pthread_mutex_unlock(POOL.lock.get()) };
+        unsafe { POOL.lock.release() };
     }
 }
 
@@ -395,7 +389,7 @@ fn size_from_environment() -> usize {
 pub(crate) fn reset_after_fork() {
     // SAFETY: the child has one thread, this one, which is not within a `Guard`'s life.
     unsafe {
-        POOL.lock.get().write(UNLOCKED);
+        POOL.lock.reset();
         let state = &mut *POOL.state.get();
         state.reset();
         state.hints_shown = 0;
@@ -407,20 +401,8 @@ pub(crate) fn reset_after_fork() {
 
 // Used by the rest of the library.
 
-/// Submits a job: `run` is called on a worker, and `done` on the loop's thread when that polls.
-///
-/// # Safety
-/// `work` must stay in place until `done` is called, and both functions take it from any thread.
-pub(crate) unsafe fn submit(
-    event_loop: Loop,
-    work: *mut uv__work,
-    kind: Kind,
-    run: Run,
-    done: Done,
-) {
-    // SAFETY: the caller vouches for the pointer.
-    let job = unsafe { Job::from_ptr(work) };
-    job.init(event_loop, kind, run, done);
+/// Submits an initialised job: it is run on a worker, and called back for when the loop polls.
+pub(super) fn submit(event_loop: Loop, job: Job) {
     event_loop.asyncs().reset_inherited_pins();
     let next = {
         let mut pool = Guard::lock();
@@ -441,28 +423,16 @@ fn apply(next: Next, event_loop: Loop) {
     }
 }
 
-/// Runs a job that cannot block, on this thread, the loop's. `done` is called when the loop polls.
-///
-/// # Safety
-/// `work` must stay in place until `done` is called.
-pub(crate) unsafe fn run_at_once(event_loop: Loop, work: *mut uv__work, run: Run, done: Done) {
-    // SAFETY: the caller vouches for the pointer.
-    let job = unsafe { Job::from_ptr(work) };
-    job.init(event_loop, Kind::Usual, run, done);
+/// Runs an initialised job on this thread, the loop's. It is called back for when the loop polls.
+pub(super) fn run_at_once(job: Job) {
     let run = job.take_work();
     run_it(job, run);
     completions::deliver_inline(job);
 }
 
-/// Delivers a job that was done on this thread, the loop's. `done` is called when the loop polls.
-///
-/// # Safety
-/// `work` must stay in place until `done` is called.
-pub(crate) unsafe fn done_at_once(event_loop: Loop, work: *mut uv__work, done: Done) {
-    // SAFETY: the caller vouches for the pointer.
-    let job = unsafe { Job::from_ptr(work) };
-    job.init_done(event_loop, done);
-    job.mark_done_inline();
+/// Delivers a job that was done on this thread, the loop's. It is called back for when the loop
+/// polls.
+pub(super) fn done_at_once(job: Job) {
     completions::deliver_inline(job);
 }
 
@@ -472,17 +442,16 @@ pub(crate) fn has_jobs_in_order() -> bool {
 }
 
 /// Cancels a job that no worker has begun, or that was given to [`done_at_once`] and that `undo`
-/// undoes now. `done` will be called with `UV_ECANCELED`. Cancelling again before that has no
+/// undoes now. It will be called back for with `UV_ECANCELED`. Cancelling again before that has no
 /// effect.
 ///
 /// Errors: `UV_EBUSY` when a worker has begun the job, or the error of `undo`.
 ///
 /// # Safety
-/// `work` must have been submitted, and its request not been released.
-pub(crate) unsafe fn cancel(work: *mut uv__work, undo: impl FnOnce() -> Result) -> Result {
-    // SAFETY: the caller vouches for the pointer; the lock keeps workers away.
-    let job = unsafe { Job::from_ptr(work) };
+/// The job must have been submitted, and its request not been released.
+pub(crate) unsafe fn cancel(job: Job, undo: impl FnOnce() -> Result) -> Result {
     {
+        // From here on the lock keeps workers away from the job.
         let mut pool = Guard::lock();
         if job.is_cancelled() {
             return Ok(());

@@ -12,9 +12,9 @@ use crate::list::List;
 use crate::view::{addr, get, owner, set, view};
 
 /// A function that runs a job on a worker.
-pub(crate) type Run = unsafe extern "C" fn(*mut uv__work);
+pub(super) type Run = unsafe extern "C" fn(*mut uv__work);
 /// A function that is called on the loop's thread afterwards, with 0 or `UV_ECANCELED`.
-pub(crate) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
+pub(super) type Done = unsafe extern "C" fn(*mut uv__work, c_int);
 
 /// What a job spends its time on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,11 +53,18 @@ impl Job {
         set!(self.r#loop = event_loop.raw().map_addr(|address| address | marks));
     }
 
-    /// Initialises a job that was never queued, and needs no running.
+    /// Initialises a job that was done inline: it is never queued, and only its callback is due.
     pub(super) fn init_done(self, event_loop: Loop, done: Done) {
         set!(self.work = None);
         set!(self.done = Some(done));
         set!(self.r#loop = event_loop.raw());
+        self.mark(DONE_INLINE_MARK);
+    }
+
+    /// Initialises a job that is neither queued nor done.
+    pub(super) fn init_unused(self) {
+        set!(self.work = None);
+        set!(self.r#loop = core::ptr::null_mut());
     }
 
     fn marks(self) -> usize {
@@ -82,10 +89,6 @@ impl Job {
 
     pub(super) fn is_done_inline(self) -> bool {
         self.marks() & DONE_INLINE_MARK != 0
-    }
-
-    pub(super) fn mark_done_inline(self) {
-        self.mark(DONE_INLINE_MARK);
     }
 
     /// Ends the job, whose callback is about to run; returns whether it was cancelled. Clears all

@@ -13,14 +13,15 @@ use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
 use crate::sys::random as generator;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{get, set, view};
 
-use super::pool::{self, Kind};
+use super::pooled::{self, Pooled, has_job};
 
 view!(
     /// A request for random bytes.
     Random => uv_random_t
 );
+has_job!(Random => uv_random_t);
 
 impl Random {
     fn request(self) -> Request {
@@ -35,17 +36,7 @@ impl Random {
         set!(self.buf = buffer);
         set!(self.buflen = length);
         set!(self.cb = callback);
-        // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe { pool::submit(event_loop, addr!(self.work_req), Kind::Usual, run, done) };
-    }
-
-    fn finish(self, status: c_int) {
-        // SAFETY: a loop outlives its requests.
-        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
-        if status != 0 {
-            set!(self.status = status);
-        }
-        self.invoke(get!(self.status), get!(self.buf), get!(self.buflen));
+        pooled::submit::<Random>(event_loop, self);
     }
 
     fn invoke(self, status: c_int, buffer: *mut c_void, length: usize) {
@@ -57,19 +48,27 @@ impl Random {
     }
 }
 
-/// Fills a request's buffer, on a worker.
-unsafe extern "C" fn run(job: *mut uv__work) {
-    // SAFETY: submitted as that member of a live request.
-    let request = unsafe { Random::from_ptr(owner!(job, uv_random_t, work_req)) };
-    // SAFETY: the user lends the buffer until the callback.
-    let result = unsafe { fill(get!(request.buf), get!(request.buflen)) };
-    set!(request.status = result.into_code());
-}
+impl Pooled for Random {
+    type Request = Random;
 
-/// Finishes a request, on the loop's thread.
-unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { Random::from_ptr(owner!(job, uv_random_t, work_req)) }.finish(status);
+    fn run(request: Random) {
+        // SAFETY: the user lends the buffer until the callback.
+        let result = unsafe { fill(get!(request.buf), get!(request.buflen)) };
+        set!(request.status = result.into_code());
+    }
+
+    fn done(request: Random, status: c_int) {
+        // SAFETY: a loop outlives its requests.
+        Request::finish(unsafe { Loop::from_ptr(get!(request.r#loop)) });
+        if status != 0 {
+            set!(request.status = status);
+        }
+        request.invoke(
+            get!(request.status),
+            get!(request.buf),
+            get!(request.buflen),
+        );
+    }
 }
 
 /// # Safety

@@ -10,14 +10,15 @@ use core::ffi::c_int;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::request::Request;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{get, set, view};
 
-use super::pool::{self, Kind};
+use super::pooled::{self, Pooled, has_job};
 
 view!(
     /// A request for work.
     Work => uv_work_t
 );
+has_job!(Work => uv_work_t);
 
 impl Work {
     fn request(self) -> Request {
@@ -30,14 +31,7 @@ impl Work {
         set!(self.r#loop = event_loop.raw());
         set!(self.work_cb = work);
         set!(self.after_work_cb = after);
-        // SAFETY: the request stays in place until its callback, and so does its member.
-        unsafe { pool::submit(event_loop, addr!(self.work_req), Kind::Usual, run, done) };
-    }
-
-    fn finish(self, status: c_int) {
-        // SAFETY: a loop outlives its requests.
-        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
-        self.invoke_after(status);
+        pooled::submit::<Work>(event_loop, self);
     }
 
     fn invoke_work(self) {
@@ -56,16 +50,18 @@ impl Work {
     }
 }
 
-/// Runs a request's work, on a worker.
-unsafe extern "C" fn run(job: *mut uv__work) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.invoke_work();
-}
+impl Pooled for Work {
+    type Request = Work;
 
-/// Finishes a request, on the loop's thread.
-unsafe extern "C" fn done(job: *mut uv__work, status: c_int) {
-    // SAFETY: submitted as that member of a live request.
-    unsafe { Work::from_ptr(owner!(job, uv_work_t, work_req)) }.finish(status);
+    fn run(work: Work) {
+        work.invoke_work();
+    }
+
+    fn done(work: Work, status: c_int) {
+        // SAFETY: a loop outlives its requests.
+        Request::finish(unsafe { Loop::from_ptr(get!(work.r#loop)) });
+        work.invoke_after(status);
+    }
 }
 
 // C entry points
