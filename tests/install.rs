@@ -358,11 +358,12 @@ fn the_archive_has_what_the_shared_library_exports() {
     for line in symbols.lines() {
         // Num: Value Size Type Bind Vis Ndx Name
         let columns: Vec<&str> = line.split_whitespace().collect();
-        if let [_, _, _, _, "GLOBAL", _, index, name] = columns[..]
-            && index != "UND"
-            && name.starts_with("uv_")
-        {
-            defined.insert(name.to_string());
+        match columns[..] {
+            [_, _, _, _, "GLOBAL", _, "UND", _] => (),
+            [_, _, _, _, "GLOBAL", _, _, name] if name.starts_with("uv_") => {
+                defined.insert(name.to_string());
+            }
+            _ => (),
         }
     }
     assert_eq!(defined, exported());

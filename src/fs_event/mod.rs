@@ -340,10 +340,9 @@ pub(crate) fn on_readable(on: Loop) {
     if with_registry(on, |registry| core::mem::take(&mut registry.has_reports)) {
         for_each_started(on, FsEvent::deliver);
     }
-    if let Err(error) = read_events(on)
-        && error != Errno::EAGAIN
-    {
-        on_failure(on, error);
+    match read_events(on) {
+        Ok(()) | Err(Errno::EAGAIN) => (),
+        Err(error) => on_failure(on, error),
     }
     retry::schedule(on, false);
 }

@@ -525,9 +525,10 @@ pub unsafe extern "C" fn uv_socketpair(
 /// Makes those ends non-blocking whose flags ask for it; closes both where that fails.
 fn set_blocking_modes(ends: [c_int; 2], options: [c_int; 2]) -> Result<[c_int; 2]> {
     for (end, options) in ends.into_iter().zip(options) {
-        if options & UV_NONBLOCK_PIPE as c_int != 0
-            && let Err(error) = fd::set_nonblocking(end, true)
-        {
+        if options & UV_NONBLOCK_PIPE as c_int == 0 {
+            continue;
+        }
+        if let Err(error) = fd::set_nonblocking(end, true) {
             ends.into_iter().for_each(fd::close_quietly);
             return Err(error);
         }

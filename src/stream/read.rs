@@ -124,9 +124,10 @@ impl Stream {
     /// Tells a reader that handles came along with what it was told before, and are lost. One that
     /// has stopped is told when it starts again.
     pub(super) fn tell_lost_handles(self) {
-        if self.is_reading()
-            && let Some(error) = self.take_lost_handles()
-        {
+        if !self.is_reading() {
+            return;
+        }
+        if let Some(error) = self.take_lost_handles() {
             self.invoke_read(error.code() as isize, &NO_BUFFER);
         }
     }

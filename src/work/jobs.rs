@@ -220,10 +220,10 @@ impl Jobs {
 
     /// The next job that may start. The one who gets it calls [`Jobs::finished`] afterwards.
     pub(super) fn take(&mut self) -> Option<Job> {
-        if self.slow_may_start()
-            && let Some(link) = self.held_back().pop_front()
-        {
-            return Some(self.taken(Job::from_link(link)));
+        if self.slow_may_start() {
+            if let Some(link) = self.held_back().pop_front() {
+                return Some(self.taken(Job::from_link(link)));
+            }
         }
         while let Some(link) = self.waiting().pop_front() {
             let job = Job::from_link(link);
