@@ -160,6 +160,44 @@ fn install_puts_every_file_where_libuv_has_it() {
     assert_eq!(files_below(&staged), BTreeSet::new());
 }
 
+/// The build ID of a library, as debuggers use it: a folder and a file.
+fn build_id(library: &Path) -> String {
+    let notes = text(Command::new("readelf").arg("--notes").arg(library));
+    let id = notes.split("Build ID: ").nth(1).expect("a build ID");
+    let id = id.split_whitespace().next().unwrap();
+    format!("{}/{}.debug", &id[..2], &id[2..])
+}
+
+#[test]
+fn debug_information_is_kept_apart_where_debuggers_look() {
+    if !installed("make") {
+        return;
+    }
+    let staged = fresh("debug");
+    let places = [("DESTDIR", &*staged), ("PREFIX", Path::new("/usr"))];
+    make("install", &places);
+    make("install-debug", &places);
+    let library = staged.join("usr/lib/libuv.so.1.0.0");
+    let folder = staged.join("usr/lib/debug");
+    let file = folder.join(".build-id").join(build_id(&library));
+    let sections = |file: &Path| text(Command::new("readelf").arg("-SW").arg(file));
+    assert!(sections(&file).contains(".debug_line"));
+    assert!(!sections(&library).contains(".debug_"));
+    assert!(!sections(&library).contains(".symtab"));
+    if installed("gdb") {
+        let line = text(
+            Command::new("gdb")
+                .args(["--batch", "--nx", "-iex"])
+                .arg(format!("set debug-file-directory {}", folder.display()))
+                .args(["-ex", "info line uv_version"])
+                .arg(&library),
+        );
+        assert!(line.contains("Line ") && line.contains(".rs"), "{line}");
+    }
+    make("uninstall", &places);
+    assert_eq!(files_below(&staged), BTreeSet::new());
+}
+
 #[test]
 fn libdir_can_be_elsewhere() {
     if !installed("make") {

@@ -10,6 +10,7 @@ mod headers;
 mod macros;
 mod msrv;
 mod packages;
+mod reproducible;
 mod tools;
 mod upstream;
 
@@ -57,6 +58,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "node-timing",
         "[--series N] [--ms N]  time Node.js on both libraries, in turn",
         clients::timing::run,
+    ),
+    (
+        "reproducible",
+        "build in two folders, and compare what is installed byte by byte",
+        reproducible::command,
     ),
     (
         "upstream",

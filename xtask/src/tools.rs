@@ -81,6 +81,21 @@ pub fn run(command: &mut Command) -> Result<Output, String> {
     ))
 }
 
+/// The source as it stands in the work tree, without what is not to be committed, copied to a folder.
+pub fn copy_source(root: &Path, folder: &Path) -> Outcome {
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let script = "git ls-files -z --cached --others --exclude-standard \
+                  | while IFS= read -r -d '' file; do [ ! -e \"$file\" ] || printf '%s\\0' \"$file\"; done \
+                  | tar --create --null --verbatim-files-from --files-from=- \
+                  | tar --extract --directory=\"$1\"";
+    run(Command::new("bash")
+        .current_dir(root)
+        .args(["-euo", "pipefail", "-c", script, "bash"])
+        .arg(folder))
+    .map(drop)
+}
+
 /// The `libuv.so` that a running process has mapped.
 pub fn mapped_library(pid: u32) -> Result<PathBuf, String> {
     let path = format!("/proc/{pid}/maps");
