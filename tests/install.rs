@@ -381,6 +381,17 @@ fn only_functions_of_the_header_are_exported() {
     assert!(strangers.is_empty(), "{strangers:?}");
 }
 
+/// Packages that are built against Debian's package depend on it by this list.
+#[test]
+fn debian_symbols_are_the_functions_of_the_header() {
+    let file = std::fs::read_to_string(root().join("debian/libuv1.symbols")).unwrap();
+    let listed = file.lines().filter_map(|line| line.strip_prefix(' '));
+    let names: BTreeSet<String> = listed
+        .map(|line| line.split('@').next().unwrap().to_string())
+        .collect();
+    assert_eq!(names, prototype_names());
+}
+
 #[test]
 fn every_function_of_the_header_is_exported() {
     let missing: Vec<_> = prototype_names().difference(&exported()).cloned().collect();

@@ -9,6 +9,7 @@ mod document;
 mod headers;
 mod macros;
 mod msrv;
+mod package;
 mod packages;
 mod reproducible;
 mod tools;
@@ -58,6 +59,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "node-timing",
         "[--series N] [--ms N]  time Node.js on both libraries, in turn",
         clients::timing::run,
+    ),
+    (
+        "package",
+        "[--build]  make Debian's source package in target/debian/, or build the packages and try them",
+        package::command,
     ),
     (
         "reproducible",

@@ -1,6 +1,7 @@
 //! What the commands share: building the library, compiling C programs against it, and looking at
 //! which library a process has mapped.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -79,6 +80,25 @@ pub fn run(command: &mut Command) -> Result<Output, String> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     ))
+}
+
+/// The version of the library.
+pub fn version(root: &Path) -> Result<String, String> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml"))
+        .map_err(|error| format!("Cargo.toml: {error}"))?;
+    let mut lines = manifest.lines();
+    let version = lines.find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    version
+        .map(String::from)
+        .ok_or_else(|| "Cargo.toml: no version".into())
+}
+
+/// Fails for whoever is not root; `why` is what root is needed for.
+pub fn need_root(why: &str) -> Outcome {
+    match std::fs::metadata("/proc/self").map(|metadata| metadata.uid()) {
+        Ok(0) => Ok(()),
+        _ => Err(format!("needs root: {why}")),
+    }
 }
 
 /// The source as it stands in the work tree, without what is not to be committed, copied to a folder.
