@@ -12,6 +12,7 @@ mod msrv;
 mod package;
 mod packages;
 mod reproducible;
+mod swap;
 mod tools;
 mod upstream;
 
@@ -69,6 +70,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "reproducible",
         "build in two folders, and compare what is installed byte by byte",
         reproducible::command,
+    ),
+    (
+        "swap",
+        "as root: install our Debian package over libuv's in a Debian 12 under target/, and run programs",
+        swap::command,
     ),
     (
         "upstream",

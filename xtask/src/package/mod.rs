@@ -37,7 +37,7 @@ pub fn command(root: &Path, arguments: &[String]) -> Outcome {
 
 impl Package {
     /// Makes the source package.
-    pub fn source(root: &Path) -> Result<Package, String> {
+    fn source(root: &Path) -> Result<Package, String> {
         tools::need(&[
             ("dpkg-source", "dpkg-dev"),
             ("dh", "debhelper"),
@@ -65,8 +65,19 @@ impl Package {
         Ok(package)
     }
 
+    /// The packages, which are built where they are not there.
+    pub fn built(root: &Path) -> Result<Package, String> {
+        let package = Package::read(root)?;
+        if package.deb(binary::NAMES[0]).exists() {
+            return Ok(package);
+        }
+        let package = Package::source(root)?;
+        package.build(root)?;
+        Ok(package)
+    }
+
     /// What the changelog says, which has to fit the manifest.
-    pub fn read(root: &Path) -> Result<Package, String> {
+    fn read(root: &Path) -> Result<Package, String> {
         let changelog = root.join("debian/changelog");
         let text = std::fs::read_to_string(&changelog)
             .map_err(|error| format!("{}: {error}", changelog.display()))?;
