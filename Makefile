@@ -8,6 +8,7 @@
 #
 # What else can be set: PROFILE (release, dev or another profile of cargo's), TARGET (a target
 # triple), TARGET_DIR (where cargo puts its output), BUILD_DIR (where the built libraries lie),
+# LINK_DIR (a folder that `make` puts links to them into, for other build systems),
 # CARGO, CARGOFLAGS, RUSTFLAGS, CC, NM, OBJCOPY, AR, READELF, STRIP (`true`: nothing is stripped),
 # INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR, DEBUGDIR.
 
@@ -28,6 +29,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 CMAKEDIR ?= $(LIBDIR)/cmake/libuv
 DOCDIR ?= $(PREFIX)/share/doc/libuv
+LINK_DIR ?=
 DEBUGDIR ?= /usr/lib/debug
 DESTDIR ?=
 
@@ -55,15 +57,20 @@ LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a
 # that a program can have other Rust code beside it.
 ARCHIVE := $(BUILD_DIR)/installed/libuv.a
 HEADERS := $(wildcard include/*.h include/uv/*.h)
-FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
-	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
-	-e 's|@SONAME@|$(SONAME)|g' -e 's|@SHARED_FILE@|$(SHARED_FILE)|g'
-FLAGS := -e 's|@LIBS@|$(LIBS)|g' -e 's|@STATIC_LIBS@|$(STATIC_LIBS)|g'
+FILL := sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(SONAME)|g' -e 's|@SHARED_FILE@|$(SHARED_FILE)|g'
+# Places are told from the prefix or from the file itself, so that all of it can be moved.
+from_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+from_cmake = $(shell realpath --canonicalize-missing --no-symlinks --relative-to=$(CMAKEDIR) $(1))
+FLAGS = -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(call from_prefix,$(LIBDIR))|g' \
+	-e 's|@INCLUDEDIR@|$(call from_prefix,$(INCLUDEDIR))|g' \
+	-e 's|@LIBS@|$(LIBS)|g' -e 's|@STATIC_LIBS@|$(STATIC_LIBS)|g'
 # CMake takes the names of libraries without -l, in a list.
 empty :=
 space := $(empty) $(empty)
 cmake_list = $(subst $(space),;,$(strip $(patsubst -l%,%,$(1))))
-CMAKE_FLAGS := -e 's|@LIBS@|$(call cmake_list,$(LIBS))|g' \
+CMAKE_FLAGS = -e 's|@LIBDIR@|$(call from_cmake,$(LIBDIR))|g' \
+	-e 's|@INCLUDEDIR@|$(call from_cmake,$(INCLUDEDIR))|g' \
+	-e 's|@LIBS@|$(call cmake_list,$(LIBS))|g' \
 	-e 's|@STATIC_LIBS@|$(call cmake_list,$(STATIC_LIBS))|g'
 
 # Where debuggers look for the debug information of a library: named by its build ID.
@@ -75,6 +82,9 @@ debug_file = $$($(READELF) --notes $(1) \
 all:
 	$(BUILD)
 	$(MAKE) $(ARCHIVE)
+	$(if $(LINK_DIR),mkdir -p $(LINK_DIR) \
+		&& ln -sf $(abspath $(BUILD_DIR))/libuv.so $(LINK_DIR)/$(SONAME) \
+		&& ln -sf $(abspath $(ARCHIVE)) $(LINK_DIR)/libuv.a)
 
 # Only what is missing is built here, so that `sudo make install` needs no cargo.
 $(LIBRARIES):

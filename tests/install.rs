@@ -215,7 +215,10 @@ fn libdir_can_be_elsewhere() {
     );
     let pc = staged.join("usr/lib/some-linux-gnu/pkgconfig/libuv.pc");
     let pc = std::fs::read_to_string(pc).unwrap();
-    assert!(pc.contains("\nlibdir=/usr/lib/some-linux-gnu\n"), "{pc}");
+    assert!(
+        pc.contains("\nlibdir=${prefix}/lib/some-linux-gnu\n"),
+        "{pc}"
+    );
     assert!(!pc.contains('@'), "{pc}");
 }
 
@@ -313,12 +316,36 @@ fn the_installed_archive_shows_functions_of_libuv_only() {
     assert_eq!(functions, exported());
 }
 
+/// The files that build systems read have no path of the prefix in them.
+#[test]
+fn the_prefix_can_be_moved() {
+    if !installed("cmake") || !installed("make") || !installed("pkg-config") {
+        return;
+    }
+    let folder = fresh("moved");
+    let prefix = folder.join("before");
+    make("install", &[("PREFIX", &prefix)]);
+    let moved = folder.join("after");
+    std::fs::rename(&prefix, &moved).unwrap();
+    try_cmake(&fresh("moved_cmake"), &moved);
+    let include = text(
+        Command::new("pkg-config")
+            .args(["--define-prefix", "--variable=includedir", "libuv"])
+            .env("PKG_CONFIG_PATH", moved.join("lib/pkgconfig")),
+    );
+    assert_eq!(Path::new(include.trim()), moved.join("include"));
+}
+
 #[test]
 fn cmake_finds_both_libraries() {
     if !installed("cmake") || !installed("make") {
         return;
     }
-    let folder = fresh("cmake");
+    try_cmake(&fresh("cmake"), prefix());
+}
+
+/// Builds programs with what CMake finds below a prefix, and runs them.
+fn try_cmake(folder: &Path, prefix: &Path) {
     let source = root().join("tests/abi/installed.c");
     let project = format!(
         "cmake_minimum_required(VERSION 3.10)\n\
@@ -334,16 +361,80 @@ fn cmake_finds_both_libraries() {
     let build = folder.join("build");
     run(Command::new("cmake")
         .arg("-S")
-        .arg(&folder)
+        .arg(folder)
         .arg("-B")
         .arg(&build)
-        .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display())));
+        .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())));
     run(Command::new("cmake").arg("--build").arg(&build));
     // Cargo points LD_LIBRARY_PATH at its own folders; CMake wrote the path into the program.
     run(Command::new(build.join("shared"))
-        .arg(prefix().join("lib/libuv.so.1.0.0"))
+        .arg(prefix.join("lib/libuv.so.1.0.0"))
         .env_remove("LD_LIBRARY_PATH"));
     run(Command::new(build.join("static")).arg(build.join("static")));
+}
+
+#[test]
+fn cmake_takes_the_source_as_a_subdirectory() {
+    if !installed("cmake") || !installed("make") {
+        return;
+    }
+    let folder = fresh("subdirectory");
+    let project = format!(
+        "cmake_minimum_required(VERSION 3.18)\n\
+         project(program C)\n\
+         add_subdirectory(\"{0}\" libuv)\n\
+         add_executable(shared \"{1}\")\n\
+         target_link_libraries(shared uv)\n\
+         add_executable(static \"{1}\")\n\
+         target_link_libraries(static libuv::uv_a)\n",
+        root().display(),
+        root().join("tests/abi/installed.c").display()
+    );
+    std::fs::write(folder.join("CMakeLists.txt"), project).unwrap();
+    let build = folder.join("build");
+    run(Command::new("cmake")
+        .arg("-S")
+        .arg(&folder)
+        .arg("-B")
+        .arg(&build)
+        .arg("-DOXUV_PROFILE=dev"));
+    run(Command::new("cmake").arg("--build").arg(&build));
+    run(Command::new(build.join("shared"))
+        .arg(build.join("libuv/dev/libuv.so.1"))
+        .env_remove("LD_LIBRARY_PATH"));
+    run(Command::new(build.join("static")).arg(build.join("static")));
+}
+
+#[test]
+fn meson_takes_the_source_as_a_subproject() {
+    if !installed("meson") || !installed("ninja") || !installed("make") {
+        return;
+    }
+    let folder = fresh("subproject");
+    let project = "project('program', 'c')\n\
+                   executable('program', 'installed.c', dependencies: dependency('libuv'))\n";
+    std::fs::write(folder.join("meson.build"), project).unwrap();
+    std::fs::copy(
+        root().join("tests/abi/installed.c"),
+        folder.join("installed.c"),
+    )
+    .unwrap();
+    std::fs::create_dir(folder.join("subprojects")).unwrap();
+    std::os::unix::fs::symlink(root(), folder.join("subprojects/libuv")).unwrap();
+    // A wrap says which dependency the subproject provides.
+    let wrap = "[wrap-file]\ndirectory = libuv\n\n[provide]\nlibuv = libuv_dep\n";
+    std::fs::write(folder.join("subprojects/libuv.wrap"), wrap).unwrap();
+    run(Command::new("meson").current_dir(&folder).args([
+        "setup",
+        "--force-fallback-for=libuv",
+        "-Dlibuv:profile=dev",
+        "build",
+    ]));
+    run(Command::new("meson")
+        .current_dir(&folder)
+        .args(["compile", "-C", "build"]));
+    let program = folder.join("build/program");
+    run(Command::new(&program).arg(&program));
 }
 
 fn prototype_names() -> BTreeSet<String> {
@@ -418,7 +509,7 @@ fn the_archive_has_what_the_shared_library_exports() {
     assert_eq!(defined, exported());
 }
 
-/// The version of the package stands in the header and in the library, too.
+/// The version of the package stands in the header, in the library and in meson.build, too.
 #[test]
 fn versions_agree() {
     let constants = [
@@ -428,13 +519,35 @@ fn versions_agree() {
     ];
     let text = constants.map(|number| number.to_string()).join(".");
     assert_eq!(text, env!("CARGO_PKG_VERSION"));
+    let meson = std::fs::read_to_string(root().join("meson.build")).unwrap();
+    assert!(meson.contains(&format!("version: '{text}'")));
+}
+
+/// Whether a cargo-c has a cargo in it that knows edition 2024: that of Rust 1.85, which is 0.86.
+fn is_recent(version: &str) -> bool {
+    let cargo = version.split("+cargo-0.").nth(1);
+    let minor = cargo.and_then(|minor| minor.trim().split('.').next()?.parse().ok());
+    minor.is_some_and(|minor: u32| minor >= 86)
+}
+
+#[test]
+fn a_cargo_c_that_is_too_old_is_known() {
+    assert!(is_recent("cargo-c 0.10.13+cargo-0.88.0\n"));
+    assert!(!is_recent("cargo-c 0.9.14+cargo-0.66\n"));
+    assert!(!is_recent(""));
 }
 
 /// cargo-c is the other way to install: it must lead to the same files, apart from those that it
 /// does not know of.
 #[test]
 fn cargo_c_installs_the_same_files() {
-    if !installed("cargo-cinstall") {
+    let Ok(version) = Command::new("cargo-cinstall").arg("--version").output() else {
+        eprintln!("skipped: cargo-c is not installed");
+        return;
+    };
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    if !is_recent(&version) {
+        eprintln!("skipped: {} cannot read edition 2024", version.trim());
         return;
     }
     let staged = fresh("cargo_c");
