@@ -99,6 +99,38 @@ mod work;
 
 use core::ffi::{c_char, c_uint};
 
+/// What the files say of themselves, where `readelf --notes` looks.
+#[repr(C)]
+struct Note<const N: usize> {
+    name_bytes: u32,
+    text_bytes: u32,
+    kind: u32,
+    /// Padded to whole words, as the text is by the alignment of the struct.
+    name: [u8; 8],
+    text: [u8; N],
+}
+
+const IDENTITY: &[u8] = concat!(
+    "oxuv ",
+    env!("CARGO_PKG_VERSION"),
+    ": libuv rebuilt in Rust\0"
+)
+.as_bytes();
+
+// SAFETY: what linkers expect in a section of notes.
+#[used]
+#[unsafe(link_section = ".note.oxuv")]
+static NOTE: Note<{ IDENTITY.len() }> = Note {
+    name_bytes: 5,
+    text_bytes: IDENTITY.len() as u32,
+    kind: 1,
+    name: *b"oxuv\0\0\0\0",
+    text: match IDENTITY.first_chunk() {
+        Some(text) => *text,
+        None => unreachable!(),
+    },
+};
+
 // C entry points
 
 /// The version of libuv that this library answers for, as `UV_VERSION_HEX` encodes it.
@@ -110,6 +142,10 @@ pub extern "C" fn uv_version() -> c_uint {
 }
 
 /// The same as a string, such as `"1.53.0"`.
+///
+/// It is libuv's version, and does not tell this library from libuv. The files do: `readelf --notes`
+/// shows a note of the owner `oxuv`, and `strings` finds its text, such as
+/// `oxuv 1.53.0: libuv rebuilt in Rust`. Programs that the archive is linked into have both.
 ///
 /// <https://docs.libuv.org/en/v1.x/version.html#c.uv_version_string>
 #[unsafe(no_mangle)]

@@ -249,6 +249,27 @@ fn a_program_links_and_runs_with_the_archive() {
         .env_remove("LD_LIBRARY_PATH"));
 }
 
+/// A program's `uv_version_string` is libuv's; what it runs on is told by a note.
+#[test]
+fn a_note_says_what_the_library_is() {
+    if !installed("pkg-config") || !installed("make") {
+        return;
+    }
+    let expected = format!("oxuv {}: libuv rebuilt in Rust", env!("CARGO_PKG_VERSION"));
+    let program = compile("cc", "installed.c", "libuv-static", "note");
+    for file in [prefix().join("lib/libuv.so.1.0.0"), program] {
+        let strings = text(Command::new("strings").arg(&file));
+        assert!(strings.contains(&expected), "{}", file.display());
+        let notes = text(
+            Command::new("readelf")
+                .args(["--notes", "--wide"])
+                .arg(&file),
+        );
+        let owner = notes.lines().any(|line| line.starts_with("  oxuv "));
+        assert!(owner, "{notes}");
+    }
+}
+
 #[test]
 fn a_cpp_program_links_and_runs() {
     if !["g++", "pkg-config", "make"]
