@@ -7,6 +7,7 @@ mod conformance;
 mod demo;
 mod document;
 mod headers;
+mod licences;
 mod macros;
 mod msrv;
 mod package;
@@ -50,6 +51,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "headers",
         "[--check]  write include/ from src/ and header/, or fail when it is stale",
         headers::run,
+    ),
+    (
+        "licences",
+        "[--check]  check the licences of all crates, and write docs/sbom.cdx.json or fail when it is stale",
+        licences::command,
     ),
     (
         "msrv",
