@@ -35,6 +35,11 @@
 //! Which of these files may know which is the table of layers in `ARCHITECTURE.md`; `tests/layers.rs`
 //! checks it.
 //!
+//! # From Rust
+//!
+//! A Rust program that depends on this crate, with the feature `std`, calls the functions here; the
+//! types are in [`abi`].
+//!
 //! # The common pointer contract
 //!
 //! Every entry point trusts its caller in this, and says below "Safety" only what comes on top:
@@ -98,6 +103,61 @@ mod view;
 mod work;
 
 use core::ffi::{c_char, c_uint};
+
+// For Rust programs that depend on this crate. Nothing in these files is public but the entry points.
+pub use self::alloc::*;
+pub use self::async_handle::*;
+pub use self::dl::*;
+pub use self::driver::cancel::*;
+pub use self::driver::close::*;
+pub use self::driver::lifecycle::*;
+pub use self::driver::run::*;
+pub use self::driver::walk::*;
+pub use self::error_names::*;
+pub use self::event_loop::metrics::*;
+pub use self::event_loop::*;
+pub use self::fs::attributes::*;
+pub use self::fs::copy::*;
+pub use self::fs::directories::*;
+pub use self::fs::files::*;
+pub use self::fs::names::*;
+pub use self::fs::request::*;
+pub use self::fs::status::*;
+pub use self::fs::times::*;
+pub use self::fs_event::*;
+pub use self::fs_poll::*;
+pub use self::handle::*;
+pub use self::net::address::*;
+pub use self::net::interfaces::*;
+pub use self::net::wtf8::*;
+pub use self::phases::*;
+pub use self::poll::*;
+pub use self::process::*;
+pub use self::request::*;
+pub use self::signal::*;
+pub use self::stream::pipe::*;
+pub use self::stream::read::*;
+pub use self::stream::tcp::*;
+pub use self::stream::tty::*;
+pub use self::stream::write::*;
+pub use self::stream::*;
+pub use self::sync::*;
+pub use self::system::clock::*;
+pub use self::system::cpu::*;
+pub use self::system::environment::*;
+pub use self::system::identity::*;
+pub use self::system::memory::*;
+pub use self::system::title::*;
+pub use self::thread::*;
+pub use self::timer::*;
+pub use self::udp::multicast::*;
+pub use self::udp::receive::*;
+pub use self::udp::send::*;
+pub use self::udp::*;
+pub use self::work::dns::*;
+pub use self::work::pool::*;
+pub use self::work::queue::*;
+pub use self::work::random::*;
 
 /// What the files say of themselves, where `readelf --notes` looks.
 #[repr(C)]

@@ -2,11 +2,11 @@
 //!
 //! Only these files know all kinds of handles and requests. Nothing below knows them.
 
-mod cancel;
+pub(crate) mod cancel;
 mod changes;
-mod close;
+pub(crate) mod close;
 mod dispatch;
-mod lifecycle;
+pub(crate) mod lifecycle;
 mod poll;
-mod run;
-mod walk;
+pub(crate) mod run;
+pub(crate) mod walk;

@@ -1,9 +1,9 @@
 //! Work that would block the loop: the thread pool, and what runs on it alone.
 
-mod dns;
+pub(crate) mod dns;
 pub(crate) mod finished;
 mod jobs;
 pub(crate) mod pool;
-mod queue;
-mod random;
+pub(crate) mod queue;
+pub(crate) mod random;
 mod worker;
