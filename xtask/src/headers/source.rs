@@ -89,6 +89,9 @@ fn read_item(item: &Item, abi: &mut Abi) -> Result<(), String> {
         abi.rust.push('\n');
     }
     match item {
+        Item::Const(item) if item.ident == "ERRORS" => {
+            abi.errors = error_rows(&item.expr).ok_or("ERRORS is no list of row(…) calls")?;
+        }
         Item::Const(item) => {
             let name = item.ident.to_string();
             let (value, system) =
@@ -111,9 +114,6 @@ fn read_item(item: &Item, abi: &mut Abi) -> Result<(), String> {
         }
         Item::Struct(item) if is_repr_c(&item.attrs) => abi.types.push(item.ident.to_string()),
         Item::Union(item) => abi.types.push(item.ident.to_string()),
-        Item::Static(item) if item.ident == "ERRORS" => {
-            abi.errors = error_rows(&item.expr).ok_or("ERRORS is no list of row(…) calls")?;
-        }
         _ => {}
     }
     Ok(())
