@@ -3,17 +3,22 @@
 #   make                    the libraries, in release profile
 #   make check              all tests
 #   make install            PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib
+#   make install-debug      the debug information of what is installed, where debuggers look for it
 #   make uninstall          with the same variables
 #
 # What else can be set: PROFILE (release, dev or another profile of cargo's), TARGET (a target
 # triple), TARGET_DIR (where cargo puts its output), BUILD_DIR (where the built libraries lie),
-# CARGO, CARGOFLAGS, CC, NM, OBJCOPY, AR, INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR.
+# LINK_DIR (a folder that `make` puts links to them into, for other build systems),
+# CARGO, CARGOFLAGS, RUSTFLAGS, CC, NM, OBJCOPY, AR, READELF, STRIP (`true`: nothing is stripped),
+# INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR, DEBUGDIR.
 
 CARGO ?= cargo
 CARGOFLAGS ?=
 INSTALL ?= install
 NM ?= nm
 OBJCOPY ?= objcopy
+READELF ?= readelf
+STRIP ?= strip
 PROFILE ?= release
 TARGET ?=
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
@@ -24,6 +29,8 @@ INCLUDEDIR ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 CMAKEDIR ?= $(LIBDIR)/cmake/libuv
 DOCDIR ?= $(PREFIX)/share/doc/libuv
+LINK_DIR ?=
+DEBUGDIR ?= /usr/lib/debug
 DESTDIR ?=
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -38,7 +45,11 @@ STATIC_LIBS := -lutil -lrt -lpthread -lm -ldl -lc
 # Cargo calls the folder of the profile dev "debug".
 PROFILE_DIR := $(if $(filter dev test,$(PROFILE)),debug,$(if $(filter bench,$(PROFILE)),release,$(PROFILE)))
 BUILD_DIR ?= $(TARGET_DIR)/$(if $(TARGET),$(TARGET)/)$(PROFILE_DIR)
-BUILD = $(CARGO) build --lib --profile $(PROFILE) --target-dir $(TARGET_DIR) \
+# Without the folders that it was built in, the same source makes the same files.
+REMAP = --remap-path-prefix=$(CURDIR)=. \
+	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
+BUILD = RUSTFLAGS="$(strip $(RUSTFLAGS) $(REMAP))" \
+	$(CARGO) build --lib --profile $(PROFILE) --target-dir $(TARGET_DIR) \
 	$(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
 
 LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a
@@ -46,22 +57,34 @@ LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a
 # that a program can have other Rust code beside it.
 ARCHIVE := $(BUILD_DIR)/installed/libuv.a
 HEADERS := $(wildcard include/*.h include/uv/*.h)
-FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
-	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
-	-e 's|@SONAME@|$(SONAME)|g' -e 's|@SHARED_FILE@|$(SHARED_FILE)|g'
-FLAGS := -e 's|@LIBS@|$(LIBS)|g' -e 's|@STATIC_LIBS@|$(STATIC_LIBS)|g'
+FILL := sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(SONAME)|g' -e 's|@SHARED_FILE@|$(SHARED_FILE)|g'
+# Places are told from the prefix or from the file itself, so that all of it can be moved.
+from_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+from_cmake = $(shell realpath --canonicalize-missing --no-symlinks --relative-to=$(CMAKEDIR) $(1))
+FLAGS = -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(call from_prefix,$(LIBDIR))|g' \
+	-e 's|@INCLUDEDIR@|$(call from_prefix,$(INCLUDEDIR))|g' \
+	-e 's|@LIBS@|$(LIBS)|g' -e 's|@STATIC_LIBS@|$(STATIC_LIBS)|g'
 # CMake takes the names of libraries without -l, in a list.
 empty :=
 space := $(empty) $(empty)
 cmake_list = $(subst $(space),;,$(strip $(patsubst -l%,%,$(1))))
-CMAKE_FLAGS := -e 's|@LIBS@|$(call cmake_list,$(LIBS))|g' \
+CMAKE_FLAGS = -e 's|@LIBDIR@|$(call from_cmake,$(LIBDIR))|g' \
+	-e 's|@INCLUDEDIR@|$(call from_cmake,$(INCLUDEDIR))|g' \
+	-e 's|@LIBS@|$(call cmake_list,$(LIBS))|g' \
 	-e 's|@STATIC_LIBS@|$(call cmake_list,$(STATIC_LIBS))|g'
 
-.PHONY: all check headers install uninstall clean
+# Where debuggers look for the debug information of a library: named by its build ID.
+debug_file = $$($(READELF) --notes $(1) \
+	| sed -n 's|.*Build ID: \(..\)\(.*\)|$(DESTDIR)$(DEBUGDIR)/.build-id/\1/\2.debug|p')
+
+.PHONY: all check headers install install-debug uninstall clean
 
 all:
 	$(BUILD)
 	$(MAKE) $(ARCHIVE)
+	$(if $(LINK_DIR),mkdir -p $(LINK_DIR) \
+		&& ln -sf $(abspath $(BUILD_DIR))/libuv.so $(LINK_DIR)/$(SONAME) \
+		&& ln -sf $(abspath $(ARCHIVE)) $(LINK_DIR)/libuv.a)
 
 # Only what is missing is built here, so that `sudo make install` needs no cargo.
 $(LIBRARIES):
@@ -81,7 +104,7 @@ $(ARCHIVE): $(LIBRARIES)
 		--strip-unneeded-symbol='*' --keep-symbol='uv_*' --keep-symbol='_R*' --keep-symbol='_ZN*' \
 		--redefine-sym DW.ref.rust_eh_personality=DW.ref.uv \
 		--remove-section=.llvmbc --remove-section=.llvmcmd $$object \
-	&& $(AR) rcs $$folder/libuv.a $$object \
+	&& $(AR) rcsD $$folder/libuv.a $$object \
 	&& $(NM) $$folder/libuv.a | grep -q ' T uv_version$$' \
 	|| { echo "$@: this linker or objcopy cannot make it; installing cargo's archive as it is" >&2; \
 		cp $(BUILD_DIR)/libuv.a $$folder/libuv.a; }; \
@@ -97,6 +120,7 @@ install: $(LIBRARIES) $(ARCHIVE)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(PKGCONFIGDIR) \
 		$(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 755 $(BUILD_DIR)/libuv.so $(DESTDIR)$(LIBDIR)/$(SHARED_FILE)
+	$(STRIP) --strip-unneeded $(DESTDIR)$(LIBDIR)/$(SHARED_FILE)
 	ln -sf $(SHARED_FILE) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libuv.so
 	$(INSTALL) -m 644 $(ARCHIVE) $(DESTDIR)$(LIBDIR)/libuv.a
@@ -108,7 +132,15 @@ install: $(LIBRARIES) $(ARCHIVE)
 	$(FILL) cmake/libuvConfigVersion.cmake.in > $(DESTDIR)$(CMAKEDIR)/libuvConfigVersion.cmake
 	$(INSTALL) -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
 
+install-debug: $(LIBRARIES)
+	@file=$(call debug_file,$(BUILD_DIR)/libuv.so) && test -n "$$file" \
+		|| { echo "$(BUILD_DIR)/libuv.so has no build ID" >&2; exit 1; }; \
+	$(INSTALL) -d $$(dirname $$file) \
+	&& $(OBJCOPY) --only-keep-debug $(BUILD_DIR)/libuv.so $$file && chmod 644 $$file
+
 uninstall:
+	@library=$(DESTDIR)$(LIBDIR)/$(SHARED_FILE); if test -e $$library; then \
+		file=$(call debug_file,$$library); test -z "$$file" || rm -f $$file; fi
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libuv.so $(SONAME) $(SHARED_FILE) libuv.a)
 	rm -f $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(HEADERS))
 	rm -f $(addprefix $(DESTDIR)$(PKGCONFIGDIR)/,libuv.pc libuv-static.pc)

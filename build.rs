@@ -11,6 +11,8 @@ fn main() {
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,{SONAME}");
     // Nothing that would keep it loaded: plug-ins take it out again by dlclose().
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,relro,-z,now");
+    // By it debuggers find the debug information, which is kept apart when it is installed.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,--build-id=sha1");
     // Where two libuvs are in one process, each calls its own functions, at its end too.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic-functions");
     link_soname();

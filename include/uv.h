@@ -403,6 +403,11 @@ UV_EXTERN unsigned int uv_version(void);
 /** The version of libuv that this library answers for, as a string such as
  * "1.53.0".
  *
+ * It is libuv's version, and does not tell this library from libuv. The
+ * files do: readelf --notes shows a note of the owner oxuv, and strings
+ * finds its text, such as oxuv 1.53.0: libuv rebuilt in Rust. Programs that
+ * the archive is linked into have both.
+ *
  * See https://docs.libuv.org/en/v1.x/version.html#c.uv_version_string */
 UV_EXTERN const char *uv_version_string(void);
 

@@ -10,8 +10,82 @@ use crate::alloc;
 use crate::panic::not_null;
 use crate::text::Text;
 
-fn text_of(code: c_int) -> Option<&'static ErrorText> {
-    ERRORS.iter().find(|row| row.code == code)
+/// All names and messages, one behind the other: offsets need no relocation, which pointers do.
+struct Texts {
+    bytes: [u8; BYTES],
+    rows: [Row; ERRORS.len()],
+}
+
+/// An error code, and where its texts begin.
+#[derive(Clone, Copy)]
+struct Row {
+    code: c_int,
+    name: u16,
+    message: u16,
+}
+
+impl Row {
+    fn name(self) -> &'static CStr {
+        text_at(self.name)
+    }
+
+    fn message(self) -> &'static CStr {
+        text_at(self.message)
+    }
+}
+
+const BYTES: usize = {
+    let (mut bytes, mut index) = (0, 0);
+    while index < ERRORS.len() {
+        bytes += ERRORS[index].name.to_bytes_with_nul().len();
+        bytes += ERRORS[index].message.to_bytes_with_nul().len();
+        index += 1;
+    }
+    assert!(bytes <= u16::MAX as usize);
+    bytes
+};
+
+static TEXTS: Texts = {
+    let row = Row {
+        code: 0,
+        name: 0,
+        message: 0,
+    };
+    let (mut bytes, mut rows) = ([0; BYTES], [row; ERRORS.len()]);
+    let (mut end, mut index) = (0, 0);
+    while index < ERRORS.len() {
+        let error = &ERRORS[index];
+        rows[index].code = error.code;
+        rows[index].name = end as u16;
+        end = append(&mut bytes, end, error.name);
+        rows[index].message = end as u16;
+        end = append(&mut bytes, end, error.message);
+        index += 1;
+    }
+    Texts { bytes, rows }
+};
+
+/// Copies a text with its terminator; where it ends.
+const fn append(bytes: &mut [u8; BYTES], start: usize, text: &CStr) -> usize {
+    let text = text.to_bytes_with_nul();
+    let mut index = 0;
+    while index < text.len() {
+        bytes[start + index] = text[index];
+        index += 1;
+    }
+    start + index
+}
+
+fn text_at(start: u16) -> &'static CStr {
+    TEXTS
+        .bytes
+        .get(usize::from(start)..)
+        .and_then(|bytes| CStr::from_bytes_until_nul(bytes).ok())
+        .unwrap_or_default()
+}
+
+fn text_of(code: c_int) -> Option<Row> {
+    TEXTS.rows.iter().find(|row| row.code == code).copied()
 }
 
 /// Writes `text` into a C buffer, cut to its length and terminated.
@@ -56,7 +130,7 @@ fn leaked_unknown_error(code: c_int) -> *const c_char {
 /// <https://docs.libuv.org/en/v1.x/errors.html#c.uv_err_name>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_err_name(err: c_int) -> *const c_char {
-    text_of(err).map_or_else(|| leaked_unknown_error(err), |row| row.name.as_ptr())
+    text_of(err).map_or_else(|| leaked_unknown_error(err), |row| row.name().as_ptr())
 }
 
 /// The name of an error code, written to `buf` and cut to `buflen` bytes with its terminator.
@@ -70,7 +144,7 @@ pub extern "C" fn uv_err_name(err: c_int) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_err_name_r(err: c_int, buf: *mut c_char, buflen: usize) -> *mut c_char {
     let unknown = unknown_error(err);
-    let text = text_of(err).map_or_else(|| unknown.as_c_str(), |row| row.name);
+    let text = text_of(err).map_or_else(|| unknown.as_c_str(), |row| row.name());
     // SAFETY: the caller vouches for the buffer.
     unsafe { copy_text(text, buf, buflen) };
     buf
@@ -83,7 +157,7 @@ pub unsafe extern "C" fn uv_err_name_r(err: c_int, buf: *mut c_char, buflen: usi
 /// <https://docs.libuv.org/en/v1.x/errors.html#c.uv_strerror>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_strerror(err: c_int) -> *const c_char {
-    text_of(err).map_or_else(|| leaked_unknown_error(err), |row| row.message.as_ptr())
+    text_of(err).map_or_else(|| leaked_unknown_error(err), |row| row.message().as_ptr())
 }
 
 /// The message for an error code, written to `buf` and cut to `buflen` bytes with its terminator.
@@ -97,7 +171,7 @@ pub extern "C" fn uv_strerror(err: c_int) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_strerror_r(err: c_int, buf: *mut c_char, buflen: usize) -> *mut c_char {
     let unknown = unknown_error(err);
-    let text = text_of(err).map_or_else(|| unknown.as_c_str(), |row| row.message);
+    let text = text_of(err).map_or_else(|| unknown.as_c_str(), |row| row.message());
     // SAFETY: the caller vouches for the buffer.
     unsafe { copy_text(text, buf, buflen) };
     buf

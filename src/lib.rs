@@ -35,6 +35,11 @@
 //! The table of layers in `ARCHITECTURE.md` says which of these files may use which.
 //! `tests/layers.rs` checks it.
 //!
+//! # From Rust
+//!
+//! A Rust program that depends on this crate, with the feature `std`, calls the functions here; the
+//! types are in [`abi`].
+//!
 //! # The common pointer contract
 //!
 //! Every entry point trusts its caller in this. Its section "Safety" adds what else it needs:
@@ -99,6 +104,93 @@ mod work;
 
 use core::ffi::{c_char, c_uint};
 
+// For Rust programs that depend on this crate. Nothing in these files is public but the entry points.
+pub use self::alloc::*;
+pub use self::async_handle::*;
+pub use self::dl::*;
+pub use self::driver::cancel::*;
+pub use self::driver::close::*;
+pub use self::driver::lifecycle::*;
+pub use self::driver::process_wide::*;
+pub use self::driver::run::*;
+pub use self::driver::walk::*;
+pub use self::error_names::*;
+pub use self::event_loop::metrics::*;
+pub use self::event_loop::*;
+pub use self::fs::attributes::*;
+pub use self::fs::copy::*;
+pub use self::fs::directories::*;
+pub use self::fs::files::*;
+pub use self::fs::links::*;
+pub use self::fs::request::*;
+pub use self::fs::status::*;
+pub use self::fs::times::*;
+pub use self::fs_event::*;
+pub use self::fs_poll::*;
+pub use self::handle::*;
+pub use self::net::address::*;
+pub use self::net::interfaces::*;
+pub use self::net::wtf8::*;
+pub use self::poll::*;
+pub use self::prepare_check_idle::*;
+pub use self::process::*;
+pub use self::request::*;
+pub use self::signal::*;
+pub use self::stream::pipe::*;
+pub use self::stream::read::*;
+pub use self::stream::tcp::*;
+pub use self::stream::tty::*;
+pub use self::stream::write::*;
+pub use self::stream::*;
+pub use self::sync::*;
+pub use self::system::clock::*;
+pub use self::system::cpu::*;
+pub use self::system::environment::*;
+pub use self::system::identity::*;
+pub use self::system::memory::*;
+pub use self::system::title::*;
+pub use self::thread::*;
+pub use self::timer::*;
+pub use self::udp::multicast::*;
+pub use self::udp::receive::*;
+pub use self::udp::send::*;
+pub use self::udp::*;
+pub use self::work::dns::*;
+pub use self::work::random::*;
+pub use self::work::user_work::*;
+
+/// What the files say of themselves, where `readelf --notes` looks.
+#[repr(C)]
+struct Note<const N: usize> {
+    name_bytes: u32,
+    text_bytes: u32,
+    kind: u32,
+    /// Padded to whole words, as the text is by the alignment of the struct.
+    name: [u8; 8],
+    text: [u8; N],
+}
+
+const IDENTITY: &[u8] = concat!(
+    "oxuv ",
+    env!("CARGO_PKG_VERSION"),
+    ": libuv rebuilt in Rust\0"
+)
+.as_bytes();
+
+// SAFETY: what linkers expect in a section of notes.
+#[used]
+#[unsafe(link_section = ".note.oxuv")]
+static NOTE: Note<{ IDENTITY.len() }> = Note {
+    name_bytes: 5,
+    text_bytes: IDENTITY.len() as u32,
+    kind: 1,
+    name: *b"oxuv\0\0\0\0",
+    text: match IDENTITY.first_chunk() {
+        Some(text) => *text,
+        None => unreachable!(),
+    },
+};
+
 // C entry points
 
 /// The version of libuv that this library answers for, as `UV_VERSION_HEX` encodes it.
@@ -110,6 +202,10 @@ pub extern "C" fn uv_version() -> c_uint {
 }
 
 /// The version of libuv that this library answers for, as a string such as `"1.53.0"`.
+///
+/// It is libuv's version, and does not tell this library from libuv. The files do: `readelf --notes`
+/// shows a note of the owner `oxuv`, and `strings` finds its text, such as
+/// `oxuv 1.53.0: libuv rebuilt in Rust`. Programs that the archive is linked into have both.
 ///
 /// <https://docs.libuv.org/en/v1.x/version.html#c.uv_version_string>
 #[unsafe(no_mangle)]

@@ -201,9 +201,9 @@ fn fault_of_command(command: &str, xtask: &BTreeSet<String>) -> Option<String> {
             return Some(format!("{command}: there is no tests/{name}.rs"));
         }
     }
-    if command.contains("--test c_tests -- ")
-        && let Some((file, test)) = words_after(command, " -- ")[0].split_once("::")
-    {
+    let c_tests = command.contains("--test c_tests -- ");
+    let filter = c_tests.then(|| words_after(command, " -- ")[0]);
+    if let Some((file, test)) = filter.and_then(|filter| filter.split_once("::")) {
         let source = root().join(format!("c_tests/{file}.c"));
         let text = std::fs::read_to_string(source).unwrap_or_default();
         if text.is_empty() || (!test.is_empty() && !text.contains(&format!("({test})"))) {

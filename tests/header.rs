@@ -256,9 +256,8 @@ fn no_other_type_has_a_name() {
     for line in text.lines() {
         let line = line.strip_prefix("typedef ").unwrap_or(line);
         let keyword = ["struct ", "union "].iter();
-        if let Some(rest) = keyword.filter_map(|k| line.strip_prefix(k)).next()
-            && let Some(name) = rest.strip_suffix(" {")
-        {
+        let rest = keyword.filter_map(|k| line.strip_prefix(k)).next();
+        if let Some(name) = rest.and_then(|rest| rest.strip_suffix(" {")) {
             assert!(known.contains(name), "libuv has no type {name}");
             seen += 1;
         }
@@ -361,15 +360,12 @@ fn constants_have_the_value_of_the_table() {
             )
             .unwrap();
         }
-        if let Some(value) = constant.value
-            && !tables::differs_by_processor(name)
-        {
+        let value = constant.value;
+        if let Some(value) = value.filter(|_| !tables::differs_by_processor(name)) {
             writeln!(text, "_Static_assert({name} == {value}, \"{name}\");").unwrap();
         }
-        if let Some(code) = name.strip_prefix("UV__E")
-            && constant.value.is_none()
-            && code != "RR"
-        {
+        let code = name.strip_prefix("UV__E").filter(|code| *code != "RR");
+        if let (Some(code), None) = (code, constant.value) {
             writeln!(
                 text,
                 "_Static_assert(UV__E{code} == UV_E{code}, \"{name}\");"

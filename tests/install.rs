@@ -160,6 +160,44 @@ fn install_puts_every_file_where_libuv_has_it() {
     assert_eq!(files_below(&staged), BTreeSet::new());
 }
 
+/// The build ID of a library, as debuggers use it: a folder and a file.
+fn build_id(library: &Path) -> String {
+    let notes = text(Command::new("readelf").arg("--notes").arg(library));
+    let id = notes.split("Build ID: ").nth(1).expect("a build ID");
+    let id = id.split_whitespace().next().unwrap();
+    format!("{}/{}.debug", &id[..2], &id[2..])
+}
+
+#[test]
+fn debug_information_is_kept_apart_where_debuggers_look() {
+    if !installed("make") {
+        return;
+    }
+    let staged = fresh("debug");
+    let places = [("DESTDIR", &*staged), ("PREFIX", Path::new("/usr"))];
+    make("install", &places);
+    make("install-debug", &places);
+    let library = staged.join("usr/lib/libuv.so.1.0.0");
+    let folder = staged.join("usr/lib/debug");
+    let file = folder.join(".build-id").join(build_id(&library));
+    let sections = |file: &Path| text(Command::new("readelf").arg("-SW").arg(file));
+    assert!(sections(&file).contains(".debug_line"));
+    assert!(!sections(&library).contains(".debug_"));
+    assert!(!sections(&library).contains(".symtab"));
+    if installed("gdb") {
+        let line = text(
+            Command::new("gdb")
+                .args(["--batch", "--nx", "-iex"])
+                .arg(format!("set debug-file-directory {}", folder.display()))
+                .args(["-ex", "info line uv_version"])
+                .arg(&library),
+        );
+        assert!(line.contains("Line ") && line.contains(".rs"), "{line}");
+    }
+    make("uninstall", &places);
+    assert_eq!(files_below(&staged), BTreeSet::new());
+}
+
 #[test]
 fn libdir_can_be_elsewhere() {
     if !installed("make") {
@@ -177,7 +215,10 @@ fn libdir_can_be_elsewhere() {
     );
     let pc = staged.join("usr/lib/some-linux-gnu/pkgconfig/libuv.pc");
     let pc = std::fs::read_to_string(pc).unwrap();
-    assert!(pc.contains("\nlibdir=/usr/lib/some-linux-gnu\n"), "{pc}");
+    assert!(
+        pc.contains("\nlibdir=${prefix}/lib/some-linux-gnu\n"),
+        "{pc}"
+    );
     assert!(!pc.contains('@'), "{pc}");
 }
 
@@ -206,6 +247,27 @@ fn a_program_links_and_runs_with_the_archive() {
     run(Command::new(&program)
         .arg(&program)
         .env_remove("LD_LIBRARY_PATH"));
+}
+
+/// A program's `uv_version_string` is libuv's; what it runs on is told by a note.
+#[test]
+fn a_note_says_what_the_library_is() {
+    if !installed("pkg-config") || !installed("make") {
+        return;
+    }
+    let expected = format!("oxuv {}: libuv rebuilt in Rust", env!("CARGO_PKG_VERSION"));
+    let program = compile("cc", "installed.c", "libuv-static", "note");
+    for file in [prefix().join("lib/libuv.so.1.0.0"), program] {
+        let strings = text(Command::new("strings").arg(&file));
+        assert!(strings.contains(&expected), "{}", file.display());
+        let notes = text(
+            Command::new("readelf")
+                .args(["--notes", "--wide"])
+                .arg(&file),
+        );
+        let owner = notes.lines().any(|line| line.starts_with("  oxuv "));
+        assert!(owner, "{notes}");
+    }
 }
 
 #[test]
@@ -275,12 +337,36 @@ fn the_installed_archive_shows_functions_of_libuv_only() {
     assert_eq!(functions, exported());
 }
 
+/// The files that build systems read have no path of the prefix in them.
+#[test]
+fn the_prefix_can_be_moved() {
+    if !installed("cmake") || !installed("make") || !installed("pkg-config") {
+        return;
+    }
+    let folder = fresh("moved");
+    let prefix = folder.join("before");
+    make("install", &[("PREFIX", &prefix)]);
+    let moved = folder.join("after");
+    std::fs::rename(&prefix, &moved).unwrap();
+    try_cmake(&fresh("moved_cmake"), &moved);
+    let include = text(
+        Command::new("pkg-config")
+            .args(["--define-prefix", "--variable=includedir", "libuv"])
+            .env("PKG_CONFIG_PATH", moved.join("lib/pkgconfig")),
+    );
+    assert_eq!(Path::new(include.trim()), moved.join("include"));
+}
+
 #[test]
 fn cmake_finds_both_libraries() {
     if !installed("cmake") || !installed("make") {
         return;
     }
-    let folder = fresh("cmake");
+    try_cmake(&fresh("cmake"), prefix());
+}
+
+/// Builds programs with what CMake finds below a prefix, and runs them.
+fn try_cmake(folder: &Path, prefix: &Path) {
     let source = root().join("tests/abi/installed.c");
     let project = format!(
         "cmake_minimum_required(VERSION 3.10)\n\
@@ -296,16 +382,80 @@ fn cmake_finds_both_libraries() {
     let build = folder.join("build");
     run(Command::new("cmake")
         .arg("-S")
-        .arg(&folder)
+        .arg(folder)
         .arg("-B")
         .arg(&build)
-        .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display())));
+        .arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())));
     run(Command::new("cmake").arg("--build").arg(&build));
     // Cargo points LD_LIBRARY_PATH at its own folders; CMake wrote the path into the program.
     run(Command::new(build.join("shared"))
-        .arg(prefix().join("lib/libuv.so.1.0.0"))
+        .arg(prefix.join("lib/libuv.so.1.0.0"))
         .env_remove("LD_LIBRARY_PATH"));
     run(Command::new(build.join("static")).arg(build.join("static")));
+}
+
+#[test]
+fn cmake_takes_the_source_as_a_subdirectory() {
+    if !installed("cmake") || !installed("make") {
+        return;
+    }
+    let folder = fresh("subdirectory");
+    let project = format!(
+        "cmake_minimum_required(VERSION 3.18)\n\
+         project(program C)\n\
+         add_subdirectory(\"{0}\" libuv)\n\
+         add_executable(shared \"{1}\")\n\
+         target_link_libraries(shared uv)\n\
+         add_executable(static \"{1}\")\n\
+         target_link_libraries(static libuv::uv_a)\n",
+        root().display(),
+        root().join("tests/abi/installed.c").display()
+    );
+    std::fs::write(folder.join("CMakeLists.txt"), project).unwrap();
+    let build = folder.join("build");
+    run(Command::new("cmake")
+        .arg("-S")
+        .arg(&folder)
+        .arg("-B")
+        .arg(&build)
+        .arg("-DOXUV_PROFILE=dev"));
+    run(Command::new("cmake").arg("--build").arg(&build));
+    run(Command::new(build.join("shared"))
+        .arg(build.join("libuv/dev/libuv.so.1"))
+        .env_remove("LD_LIBRARY_PATH"));
+    run(Command::new(build.join("static")).arg(build.join("static")));
+}
+
+#[test]
+fn meson_takes_the_source_as_a_subproject() {
+    if !installed("meson") || !installed("ninja") || !installed("make") {
+        return;
+    }
+    let folder = fresh("subproject");
+    let project = "project('program', 'c')\n\
+                   executable('program', 'installed.c', dependencies: dependency('libuv'))\n";
+    std::fs::write(folder.join("meson.build"), project).unwrap();
+    std::fs::copy(
+        root().join("tests/abi/installed.c"),
+        folder.join("installed.c"),
+    )
+    .unwrap();
+    std::fs::create_dir(folder.join("subprojects")).unwrap();
+    std::os::unix::fs::symlink(root(), folder.join("subprojects/libuv")).unwrap();
+    // A wrap says which dependency the subproject provides.
+    let wrap = "[wrap-file]\ndirectory = libuv\n\n[provide]\nlibuv = libuv_dep\n";
+    std::fs::write(folder.join("subprojects/libuv.wrap"), wrap).unwrap();
+    run(Command::new("meson").current_dir(&folder).args([
+        "setup",
+        "--force-fallback-for=libuv",
+        "-Dlibuv:profile=dev",
+        "build",
+    ]));
+    run(Command::new("meson")
+        .current_dir(&folder)
+        .args(["compile", "-C", "build"]));
+    let program = folder.join("build/program");
+    run(Command::new(&program).arg(&program));
 }
 
 fn prototype_names() -> BTreeSet<String> {
@@ -343,6 +493,17 @@ fn only_functions_of_the_header_are_exported() {
     assert!(strangers.is_empty(), "{strangers:?}");
 }
 
+/// Packages that are built against Debian's package depend on it by this list.
+#[test]
+fn debian_symbols_are_the_functions_of_the_header() {
+    let file = std::fs::read_to_string(root().join("debian/libuv1.symbols")).unwrap();
+    let listed = file.lines().filter_map(|line| line.strip_prefix(' '));
+    let names: BTreeSet<String> = listed
+        .map(|line| line.split('@').next().unwrap().to_string())
+        .collect();
+    assert_eq!(names, prototype_names());
+}
+
 #[test]
 fn every_function_of_the_header_is_exported() {
     let missing: Vec<_> = prototype_names().difference(&exported()).cloned().collect();
@@ -358,17 +519,18 @@ fn the_archive_has_what_the_shared_library_exports() {
     for line in symbols.lines() {
         // Num: Value Size Type Bind Vis Ndx Name
         let columns: Vec<&str> = line.split_whitespace().collect();
-        if let [_, _, _, _, "GLOBAL", _, index, name] = columns[..]
-            && index != "UND"
-            && name.starts_with("uv_")
-        {
-            defined.insert(name.to_string());
+        match columns[..] {
+            [_, _, _, _, "GLOBAL", _, "UND", _] => (),
+            [_, _, _, _, "GLOBAL", _, _, name] if name.starts_with("uv_") => {
+                defined.insert(name.to_string());
+            }
+            _ => (),
         }
     }
     assert_eq!(defined, exported());
 }
 
-/// The version of the package stands in the header and in the library, too.
+/// The version of the package stands in the header, in the library and in meson.build, too.
 #[test]
 fn versions_agree() {
     let constants = [
@@ -378,13 +540,35 @@ fn versions_agree() {
     ];
     let text = constants.map(|number| number.to_string()).join(".");
     assert_eq!(text, env!("CARGO_PKG_VERSION"));
+    let meson = std::fs::read_to_string(root().join("meson.build")).unwrap();
+    assert!(meson.contains(&format!("version: '{text}'")));
+}
+
+/// Whether a cargo-c has a cargo in it that knows edition 2024: that of Rust 1.85, which is 0.86.
+fn is_recent(version: &str) -> bool {
+    let cargo = version.split("+cargo-0.").nth(1);
+    let minor = cargo.and_then(|minor| minor.trim().split('.').next()?.parse().ok());
+    minor.is_some_and(|minor: u32| minor >= 86)
+}
+
+#[test]
+fn a_cargo_c_that_is_too_old_is_known() {
+    assert!(is_recent("cargo-c 0.10.13+cargo-0.88.0\n"));
+    assert!(!is_recent("cargo-c 0.9.14+cargo-0.66\n"));
+    assert!(!is_recent(""));
 }
 
 /// cargo-c is the other way to install: it must lead to the same files, apart from those that it
 /// does not know of.
 #[test]
 fn cargo_c_installs_the_same_files() {
-    if !installed("cargo-cinstall") {
+    let Ok(version) = Command::new("cargo-cinstall").arg("--version").output() else {
+        eprintln!("skipped: cargo-c is not installed");
+        return;
+    };
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    if !is_recent(&version) {
+        eprintln!("skipped: {} cannot read edition 2024", version.trim());
         return;
     }
     let staged = fresh("cargo_c");

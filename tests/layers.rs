@@ -110,10 +110,8 @@ impl<'a> Reader<'a> {
                 None => break,
             }
         }
-        if path.len() > 1
-            && let Some(named) = self.resolve(&path)
-        {
-            self.named.insert(named);
+        if path.len() > 1 {
+            self.named.extend(self.resolve(&path));
         }
     }
 

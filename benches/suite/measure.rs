@@ -50,10 +50,10 @@ pub fn compare(
                 Outcome::Skipped(reason) => return Ok(Verdict::Skipped(reason)),
             }
         }
-        if let Some(bare) = bare
-            && let Outcome::Done(sample) = bare.run(None, options)?
-        {
-            samples.bare.push(sample);
+        if let Some(bare) = bare {
+            if let Outcome::Done(sample) = bare.run(None, options)? {
+                samples.bare.push(sample);
+            }
         }
     }
     samples

@@ -60,9 +60,8 @@ impl Catalog {
             }
         }
         for benchmark in &benchmarks {
-            if let Some(name) = &benchmark.bare
-                && !bare.contains_key(name)
-            {
+            let missing = |name: &&String| !bare.contains_key(*name);
+            if let Some(name) = benchmark.bare.as_ref().filter(missing) {
                 return Err(format!("{}: no bare {name}", benchmark.facts.name));
             }
         }

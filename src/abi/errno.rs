@@ -200,7 +200,7 @@ const fn row(code: uv_errno_t, name: &'static CStr, message: &'static CStr) -> E
 }
 
 /// Every error, in the order of libuv's `UV_ERRNO_MAP`, which programs show.
-pub static ERRORS: &[ErrorText] = &[
+pub const ERRORS: &[ErrorText] = &[
     row(UV_E2BIG, c"E2BIG", c"argument list too long"),
     row(UV_EACCES, c"EACCES", c"permission denied"),
     row(UV_EADDRINUSE, c"EADDRINUSE", c"address already in use"),

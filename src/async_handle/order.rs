@@ -437,7 +437,7 @@ mod tests {
                     _ => random(&mut next) % (length + 1),
                 };
                 model.insert(index, number);
-                if random(&mut next).is_multiple_of(3) {
+                if random(&mut next) % 3 == 0 {
                     let index = random(&mut next) % model.list.len();
                     model.mark(index, seed % 2 == 0 || number % 5 > 0);
                 }
@@ -453,7 +453,7 @@ mod tests {
             while !model.list.is_empty() {
                 let index = random(&mut next) % model.list.len();
                 model.remove(index);
-                if model.list.len().is_multiple_of(1000) {
+                if model.list.len() % 1000 == 0 {
                     model.check(0);
                 }
             }

@@ -2,12 +2,12 @@
 //!
 //! Only these files know all kinds of handles and requests. Nothing below knows them.
 
-mod cancel;
+pub(crate) mod cancel;
 mod changes;
-mod close;
+pub(crate) mod close;
 mod dispatch;
-mod lifecycle;
+pub(crate) mod lifecycle;
 mod poll;
-mod process_wide;
-mod run;
-mod walk;
+pub(crate) mod process_wide;
+pub(crate) mod run;
+pub(crate) mod walk;

@@ -8,7 +8,7 @@
 
 mod backoff;
 pub(crate) mod io;
-mod metrics;
+pub(crate) mod metrics;
 mod sent;
 pub(crate) mod waiting;
 pub(crate) mod wakeup;

@@ -224,9 +224,9 @@ impl Copy {
         if !self.changed || !is_a(libc::S_IFREG, &self.was) {
             return;
         }
-        if let Ok(found) = status(Target::Path(path))
-            && (found.st_dev, found.st_ino) == (self.was.st_dev, self.was.st_ino)
-        {
+        let is_same =
+            |found: uv_stat_t| (found.st_dev, found.st_ino) == (self.was.st_dev, self.was.st_ino);
+        if status(Target::Path(path)).is_ok_and(is_same) {
             let _ = path::unlink(path);
         }
     }

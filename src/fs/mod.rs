@@ -20,21 +20,21 @@
 //! <https://docs.libuv.org/en/v1.x/fs.html>
 
 pub(crate) mod allowance;
-mod attributes;
+pub(crate) mod attributes;
 mod cancel;
 pub(crate) mod changes;
-mod copy;
-mod directories;
+pub(crate) mod copy;
+pub(crate) mod directories;
 mod dispatch;
-mod files;
+pub(crate) mod files;
 mod inline;
-mod links;
+pub(crate) mod links;
 mod listing;
 mod mounts;
 mod operation;
 pub(crate) mod request;
 pub(crate) mod status;
-mod times;
+pub(crate) mod times;
 
 pub(crate) use cancel::cancel;
 pub(crate) use request::FsRequest;

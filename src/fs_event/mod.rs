@@ -346,10 +346,9 @@ pub(crate) fn on_readable(event_loop: Loop) {
     }) {
         for_each_started(event_loop, FsEvent::deliver);
     }
-    if let Err(error) = read_events(event_loop)
-        && error != Errno::EAGAIN
-    {
-        on_failure(event_loop, error);
+    match read_events(event_loop) {
+        Ok(()) | Err(Errno::EAGAIN) => (),
+        Err(error) => on_failure(event_loop, error),
     }
     retry::schedule(event_loop, false);
 }

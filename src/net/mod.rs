@@ -2,6 +2,6 @@
 
 pub(crate) mod address;
 pub(crate) mod idna;
-mod interfaces;
+pub(crate) mod interfaces;
 pub(crate) mod sockaddr;
-mod wtf8;
+pub(crate) mod wtf8;

@@ -30,6 +30,13 @@ fn report(info: &PanicHookInfo<'_>) {
         }
         return;
     };
-    let message = info.payload_as_str().unwrap_or("panic");
+    let payload = info.payload();
+    let message = match payload.downcast_ref::<&'static str>() {
+        Some(text) => text,
+        #[allow(clippy::disallowed_types, reason = "the type of what panic!() formats")]
+        None => payload
+            .downcast_ref::<std::string::String>()
+            .map_or("panic", |text| text),
+    };
     super::report::end(Some(entry), message, info.location());
 }

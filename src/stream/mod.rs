@@ -13,14 +13,14 @@
 
 pub(crate) mod fd_passing;
 pub(crate) mod pipe;
-mod read;
+pub(crate) mod read;
 mod server;
 mod socket_file;
 pub(crate) mod tcp;
 pub(crate) mod tty;
 mod tty_reset;
 mod unix_name;
-mod write;
+pub(crate) mod write;
 
 use core::ffi::{c_char, c_int, c_uint};
 

@@ -125,9 +125,10 @@ impl Stream {
     /// Reports to a reader that handles were lost which were passed with the data before. If
     /// reading has stopped, that is reported when it starts again.
     pub(super) fn report_lost_handles(self) {
-        if self.is_reading()
-            && let Some(error) = self.take_lost_handles()
-        {
+        if !self.is_reading() {
+            return;
+        }
+        if let Some(error) = self.take_lost_handles() {
             self.invoke_read(error.code() as isize, &NO_BUFFER);
         }
     }

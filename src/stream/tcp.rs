@@ -185,9 +185,7 @@ impl Tcp {
     }
 
     fn set_keepalive(self, times: Option<(c_uint, c_uint, c_uint)>) -> Result {
-        if let Some((idle, interval, count)) = times
-            && (idle < 1 || interval < 1 || count < 1)
-        {
+        if times.is_some_and(|(idle, interval, count)| idle < 1 || interval < 1 || count < 1) {
             return Err(Errno::EINVAL);
         }
         if self.fd() != -1 {

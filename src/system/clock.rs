@@ -71,13 +71,31 @@ fn uptime() -> Result<f64> {
     Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
 }
 
-/// The decimal number that a text begins with.
+/// The decimal number that a text begins with. Up to 15 digits it is the nearest `f64`, as from core's
+/// parser, which would add 18 kB to the library. More than fit into 64 bits are no number.
 fn decimal(text: &[u8]) -> Option<f64> {
-    let end = text
-        .iter()
-        .position(|byte| !matches!(byte, b'0'..=b'9' | b'.'))
-        .unwrap_or(text.len());
-    core::str::from_utf8(&text[..end]).ok()?.parse().ok()
+    let mut digits = 0u64;
+    // What the digits have to be divided by; none before the point.
+    let mut divisor = None;
+    let mut count = 0;
+    for byte in text {
+        match (byte, divisor) {
+            (b'0'..=b'9', _) => {
+                digits = digits
+                    .checked_mul(10)?
+                    .checked_add(u64::from(byte - b'0'))?;
+                divisor = match divisor {
+                    Some(divisor) => Some(u64::checked_mul(divisor, 10)?),
+                    None => None,
+                };
+                count += 1;
+            }
+            (b'.', None) => divisor = Some(1),
+            (b'.', Some(_)) => return None,
+            _ => break,
+        }
+    }
+    (count > 0).then(|| digits as f64 / divisor.unwrap_or(1) as f64)
 }
 
 /// The average number of tasks that ran or waited, for the last 1, 5 and 15 minutes. A container
@@ -254,8 +272,19 @@ mod tests {
     fn decimals_end_where_they_end() {
         assert_eq!(decimal(b"6063.37 9781.88\n"), Some(6063.37));
         assert_eq!(decimal(b"12\n"), Some(12.0));
-        for bad in [&b""[..], b" 1", b".", b"1.2.3", b"max"] {
+        assert_eq!(decimal(b"12."), Some(12.0));
+        assert_eq!(decimal(b".25"), Some(0.25));
+        let (long, small) = (b"99999999999999999999.5", b"0.00000000000000000001");
+        for bad in [&b""[..], b" 1", b".", b"1.2.3", b"max", long, small] {
             assert_eq!(decimal(bad), None);
+        }
+    }
+
+    #[test]
+    fn decimals_are_what_core_makes_of_them() {
+        for hundredths in (0..10_000_000_000_u64).step_by(9_876_543) {
+            let text = std::format!("{}.{:02}", hundredths / 100, hundredths % 100);
+            assert_eq!(decimal(text.as_bytes()), text.parse().ok());
         }
     }
 

@@ -3,11 +3,11 @@
 mod arm;
 mod buffer;
 mod cgroup;
-mod clock;
+pub(crate) mod clock;
 pub(crate) mod cpu;
-mod environment;
-mod identity;
-mod memory;
+pub(crate) mod environment;
+pub(crate) mod identity;
+pub(crate) mod memory;
 mod proc;
 pub(crate) mod settings;
 pub(crate) mod supervision;

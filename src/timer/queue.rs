@@ -209,10 +209,9 @@ impl Timers {
 
     #[inline]
     fn replace(&mut self, old: Timer, new: Option<Timer>) {
-        if let Some(slot) = self.slot(old.due())
-            && *slot == Some(old)
-        {
-            *slot = new;
+        match self.slot(old.due()) {
+            Some(slot) if *slot == Some(old) => *slot = new,
+            _ => (),
         }
     }
 
@@ -342,10 +341,8 @@ impl Timers {
             return;
         }
         let mut at = first;
-        while let Some(next) = at.next_in_ring()
-            && next != first
-            && next.due() <= timer.due()
-        {
+        let is_earlier = |next: &Timer| *next != first && next.due() <= timer.due();
+        while let Some(next) = at.next_in_ring().filter(is_earlier) {
             at = next;
         }
         at.link().push_front(timer.link());

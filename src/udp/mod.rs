@@ -9,9 +9,9 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/udp.html>
 
-mod multicast;
-mod receive;
-mod send;
+pub(crate) mod multicast;
+pub(crate) mod receive;
+pub(crate) mod send;
 
 use core::ffi::{c_int, c_uint};
 

@@ -224,10 +224,10 @@ impl Queue {
 
     /// Takes the next job that may start. When it is done, the caller calls [`Queue::finished`].
     pub(super) fn take(&mut self) -> Option<Job> {
-        if self.may_start_slow()
-            && let Some(link) = self.deferred().pop_front()
-        {
-            return Some(self.taken(Job::from_link(link)));
+        if self.may_start_slow() {
+            if let Some(link) = self.deferred().pop_front() {
+                return Some(self.taken(Job::from_link(link)));
+            }
         }
         while let Some(link) = self.waiting().pop_front() {
             let job = Job::from_link(link);

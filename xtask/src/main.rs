@@ -8,8 +8,14 @@ mod demo;
 mod document;
 mod fuzz;
 mod headers;
+mod licences;
 mod macros;
+mod msrv;
+mod package;
+mod packages;
+mod reproducible;
 mod sequences;
+mod swap;
 mod tools;
 mod upstream;
 
@@ -54,9 +60,34 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         headers::run,
     ),
     (
+        "licences",
+        "[--check]  check the licences of all crates, and write docs/sbom.cdx.json or fail when it is stale",
+        licences::command,
+    ),
+    (
+        "msrv",
+        "build everything with the oldest Rust that Cargo.toml allows",
+        msrv::command,
+    ),
+    (
         "node-timing",
         "[--series N] [--ms N]  time Node.js on both libraries, in turn",
         clients::timing::run,
+    ),
+    (
+        "package",
+        "[--build]  make Debian's source package in target/debian/, or build the packages and try them",
+        package::command,
+    ),
+    (
+        "reproducible",
+        "build in two folders, and compare what is installed byte by byte",
+        reproducible::command,
+    ),
+    (
+        "swap",
+        "as root: install our Debian package over libuv's in a Debian 12 under target/, and run programs",
+        swap::command,
     ),
     (
         "sequences",
@@ -70,19 +101,34 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ),
 ];
 
+fn is_help(argument: &str) -> bool {
+    ["--help", "-h"].contains(&argument)
+}
+
+fn usage() -> String {
+    let row = |(name, what, _): &(&str, &str, Command)| format!("  {name} {what}\n");
+    let rows: String = COMMANDS.iter().map(row).collect();
+    format!("usage: cargo xtask <command>\n\n{rows}")
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("xtask lies in the repository");
     let name = arguments.first().map_or("", String::as_str);
-    let Some((_, _, command)) = COMMANDS.iter().find(|row| row.0 == name) else {
-        eprintln!("usage: cargo xtask <command>\n");
-        for (name, what, _) in COMMANDS {
-            eprintln!("  {name} {what}");
-        }
+    if is_help(name) {
+        print!("{}", usage());
+        return ExitCode::SUCCESS;
+    }
+    let Some((_, what, command)) = COMMANDS.iter().find(|row| row.0 == name) else {
+        eprint!("{}", usage());
         return ExitCode::from(2);
     };
+    if arguments[1..].iter().any(|argument| is_help(argument)) {
+        println!("usage: cargo xtask {name} {what}");
+        return ExitCode::SUCCESS;
+    }
     match command(root, &arguments[1..]) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {

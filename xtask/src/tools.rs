@@ -1,6 +1,7 @@
 //! Common parts of the commands: building the library, compiling C programs against it, and finding
 //! out which library a process has mapped.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -79,6 +80,40 @@ pub fn run(command: &mut Command) -> Result<Output, String> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     ))
+}
+
+/// The version of the library.
+pub fn version(root: &Path) -> Result<String, String> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml"))
+        .map_err(|error| format!("Cargo.toml: {error}"))?;
+    let mut lines = manifest.lines();
+    let version = lines.find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    version
+        .map(String::from)
+        .ok_or_else(|| "Cargo.toml: no version".into())
+}
+
+/// Fails for whoever is not root; `why` is what root is needed for.
+pub fn need_root(why: &str) -> Outcome {
+    match std::fs::metadata("/proc/self").map(|metadata| metadata.uid()) {
+        Ok(0) => Ok(()),
+        _ => Err(format!("needs root: {why}")),
+    }
+}
+
+/// The source as it stands in the work tree, without what is not to be committed, copied to a folder.
+pub fn copy_source(root: &Path, folder: &Path) -> Outcome {
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let script = "git ls-files -z --cached --others --exclude-standard \
+                  | while IFS= read -r -d '' file; do [ ! -e \"$file\" ] || printf '%s\\0' \"$file\"; done \
+                  | tar --create --null --verbatim-files-from --files-from=- \
+                  | tar --extract --directory=\"$1\"";
+    run(Command::new("bash")
+        .current_dir(root)
+        .args(["-euo", "pipefail", "-c", script, "bash"])
+        .arg(folder))
+    .map(drop)
 }
 
 /// The `libuv.so` that a running process has mapped.

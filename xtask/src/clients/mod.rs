@@ -8,7 +8,6 @@ mod cmake;
 mod dns;
 mod lua;
 mod node;
-mod packages;
 mod report;
 mod sandbox;
 pub mod timing;
@@ -18,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::Outcome;
 use crate::tools::{self, Library};
+use crate::{Outcome, packages};
 use report::Row;
 
 /// A program, or several of one kind, of Debian's.

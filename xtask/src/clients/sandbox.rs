@@ -9,7 +9,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -18,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::{Check, Client, Workshop, full_name};
 use crate::Outcome;
+use crate::tools;
 
 /// The network that a command sees.
 #[derive(Clone, Copy, PartialEq)]
@@ -28,10 +28,7 @@ pub enum Network {
 
 /// Namespaces, network devices and mounts want root.
 pub fn need_root() -> Outcome {
-    match fs::metadata("/proc/self").map(|metadata| metadata.uid()) {
-        Ok(0) => Ok(()),
-        _ => Err("needs root: each program runs in namespaces of its own".into()),
-    }
+    tools::need_root("each program runs in namespaces of its own")
 }
 
 /// The shell is the first process, so that it reaps what the program leaves behind. The packages

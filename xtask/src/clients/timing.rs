@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Workshop, node, packages, sandbox};
-use crate::Outcome;
+use super::{Workshop, node, sandbox};
 use crate::tools::{self, Library};
 use crate::upstream::Upstream;
+use crate::{Outcome, packages};
 
 const USAGE: &str = "options: --series N (7), --ms MILLISECONDS of each operation (500)";
 

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
+
 use options::{Options, User};
 use sandbox::{Extra, Sandbox, TestRun};
 use swaps::Side;
@@ -66,9 +68,9 @@ fn lock(folder: &Path) -> Result<File, String> {
     let problem = |error: std::io::Error| format!("{}: {error}", folder.display());
     std::fs::create_dir_all(folder).map_err(problem)?;
     let file = File::create(folder.join("lock")).map_err(problem)?;
-    if file.try_lock().is_err() {
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         println!("waiting for another run to end");
-        file.lock().map_err(problem)?;
+        flock(&file, FlockOperation::LockExclusive).map_err(|error| problem(error.into()))?;
     }
     Ok(file)
 }
@@ -240,9 +242,11 @@ impl Bench {
         };
         let mut ended = sandbox.test(&test_run, &self.fixtures)?;
         let mut outcome = tap::outcome(test, &ended);
-        if let TestOutcome::Skipped(why) = &outcome
-            && let Some(extra) = Extra::for_reason(why)
-        {
+        let extra = match &outcome {
+            TestOutcome::Skipped(why) => Extra::for_reason(why),
+            _ => None,
+        };
+        if let Some(extra) = extra {
             test_run.extra = extra;
             ended = sandbox.test(&test_run, &self.fixtures)?;
             outcome = tap::outcome(test, &ended);
@@ -324,7 +328,7 @@ impl Progress {
         }
         let index = *next;
         *next += 1;
-        if next.is_multiple_of(STEP) || *next == self.total {
+        if *next % STEP == 0 || *next == self.total {
             println!("  {next} of {}", self.total);
         }
         Some(index)

@@ -68,10 +68,8 @@ fn links(line: &str) -> String {
         out.push_str(&rest[..open]);
         out.push_str(&rest[open + 2..close]);
         rest = &rest[close + 2..];
-        if rest.starts_with('(')
-            && let Some(end) = rest.find(')')
-        {
-            rest = &rest[end + 1..];
+        if let Some((_, after)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+            rest = after;
         }
     }
     out + rest

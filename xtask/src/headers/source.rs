@@ -89,6 +89,9 @@ fn read_item(item: &Item, abi: &mut Abi) -> Result<(), String> {
         abi.rust.push('\n');
     }
     match item {
+        Item::Const(item) if item.ident == "ERRORS" => {
+            abi.errors = error_rows(&item.expr).ok_or("ERRORS is no list of row(…) calls")?;
+        }
         Item::Const(item) => {
             let name = item.ident.to_string();
             let (value, system) =
@@ -111,9 +114,6 @@ fn read_item(item: &Item, abi: &mut Abi) -> Result<(), String> {
         }
         Item::Struct(item) if is_repr_c(&item.attrs) => abi.types.push(item.ident.to_string()),
         Item::Union(item) => abi.types.push(item.ident.to_string()),
-        Item::Static(item) if item.ident == "ERRORS" => {
-            abi.errors = error_rows(&item.expr).ok_or("ERRORS is no list of row(…) calls")?;
-        }
         _ => {}
     }
     Ok(())
@@ -133,10 +133,10 @@ pub fn entry_points(file: &Path) -> Result<EntryPoints, String> {
         rust: String::new(),
     };
     for item in parse(file)?.items {
-        if let Item::Fn(mut function) = item
-            && function.sig.abi.is_some()
-            && function.attrs.iter().any(is_no_mangle)
-        {
+        let Item::Fn(mut function) = item else {
+            continue;
+        };
+        if function.sig.abi.is_some() && function.attrs.iter().any(is_no_mangle) {
             found.names.push(function.sig.ident.to_string());
             function
                 .attrs
@@ -173,9 +173,10 @@ fn is_repr_c(attributes: &[syn::Attribute]) -> bool {
 fn docs_of(attributes: &[syn::Attribute]) -> Vec<String> {
     let mut lines = Vec::new();
     for attribute in attributes.iter().filter(|a| a.path().is_ident("doc")) {
-        if let syn::Meta::NameValue(pair) = &attribute.meta
-            && let Some(text) = string_literal(&pair.value)
-        {
+        let syn::Meta::NameValue(pair) = &attribute.meta else {
+            continue;
+        };
+        if let Some(text) = string_literal(&pair.value) {
             lines.push(text.strip_prefix(' ').unwrap_or(&text).to_string());
         }
     }

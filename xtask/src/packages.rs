@@ -33,7 +33,8 @@ struct Package {
     file: String,
 }
 
-/// Fetches packages, with what they depend on, and unpacks them under `folder`.
+/// Fetches packages, with what they depend on, and unpacks them under `folder`. A name may have a
+/// version behind `=`.
 pub fn unpack(folder: &Path, names: &[&str]) -> Result<Unpacked, String> {
     let archives = folder.join("archives");
     make_folder(&archives)?;
@@ -106,9 +107,10 @@ fn resolve(archives: &Path, names: &[&str]) -> Result<Vec<Package>, String> {
         .arg(format!("Dir::Cache::archives={}/", nothing.display()))
         .args(names))?;
     let packages = parse_uris(&String::from_utf8_lossy(&output.stdout));
+    let is_there = |name: &str| packages.iter().any(|package| package.name == name);
     match names
         .iter()
-        .find(|name| !packages.iter().any(|package| package.name == **name))
+        .find(|name| !is_there(name.split('=').next().unwrap_or(name)))
     {
         None => Ok(packages),
         Some(name) => Err(format!("apt-get knows no package {name}")),

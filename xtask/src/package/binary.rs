@@ -1,0 +1,88 @@
+//! The binary packages: built without a network by the oldest Rust, and tried in a folder.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::Package;
+use crate::Outcome;
+use crate::msrv::Toolchain;
+use crate::tools::{self, run};
+
+/// The library and what programs are built with; `-dbgsym` has the debug information.
+pub const NAMES: [&str; 3] = ["libuv1", "libuv1-dev", "libuv1-dbgsym"];
+
+impl Package {
+    /// Builds, and has lintian look at the result.
+    pub fn build(&self, root: &Path) -> Outcome {
+        tools::need(&[("unshare", "util-linux"), ("lintian", "lintian")])?;
+        let toolchain = Toolchain::ensure(root)?;
+        println!("building the packages, without a network");
+        let mut build = without_network();
+        build.current_dir(self.tree());
+        // No check for the packages of Rust: it is unpacked only.
+        build.args(["dpkg-buildpackage", "-us", "-uc", "-b", "-d"]);
+        toolchain.prepare(&mut build);
+        run(build.env_remove("CARGO_TARGET_DIR").env_remove("MAKEFLAGS"))?;
+        for name in NAMES {
+            let file = self.deb(name);
+            if !file.exists() {
+                return Err(format!("dpkg-buildpackage made no {}", file.display()));
+            }
+            println!("  {}", file.display());
+        }
+        let changes = format!("oxuv_{}_amd64.changes", self.version);
+        for file in [self.file("dsc"), self.folder.join(changes)] {
+            let output = run(Command::new("lintian")
+                .args(["--allow-root", "--fail-on", "error"])
+                .arg(file))?;
+            print!("{}", String::from_utf8_lossy(&output.stdout));
+        }
+        Ok(())
+    }
+
+    /// Unpacks them into a folder, builds a program with what is there, and runs it.
+    pub fn check(&self, root: &Path) -> Outcome {
+        tools::need(&[("cc", "gcc"), ("pkg-config", "pkg-config")])?;
+        let installed = self.folder.join("installed");
+        let _ = std::fs::remove_dir_all(&installed);
+        for name in NAMES {
+            run(Command::new("dpkg")
+                .arg("-x")
+                .arg(self.deb(name))
+                .arg(&installed))?;
+        }
+        let libraries = installed.join("usr/lib/x86_64-linux-gnu");
+        let file = libraries.join("libuv.so.1.0.0");
+        let dynamic = run(Command::new("readelf").arg("-d").arg(&file))?;
+        if !String::from_utf8_lossy(&dynamic.stdout).contains("soname: [libuv.so.1]") {
+            return Err(format!("{}: the soname is not libuv.so.1", file.display()));
+        }
+        let flags = run(Command::new("pkg-config")
+            .args(["--cflags", "--libs", "libuv"])
+            .env("PKG_CONFIG_LIBDIR", libraries.join("pkgconfig"))
+            .env("PKG_CONFIG_SYSROOT_DIR", &installed))?;
+        let flags = String::from_utf8_lossy(&flags.stdout).into_owned();
+        let program = self.folder.join("program");
+        run(Command::new("cc")
+            .arg("-o")
+            .arg(&program)
+            .arg(root.join("tests/abi/installed.c"))
+            .arg(format!("-I{}", installed.join("usr/include").display()))
+            .args(flags.split_whitespace()))?;
+        run(Command::new(&program)
+            .arg(&file)
+            .env("LD_LIBRARY_PATH", &libraries))?;
+        println!("a program was built with them, and runs");
+        Ok(())
+    }
+}
+
+/// A command that sees no network device but loopback, which is down.
+fn without_network() -> Command {
+    let mut command = Command::new("unshare");
+    if tools::need_root("").is_err() {
+        command.arg("--map-root-user");
+    }
+    command.args(["--net", "--"]);
+    command
+}

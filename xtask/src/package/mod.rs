@@ -1,0 +1,157 @@
+//! `cargo xtask package`: Debian's source package, with the crates that a build without a network
+//! needs, under `target/debian/`. With `--build` the packages themselves are built, and tried.
+
+mod binary;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::tools::{self, run};
+
+const USAGE: &str = "the only option is --build";
+
+/// Debian's packages of one version of this project, in `folder`.
+pub struct Package {
+    folder: PathBuf,
+    /// Such as `1.53.0+oxuv.1-1`.
+    version: String,
+    /// The time of the last entry of `debian/changelog`, which files get.
+    date: String,
+}
+
+pub fn command(root: &Path, arguments: &[String]) -> Outcome {
+    let build = match arguments {
+        [] => false,
+        [option] if option == "--build" => true,
+        _ => return Err(USAGE.into()),
+    };
+    let package = Package::source(root)?;
+    println!("{}", package.file("dsc").display());
+    if build {
+        package.build(root)?;
+        package.check(root)?;
+    }
+    Ok(())
+}
+
+impl Package {
+    /// Makes the source package.
+    fn source(root: &Path) -> Result<Package, String> {
+        tools::need(&[
+            ("dpkg-source", "dpkg-dev"),
+            ("dh", "debhelper"),
+            ("git", "git"),
+            ("xz", "xz-utils"),
+        ])?;
+        let package = Package::read(root)?;
+        let tree = package.tree();
+        println!("collecting the source and its crates");
+        let _ = std::fs::remove_dir_all(&package.folder);
+        tools::copy_source(root, &tree)?;
+        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+        run(Command::new(cargo).current_dir(&tree).args([
+            "vendor",
+            "--quiet",
+            "--locked",
+            "--versioned-dirs",
+        ]))?;
+        package.pack(&["--exclude=./debian", "--exclude=./vendor", "."], "orig")?;
+        package.pack(&["vendor"], "orig-vendor")?;
+        run(Command::new("dpkg-source")
+            .current_dir(&package.folder)
+            .args(["--build", "-q"])
+            .arg(&tree))?;
+        Ok(package)
+    }
+
+    /// The packages, which are built where they are not there.
+    pub fn built(root: &Path) -> Result<Package, String> {
+        let package = Package::read(root)?;
+        if package.deb(binary::NAMES[0]).exists() {
+            return Ok(package);
+        }
+        let package = Package::source(root)?;
+        package.build(root)?;
+        Ok(package)
+    }
+
+    /// What the changelog says, which has to fit the manifest.
+    fn read(root: &Path) -> Result<Package, String> {
+        let changelog = root.join("debian/changelog");
+        let text = std::fs::read_to_string(&changelog)
+            .map_err(|error| format!("{}: {error}", changelog.display()))?;
+        let (version, date) = newest(&text).ok_or("debian/changelog: no entry")?;
+        let libuv = tools::version(root)?;
+        if !version.starts_with(&format!("{libuv}+oxuv.")) {
+            return Err(format!(
+                "debian/changelog: {version}, while Cargo.toml says {libuv}"
+            ));
+        }
+        Ok(Package {
+            folder: root.join("target/debian"),
+            version: version.to_string(),
+            date: date.to_string(),
+        })
+    }
+
+    /// The version without Debian's own part.
+    fn upstream(&self) -> &str {
+        self.version.rsplit_once('-').map_or("", |parts| parts.0)
+    }
+
+    fn tree(&self) -> PathBuf {
+        self.folder.join(format!("oxuv-{}", self.upstream()))
+    }
+
+    fn file(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("oxuv_{}.{ending}", self.version))
+    }
+
+    /// A binary package.
+    pub fn deb(&self, name: &str) -> PathBuf {
+        self.folder
+            .join(format!("{name}_{}_amd64.deb", self.version))
+    }
+
+    /// Packs a part of the tree, the same way each time.
+    fn pack(&self, what: &[&str], part: &str) -> Outcome {
+        let archive = format!("oxuv_{}.{part}.tar.xz", self.upstream());
+        run(Command::new("tar")
+            .arg("--create")
+            .arg("--file")
+            .arg(self.folder.join(archive))
+            .arg("--directory")
+            .arg(self.tree())
+            .arg("--use-compress-program=xz -3 -T0")
+            .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
+            .args(["--mode=go=rX,u+rw,a-s", "--format=gnu"])
+            .arg(format!("--mtime={}", self.date))
+            .args(what))
+        .map(drop)
+    }
+}
+
+/// The version of the first entry of a changelog, and its time.
+fn newest(changelog: &str) -> Option<(&str, &str)> {
+    let version = changelog.split_once('(')?.1.split_once(')')?.0;
+    let mut lines = changelog.lines();
+    let signature = lines.find_map(|line| line.strip_prefix(" -- "))?;
+    Some((version, signature.split_once(">  ")?.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_entry_of_a_changelog_counts() {
+        let text = "oxuv (2.0+oxuv.1-1) unstable; urgency=medium\n\n  * A (change).\n\n \
+                    -- N <n@n>  Mon, 30 Nov 2026 12:00:00 +0000\n\n\
+                    oxuv (1.0-1) unstable; urgency=medium\n\n -- O <o@o>  Sun, 1 Nov 2026\n";
+        let (version, date) = newest(text).unwrap();
+        assert_eq!(version, "2.0+oxuv.1-1");
+        assert_eq!(date, "Mon, 30 Nov 2026 12:00:00 +0000");
+        assert_eq!(newest(""), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! `cargo xtask reproducible`: two builds of the same source in two folders are the same, byte by
+//! byte, in everything that is installed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::tools::{self, run};
+
+/// Their names differ in length, which moves what comes behind a path.
+const FOLDERS: [&str; 2] = ["one", "another-folder"];
+
+/// What files hold, by their names below a folder.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+pub fn command(root: &Path, arguments: &[String]) -> Outcome {
+    if !arguments.is_empty() {
+        return Err("there are no options".into());
+    }
+    tools::need(&[
+        ("cc", "gcc"),
+        ("git", "git"),
+        ("make", "make"),
+        ("objcopy", "binutils"),
+    ])?;
+    let mut sides = Vec::new();
+    for name in FOLDERS {
+        println!("building in {name}");
+        sides.push(build(root, &root.join("target/reproducible").join(name))?);
+    }
+    let differences = differences(&sides[0], &sides[1]);
+    if !differences.is_empty() {
+        return Err(format!("not the same: {}", differences.join(" ")));
+    }
+    println!("{} installed files are equal", sides[0].len());
+    Ok(())
+}
+
+/// Builds and installs a copy of the source; what was installed.
+fn build(root: &Path, folder: &Path) -> Result<Files, String> {
+    let source = folder.join("source");
+    tools::copy_source(root, &source)?;
+    let installed = folder.join("installed");
+    let _ = std::fs::remove_dir_all(&installed);
+    // One after the other: the files to install are named when make has read its rules.
+    for goals in [&["all"][..], &["install", "install-debug"]] {
+        run(Command::new("make")
+            .current_dir(&source)
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("MAKEFLAGS")
+            .args(goals)
+            .arg("PREFIX=/usr")
+            .arg(format!("DESTDIR={}", installed.display())))?;
+    }
+    let mut files = Files::new();
+    read(&installed, &installed, &mut files).map_err(|error| error.to_string())?;
+    Ok(files)
+}
+
+fn read(root: &Path, folder: &Path, files: &mut Files) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read(root, &path, files)?;
+            continue;
+        }
+        let name = path.strip_prefix(root).unwrap_or(&path).to_path_buf();
+        files.insert(name, std::fs::read(&path)?);
+    }
+    Ok(())
+}
+
+/// What one side lacks, or has otherwise.
+fn differences(one: &Files, other: &Files) -> Vec<String> {
+    let mut names: Vec<&PathBuf> = one.keys().chain(other.keys()).collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| one.get(*name) != other.get(*name));
+    names
+        .iter()
+        .map(|name| name.display().to_string())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_named() {
+        let files = |list: &[(&str, &str)]| -> Files {
+            let pair = |(name, text): &(&str, &str)| (name.into(), text.as_bytes().to_vec());
+            list.iter().map(pair).collect()
+        };
+        let one = files(&[("a", "1"), ("b", "2"), ("c", "3")]);
+        assert!(differences(&one, &one).is_empty());
+        assert_eq!(
+            differences(&one, &files(&[("a", "1"), ("b", "x")])),
+            ["b", "c"]
+        );
+        assert_eq!(differences(&Files::new(), &files(&[("d", "")])), ["d"]);
+    }
+}
