@@ -6,6 +6,7 @@ mod clients;
 mod conformance;
 mod demo;
 mod document;
+mod faults;
 mod headers;
 mod macros;
 mod tools;
@@ -40,6 +41,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "demo",
         "[--portable-poller]  build the library and run C programs on it",
         demo::run,
+    ),
+    (
+        "faults",
+        "[--sample|--full] [--program NAME] [--replay LINE] …  run programs while their system calls fail",
+        faults::run,
     ),
     (
         "headers",

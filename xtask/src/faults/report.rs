@@ -1,0 +1,125 @@
+//! What came out, in a line for each kind of fault, and as a table of `docs/reliability.md`.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::{Outcome, document};
+
+/// How many runs ended how.
+#[derive(Default)]
+pub struct Tally {
+    pub right: usize,
+    pub told: usize,
+    pub not_reached: usize,
+    /// The lines that replay them, and what was wrong.
+    pub faults: Vec<(String, String)>,
+}
+
+/// What came of a kind of fault.
+pub struct Column {
+    pub name: &'static str,
+    pub tally: Tally,
+}
+
+impl Tally {
+    /// Runs in which the fault took effect.
+    fn reached(&self) -> usize {
+        self.right + self.told + self.faults.len()
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            to,
+            "{} runs, {} right, {} told of an error, {} faults ({} more did not come to it)",
+            self.reached(),
+            self.right,
+            self.told,
+            self.faults.len(),
+            self.not_reached
+        )
+    }
+}
+
+/// Kinds of faults by how they are called, most frequent first.
+fn kinds(faults: &[(String, String)]) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for (_, what) in faults {
+        let kind = what.split(':').next().unwrap_or(what);
+        match counts.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((kind, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let texts: Vec<_> = counts
+        .iter()
+        .map(|(kind, count)| format!("{count} × {kind}"))
+        .collect();
+    if texts.is_empty() {
+        return "—".into();
+    }
+    texts.join(", ")
+}
+
+fn table(ours: &[Column], theirs: &[Column], programs: usize) -> String {
+    let mut text = format!(
+        "{programs} programs. Each cell: runs in which the fault took effect, of these those in which \
+         all work was done, and those in which the library reported an error; then the faults.\n\n\
+         | what fails | oxuv | faults | libuv | faults |\n|---|---|---|---|---|\n"
+    );
+    for column in ours {
+        let empty = Tally::default();
+        let other = theirs.iter().find(|other| other.name == column.name);
+        let other = other.map_or(&empty, |other| &other.tally);
+        let cell = |tally: &Tally| {
+            format!(
+                "{}: {} right, {} told",
+                tally.reached(),
+                tally.right,
+                tally.told
+            )
+        };
+        text += &format!(
+            "| {} | {} | {} | {} | {} |\n",
+            column.name,
+            cell(&column.tally),
+            kinds(&column.tally.faults),
+            cell(other),
+            kinds(&other.faults)
+        );
+    }
+    text
+}
+
+pub fn write(root: &Path, ours: &[Column], theirs: &[Column], programs: usize) -> Outcome {
+    let text = table(ours, theirs, programs);
+    document::write_section(root, "docs/reliability.md", "faults", &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_both_libraries() {
+        let column = |right, faults: &[&str]| Column {
+            name: "one system call fails",
+            tally: Tally {
+                right,
+                faults: faults
+                    .iter()
+                    .map(|it| (String::new(), it.to_string()))
+                    .collect(),
+                ..Tally::default()
+            },
+        };
+        let ours = [column(3, &[])];
+        let theirs = [column(1, &["hang: x", "hang: y", "abort: z"])];
+        let text = table(&ours, &theirs, 2);
+        let row = "| one system call fails | 3: 3 right, 0 told | — | 4: 1 right, 0 told | \
+                   2 × hang, 1 × abort |";
+        assert!(text.contains(row), "{text}");
+    }
+}

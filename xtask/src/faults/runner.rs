@@ -1,0 +1,326 @@
+//! Runs cases, several at once, and judges what came out.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use syscalls::Sysno;
+
+use super::case::{Case, Condition};
+use super::programs::Programs;
+use super::tracer::{self, End, Observation};
+
+/// Seconds until a program gives up waiting by itself.
+const PATIENCE_SECONDS: u64 = 5;
+/// The same of a second look at a program that seemed to wait in vain.
+const LONG_PATIENCE_SECONDS: u64 = 20;
+
+/// What came of a run.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    /// All work was done.
+    Right,
+    /// The library reported this error.
+    Told(String),
+    /// The condition never took effect.
+    NotReached,
+    /// Something is wrong, and nobody was told.
+    Fault(String),
+}
+
+/// A run that is over.
+pub struct Finished {
+    pub case: Case,
+    pub verdict: Verdict,
+    pub counts: HashMap<Sysno, u64>,
+    pub allocations: u64,
+}
+
+/// What programs run on, and where.
+pub struct Runner<'a> {
+    pub programs: &'a Programs,
+    /// The folder that has `libuv.so.1`.
+    pub library: PathBuf,
+    /// It is libuv's own, which does not do all that this library does.
+    pub is_upstream: bool,
+    /// Folders for the programs to work in, one a worker.
+    pub work: PathBuf,
+    /// The mutant of the library, if any.
+    pub mutant: Option<String>,
+}
+
+impl Runner<'_> {
+    /// Runs a case in a folder of its own; `is_recording` counts all calls.
+    fn run_once(
+        &self,
+        case: &Case,
+        worker: usize,
+        is_recording: bool,
+        patience: u64,
+    ) -> Result<(Observation, String), String> {
+        let top = self.work.join(worker.to_string());
+        let folder = top.join("folder");
+        let _ = std::fs::remove_dir_all(&top);
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let output = top.join("output");
+        let file = std::fs::File::create(&output).map_err(|error| error.to_string())?;
+        let errors = file.try_clone().map_err(|error| error.to_string())?;
+        let mut command = Command::new(self.programs.path(&case.program));
+        command
+            .current_dir(&folder)
+            .env("LD_LIBRARY_PATH", &self.library)
+            .env("FAULTS_SECONDS", patience.to_string())
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors);
+        self.set_variables(&mut command, case, is_recording);
+        let faults: Vec<_> = case.calls().collect();
+        let traced = is_recording || !faults.is_empty();
+        let limit = Duration::from_secs(3 * patience);
+        let observed = tracer::run(&mut command, faults, traced, limit)
+            .map_err(|error| format!("cannot run {case}: {error}"))?;
+        let output = std::fs::read(&output).map_err(|error| error.to_string())?;
+        Ok((observed, String::from_utf8_lossy(&output).into_owned()))
+    }
+
+    fn set_variables(&self, command: &mut Command, case: &Case, is_recording: bool) {
+        if self.is_upstream {
+            command.env("FAULTS_UPSTREAM", "1");
+        }
+        if let Some(mutant) = &self.mutant {
+            command.env("LD_PRELOAD", self.programs.path("mutants.so"));
+            command.env("FAULTS_MUTANT", mutant);
+        }
+        let mut calls: Vec<String> = case
+            .calls()
+            .map(|fault| fault.call.id().to_string())
+            .collect();
+        calls.sort();
+        calls.dedup();
+        if is_recording {
+            command.env("FAULTS_TRACE", "all");
+        } else if !calls.is_empty() {
+            command.env("FAULTS_TRACE", calls.join(","));
+        }
+        let mut answers = Vec::new();
+        for condition in &case.conditions {
+            match condition {
+                Condition::Call(_) => {}
+                Condition::Allocation(when) => {
+                    command.env("FAULTS_ALLOCATION", when.to_string());
+                }
+                Condition::Answer(call, error) => {
+                    answers.push(format!("{}:{}", call.id(), error.into_raw()));
+                }
+                Condition::Limit(resource, value) => {
+                    command.env("FAULTS_LIMIT", format!("{}:{value}", resource.number()));
+                }
+                Condition::Closed(digits) => {
+                    command.env("FAULTS_CLOSED", digits);
+                }
+                Condition::Storm(microseconds) => {
+                    command.env("FAULTS_STORM", microseconds.to_string());
+                }
+                Condition::Disk(bytes) => {
+                    command.env("FAULTS_DISK", bytes.to_string());
+                }
+                Condition::Inline => {
+                    command.env("OXUV_FS_INLINE", "1");
+                }
+            }
+        }
+        if !answers.is_empty() {
+            command.env("FAULTS_ANSWER", answers.join(","));
+        }
+    }
+
+    /// Runs a case and judges it. What seems to wait in vain gets more time in a second run.
+    pub fn run(&self, case: &Case, worker: usize, is_recording: bool) -> Result<Finished, String> {
+        let (mut seen, mut output) = self.run_once(case, worker, is_recording, PATIENCE_SECONDS)?;
+        if judge(case, &seen, &output) == Verdict::Fault(IN_VAIN.into()) {
+            (seen, output) = self.run_once(case, worker, is_recording, LONG_PATIENCE_SECONDS)?;
+        }
+        Ok(Finished {
+            case: case.clone(),
+            verdict: judge(case, &seen, &output),
+            allocations: number_after(&output, "allocations "),
+            counts: seen.counts,
+        })
+    }
+
+    /// What the last run of a worker wrote.
+    pub fn output(&self, worker: usize) -> String {
+        let path = self.work.join(worker.to_string()).join("output");
+        std::fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// Runs all cases on all processors. Progress is shown to whoever waits at a terminal.
+    pub fn run_all(&self, cases: &[Case], is_recording: bool) -> Result<Vec<Finished>, String> {
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::new());
+        let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..workers)
+                .map(|worker| {
+                    let (next, done) = (&next, &done);
+                    scope.spawn(move || -> Result<(), String> {
+                        while let Some(case) = cases.get(next.fetch_add(1, SeqCst)) {
+                            let finished = self.run(case, worker, is_recording)?;
+                            done.lock().unwrap().push(finished);
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
+            show_progress(&done, cases.len(), || {
+                threads.iter().all(|it| it.is_finished())
+            });
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().unwrap_or(Err("a worker panicked".into())))
+        })?;
+        let mut done = done.into_inner().unwrap();
+        done.sort_by_cached_key(|finished| finished.case.to_string());
+        Ok(done)
+    }
+}
+
+fn show_progress(done: &Mutex<Vec<Finished>>, total: usize, is_over: impl Fn() -> bool) {
+    let begun = Instant::now();
+    let mut shown = begun;
+    while !is_over() {
+        std::thread::sleep(Duration::from_millis(20));
+        if shown.elapsed() < Duration::from_secs(5) {
+            continue;
+        }
+        shown = Instant::now();
+        let done = done.lock().unwrap();
+        let is_fault = |it: &&Finished| matches!(it.verdict, Verdict::Fault(_));
+        let faults = done.iter().filter(is_fault).count();
+        eprintln!(
+            "  {} of {total} runs after {} s, {faults} faults",
+            done.len(),
+            begun.elapsed().as_secs()
+        );
+        let _ = std::io::stderr().flush();
+    }
+}
+
+/// What a program says that gave up waiting, or was stopped while it waited.
+const IN_VAIN: &str = "hang: the program waited in vain";
+
+fn number_after(output: &str, name: &str) -> u64 {
+    let found = output.lines().filter_map(|line| line.strip_prefix(name));
+    found
+        .filter_map(|number| number.trim().parse().ok())
+        .max()
+        .unwrap_or(0)
+}
+
+fn judge(case: &Case, seen: &Observation, output: &str) -> Verdict {
+    let outcome = |kind: &str| {
+        output
+            .lines()
+            .find_map(|line| line.strip_prefix("outcome ")?.strip_prefix(kind))
+    };
+    if let Some(what) = outcome("fault ") {
+        if what.starts_with("stalled") {
+            return Verdict::Fault(IN_VAIN.into());
+        }
+        return Verdict::Fault(what.into());
+    }
+    match seen.end {
+        End::TimeLimit => return Verdict::Fault(IN_VAIN.into()),
+        End::Signal(libc::SIGXCPU | libc::SIGKILL) => {
+            return Verdict::Fault("spin: no end of using the processor".into());
+        }
+        End::Signal(libc::SIGABRT) => return Verdict::Fault(format!("abort: {}", last(output))),
+        End::Signal(signal) => return Verdict::Fault(format!("crash: signal {signal}")),
+        End::Exit(0) => {}
+        End::Exit(code) => {
+            return Verdict::Fault(format!("ended with status {code}: {}", last(output)));
+        }
+    }
+    let is_traced = case.calls().next().is_some();
+    if is_traced && seen.injected == 0 {
+        return Verdict::NotReached;
+    }
+    match (outcome("error "), outcome("right")) {
+        (Some(error), _) => Verdict::Told(error.into()),
+        (None, Some(_)) => Verdict::Right,
+        (None, None) => Verdict::Fault("ended without a word".into()),
+    }
+}
+
+/// The last line that the program or the library wrote.
+fn last(output: &str) -> &str {
+    let lines = output.lines().rev();
+    lines
+        .into_iter()
+        .find(|line| !line.starts_with("allocations"))
+        .unwrap_or("")
+}
+
+/// Whether this process may trace its children at all.
+pub fn check_tracing(work: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(work).map_err(|error| format!("{}: {error}", work.display()))?;
+    let mut command = Command::new("true");
+    let limit = Duration::from_secs(PATIENCE_SECONDS);
+    match tracer::run(&mut command, Vec::new(), true, limit) {
+        Ok(seen) if seen.end == End::Exit(0) => Ok(()),
+        Ok(seen) => Err(format!("a traced process ended with {:?}", seen.end)),
+        Err(error) => Err(format!("processes cannot be traced here (ptrace): {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(end: End, injected: u64) -> Observation {
+        Observation {
+            end,
+            injected,
+            counts: HashMap::new(),
+        }
+    }
+
+    fn verdict(end: End, output: &str) -> Verdict {
+        let case = "udp read#1=EIO".parse().unwrap();
+        judge(&case, &seen(end, 1), output)
+    }
+
+    #[test]
+    fn outcomes_are_told_apart() {
+        let exit = End::Exit(0);
+        assert_eq!(
+            verdict(exit, "allocations 4\noutcome right\n"),
+            Verdict::Right
+        );
+        let told = Verdict::Told("EIO uv_read_cb".into());
+        assert_eq!(verdict(exit, "outcome error EIO uv_read_cb\n"), told);
+        for (end, output) in [
+            (exit, ""),
+            (exit, "outcome right\noutcome fault lost: x\n"),
+            (End::Exit(1), "outcome right\n"),
+            (End::Signal(11), ""),
+            (End::TimeLimit, "outcome right\n"),
+        ] {
+            assert!(
+                matches!(verdict(end, output), Verdict::Fault(_)),
+                "{output}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fault_that_was_not_injected_is_not_counted() {
+        let case = "udp read#1=EIO".parse().unwrap();
+        let seen = seen(End::Exit(0), 0);
+        assert_eq!(judge(&case, &seen, "outcome right\n"), Verdict::NotReached);
+    }
+}
