@@ -10,6 +10,8 @@ static void on_change(uv_fs_event_t* handle, const char* name, int events, int s
   (void) events;
   EXPECT(!uv_is_closing((uv_handle_t*) handle), "a change after uv_close");
   MUST(status);
+  /* The word for events that were lost. */
+  if (name == NULL) MUST(UV_ENOBUFS);
   if (name != NULL && (is_flat || strncmp(name, "inner/", 6) == 0)) is_inner_told = 1;
   if (is_inner_told) finish();
 }

@@ -40,6 +40,8 @@ void program(void) {
   int i;
   fill(sent, 0, total);
   MUST(uv_pipe(fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE));
+  own_move_up(&fds[0]);
+  own_move_up(&fds[1]);
   open_end(&reader, fds[0]);
   open_end(&writer, fds[1]);
   if (is_told()) return;

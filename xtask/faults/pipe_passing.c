@@ -54,9 +54,8 @@ static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
   check(buf->base, (size_t) bytes, (size_t) size, "receiver");
   bytes += (int) size;
   take_handles();
-  if (bytes < 20) return;
-  EXPECT_UNLESS_TOLD(handles == 2, "lost: all data came, and %d handles of 2", handles);
-  finish();
+  /* Of a handle that was lost on the way the library tells later. */
+  if (bytes == 20 && handles == 2) finish();
 }
 
 static void open_end(uv_pipe_t* pipe, int is_ipc, int fd) {
@@ -71,6 +70,8 @@ static void make_ends(void) {
   uv_os_sock_t sockets[2];
   int extra[2];
   MUST(uv_socketpair(SOCK_STREAM, 0, sockets, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE));
+  own_move_up(&sockets[0]);
+  own_move_up(&sockets[1]);
   own_socketpair(extra);
   own_close(extra[1]);
   open_end(&sender, 1, sockets[0]);

@@ -210,6 +210,17 @@ void own_rmdir(const char* path) {
 
 void own_socketpair(int fds[2]) {
   must(OWN4(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), "socketpair");
+  own_move_up(&fds[0]);
+  own_move_up(&fds[1]);
+}
+
+void own_move_up(int* fd) {
+  long moved;
+  if (*fd > 2) return;
+  moved = OWN3(SYS_fcntl, *fd, F_DUPFD_CLOEXEC, 3);
+  must(moved, "fcntl");
+  own_close(*fd);
+  *fd = (int) moved;
 }
 
 void own_nonblocking(int fd) {
@@ -251,7 +262,7 @@ struct entry {
   char name[];
 };
 
-/* Counts the open descriptors; appends what they are to `names` if it is there. */
+/* Counts the open descriptors above the standard ones, which uv_close leaves open; appends what they are to `names` if it is there. */
 static int count_fds(char* names, size_t room) {
   char entries[4096];
   int found = 0;
@@ -263,7 +274,7 @@ static int count_fds(char* names, size_t room) {
       struct entry* entry = (struct entry*) (entries + at);
       char target[200] = "";
       at += entry->size;
-      if (entry->name[0] == '.' || atoi(entry->name) == folder) continue;
+      if (atoi(entry->name) <= 2 || atoi(entry->name) == folder) continue;
       found++;
       if (names == NULL || strlen(names) + sizeof(target) + 20 > room) continue;
       OWN4(SYS_readlinkat, folder, entry->name, target, sizeof(target) - 1);

@@ -110,6 +110,8 @@ void own_unlink(const char* path);
 void own_mkdir(const char* path);
 void own_rmdir(const char* path);
 void own_socketpair(int fds[2]);
+/* Moves a descriptor above the standard ones, which uv_close leaves open. */
+void own_move_up(int* fd);
 void own_nonblocking(int fd);
 /* Creates a file of that many bytes of the pattern. */
 void own_make_file(const char* path, size_t size);

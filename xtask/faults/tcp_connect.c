@@ -4,6 +4,8 @@
 static uv_tcp_t server, served, refused, given_up, resetting;
 static uv_connect_t requests[3];
 static int ends;
+static int is_connected;
+static int is_accepted;
 
 static void one_end(void) {
   if (++ends == 4) finish();
@@ -32,30 +34,45 @@ static void on_closed_by_reset(uv_handle_t* handle) {
   one_end();
 }
 
+static void reset_when_both_know(void) {
+  if (is_connected && is_accepted && !is_told())
+    MUST(uv_tcp_close_reset(&resetting, on_closed_by_reset));
+}
+
+/* A server that lacks descriptors closes the connection, which only its client is told. */
+static void on_client_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
+  (void) stream;
+  (void) buf;
+  EXPECT(size <= 0, "data from nowhere");
+  if (size < 0) fails(size, "uv_read_cb");
+}
+
 static void on_connect(uv_connect_t* request, int status) {
   ended(request);
   if (fails(status, "uv_connect_cb") || is_told()) return;
-  MUST(uv_tcp_close_reset(&resetting, on_closed_by_reset));
+  MUST(uv_read_start((uv_stream_t*) &resetting, give_buffer, on_client_read));
+  is_connected = 1;
+  reset_when_both_know();
 }
 
 static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
-  (void) stream;
   (void) buf;
   if (size == 0) return;
   EXPECT(size < 0, "data from nowhere");
-  if (size != UV_ECONNRESET && fails(size == UV_EOF ? 0 : size, "uv_read_cb")) return;
-  EXPECT_UNLESS_TOLD(size == UV_ECONNRESET, "a reset connection ended as if it were closed");
-  one_end();
+  EXPECT_UNLESS_TOLD(size != UV_EOF, "a reset connection ended as if it were closed");
+  if (size != UV_ECONNRESET) fails(size, "uv_read_cb");
   uv_read_stop(stream);
+  one_end();
 }
 
 static void on_connection(uv_stream_t* listener, int status) {
-  static int accepted;
   MUST(status);
-  EXPECT(accepted++ == 0, "twice: a connection that nobody made");
+  EXPECT(!is_accepted, "twice: a connection that nobody made");
+  is_accepted = 1;
   MUST(uv_tcp_init(&loop, &served));
   MUST(uv_accept(listener, (uv_stream_t*) &served));
   MUST(uv_read_start((uv_stream_t*) &served, give_buffer, on_read));
+  reset_when_both_know();
 }
 
 static void listen_and_find(struct sockaddr_in* address) {

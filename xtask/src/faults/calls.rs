@@ -1,4 +1,5 @@
-//! Which errors each system call can plausibly return, and which of its arguments is a count.
+//! Which errors each system call can plausibly return, and which of its arguments is a count. What
+//! would be a lie about the world, such as that an existing file is not there, is not among them.
 
 use syscalls::{Errno, Sysno};
 
@@ -96,15 +97,15 @@ const TABLE: &[Row] = &[
     },
     row(
         "openat open",
-        "EINTR EIO EACCES ENOMEM EMFILE ENFILE ENOENT ENOSPC",
+        "EINTR EIO EACCES ENOMEM EMFILE ENFILE ENOSPC",
     ),
     row("openat2", "EINTR EAGAIN EACCES ENOMEM EMFILE ENOSYS EPERM"),
-    row("inotify_add_watch", "ENOSPC ENOMEM EACCES ENOENT"),
+    row("inotify_add_watch", "ENOSPC ENOMEM EACCES"),
     row("inotify_rm_watch", "EINVAL"),
     row(
         "stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink \
          readlinkat name_to_handle_at",
-        "EINTR EIO EACCES ENOMEM ENOSYS EPERM ENOENT",
+        "EINTR EIO EACCES ENOMEM ENOSYS EPERM",
     ),
     row(
         "mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat \
@@ -153,7 +154,7 @@ fn errors(names: &'static str) -> impl Iterator<Item = Errno> {
         .map(|name| error_named(name).unwrap_or_else(|| panic!("{name} is no error")))
 }
 
-/// What to try with a call.
+/// What to try with a call, once or from some time on.
 pub fn actions(call: Sysno) -> Vec<Action> {
     if lists(LEFT_OUT, call) {
         return Vec::new();
@@ -165,6 +166,12 @@ pub fn actions(call: Sysno) -> Vec<Action> {
     let after = errors(row.errors_after).map(Action::DoneBut);
     let short = row.short.iter().copied().map(Action::Short);
     fail.chain(after).chain(short).collect()
+}
+
+/// Whether a call may be answered so, and otherwise the next time: a kernel that does not know a call
+/// never does.
+pub fn can_end(action: Action) -> bool {
+    action != Action::Fail(Errno::ENOSYS)
 }
 
 /// Whether a call may be answered so for ever: one that is to be repeated may not.

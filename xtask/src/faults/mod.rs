@@ -61,7 +61,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
         let upstream = Upstream::ensure(root)?;
         runner.library = upstream.build;
         runner.is_upstream = true;
-        println!("\nthe same on libuv");
+        println!("the same on libuv");
         let theirs = run_groups(&runner, &options)?;
         report::write(root, &ours, &theirs, programs.names.len())?;
     }

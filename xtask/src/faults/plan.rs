@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use syscalls::{Errno, Sysno};
 
-use super::calls::{self, actions, can_last};
+use super::calls::{self, actions, can_end, can_last};
 use super::case::{Action, CallFault, Case, Condition, Occurrence, Resource};
 use super::runner::Finished;
 
@@ -128,7 +128,7 @@ fn fault(call: Sysno, when: Occurrence, action: Action) -> Condition {
 fn single(recording: &Recording, extent: Extent) -> Vec<Case> {
     let mut cases = Vec::new();
     for (call, count) in &recording.counts {
-        for action in actions(*call) {
+        for action in actions(*call).into_iter().filter(|action| can_end(*action)) {
             for first in occurrences(*count, extent) {
                 cases.push(recording.case([fault(*call, Occurrence::once(first), action)]));
             }
@@ -146,7 +146,7 @@ fn lasting(recording: &Recording, extent: Extent) -> Vec<Case> {
         for action in lasting {
             let firsts = match extent {
                 Extent::Sample => continue,
-                Extent::Full if *count > 2 => vec![1, count / 2 + 1],
+                Extent::Full if *count > 2 && can_end(action) => vec![1, count / 2 + 1],
                 Extent::Full => vec![1],
             };
             let one = |first| recording.case([fault(*call, Occurrence::from(first), action)]);
@@ -171,7 +171,8 @@ impl Random {
 fn together(recording: &Recording, extent: Extent, seed: u64) -> Vec<Case> {
     let mut choices = Vec::new();
     for (call, count) in &recording.counts {
-        let actions = actions(*call);
+        let mut actions = actions(*call);
+        actions.retain(|action| can_end(*action));
         if !actions.is_empty() {
             choices.push((*call, *count, actions));
         }
