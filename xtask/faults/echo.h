@@ -13,6 +13,13 @@ union stream {
   uv_pipe_t pipe;
 };
 
+/* What is on its way back. */
+struct answer {
+  uv_write_t write;
+  char data[65536];
+  int is_used;
+};
+
 struct peer {
   union stream handle; /* first: a stream's address is its peer's */
   uv_connect_t connect;
@@ -20,6 +27,9 @@ struct peer {
   uv_write_t writes[parts];
   size_t received;
   int has_end;
+  /* The server stops reading while all are in use. */
+  struct answer answers[8];
+  int is_paused;
 };
 
 static union stream server;
@@ -33,25 +43,6 @@ static char sent[total];
 static int make_stream(union stream* handle);
 static void set_up(union stream* handle);
 
-struct echoed {
-  uv_write_t write;
-  char data[65536];
-  int is_free;
-};
-
-/* Memory for what is on its way back; the server stops reading while there is none. */
-static struct echoed echoed[16] = {[0 ... 15] = {.is_free = 1}};
-
-static struct echoed* take_echoed(void) {
-  size_t i;
-  for (i = 0; i < COUNT(echoed); i++) {
-    if (!echoed[i].is_free) continue;
-    echoed[i].is_free = 0;
-    return &echoed[i];
-  }
-  fault("the server has no memory left for its answers");
-}
-
 static void on_shutdown(uv_shutdown_t* request, int status) {
   ended(request);
   fails(status, "uv_shutdown_cb");
@@ -62,10 +53,23 @@ static void on_written(uv_write_t* request, int status) {
   fails(status, "uv_write_cb");
 }
 
+static void on_server_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf);
+
+static struct answer* unused_answer(struct peer* peer) {
+  size_t i;
+  for (i = 0; i < COUNT(peer->answers); i++)
+    if (!peer->answers[i].is_used) return &peer->answers[i];
+  return NULL;
+}
+
 static void on_echoed(uv_write_t* request, int status) {
-  struct echoed* answer = (struct echoed*) request;
-  answer->is_free = 1;
+  struct answer* answer = (struct answer*) request;
+  struct peer* peer = (struct peer*) request->handle;
+  answer->is_used = 0;
   on_written(request, status);
+  if (!peer->is_paused || is_told()) return;
+  peer->is_paused = 0;
+  MUST(uv_read_start(&peer->handle.stream, give_buffer, on_server_read));
 }
 
 static void on_end(struct peer* peer, int64_t code, const char* who) {
@@ -89,7 +93,7 @@ static void receive(struct peer* peer, const uv_buf_t* buf, int64_t size, const 
 
 static void on_server_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
   struct peer* peer = (struct peer*) stream;
-  struct echoed* answer;
+  struct answer* answer;
   uv_buf_t data[2];
   if (size == 0) return;
   if (size < 0) {
@@ -99,13 +103,15 @@ static void on_server_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* bu
     return;
   }
   receive(peer, buf, size, "server");
-  answer = take_echoed();
+  answer = unused_answer(peer);
   memcpy(answer->data, buf->base, (size_t) size);
   data[0] = uv_buf_init(answer->data, (unsigned) size / 2);
   data[1] = uv_buf_init(answer->data + size / 2, (unsigned) (size - size / 2));
-  answer->is_free = 1;
   BEGIN(answer, uv_write(&answer->write, stream, data, 2, on_echoed));
-  answer->is_free = 0;
+  answer->is_used = 1;
+  if (unused_answer(peer) != NULL) return;
+  uv_read_stop(stream);
+  peer->is_paused = 1;
 }
 
 static void on_client_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {

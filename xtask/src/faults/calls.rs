@@ -85,7 +85,7 @@ const TABLE: &[Row] = &[
     row("bind", "EADDRINUSE EACCES ENOMEM EADDRNOTAVAIL"),
     row("listen", "EADDRINUSE ENOMEM"),
     row("shutdown", "ENOTCONN ENOBUFS"),
-    row("epoll_ctl", "ENOMEM ENOSPC EPERM EBADF ENOENT EEXIST"),
+    row("epoll_ctl", "ENOMEM ENOSPC EPERM"),
     transfer("epoll_wait epoll_pwait", "EINTR", &[1]),
     row("epoll_pwait2", "EINTR ENOSYS"),
     row("poll ppoll", "EINTR ENOMEM EAGAIN"),
@@ -120,8 +120,8 @@ const TABLE: &[Row] = &[
     row("execve", "ENOENT EACCES ENOMEM E2BIG ETXTBSY EAGAIN"),
     row("wait4 waitid", "EINTR ECHILD"),
     row("kill tgkill", "EPERM ESRCH"),
-    row("mmap mprotect", "ENOMEM EAGAIN EPERM"),
-    row("munmap madvise", "ENOMEM EINVAL"),
+    row("mmap mprotect", "ENOMEM EAGAIN"),
+    row("madvise", "ENOMEM EINVAL"),
     row("fcntl", "EINTR EMFILE EPERM"),
     row("ioctl", "EINTR ENOTTY EIO EPERM"),
     row("setsockopt getsockopt", "ENOPROTOOPT ENOMEM ENOBUFS EPERM"),
@@ -142,7 +142,7 @@ const TABLE: &[Row] = &[
 /// Calls that cannot fail for a reason outside of the process, or that libc relies on.
 const LEFT_OUT: &str = "exit exit_group rt_sigreturn restart_syscall set_robust_list \
      set_tid_address rseq gettid getpid getppid getuid geteuid getgid getegid sched_yield nanosleep \
-     clock_nanosleep clock_gettime sigaltstack futex rt_sigprocmask rt_sigaction brk arch_prctl";
+     clock_nanosleep clock_gettime sigaltstack futex rt_sigprocmask rt_sigaction brk arch_prctl munmap";
 
 fn lists(names: &str, call: Sysno) -> bool {
     names.split_whitespace().any(|name| name == call.name())
@@ -166,6 +166,19 @@ pub fn actions(call: Sysno) -> Vec<Action> {
     let after = errors(row.errors_after).map(Action::DoneBut);
     let short = row.short.iter().copied().map(Action::Short);
     fail.chain(after).chain(short).collect()
+}
+
+/// Errors for want of something, which the library waits to be over, however long that takes.
+pub fn is_lack(action: Action) -> bool {
+    const LACKS: [Errno; 6] = [
+        Errno::ENOMEM,
+        Errno::ENOSPC,
+        Errno::ENOBUFS,
+        Errno::EMFILE,
+        Errno::ENFILE,
+        Errno::ECONNABORTED,
+    ];
+    matches!(action, Action::Fail(error) if LACKS.contains(&error))
 }
 
 /// Whether a call may be answered so, and otherwise the next time: a kernel that does not know a call

@@ -130,16 +130,10 @@ fn run_groups(runner: &Runner<'_>, options: &Options) -> Result<Vec<Column>, Str
         }
         let tally = tally(&runner.run_all(&cases, false)?);
         println!("{name}: {tally}");
-        for (line, what) in tally.faults.iter().take(MOST_SHOWN) {
-            println!("  FAULT   {what}\n  replay  cargo xtask faults --replay '{line}'");
-        }
         columns.push(Column { name, tally });
     }
     Ok(columns)
 }
-
-/// Faults that are shown of each group.
-const MOST_SHOWN: usize = 200;
 
 fn tally(finished: &[Finished]) -> Tally {
     let mut tally = Tally::default();
@@ -147,6 +141,7 @@ fn tally(finished: &[Finished]) -> Tally {
         match &it.verdict {
             Verdict::Right => tally.right += 1,
             Verdict::Told(_) => tally.told += 1,
+            Verdict::Waiting => tally.waiting += 1,
             Verdict::NotReached => tally.not_reached += 1,
             Verdict::Fault(what) => tally.faults.push((it.case.to_string(), what.clone())),
         }

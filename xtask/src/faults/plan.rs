@@ -140,9 +140,10 @@ fn single(recording: &Recording, extent: Extent) -> Vec<Case> {
 fn lasting(recording: &Recording, extent: Extent) -> Vec<Case> {
     let mut cases = Vec::new();
     for (call, count) in &recording.counts {
+        // A byte at a time takes too long.
         let lasting = actions(*call)
             .into_iter()
-            .filter(|action| can_last(*action));
+            .filter(|action| can_last(*action) && !is_by_bytes(*call, *action));
         for action in lasting {
             let firsts = match extent {
                 Extent::Sample => continue,
@@ -154,6 +155,10 @@ fn lasting(recording: &Recording, extent: Extent) -> Vec<Case> {
         }
     }
     cases
+}
+
+fn is_by_bytes(call: Sysno, action: Action) -> bool {
+    action == Action::Short(1) && actions(call).contains(&Action::Short(100))
 }
 
 /// A small generator of numbers that a seed repeats (xorshift).

@@ -10,6 +10,7 @@ use crate::{Outcome, document};
 pub struct Tally {
     pub right: usize,
     pub told: usize,
+    pub waiting: usize,
     pub not_reached: usize,
     /// The lines that replay them, and what was wrong.
     pub faults: Vec<(String, String)>,
@@ -24,7 +25,7 @@ pub struct Column {
 impl Tally {
     /// Runs in which the fault took effect.
     fn reached(&self) -> usize {
-        self.right + self.told + self.faults.len()
+        self.right + self.told + self.waiting + self.faults.len()
     }
 }
 
@@ -32,10 +33,11 @@ impl fmt::Display for Tally {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             to,
-            "{} runs, {} right, {} told of an error, {} faults ({} more did not come to it)",
+            "{} runs: {} right, {} told of an error, {} waiting, {} faults ({} did not come to it)",
             self.reached(),
             self.right,
             self.told,
+            self.waiting,
             self.faults.len(),
             self.not_reached
         )
@@ -65,8 +67,8 @@ fn kinds(faults: &[(String, String)]) -> String {
 
 fn table(ours: &[Column], theirs: &[Column], programs: usize) -> String {
     let mut text = format!(
-        "{programs} programs. Each cell: runs in which the fault took effect, of these those in which \
-         all work was done, and those in which the library reported an error; then the faults.\n\n\
+        "{programs} programs. Each cell: runs in which the condition took effect, and how they \
+         ended; then the faults.\n\n\
          | what fails | oxuv | faults | libuv | faults |\n|---|---|---|---|---|\n"
     );
     for column in ours {
@@ -75,10 +77,11 @@ fn table(ours: &[Column], theirs: &[Column], programs: usize) -> String {
         let other = other.map_or(&empty, |other| &other.tally);
         let cell = |tally: &Tally| {
             format!(
-                "{}: {} right, {} told",
+                "{}: {} right, {} told, {} waiting",
                 tally.reached(),
                 tally.right,
-                tally.told
+                tally.told,
+                tally.waiting
             )
         };
         text += &format!(
@@ -118,7 +121,7 @@ mod tests {
         let ours = [column(3, &[])];
         let theirs = [column(1, &["hang: x", "hang: y", "abort: z"])];
         let text = table(&ours, &theirs, 2);
-        let row = "| one system call fails | 3: 3 right, 0 told | — | 4: 1 right, 0 told | \
+        let row = "| one system call fails | 3: 3 right, 0 told, 0 waiting | — | 4: 1 right, 0 told, 0 waiting | \
                    2 × hang, 1 × abort |";
         assert!(text.contains(row), "{text}");
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use syscalls::Sysno;
 
+use super::calls::is_lack;
 use super::case::{Case, Condition};
 use super::programs::Programs;
 use super::tracer::{self, End, Observation};
@@ -26,6 +27,8 @@ pub enum Verdict {
     Right,
     /// The library reported this error.
     Told(String),
+    /// It waits for what is lacking, in order and without spinning.
+    Waiting,
     /// The condition never took effect.
     NotReached,
     /// Something is wrong, and nobody was told.
@@ -173,6 +176,9 @@ impl Runner<'_> {
                     scope.spawn(move || -> Result<(), String> {
                         while let Some(case) = cases.get(next.fetch_add(1, SeqCst)) {
                             let finished = self.run(case, worker, is_recording)?;
+                            if let Verdict::Fault(what) = &finished.verdict {
+                                show_fault(case, what);
+                            }
                             done.lock().unwrap().push(finished);
                         }
                         Ok(())
@@ -190,6 +196,12 @@ impl Runner<'_> {
         done.sort_by_cached_key(|finished| finished.case.to_string());
         Ok(done)
     }
+}
+
+/// At once, so that nobody waits for the end of a long run.
+fn show_fault(case: &Case, what: &str) {
+    println!("  FAULT   {what}");
+    println!("  replay  cargo xtask faults --replay '{case}'");
 }
 
 fn show_progress(done: &Mutex<Vec<Finished>>, total: usize, is_over: impl Fn() -> bool) {
@@ -231,8 +243,12 @@ fn judge(case: &Case, seen: &Observation, output: &str) -> Verdict {
             .find_map(|line| line.strip_prefix("outcome ")?.strip_prefix(kind))
     };
     if let Some(what) = outcome("fault ") {
-        if what.starts_with("stalled") {
-            return Verdict::Fault(IN_VAIN.into());
+        if what.starts_with("stalled") || what.starts_with("in the child: stalled") {
+            return if lacks_for_good(case) {
+                Verdict::Waiting
+            } else {
+                Verdict::Fault(IN_VAIN.into())
+            };
         }
         return Verdict::Fault(what.into());
     }
@@ -257,6 +273,12 @@ fn judge(case: &Case, seen: &Observation, output: &str) -> Verdict {
         (None, Some(_)) => Verdict::Right,
         (None, None) => Verdict::Fault("ended without a word".into()),
     }
+}
+
+/// Whether a call fails from some time on for want of something.
+fn lacks_for_good(case: &Case) -> bool {
+    case.calls()
+        .any(|fault| fault.when.for_good && is_lack(fault.action))
 }
 
 /// The last line that the program or the library wrote.
@@ -318,6 +340,20 @@ mod tests {
                 "{output}"
             );
         }
+    }
+
+    #[test]
+    fn to_wait_for_memory_is_no_fault_while_there_is_none() {
+        let stalled = |line: &str| {
+            let case = line.parse().unwrap();
+            judge(&case, &seen(End::Exit(20), 1), "outcome fault stalled: x\n")
+        };
+        assert_eq!(stalled("udp epoll_ctl#1..=ENOMEM"), Verdict::Waiting);
+        assert!(matches!(
+            stalled("udp epoll_ctl#1=ENOMEM"),
+            Verdict::Fault(_)
+        ));
+        assert!(matches!(stalled("udp read#1..=EIO"), Verdict::Fault(_)));
     }
 
     #[test]

@@ -204,10 +204,19 @@ fn argument(registers: &mut libc::user_regs_struct, index: usize) -> &mut u64 {
     }
 }
 
-fn is_of_eventfd(pid: pid_t, call: Sysno, registers: &libc::user_regs_struct) -> bool {
-    let link = format!("/proc/{pid}/fd/{}", registers.rdi as c_int);
-    matches!(call, Sysno::read | Sysno::write)
-        && std::fs::read_link(link).is_ok_and(|to| to.as_os_str() == "anon_inode:[eventfd]")
+/// Whether the kernel could answer this very call so. Only to add a descriptor to a poller takes
+/// memory and rights.
+fn is_plausible(pid: pid_t, registers: &libc::user_regs_struct, fault: &CallFault) -> bool {
+    match fault.call {
+        Sysno::epoll_ctl => registers.rsi as c_int == libc::EPOLL_CTL_ADD,
+        Sysno::read | Sysno::write => {
+            let link = format!("/proc/{pid}/fd/{}", registers.rdi as c_int);
+            let target = std::fs::read_link(link);
+            let is_eventfd = target.is_ok_and(|to| to.as_os_str() == "anon_inode:[eventfd]");
+            !is_eventfd || is_plausible_for_eventfd(fault.action)
+        }
+        _ => true,
+    }
 }
 
 impl Tracer<'_> {
@@ -291,10 +300,10 @@ impl Tracer<'_> {
         let number = self.counts.entry(call).or_default();
         *number += 1;
         let hits = |fault: &&&CallFault| fault.call == call && fault.when.has(*number);
-        let action = self.faults.iter().find(hits).map(|fault| fault.action);
-        let action = action.filter(|action| {
-            is_plausible_for_eventfd(*action) || !is_of_eventfd(pid, call, &registers)
-        });
+        let fault = self.faults.iter().find(hits);
+        let action = fault
+            .filter(|fault| is_plausible(pid, &registers, fault))
+            .map(|fault| fault.action);
         let mut request = libc::PTRACE_CONT;
         match action {
             Some(Action::Fail(error)) => {
