@@ -362,6 +362,7 @@ int main(void) {
   is_closing_all = 0;
   close_all();
   uv_run(&loop, UV_RUN_DEFAULT);
+  if (at_end != NULL) at_end();
   check_end();
   tell_outcome();
 }

@@ -33,6 +33,9 @@ extern uv_loop_t loop;
 /* To be written by each program: begins its work. */
 void program(void);
 
+/* The same, if it has threads or descriptors to end with: called when the loop's handles are closed. */
+void at_end(void) __attribute__((weak));
+
 /* --- Telling the frame --------------------------------------------------------------------- */
 
 /* Whether a call failed. If so its error is kept, and everything is closed. */

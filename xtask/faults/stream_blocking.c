@@ -25,16 +25,12 @@ static void* read_all(void* unused) {
   return NULL;
 }
 
-static void join_reader(void) {
-  if (has_thread) pthread_join(thread, NULL);
+void at_end(void) {
+  if (!has_thread) return;
+  pthread_join(thread, NULL);
   own_close(read_end);
-  EXPECT_UNLESS_TOLD(received == total, "lost: %zu bytes were written of %d", received, total);
-}
-
-static void on_closed(uv_handle_t* handle) {
-  (void) handle;
-  join_reader();
-  finish();
+  EXPECT_UNLESS_TOLD(written < parts || received == total, "lost: %zu bytes were written of %d",
+                     received, total);
 }
 
 static void write_next(void);
@@ -42,8 +38,9 @@ static void write_next(void);
 static void on_written(uv_write_t* request, int status) {
   ended(request);
   written++;
-  if (notes(status, "uv_write_cb") || written == parts)
-    uv_close((uv_handle_t*) &writer, on_closed);
+  if (fails(status, "uv_write_cb")) return;
+  if (written == parts)
+    finish();
   else
     write_next();
 }
@@ -51,10 +48,7 @@ static void on_written(uv_write_t* request, int status) {
 static void write_next(void) {
   uv_buf_t buf = uv_buf_init(sent + written * (total / parts), total / parts);
   uv_write_t* request = &requests[written];
-  if (notes(uv_write(request, (uv_stream_t*) &writer, &buf, 1, on_written), "uv_write"))
-    uv_close((uv_handle_t*) &writer, on_closed);
-  else
-    begun(request, "uv_write");
+  BEGIN(request, uv_write(request, (uv_stream_t*) &writer, &buf, 1, on_written));
 }
 
 void program(void) {
@@ -71,12 +65,11 @@ void program(void) {
     own_close(read_end);
     return;
   }
-  if (pthread_create(&thread, NULL, read_all, NULL) == 0)
-    has_thread = 1;
-  else
-    notes(UV_EAGAIN, "pthread_create");
-  if (has_thread)
-    write_next();
-  else
-    uv_close((uv_handle_t*) &writer, on_closed);
+  if (pthread_create(&thread, NULL, read_all, NULL) != 0) {
+    own_close(read_end);
+    fails(UV_EAGAIN, "pthread_create");
+    return;
+  }
+  has_thread = 1;
+  write_next();
 }

@@ -103,7 +103,7 @@ const TABLE: &[Row] = &[
     row("inotify_add_watch", "ENOSPC ENOMEM EACCES"),
     row("inotify_rm_watch", "EINVAL"),
     row(
-        "stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink \
+        "stat fstat lstat newfstatat statfs fstatfs access faccessat faccessat2 readlink \
          readlinkat name_to_handle_at",
         "EINTR EIO EACCES ENOMEM ENOSYS EPERM",
     ),
@@ -113,6 +113,8 @@ const TABLE: &[Row] = &[
          fdatasync",
         "EINTR EIO ENOSPC EACCES ENOMEM ENOSYS EPERM EROFS",
     ),
+    // A sandbox that refuses it with EPERM always does.
+    row("statx", "EINTR EIO EACCES ENOMEM ENOSYS"),
     row("getcwd chdir", "EACCES ENOENT ENOMEM"),
     row("lseek", "EINVAL EOVERFLOW"),
     row("fadvise64", "EINVAL ENOSYS"),

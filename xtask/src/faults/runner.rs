@@ -17,6 +17,10 @@ use super::tracer::{self, End, Observation};
 
 /// Seconds until a program gives up waiting by itself.
 const PATIENCE_SECONDS: u64 = 5;
+/// The same of one that may wait for ever.
+const SHORT_PATIENCE_SECONDS: u64 = 2;
+/// The same on libuv, which may hang often and gets no second look.
+const UPSTREAM_PATIENCE_SECONDS: u64 = 3;
 /// The same of a second look at a program that seemed to wait in vain.
 const LONG_PATIENCE_SECONDS: u64 = 20;
 
@@ -144,7 +148,12 @@ impl Runner<'_> {
     /// Runs a case and judges it. What seems to wait in vain gets more time in a second run; libuv is
     /// believed at once, since nobody waits for its repair here.
     pub fn run(&self, case: &Case, worker: usize, is_recording: bool) -> Result<Finished, String> {
-        let (mut seen, mut output) = self.run_once(case, worker, is_recording, PATIENCE_SECONDS)?;
+        let patience = match lacks_for_good(case) {
+            true => SHORT_PATIENCE_SECONDS,
+            false if self.is_upstream => UPSTREAM_PATIENCE_SECONDS,
+            false => PATIENCE_SECONDS,
+        };
+        let (mut seen, mut output) = self.run_once(case, worker, is_recording, patience)?;
         let is_in_vain = judge(case, &seen, &output) == Verdict::Fault(IN_VAIN.into());
         if is_in_vain && !self.is_upstream {
             (seen, output) = self.run_once(case, worker, is_recording, LONG_PATIENCE_SECONDS)?;

@@ -204,9 +204,36 @@ fn argument(registers: &mut libc::user_regs_struct, index: usize) -> &mut u64 {
     }
 }
 
+/// Whether a descriptor of a process is a socket to the kernel. Only libc has those, for the addresses
+/// of interfaces, and ends the process when they fail.
+fn is_netlink(process: pid_t, fd: c_int) -> bool {
+    // SAFETY: these calls take numbers; what they return is owned from here on.
+    let copy = unsafe {
+        let process = libc::syscall(libc::SYS_pidfd_open, process, 0) as c_int;
+        let copy = libc::syscall(libc::SYS_pidfd_getfd, process, fd, 0) as c_int;
+        libc::close(process);
+        copy
+    };
+    let mut domain: c_int = 0;
+    let mut size = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: stores at most `size` bytes; the copy is not used afterwards.
+    let code = unsafe {
+        let value = (&raw mut domain).cast();
+        let code = libc::getsockopt(copy, libc::SOL_SOCKET, libc::SO_DOMAIN, value, &mut size);
+        libc::close(copy);
+        code
+    };
+    code == 0 && domain == libc::AF_NETLINK
+}
+
 /// Whether the kernel could answer this very call so. Only to add a descriptor to a poller takes
 /// memory and rights.
-fn is_plausible(pid: pid_t, registers: &libc::user_regs_struct, fault: &CallFault) -> bool {
+fn is_plausible(
+    main: pid_t,
+    pid: pid_t,
+    registers: &libc::user_regs_struct,
+    fault: &CallFault,
+) -> bool {
     match fault.call {
         Sysno::epoll_ctl => registers.rsi as c_int == libc::EPOLL_CTL_ADD,
         Sysno::read | Sysno::write => {
@@ -214,6 +241,9 @@ fn is_plausible(pid: pid_t, registers: &libc::user_regs_struct, fault: &CallFaul
             let target = std::fs::read_link(link);
             let is_eventfd = target.is_ok_and(|to| to.as_os_str() == "anon_inode:[eventfd]");
             !is_eventfd || is_plausible_for_eventfd(fault.action)
+        }
+        Sysno::recvmsg | Sysno::recvfrom | Sysno::sendto | Sysno::sendmsg => {
+            !is_netlink(main, registers.rdi as c_int)
         }
         _ => true,
     }
@@ -302,7 +332,7 @@ impl Tracer<'_> {
         let hits = |fault: &&&CallFault| fault.call == call && fault.when.has(*number);
         let fault = self.faults.iter().find(hits);
         let action = fault
-            .filter(|fault| is_plausible(pid, &registers, fault))
+            .filter(|fault| is_plausible(self.main, pid, &registers, fault))
             .map(|fault| fault.action);
         let mut request = libc::PTRACE_CONT;
         match action {
