@@ -5,6 +5,7 @@
 
 mod calls;
 mod case;
+mod environment;
 mod mutants;
 mod options;
 mod plan;
@@ -23,7 +24,7 @@ use options::Options;
 use plan::{Extent, Group, Recording};
 use programs::Programs;
 use report::{Column, Tally};
-use runner::{Finished, Runner, Verdict};
+use runner::{Finished, Runner, Verdict, Work};
 
 pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     let Some(options) = Options::parse(arguments)? else {
@@ -34,8 +35,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
         mutants::check_name(mutant)?;
     }
     tools::need(&[("cc", "gcc")])?;
-    let work = root.join("target/faults/work");
-    runner::check_tracing(&work)?;
+    runner::check_tracing()?;
     let library = Library::build(root, false)?;
     let mut programs = Programs::build(root, &library)?;
     choose(&mut programs, &options.programs)?;
@@ -46,7 +46,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
             Some(folder) => checked(folder)?,
             None => library.folder.clone(),
         },
-        work,
+        work: Work::new(root)?,
         mutant: options.mutant.clone(),
     };
     if let Some(line) = &options.replay {

@@ -71,13 +71,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
 pub fn check_all(runner: &Runner<'_>) -> Result<usize, String> {
     for mutant in MUTANTS {
         let case: Case = mutant.case.parse()?;
-        let with = Runner {
-            mutant: Some(mutant.name.into()),
-            programs: runner.programs,
-            library: runner.library.clone(),
-            is_upstream: runner.is_upstream,
-            work: runner.work.clone(),
-        };
+        let with = runner.with_mutant(mutant.name);
         match with.run(&case, 0, false)?.verdict {
             Verdict::Fault(what) if what.starts_with(mutant.fault) => {}
             other => {

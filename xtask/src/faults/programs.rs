@@ -87,14 +87,17 @@ fn modified(path: &Path) -> Option<SystemTime> {
         .ok()
 }
 
-/// When the last file of a folder or of its folders was changed.
+/// When the last C file of a folder or of its folders was changed.
 fn newest_below(folder: &Path) -> Option<SystemTime> {
     let entries = std::fs::read_dir(folder).ok()?;
     let paths = entries.flatten().map(|entry| entry.path());
     paths
         .filter_map(|path| match path.is_dir() {
             true => newest_below(&path),
-            false => modified(&path),
+            false if path.extension().is_some_and(|end| end == "c" || end == "h") => {
+                modified(&path)
+            }
+            false => None,
         })
         .max()
 }

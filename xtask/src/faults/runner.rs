@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use syscalls::Sysno;
 
 use super::calls::is_lack;
-use super::case::{Case, Condition};
+use super::case::Case;
+use super::environment::variables;
 use super::programs::Programs;
 use super::tracer::{self, End, Observation};
 
@@ -47,20 +48,47 @@ pub struct Finished {
     pub allocations: u64,
 }
 
+/// A folder of this process's, gone when it ends.
+pub struct Work(PathBuf);
+
+impl Work {
+    pub fn new(root: &Path) -> Result<Arc<Work>, String> {
+        let folder = root.join(format!("target/faults/work/{}", std::process::id()));
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        Ok(Arc::new(Work(folder)))
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// What programs run on, and where.
+#[derive(Clone)]
 pub struct Runner<'a> {
     pub programs: &'a Programs,
     /// The folder that has `libuv.so.1`.
     pub library: PathBuf,
     /// It is libuv's own, which does not do all that this library does.
     pub is_upstream: bool,
-    /// Folders for the programs to work in, one a worker.
-    pub work: PathBuf,
+    /// Where each worker has a folder for its programs.
+    pub work: Arc<Work>,
     /// The mutant of the library, if any.
     pub mutant: Option<String>,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    /// The same on a library with a mistake.
+    pub fn with_mutant(&self, name: &str) -> Runner<'a> {
+        Runner {
+            mutant: Some(name.into()),
+            ..self.clone()
+        }
+    }
+
     /// Runs a case in a folder of its own; `is_recording` counts all calls.
     fn run_once(
         &self,
@@ -69,7 +97,7 @@ impl Runner<'_> {
         is_recording: bool,
         patience: u64,
     ) -> Result<(Observation, String), String> {
-        let top = self.work.join(worker.to_string());
+        let top = self.work.0.join(worker.to_string());
         let folder = top.join("folder");
         let _ = std::fs::remove_dir_all(&top);
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -102,46 +130,9 @@ impl Runner<'_> {
             command.env("LD_PRELOAD", self.programs.path("mutants.so"));
             command.env("FAULTS_MUTANT", mutant);
         }
-        let mut calls: Vec<String> = case
-            .calls()
-            .map(|fault| fault.call.id().to_string())
-            .collect();
-        calls.sort();
-        calls.dedup();
+        command.envs(variables(case));
         if is_recording {
             command.env("FAULTS_TRACE", "all");
-        } else if !calls.is_empty() {
-            command.env("FAULTS_TRACE", calls.join(","));
-        }
-        let mut answers = Vec::new();
-        for condition in &case.conditions {
-            match condition {
-                Condition::Call(_) => {}
-                Condition::Allocation(when) => {
-                    command.env("FAULTS_ALLOCATION", when.to_string());
-                }
-                Condition::Answer(call, error) => {
-                    answers.push(format!("{}:{}", call.id(), error.into_raw()));
-                }
-                Condition::Limit(resource, value) => {
-                    command.env("FAULTS_LIMIT", format!("{}:{value}", resource.number()));
-                }
-                Condition::Closed(digits) => {
-                    command.env("FAULTS_CLOSED", digits);
-                }
-                Condition::Storm(microseconds) => {
-                    command.env("FAULTS_STORM", microseconds.to_string());
-                }
-                Condition::Disk(bytes) => {
-                    command.env("FAULTS_DISK", bytes.to_string());
-                }
-                Condition::Inline => {
-                    command.env("OXUV_FS_INLINE", "1");
-                }
-            }
-        }
-        if !answers.is_empty() {
-            command.env("FAULTS_ANSWER", answers.join(","));
         }
     }
 
@@ -168,7 +159,7 @@ impl Runner<'_> {
 
     /// What the last run of a worker wrote.
     pub fn output(&self, worker: usize) -> String {
-        let path = self.work.join(worker.to_string()).join("output");
+        let path = self.work.0.join(worker.to_string()).join("output");
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
@@ -300,8 +291,7 @@ fn last(output: &str) -> &str {
 }
 
 /// Whether this process may trace its children at all.
-pub fn check_tracing(work: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(work).map_err(|error| format!("{}: {error}", work.display()))?;
+pub fn check_tracing() -> Result<(), String> {
     let mut command = Command::new("true");
     let limit = Duration::from_secs(PATIENCE_SECONDS);
     match tracer::run(&mut command, Vec::new(), true, limit) {
