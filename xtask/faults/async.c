@@ -7,7 +7,7 @@ static uv_async_t async;
 static uv_sem_t go_on;
 static uv_thread_t thread;
 static int told;
-static int is_ending;
+static int must_stop;
 
 static void send_all(void* unused) {
   int i;
@@ -15,7 +15,7 @@ static void send_all(void* unused) {
   for (i = 0; i < rounds; i++) {
     uv_async_send(&async);
     uv_sem_wait(&go_on);
-    if (__atomic_load_n(&is_ending, __ATOMIC_SEQ_CST)) return;
+    if (__atomic_load_n(&must_stop, __ATOMIC_SEQ_CST)) return;
   }
 }
 
@@ -27,7 +27,7 @@ static void on_closed(uv_handle_t* handle) {
 }
 
 static void end(void) {
-  __atomic_store_n(&is_ending, 1, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&must_stop, 1, __ATOMIC_SEQ_CST);
   uv_sem_post(&go_on);
   uv_close((uv_handle_t*) &async, on_closed);
 }

@@ -67,7 +67,7 @@ static void on_echoed(uv_write_t* request, int status) {
   struct peer* peer = (struct peer*) request->handle;
   answer->is_used = 0;
   on_written(request, status);
-  if (!peer->is_paused || is_told()) return;
+  if (!peer->is_paused || is_ending()) return;
   peer->is_paused = 0;
   MUST(uv_read_start(&peer->handle.stream, give_buffer, on_server_read));
 }
@@ -98,7 +98,7 @@ static void on_server_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* bu
   if (size == 0) return;
   if (size < 0) {
     on_end(peer, size, "server");
-    if (size == UV_EOF && !is_told())
+    if (size == UV_EOF && !is_ending())
       BEGIN(&peer->shutdown, uv_shutdown(&peer->shutdown, stream, on_shutdown));
     return;
   }
@@ -126,7 +126,7 @@ static void on_connect(uv_connect_t* request, int status) {
   int64_t at = 0;
   int i;
   ended(request);
-  if (fails(status, "uv_connect_cb") || is_told()) return;
+  if (fails(status, "uv_connect_cb") || is_ending()) return;
   MUST(uv_read_start(&peer->handle.stream, give_buffer, on_client_read));
   data = uv_buf_init(sent, 1000);
   at = uv_try_write(&peer->handle.stream, &data, 1);

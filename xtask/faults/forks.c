@@ -68,7 +68,7 @@ static void go_on(void) {
 void program(void) {
   pid_t pid;
   start_all();
-  if (is_told()) return;
+  if (is_ending()) return;
   pid = fork();
   if (pid == 0) {
     continue_as_child();

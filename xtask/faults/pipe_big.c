@@ -44,7 +44,7 @@ void program(void) {
   own_move_up(&fds[1]);
   open_end(&reader, fds[0]);
   open_end(&writer, fds[1]);
-  if (is_told()) return;
+  if (is_ending()) return;
   MUST(uv_read_start((uv_stream_t*) &reader, give_buffer, on_read));
   for (i = 0; i < parts; i++) bufs[i] = uv_buf_init(sent + i * (total / parts), total / parts);
   BEGIN(&request, uv_write(&request, (uv_stream_t*) &writer, bufs, parts, on_written));

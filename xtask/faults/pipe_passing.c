@@ -34,7 +34,7 @@ static void take_pipe(void) {
 }
 
 static void take_handles(void) {
-  while (!is_told() && uv_pipe_pending_count(&receiver) > 0) {
+  while (!is_ending() && uv_pipe_pending_count(&receiver) > 0) {
     uv_handle_type type = uv_pipe_pending_type(&receiver);
     if (fails(type == UV_UNKNOWN_HANDLE ? UV_EINVAL : 0, "uv_pipe_pending_type")) return;
     EXPECT_UNLESS_TOLD(type == (handles == 0 ? UV_TCP : UV_NAMED_PIPE), "handle %d is of type %d",
@@ -85,7 +85,7 @@ void program(void) {
   uv_buf_t buf;
   fill(data, 0, sizeof(data));
   make_ends();
-  if (is_told()) return;
+  if (is_ending()) return;
   uv_ip4_addr("127.0.0.1", 0, &address);
   MUST(uv_tcp_init(&loop, &passed_tcp));
   MUST(uv_tcp_bind(&passed_tcp, (struct sockaddr*) &address, 0));

@@ -44,8 +44,11 @@ int fails(int64_t code, const char* call);
 /* The same, but the program goes on. */
 int notes(int64_t code, const char* call);
 
-/* Whether any error was reported so far. */
+/* Whether any error was reported so far, or the program has waited in vain. */
 int is_told(void);
+
+/* Whether everything is being closed. */
+int is_ending(void);
 
 /* All that the program set out to do is done: everything is closed. */
 void finish(void);

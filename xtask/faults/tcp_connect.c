@@ -35,7 +35,7 @@ static void on_closed_by_reset(uv_handle_t* handle) {
 }
 
 static void reset_when_both_know(void) {
-  if (is_connected && is_accepted && !is_told())
+  if (is_connected && is_accepted && !is_ending())
     MUST(uv_tcp_close_reset(&resetting, on_closed_by_reset));
 }
 
@@ -49,7 +49,7 @@ static void on_client_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* bu
 
 static void on_connect(uv_connect_t* request, int status) {
   ended(request);
-  if (fails(status, "uv_connect_cb") || is_told()) return;
+  if (fails(status, "uv_connect_cb") || is_ending()) return;
   MUST(uv_read_start((uv_stream_t*) &resetting, give_buffer, on_client_read));
   is_connected = 1;
   reset_when_both_know();
@@ -88,7 +88,7 @@ void program(void) {
   struct sockaddr_in address, nobody;
   uv_ip4_addr("127.0.0.1", 1, &nobody);
   listen_and_find(&address);
-  if (is_told()) return;
+  if (is_ending()) return;
   MUST(uv_tcp_init(&loop, &refused));
   BEGIN(&requests[0], uv_tcp_connect(&requests[0], &refused, (struct sockaddr*) &nobody, on_refused));
   MUST(uv_tcp_init(&loop, &given_up));

@@ -51,10 +51,10 @@ void program(void) {
   struct sockaddr_in addresses[2];
   int i;
   for (i = 0; i < rounds; i++) fill(data[i], (size_t) (i * size_bytes), size_bytes);
-  for (i = 0; i < 2 && !is_told(); i++) bind_end(&ends[i], &addresses[i]);
-  for (i = 0; i < 2 && !is_told(); i++) {
+  for (i = 0; i < 2 && !is_ending(); i++) bind_end(&ends[i], &addresses[i]);
+  for (i = 0; i < 2 && !is_ending(); i++) {
     MUST(uv_udp_connect(&ends[i], (struct sockaddr*) &addresses[1 - i]));
     MUST(uv_udp_recv_start(&ends[i], give_buffer, on_receive));
   }
-  if (!is_told()) send_next(&ends[0], 0);
+  if (!is_ending()) send_next(&ends[0], 0);
 }

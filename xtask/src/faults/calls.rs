@@ -199,12 +199,6 @@ pub fn can_last(action: Action) -> bool {
     }
 }
 
-/// Whether a read or write of an eventfd can do that. One that could not be written to would have
-/// woken its reader before, and it is never read or written in part.
-pub fn is_plausible_for_eventfd(action: Action) -> bool {
-    matches!(action, Action::Fail(Errno::EINTR))
-}
-
 /// Which argument is the count of bytes, buffers or messages, from 0.
 pub fn count_argument(call: Sysno) -> usize {
     match call {

@@ -44,11 +44,22 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Kinds of faults by how they are called, most frequent first.
+/// What a fault begins with has a name of its own; all others are wrong results.
+const KINDS: [&str; 7] = ["abort", "crash", "hang", "spin", "lost", "twice", "leaked"];
+
+fn kind_of(what: &str) -> &'static str {
+    if what.contains("child of fork ended by signal 6") {
+        return "abort";
+    }
+    let named = KINDS.iter().find(|kind| what.starts_with(**kind));
+    named.copied().unwrap_or("wrong")
+}
+
+/// Kinds of faults, most frequent first.
 fn kinds(faults: &[(String, String)]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for (_, what) in faults {
-        let kind = what.split(':').next().unwrap_or(what);
+        let kind = kind_of(what);
         match counts.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, count)) => *count += 1,
             None => counts.push((kind, 1)),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use libc::{c_int, c_long, pid_t};
 use syscalls::Sysno;
 
-use super::calls::{count_argument, is_plausible_for_eventfd};
+use super::calls::count_argument;
 use super::case::{Action, CallFault};
 
 /// How the program ended.
@@ -227,7 +227,8 @@ fn is_netlink(process: pid_t, fd: c_int) -> bool {
 }
 
 /// Whether the kernel could answer this very call so. Only to add a descriptor to a poller takes
-/// memory and rights.
+/// memory and rights. An eventfd that does not block is never interrupted, and one that could not be
+/// written to would have woken its reader before.
 fn is_plausible(
     main: pid_t,
     pid: pid_t,
@@ -239,8 +240,7 @@ fn is_plausible(
         Sysno::read | Sysno::write => {
             let link = format!("/proc/{pid}/fd/{}", registers.rdi as c_int);
             let target = std::fs::read_link(link);
-            let is_eventfd = target.is_ok_and(|to| to.as_os_str() == "anon_inode:[eventfd]");
-            !is_eventfd || is_plausible_for_eventfd(fault.action)
+            target.is_ok_and(|to| to.as_os_str() != "anon_inode:[eventfd]")
         }
         Sysno::recvmsg | Sysno::recvfrom | Sysno::sendto | Sysno::sendmsg => {
             !is_netlink(main, registers.rdi as c_int)
