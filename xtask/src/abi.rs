@@ -95,7 +95,7 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
     macros::compare(&their_headers, &our_headers)?;
     bindings::compare(root, &folder, &their_headers, &our_headers)?;
     if write {
-        document::write_section(root, "abi", &section(names.len()))?;
+        document::write_section(root, document::COMPATIBILITY, "abi", &section(names.len()))?;
     }
     Ok(())
 }

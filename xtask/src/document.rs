@@ -1,17 +1,18 @@
-//! `docs/compatibility.md`: prose by people, and sections between markers that commands write.
+//! Documents that are prose by people, with sections between markers that commands write.
 
 use std::path::Path;
 
 use crate::Outcome;
 
-const FILE: &str = "docs/compatibility.md";
+/// The record of what runs on the library.
+pub const COMPATIBILITY: &str = "docs/compatibility.md";
 
 /// Replaces what is between `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
-pub fn write_section(root: &Path, name: &str, text: &str) -> Outcome {
-    let path = root.join(FILE);
-    let old = std::fs::read_to_string(&path).map_err(|error| format!("{FILE}: {error}"))?;
-    let new = replace(&old, name, text).ok_or_else(|| format!("{FILE}: no markers of `{name}`"))?;
-    std::fs::write(&path, new).map_err(|error| format!("{FILE}: {error}"))
+pub fn write_section(root: &Path, file: &str, name: &str, text: &str) -> Outcome {
+    let path = root.join(file);
+    let old = std::fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+    let new = replace(&old, name, text).ok_or_else(|| format!("{file}: no markers of `{name}`"))?;
+    std::fs::write(&path, new).map_err(|error| format!("{file}: {error}"))
 }
 
 fn replace(document: &str, name: &str, text: &str) -> Option<String> {

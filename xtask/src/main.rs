@@ -6,6 +6,7 @@ mod clients;
 mod conformance;
 mod demo;
 mod document;
+mod faults;
 mod fuzz;
 mod headers;
 mod licences;
@@ -48,6 +49,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "demo",
         "[--portable-poller]  build the library and run C programs on it",
         demo::run,
+    ),
+    (
+        "faults",
+        "[--sample|--full] [--program NAME] [--replay LINE] …  run programs while their system calls fail",
+        faults::run,
     ),
     (
         "fuzz",

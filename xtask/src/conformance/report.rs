@@ -171,7 +171,7 @@ pub fn write(root: &Path, findings: &[Finding], known: &[Known], options: &Optio
     if !skipped.is_empty() {
         let _ = write!(text, "\nSkipped on both:\n\n{skipped}");
     }
-    document::write_section(root, section, &text)
+    document::write_section(root, document::COMPATIBILITY, section, &text)
 }
 
 /// A list of the tests with a verdict, each once.

@@ -1,0 +1,26 @@
+/* Signals: two watchers of one, one of another for a single time. */
+#include "program.h"
+
+enum { watchers = 3 };
+
+static uv_signal_t signals[watchers];
+static int told[watchers];
+
+static void on_signal(uv_signal_t* handle, int number) {
+  int which = (int) (handle - signals);
+  EXPECT(!uv_is_closing((uv_handle_t*) handle), "a signal after uv_close");
+  EXPECT(number == (which == 2 ? SIGUSR2 : SIGUSR1), "watcher %d was told of signal %d", which, number);
+  told[which]++;
+  EXPECT(which != 2 || told[2] == 1, "twice: a signal for a single time");
+  if (told[0] > 0 && told[1] > 0 && told[2] > 0) finish();
+}
+
+void program(void) {
+  int i;
+  for (i = 0; i < watchers; i++) MUST(uv_signal_init(&loop, &signals[i]));
+  MUST(uv_signal_start(&signals[0], on_signal, SIGUSR1));
+  MUST(uv_signal_start(&signals[1], on_signal, SIGUSR1));
+  MUST(uv_signal_start_oneshot(&signals[2], on_signal, SIGUSR2));
+  own_kill(getpid(), SIGUSR1);
+  own_kill(getpid(), SIGUSR2);
+}
