@@ -17,7 +17,7 @@ use crate::fs::{self, FsRequest};
 use crate::fs_event::copy_path;
 use crate::handle::{Handle, flags};
 use crate::timer::Timer;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, member, owner, set, upcast, view};
 
 view!(
     /// A path watcher.
@@ -59,10 +59,7 @@ view!(
 );
 
 impl FsPoll {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -165,10 +162,8 @@ impl Watch {
         handle.handle().event_loop()
     }
 
-    fn timer(self) -> Timer {
-        // SAFETY: a member of a live watch.
-        unsafe { Timer::from_ptr(addr!(self.timer)) }
-    }
+    member!(timer: Timer = timer);
+    member!(request: FsRequest = request);
 
     /// Makes the timer, which is the library's own: it is not visible to the program and does not
     /// keep the loop alive.
@@ -212,8 +207,7 @@ impl Watch {
     fn on_result(self) {
         let result = get!(self.request.result) as c_int;
         let status = get!(self.request.statbuf);
-        // SAFETY: a member of a live watch, and done.
-        unsafe { FsRequest::from_ptr(addr!(self.request)) }.clean_up();
+        self.request().clean_up();
         if !get!(self.is_stopped) {
             if result < 0 {
                 self.on_failure(result);

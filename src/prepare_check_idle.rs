@@ -12,7 +12,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::list::{self, List};
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, owner, set, upcast, view};
 
 view!(
     /// A prepare handle.
@@ -109,10 +109,7 @@ macro_rules! phase {
                 event_loop.$list()
             }
 
-            fn handle(self) -> Handle {
-                // SAFETY: begins with the fields of a handle.
-                unsafe { Handle::from_ptr(self.raw().cast()) }
-            }
+            upcast!(handle: Handle);
 
             fn link(self) -> List {
                 // SAFETY: the link is a member of a live handle.

@@ -37,7 +37,7 @@ use crate::handle::{Handle, flags};
 use crate::list::List;
 use crate::sys::fd;
 use crate::sys::memory::prefetch;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, beginning, container, get, member, owner, set, upcast, view};
 
 /// Bits of `uv_async_t.pending`: the handle was sent, and its callback has not begun. Above that
 /// bit is the number of senders that are putting it on the stack.
@@ -50,10 +50,7 @@ view!(
 );
 
 impl Async {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(pub(crate) handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -71,14 +68,11 @@ impl Async {
         unsafe { Async::from_ptr(owner!(link.raw(), uv_async_t, queue)) }
     }
 
-    fn from_place(place: Place) -> Async {
-        // SAFETY: places are members of live async handles.
-        unsafe { Async::from_ptr(owner!(place.raw(), uv_async_t, u)) }
-    }
+    container!(from_place: Place in uv_async_t.u);
 
     fn place(self) -> Place {
-        // SAFETY: the handle has no other use for this memory, which is large enough.
-        unsafe { Place::from_ptr(addr!(self.u.reserved).cast()) }
+        // SAFETY: the handle has no other use for this memory, which has room for a place.
+        unsafe { Place::from_ptr(beginning(addr!(self.u.reserved))) }
     }
 
     pub(crate) fn init(self, event_loop: Loop, callback: uv_async_cb) -> Result {
@@ -213,27 +207,30 @@ pub(crate) fn deliver(event_loop: Loop) -> u64 {
     count
 }
 
-fn watcher(event_loop: Loop) -> Io {
-    // SAFETY: a member of the loop.
-    unsafe { Io::from_ptr(addr!(event_loop.async_io_watcher)) }
+impl Loop {
+    member!(async_watcher: Io = async_io_watcher);
 }
 
 /// Initialises the loop's watcher, before the loop has any async handle.
 pub(crate) fn loop_init(event_loop: Loop) {
-    watcher(event_loop).init(Watcher::Async, -1);
+    event_loop.async_watcher().init(Watcher::Async, -1);
 }
 
 /// Opens the loop's eventfd, unless it is open.
 fn start_listening(event_loop: Loop) -> Result {
-    if let Some(wakeup) = watcher(event_loop).open_eventfd(event_loop)? {
+    if let Some(wakeup) = event_loop.async_watcher().open_eventfd(event_loop)? {
         event_loop.asyncs().set_wakeup_fd(wakeup);
-        watcher(event_loop).start(event_loop, ready::READABLE | ready::EDGE);
+        event_loop
+            .async_watcher()
+            .start(event_loop, ready::READABLE | ready::EDGE);
     }
     Ok(())
 }
 
 pub(crate) fn loop_cleanup(event_loop: Loop) {
-    watcher(event_loop).close_eventfd(event_loop, Watcher::Async);
+    event_loop
+        .async_watcher()
+        .close_eventfd(event_loop, Watcher::Async);
 }
 
 /// In a forked child: drops the sends of the parent, and opens a new eventfd, since the old one is
@@ -259,7 +256,7 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
 /// The loop was woken. The messages are delivered whenever it polls, so there is no more to do.
 pub(crate) fn on_readable(event_loop: Loop) {
     if ready::EDGE == 0 {
-        fd::eventfd_drain(watcher(event_loop).fd());
+        fd::eventfd_drain(event_loop.async_watcher().fd());
     }
 }
 

@@ -12,7 +12,7 @@ use crate::alloc;
 use crate::errors::Result;
 use crate::list::List;
 use crate::sys::memory::prefetch;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, owner, set, upcast, view};
 
 /// The most children of a node: the bits of a word.
 const MAX_CHILDREN: usize = 64;
@@ -42,8 +42,6 @@ pub(super) struct PlaceFields {
     link: uv__queue,
 }
 
-const _: () = assert!(size_of::<PlaceFields>() <= size_of::<[*mut (); 4]>());
-
 view!(
     /// The beginning of a place or a node.
     Spot => SpotFields
@@ -68,10 +66,7 @@ impl Place {
         unsafe { Place::from_ptr(owner!(link.raw(), PlaceFields, link)) }
     }
 
-    fn spot(self) -> Spot {
-        // SAFETY: begins with one.
-        unsafe { Spot::from_ptr(self.raw().cast()) }
-    }
+    upcast!(spot: Spot);
 }
 
 /// The bits of a word from `index` on.
@@ -112,10 +107,7 @@ impl Node {
         drop(unsafe { alloc::Box::from_raw_in(self.raw(), alloc::Heap) });
     }
 
-    fn spot(self) -> Spot {
-        // SAFETY: begins with one.
-        unsafe { Spot::from_ptr(self.raw().cast()) }
-    }
+    upcast!(spot: Spot);
 
     fn child(self, index: usize) -> Spot {
         // SAFETY: only called for children that exist, which are live.

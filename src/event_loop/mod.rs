@@ -24,7 +24,7 @@ use crate::process::exit_check::ExitCheck;
 use crate::signal::caught::Caught;
 use crate::sys::clock;
 use crate::timer::queue::Timers;
-use crate::view::{addr, get, set, view};
+use crate::view::{addr, get, member, set, view};
 use backoff::Backoff;
 use io::{Descriptors, Io};
 use metrics::Metrics;
@@ -271,10 +271,7 @@ impl Loop {
         self.list(addr!(self.process_handles))
     }
 
-    pub(crate) fn signal_watcher(self) -> Io {
-        // SAFETY: a member of the loop.
-        unsafe { Io::from_ptr(addr!(self.signal_io_watcher)) }
-    }
+    member!(pub(crate) signal_watcher: Io = signal_io_watcher);
 
     /// A spare descriptor. It is closed for a moment when the process has no other left.
     pub(crate) fn spare_fd(self) -> c_int {

@@ -15,7 +15,7 @@ use crate::buffers;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
-use crate::view::{addr, get, set, view};
+use crate::view::{addr, get, set, upcast, view};
 
 view!(
     /// A file system request.
@@ -26,10 +26,7 @@ view!(
 const INLINE_BUFFERS: usize = 4;
 
 impl FsRequest {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     /// Makes the caller's memory, whatever is in it, a request without arguments. `data` stays.
     pub(super) fn init(self, event_loop: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {

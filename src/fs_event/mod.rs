@@ -30,7 +30,7 @@ use crate::event_loop::io::{Io, Watcher};
 use crate::handle::Handle;
 use crate::list::List;
 use crate::sys::inotify::{self, Buffer, Event, Target};
-use crate::view::{addr, get, set, view};
+use crate::view::{addr, get, member, set, upcast, view};
 use registry::{NO_NODE, Registry};
 use tree::Tree;
 
@@ -65,10 +65,7 @@ fn basename(path: &CStr) -> &[u8] {
 }
 
 impl FsEvent {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -226,7 +223,7 @@ impl FsEvent {
         let event_loop = self.event_loop();
         if self.with_tree(|tree, _| tree.has_reports()) == Some(true) {
             with_registry(event_loop, |registry| registry.has_reports = true);
-            watcher_of(event_loop).feed(event_loop);
+            event_loop.inotify_watcher().feed(event_loop);
         }
     }
 
@@ -256,9 +253,8 @@ fn with_registry<R>(event_loop: Loop, work: impl FnOnce(&mut Registry) -> R) -> 
     work(unsafe { &mut *registry })
 }
 
-fn watcher_of(event_loop: Loop) -> Io {
-    // SAFETY: a member of the loop.
-    unsafe { Io::from_ptr(addr!(event_loop.inotify_read_watcher)) }
+impl Loop {
+    member!(inotify_watcher: Io = inotify_read_watcher);
 }
 
 fn ensure_registry(event_loop: Loop) -> Result {
@@ -278,7 +274,7 @@ fn open_instance(event_loop: Loop) -> Result {
         registry.fd = fd;
         registry.instance += 1;
     });
-    let io = watcher_of(event_loop);
+    let io = event_loop.inotify_watcher();
     io.init(Watcher::Inotify, -1);
     io.set_fd(event_loop, fd)
         .inspect_err(|_| with_registry(event_loop, Registry::close))?;
@@ -289,7 +285,7 @@ fn open_instance(event_loop: Loop) -> Result {
 
 fn close_instance(event_loop: Loop) {
     if with_registry(event_loop, |registry| registry.fd) != -1 {
-        watcher_of(event_loop).close(event_loop);
+        event_loop.inotify_watcher().close(event_loop);
         with_registry(event_loop, Registry::close);
         set!(event_loop.inotify_fd = -1);
     }
@@ -376,7 +372,7 @@ fn read_events(event_loop: Loop) -> Result {
 
 /// Events cannot be read at the moment: reports that once to every handle, and backs off.
 fn on_failure(event_loop: Loop, error: Errno) {
-    watcher_of(event_loop).back_off(event_loop);
+    event_loop.inotify_watcher().back_off(event_loop);
     if !with_registry(event_loop, |registry| {
         core::mem::replace(&mut registry.is_failing, true)
     }) {

@@ -23,7 +23,7 @@ use crate::list::{self, List};
 use crate::signal::{self, Signal};
 use crate::sys::process;
 use crate::timer::Timer;
-use crate::view::{addr, get, set};
+use crate::view::{get, member, set};
 
 /// How long a program that watches for `SIGCHLD` itself has to close a process's handle before its
 /// exit callback is called.
@@ -33,9 +33,8 @@ const CHECK_INTERVAL_MS: c_int = 100;
 /// The status of a process that other code has waited for. No process ends with this one.
 pub(super) const UNKNOWN_STATUS: c_int = -1;
 
-fn child_watcher(event_loop: Loop) -> Signal {
-    // SAFETY: a member of the loop.
-    unsafe { Signal::from_ptr(addr!(event_loop.child_watcher)) }
+impl Loop {
+    member!(child_watcher: Signal = child_watcher);
 }
 
 fn timer(event_loop: Loop) -> Timer {
@@ -44,7 +43,7 @@ fn timer(event_loop: Loop) -> Timer {
 }
 
 pub(crate) fn loop_init(event_loop: Loop) -> Result {
-    child_watcher(event_loop).init_internal(event_loop);
+    event_loop.child_watcher().init_internal(event_loop);
     timer(event_loop).init(event_loop);
     timer(event_loop).handle().unreference();
     timer(event_loop).handle().uninit();
@@ -61,12 +60,14 @@ pub(crate) fn loop_fork(event_loop: Loop) {
 }
 
 pub(super) fn start_watching(event_loop: Loop) -> Result {
-    child_watcher(event_loop).start(Some(on_child_signal), libc::SIGCHLD, false)
+    event_loop
+        .child_watcher()
+        .start(Some(on_child_signal), libc::SIGCHLD, false)
 }
 
 pub(super) fn stop_watching_if_idle(event_loop: Loop) {
     if event_loop.process_handles().is_empty() {
-        child_watcher(event_loop).stop();
+        event_loop.child_watcher().stop();
         timer(event_loop).stop();
     }
 }

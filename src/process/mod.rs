@@ -34,7 +34,7 @@ use crate::event_loop::Loop;
 use crate::handle::{Handle, flags};
 use crate::list::List;
 use crate::sys::{fd, process};
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, owner, set, upcast, view};
 use calls::Calls;
 use child::{Plan, Report};
 use exit::{UNKNOWN_STATUS, start_watching, stop_watching_if_idle};
@@ -68,10 +68,7 @@ fn own_environment() -> *const *const c_char {
 }
 
 impl Process {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]

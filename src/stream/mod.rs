@@ -33,7 +33,7 @@ use crate::handle::{Handle, flags};
 use crate::list::{self, List};
 use crate::request::Request;
 use crate::sys::{fd, socket};
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, container, get, member, owner, set, upcast, view};
 pub(crate) use write::Write;
 
 view!(
@@ -51,19 +51,14 @@ view!(
 
 // State.
 impl Stream {
-    pub(crate) fn handle(self) -> Handle {
-        // SAFETY: a stream begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(pub(crate) handle: Handle);
 
     fn event_loop(self) -> Loop {
         self.handle().event_loop()
     }
 
-    pub(crate) fn io(self) -> Io {
-        // SAFETY: a member of a live stream.
-        unsafe { Io::from_ptr(addr!(self.io_watcher)) }
-    }
+    member!(pub(crate) io: Io = io_watcher);
+    container!(pub(crate) from_io: Io in uv_stream_t.io_watcher);
 
     pub(crate) fn fd(self) -> c_int {
         self.io().fd()
@@ -167,7 +162,7 @@ impl Stream {
         set!(request.cb = cb);
         set!(request.handle = self.raw());
         request.others().init();
-        request.base().start(event_loop, UV_CONNECT);
+        request.request().start(event_loop, UV_CONNECT);
         if let Some(first) = self.connect_request() {
             first.others().push_back(request.others());
             if !self.handle().is_closing() {
@@ -230,10 +225,7 @@ impl Stream {
 }
 
 impl Connect {
-    pub(crate) fn base(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(pub(crate) request: Request);
 
     /// The attempts that were made while this one was in progress. In one of these, its link.
     fn others(self) -> List {
@@ -290,7 +282,7 @@ impl Stream {
         let event_loop = self.event_loop();
         set!(request.handle = self.raw());
         set!(request.cb = callback);
-        request.base().start(event_loop, UV_SHUTDOWN);
+        request.request().start(event_loop, UV_SHUTDOWN);
         set!(self.shutdown_req = request.raw());
         handle.clear(flags::WRITABLE);
         if self.write_queue().is_empty() {
@@ -329,10 +321,7 @@ impl Stream {
 }
 
 impl Shutdown {
-    fn base(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     fn complete(self, event_loop: Loop, status: c_int) {
         Request::finish(event_loop);

@@ -17,7 +17,7 @@ use crate::handle::{Handle, flags};
 use crate::net::address::text_bytes;
 use crate::sys::fd;
 use crate::sys::socket::{self, End};
-use crate::view::{get, set, view};
+use crate::view::{get, set, upcast, view};
 
 view!(
     /// A pipe handle.
@@ -25,10 +25,7 @@ view!(
 );
 
 impl Pipe {
-    fn stream(self) -> Stream {
-        // SAFETY: begins with the fields of a stream.
-        unsafe { Stream::from_ptr(self.raw().cast()) }
-    }
+    upcast!(stream: Stream);
 
     fn handle(self) -> Handle {
         self.stream().handle()

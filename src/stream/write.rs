@@ -14,7 +14,7 @@ use crate::handle::{Handle, flags};
 use crate::list::{self, List};
 use crate::request::Request;
 use crate::sys::socket;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, owner, set, upcast, view};
 
 /// How many writes are made in a row before other watchers of the loop get their turn.
 const WRITE_BUDGET: u32 = 32;
@@ -25,10 +25,7 @@ view!(
 );
 
 impl Write {
-    fn base(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     fn link(self) -> List {
         // SAFETY: a member of a live request.
@@ -201,7 +198,7 @@ impl Stream {
         set!(request.send_handle = passed);
         set!(request.error = 0);
         set!(request.write_extra.nwritten = 0);
-        request.base().start(event_loop, UV_WRITE);
+        request.request().start(event_loop, UV_WRITE);
         set!(self.write_queue_size = get!(self.write_queue_size) + request.remaining());
         self.write_queue().push_back(request.link());
         if self.connect_request().is_some() {

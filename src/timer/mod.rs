@@ -15,14 +15,11 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::list::{self, List};
-use crate::view::{get, set};
+use crate::view::{get, set, upcast};
 pub(crate) use queue::Timer;
 
 impl Timer {
-    pub(crate) fn handle(self) -> Handle {
-        // SAFETY: a timer begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(pub(crate) handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]

@@ -25,7 +25,7 @@ use crate::list::List;
 use crate::sys::fd as descriptor;
 use crate::sys::socket::{self, End, set_option};
 use crate::sys::udp as datagram;
-use crate::view::{addr, get, set, view};
+use crate::view::{addr, container, get, member, set, upcast, view};
 
 view!(
     /// A UDP socket.
@@ -34,15 +34,10 @@ view!(
 
 // Basics for the other parts.
 impl Udp {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
-    fn io(self) -> Io {
-        // SAFETY: a member of a live handle.
-        unsafe { Io::from_ptr(addr!(self.io_watcher)) }
-    }
+    member!(io: Io = io_watcher);
+    container!(pub(crate) from_io: Io in uv_udp_t.io_watcher);
 
     fn fd(self) -> c_int {
         self.io().fd()

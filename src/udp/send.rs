@@ -19,7 +19,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::list::{self, List};
 use crate::request::Request;
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, owner, set, upcast, view};
 
 // Buffers are passed to the kernel as they are.
 const _: () = assert!(
@@ -34,6 +34,8 @@ view!(
 );
 
 impl SendRequest {
+    upcast!(request: Request);
+
     fn link(self) -> List {
         // SAFETY: a member of a live request.
         unsafe { List::from_ptr(addr!(self.queue)) }
@@ -226,8 +228,7 @@ impl Udp {
         set!(request.handle = self.raw());
         set!(request.send_cb = callback);
         set!(request.status = 0);
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(request.raw().cast()) }.start(self.event_loop(), UV_UDP_SEND);
+        request.request().start(self.event_loop(), UV_UDP_SEND);
 
         let is_first = !self.has_requests();
         set!(self.send_queue_size = get!(self.send_queue_size).wrapping_add(request.size()));

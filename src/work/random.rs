@@ -13,7 +13,7 @@ use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
 use crate::sys::random as generator;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, owner, set, upcast, view};
 
 use super::pool::{self, Kind};
 
@@ -23,10 +23,7 @@ view!(
 );
 
 impl Random {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     fn start(self, event_loop: Loop, buffer: *mut c_void, length: usize, callback: uv_random_cb) {
         self.request().start(event_loop, UV_RANDOM);

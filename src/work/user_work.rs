@@ -10,7 +10,7 @@ use core::ffi::c_int;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::request::Request;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, owner, set, upcast, view};
 
 use super::pool::{self, Kind};
 
@@ -20,10 +20,7 @@ view!(
 );
 
 impl Work {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     fn start(self, event_loop: Loop, work: uv_work_cb, after: uv_after_work_cb) {
         self.request().start(event_loop, UV_WORK);
