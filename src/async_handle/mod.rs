@@ -34,10 +34,10 @@ use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, flags};
-use crate::list::List;
+use crate::list::{Link, Linked, List, linked};
 use crate::sys::fd;
 use crate::sys::memory::prefetch;
-use crate::view::{addr, beginning, container, get, member, owner, set, upcast, view};
+use crate::view::{addr, beginning, container, get, member, set, upcast, view};
 
 /// Bits of `uv_async_t.pending`: the handle was sent, and its callback has not begun. Above that
 /// bit is the number of senders that are putting it on the stack.
@@ -47,6 +47,10 @@ const SENDER: c_int = 2;
 view!(
     /// An async handle.
     Async => uv_async_t
+);
+linked!(
+    /// The link on the stack of the sent handles.
+    sent_link: Async in uv_async_t.queue
 );
 
 impl Async {
@@ -61,11 +65,6 @@ impl Async {
     fn pending<'a>(self) -> &'a AtomicI32 {
         // SAFETY: aligned, live, and accessed atomically only once the handle is initialised.
         unsafe { AtomicI32::from_ptr(addr!(self.pending)) }
-    }
-
-    fn from_link(link: List) -> Async {
-        // SAFETY: the links of the list are members of live async handles.
-        unsafe { Async::from_ptr(owner!(link.raw(), uv_async_t, queue)) }
     }
 
     container!(from_place: Place in uv_async_t.u);
@@ -110,7 +109,7 @@ impl Async {
         // The close of a handle waits for its senders, so this part of the loop is live.
         let state = event_loop.asyncs();
         // SAFETY: the handle is live, since closing it waits for this sender, and in no other list.
-        unsafe { state.push_sent(addr!(self.queue)) };
+        unsafe { state.push_sent(self.sent_link().raw()) };
         state.wake();
         self.pending().fetch_sub(SENDER, SeqCst);
     }
@@ -151,7 +150,7 @@ impl Async {
         if was_pending {
             collect_sent(event_loop);
         }
-        event_loop.async_walk(|walk| walk.remove(self.place()));
+        event_loop.async_walk(|walk| walk.remove(event_loop.async_handles(), self.place()));
         self.handle().stop();
     }
 
@@ -174,7 +173,7 @@ fn collect_sent(event_loop: Loop) {
         // SAFETY: links on the stack are members of live handles, and this thread's once taken.
         for link in unsafe { event_loop.asyncs().take_sent() } {
             // SAFETY: as above.
-            let handle = Async::from_link(unsafe { List::from_ptr(link) });
+            let handle = unsafe { Async::member(Link::from_ptr(link)) };
             walk.mark(handle.place());
         }
     });
@@ -184,7 +183,7 @@ fn collect_sent(event_loop: Loop) {
 /// their callbacks do counts as done at the beginning of the walk.
 #[inline]
 pub(crate) fn begin(event_loop: Loop) {
-    event_loop.async_walk(|walk| walk.begin(event_loop.async_handles()));
+    event_loop.async_walk(|walk| walk.begin());
 }
 
 /// Runs the callbacks of the sent handles; returns how many.
@@ -193,8 +192,7 @@ pub(crate) fn deliver(event_loop: Loop) -> u64 {
     loop {
         // Other threads may have sent, or the last callback.
         collect_sent(event_loop);
-        let Some(place) = event_loop.async_walk(|walk| walk.next(event_loop.async_handles()))
-        else {
+        let Some(place) = event_loop.async_walk(|walk| walk.next()) else {
             break;
         };
         let handle = Async::from_place(place);
@@ -208,11 +206,16 @@ pub(crate) fn deliver(event_loop: Loop) -> u64 {
 }
 
 impl Loop {
+    member!(
+        /// Async handles that are not closing, in the order in which their callbacks run.
+        async_handles: List<Place> = async_handles
+    );
     member!(async_watcher: Io = async_io_watcher);
 }
 
-/// Initialises the loop's watcher, before the loop has any async handle.
+/// Initialises the loop's list of async handles, and its watcher.
 pub(crate) fn loop_init(event_loop: Loop) {
+    event_loop.async_handles().init();
     event_loop.async_watcher().init(Watcher::Async, -1);
 }
 
@@ -237,12 +240,9 @@ pub(crate) fn loop_cleanup(event_loop: Loop) {
 /// shared.
 pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     event_loop.asyncs().reset_after_fork();
-    let mut link = event_loop.async_handles().front();
-    while let Some(at) = link {
-        link = event_loop.async_handles().after(at);
-        let handle = Async::from_place(Place::from_link(at));
-        event_loop.async_walk(|walk| walk.unmark(handle.place()));
-        handle.pending().store(0, SeqCst);
+    for place in event_loop.async_handles().iter() {
+        event_loop.async_walk(|walk| walk.unmark(place));
+        Async::from_place(place).pending().store(0, SeqCst);
     }
     loop_cleanup(event_loop);
     // If no new one can be opened, nothing may write to the old number, which another descriptor

@@ -42,7 +42,7 @@ pub(super) fn refuse(event_loop: Loop, io: Io, error: Errno) -> bool {
     if readiness == 0 || io.is_internal() {
         event_loop.apply_later(io);
     } else {
-        event_loop.changed_watchers().push_back(io.changed_link());
+        event_loop.changed_watchers().push_back(io);
     }
     // Messages are delivered whenever the loop polls, whatever the eventfd's readiness.
     if readiness == 0 || io.is_async() {

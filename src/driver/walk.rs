@@ -19,13 +19,12 @@ impl Loop {
         mark.flags = flags::INTERNAL;
         // SAFETY: outlives the walk, at the end of which it leaves the list.
         let mark = unsafe { Handle::from_ptr(&raw mut mark) };
-        self.handles().push_back(mark.link());
-        while let Some(link) = self.handles().pop_front() {
-            if link == mark.link() {
+        self.handles().push_back(mark);
+        while let Some(handle) = self.handles().pop_front() {
+            if handle == mark {
                 return;
             }
-            self.handles().push_back(link);
-            let handle = Handle::from_link(link);
+            self.handles().push_back(handle);
             if !handle.has(flags::INTERNAL) {
                 each(handle);
             }
@@ -34,10 +33,7 @@ impl Loop {
 
     /// Prints the handles, one per line.
     fn print(self, stream: *mut libc::FILE, only_active: bool) {
-        let mut link = self.handles().front();
-        while let Some(at) = link {
-            let handle = Handle::from_link(at);
-            link = self.handles().after(at);
+        for handle in self.handles().iter() {
             let is_mark_of_walk = handle.kind() == UV_UNKNOWN_HANDLE;
             if is_mark_of_walk || only_active && !handle.is_active() {
                 continue;

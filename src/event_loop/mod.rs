@@ -24,9 +24,9 @@ use crate::process::exit_check::ExitCheck;
 use crate::signal::caught::Caught;
 use crate::sys::clock;
 use crate::timer::queue::Timers;
-use crate::view::{addr, get, member, set, view};
+use crate::view::{get, member, set, view};
 use backoff::Backoff;
-use io::{Descriptors, Io};
+use io::{Changed, Descriptors, Io, Pending};
 use metrics::Metrics;
 use waiting::Waiting;
 use wakeup::AsyncState;
@@ -129,10 +129,10 @@ impl Loop {
         work(unsafe { &mut (*self.internals()).async_walk })
     }
 
-    /// Jobs that were done inline, and whose callbacks are due.
-    pub(crate) fn inline_completions(self) -> List {
-        // SAFETY: an initialised loop has its internals, which stay in place.
-        unsafe { List::from_ptr(&raw mut (*self.internals()).inline_completions) }
+    /// The head of the list of jobs that were done inline, and whose callbacks are due.
+    pub(crate) fn inline_completions_head(self) -> *mut uv__queue {
+        // SAFETY: an initialised loop has its internals; no reference is made.
+        unsafe { &raw mut (*self.internals()).inline_completions }
     }
 
     /// Works on the record of the loop's waits; `work` must not call back into C.
@@ -231,46 +231,14 @@ impl Loop {
             || !self.closing_handles().is_null()
     }
 
-    pub(crate) fn list(self, link: *mut uv__queue) -> List {
-        // SAFETY: only called with lists that are members of the loop.
-        unsafe { List::from_ptr(link) }
-    }
-
-    /// All handles of the loop.
-    pub(crate) fn handles(self) -> List {
-        self.list(addr!(self.handle_queue))
-    }
-
-    /// Watchers that are due in the pending phase.
-    pub(crate) fn pending(self) -> List {
-        self.list(addr!(self.pending_queue))
-    }
-
-    pub(crate) fn changed_watchers(self) -> List {
-        self.list(addr!(self.watcher_queue))
-    }
-
-    pub(crate) fn idle_handles(self) -> List {
-        self.list(addr!(self.idle_handles))
-    }
-
-    pub(crate) fn prepare_handles(self) -> List {
-        self.list(addr!(self.prepare_handles))
-    }
-
-    pub(crate) fn check_handles(self) -> List {
-        self.list(addr!(self.check_handles))
-    }
-
-    /// Async handles that are not closing, in the order in which their callbacks run.
-    pub(crate) fn async_handles(self) -> List {
-        self.list(addr!(self.async_handles))
-    }
-
-    pub(crate) fn process_handles(self) -> List {
-        self.list(addr!(self.process_handles))
-    }
-
+    member!(
+        /// Watchers that are due in the pending phase.
+        pub(crate) pending: List<Pending> = pending_queue
+    );
+    member!(
+        /// Watchers whose interest is not applied yet.
+        pub(crate) changed_watchers: List<Changed> = watcher_queue
+    );
     member!(pub(crate) signal_watcher: Io = signal_io_watcher);
 
     /// A spare descriptor. It is closed for a moment when the process has no other left.

@@ -28,9 +28,9 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::Handle;
-use crate::list::List;
+use crate::list::Link;
 use crate::sys::inotify::{self, Buffer, Event, Target};
-use crate::view::{addr, get, member, set, upcast, view};
+use crate::view::{get, member, set, upcast, view};
 use registry::{NO_NODE, Registry};
 use tree::Tree;
 
@@ -66,6 +66,7 @@ fn basename(path: &CStr) -> &[u8] {
 
 impl FsEvent {
     upcast!(handle: Handle);
+    member!(unused_link: Link = watchers);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -103,8 +104,7 @@ impl FsEvent {
         set!(self.path = core::ptr::null_mut());
         set!(self.cb = None);
         set!(self.wd = -1);
-        // SAFETY: a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.watchers)) }.init();
+        self.unused_link().init();
     }
 
     fn start(self, callback: uv_fs_event_cb, path: &CStr, options: c_uint) -> Result {
@@ -294,14 +294,13 @@ fn close_instance(event_loop: Loop) {
 /// Calls `each` for every started handle of the loop.
 fn for_each_started(event_loop: Loop, each: impl Fn(FsEvent)) {
     let mut next = event_loop.handles().front();
-    while let Some(link) = next {
-        let handle = Handle::from_link(link);
+    while let Some(handle) = next {
         if handle.kind() == UV_FS_EVENT && handle.is_active() {
             // SAFETY: the type says what the memory is.
             each(unsafe { FsEvent::from_ptr(handle.raw().cast()) });
         }
         // Handles leave the list in the closing phase only.
-        next = event_loop.handles().after(link);
+        next = event_loop.handles().after(handle);
     }
 }
 

@@ -124,10 +124,7 @@ impl Signal {
 
 /// Calls `work` for each signal handle of the loop.
 fn for_each(event_loop: Loop, mut work: impl FnMut(Signal)) {
-    let mut link = event_loop.handles().front();
-    while let Some(at) = link {
-        link = event_loop.handles().after(at);
-        let handle = Handle::from_link(at);
+    for handle in event_loop.handles().iter() {
         if handle.kind() == UV_SIGNAL {
             // SAFETY: the type says what the memory is.
             work(unsafe { Signal::from_ptr(handle.raw().cast()) });

@@ -30,10 +30,10 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{FED, Io, Watcher};
 use crate::handle::{Handle, flags};
-use crate::list::{self, List};
+use crate::list::{List, linked, local};
 use crate::request::Request;
 use crate::sys::{fd, socket};
-use crate::view::{addr, container, get, member, owner, set, upcast, view};
+use crate::view::{container, get, member, set, upcast, view};
 pub(crate) use write::Write;
 
 view!(
@@ -44,6 +44,7 @@ view!(
     /// A connection being made.
     Connect => uv_connect_t
 );
+linked!(link: Connect in uv_connect_t.queue);
 view!(
     /// A shutdown waiting for the writes before it.
     Shutdown => uv_shutdown_t
@@ -64,15 +65,8 @@ impl Stream {
         self.io().fd()
     }
 
-    fn write_queue(self) -> List {
-        // SAFETY: a member of a live stream.
-        unsafe { List::from_ptr(addr!(self.write_queue)) }
-    }
-
-    fn completed_writes(self) -> List {
-        // SAFETY: a member of a live stream.
-        unsafe { List::from_ptr(addr!(self.write_completed_queue)) }
-    }
+    member!(write_queue: List<Write> = write_queue);
+    member!(completed_writes: List<Write> = write_completed_queue);
 
     /// The connection being made.
     fn connect_request(self) -> Option<Connect> {
@@ -164,7 +158,7 @@ impl Stream {
         request.others().init();
         request.request().start(event_loop, UV_CONNECT);
         if let Some(first) = self.connect_request() {
-            first.others().push_back(request.others());
+            first.others().push_back(request);
             if !self.handle().is_closing() {
                 self.io().feed(event_loop);
             }
@@ -227,11 +221,11 @@ impl Stream {
 impl Connect {
     upcast!(pub(crate) request: Request);
 
-    /// The attempts that were made while this one was in progress. In one of these, its link.
-    fn others(self) -> List {
-        // SAFETY: a member of a live request.
-        unsafe { List::from_ptr(addr!(self.queue)) }
-    }
+    member!(
+        /// The attempts that were made while this one was in progress. They are linked by the same
+        /// field of theirs.
+        others: List<Connect> = queue
+    );
 
     fn complete(self, event_loop: Loop, status: c_int) {
         Request::finish(event_loop);
@@ -244,9 +238,7 @@ impl Connect {
 
     /// Completes this attempt, and then the others: they are refused, or cancelled if this one is.
     fn complete_all(self, event_loop: Loop, status: c_int) {
-        let mut local = list::head();
-        // SAFETY: `local` outlives the walk, which leaves it empty.
-        let others = unsafe { List::from_ptr(&raw mut local) };
+        local!(others);
         self.others().take(others);
         self.complete(event_loop, status);
         let is_cancelled = status == UV_ECANCELED;
@@ -257,10 +249,8 @@ impl Connect {
         );
     }
 
-    fn complete_each(event_loop: Loop, others: List, status: c_int) {
-        while let Some(link) = others.pop_front() {
-            // SAFETY: the links of the list are members of live requests.
-            let other = unsafe { Connect::from_ptr(owner!(link.raw(), uv_connect_t, queue)) };
+    fn complete_each(event_loop: Loop, others: List<Connect>, status: c_int) {
+        while let Some(other) = others.pop_front() {
             other.complete(event_loop, status);
         }
     }
@@ -348,9 +338,7 @@ impl Stream {
             if is_fed && get!(self.delayed_error) == 0 {
                 // The connection is still in progress. Other attempts are refused, and writes that
                 // were cancelled meanwhile call back.
-                let mut local = list::head();
-                // SAFETY: `local` outlives the walk, which leaves it empty.
-                let others = unsafe { List::from_ptr(&raw mut local) };
+                local!(others);
                 request.others().take(others);
                 Connect::complete_each(self.event_loop(), others, UV_EALREADY);
                 self.run_write_callbacks();

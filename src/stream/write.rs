@@ -11,10 +11,10 @@ use crate::backend::ready;
 use crate::buffers;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::{Handle, flags};
-use crate::list::{self, List};
+use crate::list::{linked, local};
 use crate::request::Request;
 use crate::sys::socket;
-use crate::view::{addr, get, owner, set, upcast, view};
+use crate::view::{addr, get, set, upcast, view};
 
 /// How many writes are made in a row before other watchers of the loop get their turn.
 const WRITE_BUDGET: u32 = 32;
@@ -23,19 +23,10 @@ view!(
     /// A write in progress.
     Write => uv_write_t
 );
+linked!(link: Write in uv_write_t.queue);
 
 impl Write {
     upcast!(request: Request);
-
-    fn link(self) -> List {
-        // SAFETY: a member of a live request.
-        unsafe { List::from_ptr(addr!(self.queue)) }
-    }
-
-    fn from_link(link: List) -> Write {
-        // SAFETY: the links of the queues are members of live requests.
-        unsafe { Write::from_ptr(owner!(link.raw(), uv_write_t, queue)) }
-    }
 
     fn stream(self) -> Stream {
         // SAFETY: a stream outlives its requests.
@@ -117,7 +108,7 @@ impl Write {
         if error == 0 {
             self.free_buffers();
         }
-        self.stream().completed_writes().push_back(self.link());
+        self.stream().completed_writes().push_back(self);
     }
 
     /// Cancels a write that is not done; bytes that were written stay written.
@@ -200,7 +191,7 @@ impl Stream {
         set!(request.write_extra.nwritten = 0);
         request.request().start(event_loop, UV_WRITE);
         set!(self.write_queue_size = get!(self.write_queue_size) + request.remaining());
-        self.write_queue().push_back(request.link());
+        self.write_queue().push_back(request);
         if self.connect_request().is_some() {
             // The write waits until the connection is made.
         } else if was_empty {
@@ -257,8 +248,7 @@ impl Stream {
     pub(super) fn write_queued(self) {
         let event_loop = self.event_loop();
         let mut budget = WRITE_BUDGET;
-        while let Some(link) = self.write_queue().front() {
-            let request = Write::from_link(link);
+        while let Some(request) = self.write_queue().front() {
             let index = get!(request.write_index);
             let count = get!(request.nbufs) - index;
             match self.send(request.buffer(index), count, request.send_handle()) {
@@ -297,35 +287,29 @@ impl Stream {
         if self.completed_writes().is_empty() {
             return;
         }
-        let mut local = list::head();
-        // SAFETY: `local` outlives the walk, which leaves it empty.
-        let done = unsafe { List::from_ptr(&raw mut local) };
+        local!(done);
         self.completed_writes().take(done);
-        while let Some(link) = done.pop_front() {
-            Write::from_link(link).complete();
+        while let Some(request) = done.pop_front() {
+            request.complete();
         }
     }
 
     /// Moves every waiting write to those whose callback is due.
     pub(super) fn cancel_writes(self) {
-        while let Some(link) = self.write_queue().front() {
-            Write::from_link(link).finish(UV_ECANCELED);
+        while let Some(request) = self.write_queue().front() {
+            request.finish(UV_ECANCELED);
         }
     }
 
     /// Marks the writes that wait now, for [`Stream::cancel_marked_writes`].
     pub(super) fn mark_waiting_writes(self) {
-        let mut next = self.write_queue().front();
-        while let Some(link) = next {
-            let request = Write::from_link(link);
+        for request in self.write_queue().iter() {
             set!(request.error = UV_ECANCELED);
-            next = self.write_queue().after(link);
         }
     }
 
     pub(super) fn cancel_marked_writes(self) {
-        while let Some(link) = self.write_queue().front() {
-            let request = Write::from_link(link);
+        while let Some(request) = self.write_queue().front() {
             if get!(request.error) == 0 {
                 return;
             }

@@ -25,7 +25,8 @@ use crate::list::List;
 use crate::sys::fd as descriptor;
 use crate::sys::socket::{self, End, set_option};
 use crate::sys::udp as datagram;
-use crate::view::{addr, container, get, member, set, upcast, view};
+use crate::view::{container, get, member, set, upcast, view};
+use send::SendRequest;
 
 view!(
     /// A UDP socket.
@@ -65,17 +66,14 @@ impl Udp {
         self.handle().has(flags::IPV6)
     }
 
-    /// Requests whose datagrams are not sent.
-    fn unsent(self) -> List {
-        // SAFETY: a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.write_queue)) }
-    }
-
-    /// Requests whose callback is due.
-    fn completed(self) -> List {
-        // SAFETY: a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.write_completed_queue)) }
-    }
+    member!(
+        /// Requests whose datagrams are not sent.
+        unsent: List<SendRequest> = write_queue
+    );
+    member!(
+        /// Requests whose callback is due.
+        completed: List<SendRequest> = write_completed_queue
+    );
 
     /// Whether requests wait for being sent or for their callback.
     fn has_requests(self) -> bool {
