@@ -258,7 +258,9 @@ impl Connect {
 
 // Shutting down.
 impl Stream {
-    fn shutdown(self, request: *mut uv_shutdown_t, callback: uv_shutdown_cb) -> Result {
+    /// # Safety
+    /// `request` must be writable, until its callback if this succeeds.
+    unsafe fn shutdown(self, request: *mut uv_shutdown_t, callback: uv_shutdown_cb) -> Result {
         let handle = self.handle();
         if !handle.has(flags::WRITABLE)
             || handle.has(flags::SHUT)
@@ -267,7 +269,7 @@ impl Stream {
         {
             return Err(Errno::ENOTCONN);
         }
-        // SAFETY: common pointer contract.
+        // SAFETY: the caller vouches for the request.
         let request = unsafe { Shutdown::from_ptr(request) };
         let event_loop = self.event_loop();
         set!(request.handle = self.raw());
@@ -426,9 +428,7 @@ pub unsafe extern "C" fn uv_shutdown(
     cb: uv_shutdown_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(handle) }
-        .shutdown(req, cb)
-        .into_code()
+    unsafe { Stream::from_ptr(handle).shutdown(req, cb) }.into_code()
 }
 
 /// Makes a bound stream listen; `cb` is called for each connection, which `uv_accept` takes.
@@ -467,7 +467,8 @@ pub unsafe extern "C" fn uv_accept(server: *mut uv_stream_t, client: *mut uv_str
     // SAFETY: common pointer contract.
     unsafe { Stream::from_ptr(server) }
         .expected()
-        .and_then(|server| server.accept(client))
+        // SAFETY: common pointer contract.
+        .and_then(|server| unsafe { server.accept(client) })
         .into_code()
 }
 

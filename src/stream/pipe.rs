@@ -143,13 +143,16 @@ impl Pipe {
     }
 
     /// Writes a socket's name to a buffer of `*size` bytes, which becomes 0 where there is none.
-    fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
+    ///
+    /// # Safety
+    /// `buffer` must be writable for `*size` bytes.
+    unsafe fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
         let found = self.handle().fileno().and_then(|fd| unix_name(fd, end));
-        // SAFETY: common pointer contract.
+        // SAFETY: the caller vouches for `size`.
         let (address, length) = found.inspect_err(|_| unsafe { *size = 0 })?;
         let text = text_of(&address, length);
         let is_abstract = text.first() == Some(&0);
-        // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
+        // SAFETY: the caller vouches for both; only what has room is written.
         unsafe {
             let room = *size;
             let needed = text.len() + usize::from(!is_abstract);
@@ -379,9 +382,7 @@ pub unsafe extern "C" fn uv_pipe_getsockname(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { Pipe::from_ptr(handle) }
-        .name(End::Own, buffer, size)
-        .into_code()
+    unsafe { Pipe::from_ptr(handle).name(End::Own, buffer, size) }.into_code()
 }
 
 /// Writes the name of the connected peer to `buffer`, as `uv_pipe_getsockname` does.
@@ -401,9 +402,7 @@ pub unsafe extern "C" fn uv_pipe_getpeername(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { Pipe::from_ptr(handle) }
-        .name(End::Peer, buffer, size)
-        .into_code()
+    unsafe { Pipe::from_ptr(handle).name(End::Peer, buffer, size) }.into_code()
 }
 
 /// Sets how many instances of a pipe server wait for connections, which means something on

@@ -166,13 +166,15 @@ impl Tcp {
         }
     }
 
-    fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
+    /// # Safety
+    /// `length` must be null, or `name` writable for `*length` bytes.
+    unsafe fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
         self.delayed_error()?;
         let fd = self.handle().fileno()?;
-        // SAFETY: common pointer contract.
+        // SAFETY: the caller vouches for `length`.
         let length = unsafe { length.as_mut() }.ok_or(Errno::EINVAL)?;
         let mut size = (*length).max(0) as libc::socklen_t;
-        // SAFETY: common pointer contract: `name` is writable for `*length` bytes.
+        // SAFETY: the caller vouches for `name`.
         unsafe { socket::name(fd, end, name, &mut size) }?;
         *length = size as c_int;
         Ok(())
@@ -397,9 +399,7 @@ pub unsafe extern "C" fn uv_tcp_getsockname(
     namelen: *mut c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Tcp::from_ptr(handle) }
-        .name(End::Own, name, namelen)
-        .into_code()
+    unsafe { Tcp::from_ptr(handle).name(End::Own, name, namelen) }.into_code()
 }
 
 /// Writes the peer's address to `name`, as `uv_tcp_getsockname` does.
@@ -418,9 +418,7 @@ pub unsafe extern "C" fn uv_tcp_getpeername(
     namelen: *mut c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Tcp::from_ptr(handle) }
-        .name(End::Peer, name, namelen)
-        .into_code()
+    unsafe { Tcp::from_ptr(handle).name(End::Peer, name, namelen) }.into_code()
 }
 
 /// Closes the handle with a reset of the connection instead of an orderly end.
