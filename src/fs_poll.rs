@@ -18,6 +18,7 @@ use crate::fs_event::copy_path;
 use crate::handle::{Handle, flags};
 use crate::timer::Timer;
 use crate::view::{addr, get, member, owner, set, upcast, view};
+use crate::zeroed::zeroed;
 
 view!(
     /// A path watcher.
@@ -97,10 +98,8 @@ impl FsPoll {
             seen: Seen::Nothing,
             status: NO_STATUS,
             path: copy,
-            // SAFETY: plain data, valid when zeroed.
-            timer: unsafe { core::mem::zeroed() },
-            // SAFETY: plain data, valid when zeroed.
-            request: unsafe { core::mem::zeroed() },
+            timer: zeroed(),
+            request: zeroed(),
             is_busy: false,
             is_stopped: false,
             older: self.newest(),
@@ -138,10 +137,7 @@ impl FsPoll {
     }
 }
 
-const NO_STATUS: uv_stat_t = {
-    // SAFETY: plain numbers, valid when zero.
-    unsafe { core::mem::zeroed() }
-};
+const NO_STATUS: uv_stat_t = zeroed();
 
 /// Whether two statuses are equal, but for the time of the last access.
 fn is_unchanged(a: &uv_stat_t, b: &uv_stat_t) -> bool {

@@ -96,6 +96,7 @@ mod timer;
 mod udp;
 mod view;
 mod work;
+mod zeroed;
 
 use core::ffi::{c_char, c_uint};
 

@@ -8,6 +8,7 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::{misuse, not_null};
 use crate::sys::{cvt_number, large};
+use crate::zeroed::zeroed;
 
 /// The stack of glibc's threads, in bytes, when the limit is "unlimited".
 const DEFAULT_STACK_BYTES: usize = 2 << 20;
@@ -26,8 +27,7 @@ fn least_stack() -> usize {
 
 /// The default stack of a thread, in bytes: the limit, as for the main thread.
 fn default_stack() -> usize {
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut limit: large::rlimit = unsafe { core::mem::zeroed() };
+    let mut limit: large::rlimit = zeroed();
     // SAFETY: writes one rlimit.
     let known = unsafe { large::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0;
     if known && limit.rlim_cur != libc::RLIM_INFINITY {
@@ -94,8 +94,7 @@ fn fitting(name: &[u8], room: usize) -> usize {
 
 fn scheduling(thread: uv_thread_t) -> Result<(c_int, libc::sched_param)> {
     let mut policy = 0;
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut parameters: libc::sched_param = unsafe { core::mem::zeroed() };
+    let mut parameters: libc::sched_param = zeroed();
     // SAFETY: writes both; the thread is the caller's to vouch for.
     cvt_number(unsafe { libc::pthread_getschedparam(thread, &mut policy, &mut parameters) })?;
     Ok((policy, parameters))
@@ -159,7 +158,7 @@ fn mask_size() -> usize {
 unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
     // SAFETY: the set is within its size; the caller vouches for the rest.
     unsafe {
-        let mut set: libc::cpu_set_t = core::mem::zeroed();
+        let mut set: libc::cpu_set_t = zeroed();
         cvt_number(libc::pthread_getaffinity_np(
             thread,
             size_of::<libc::cpu_set_t>(),
@@ -177,7 +176,7 @@ unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
 unsafe fn set_affinity(thread: uv_thread_t, mask: *const c_char) -> Result {
     // SAFETY: the set is within its size; the caller vouches for the rest.
     unsafe {
-        let mut set: libc::cpu_set_t = core::mem::zeroed();
+        let mut set: libc::cpu_set_t = zeroed();
         for cpu in 0..mask_size() {
             if *mask.add(cpu) != 0 {
                 libc::CPU_SET(cpu, &mut set);

@@ -6,6 +6,7 @@ use core::mem::MaybeUninit;
 use super::{EVENT_BATCH, pause};
 use crate::errors::{Errno, Result};
 use crate::sys::{cvt, fd};
+use crate::zeroed::zeroed;
 
 pub(crate) struct Poller {
     /// The descriptor of the epoll instance; −1 when the poller is abandoned.
@@ -119,8 +120,7 @@ impl Poller {
             pause(timeout);
             return Ok(());
         }
-        // SAFETY: an all-zero set is valid memory for sigemptyset.
-        let mut sigprof: libc::sigset_t = unsafe { core::mem::zeroed() };
+        let mut sigprof: libc::sigset_t = zeroed();
         let mask: *const libc::sigset_t = if block_sigprof {
             // SAFETY: both write to `sigprof` only.
             unsafe {

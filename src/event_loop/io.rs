@@ -472,6 +472,7 @@ pub(crate) fn is_watched(event_loop: Loop, fd: c_int) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zeroed::zeroed;
 
     #[test]
     fn a_slot_keeps_what_was_left() {
@@ -491,8 +492,7 @@ mod tests {
 
     #[test]
     fn a_watcher_has_its_kind_and_a_generation() {
-        // SAFETY: watchers are plain data, valid when zeroed.
-        let mut raw: uv__io_t = unsafe { core::mem::zeroed() };
+        let mut raw: uv__io_t = zeroed();
         // SAFETY: the memory outlives the view.
         let io = unsafe { Io::from_ptr(&raw mut raw) };
         io.init(Watcher::Poll, 7);

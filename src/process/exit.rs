@@ -39,7 +39,7 @@ impl Loop {
 
 fn timer(event_loop: Loop) -> Timer {
     // SAFETY: lives as long as the loop; no reference is made.
-    unsafe { Timer::from_ptr((&raw const (*event_loop.exit_check()).timer).cast()) }
+    unsafe { Timer::from_ptr(&raw const (*event_loop.exit_check()).timer) }
 }
 
 pub(crate) fn loop_init(event_loop: Loop) -> Result {

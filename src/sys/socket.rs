@@ -7,6 +7,7 @@ use super::fd::own;
 use super::{cvt, retry, retry_size};
 use crate::abi::uv_buf_t;
 use crate::errors::{Errno, Result};
+use crate::zeroed::zeroed;
 
 pub(crate) fn get_option(fd: c_int, level: c_int, option: c_int) -> Result<c_int> {
     let mut value: c_int = 0;
@@ -181,8 +182,7 @@ impl Control {
 }
 
 fn message(buffers: *const uv_buf_t, count: usize, control: &mut Control) -> libc::msghdr {
-    // SAFETY: an all-zero header is valid.
-    let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
+    let mut header: libc::msghdr = zeroed();
     header.msg_iov = buffers.cast_mut().cast();
     header.msg_iovlen = count.min(IOV_MAX);
     header.msg_control = control.0.as_mut_ptr().cast();

@@ -6,6 +6,7 @@ use core::mem::MaybeUninit;
 use super::socket::{self, set_option};
 use super::{retry, retry_size};
 use crate::errors::{Errno, Result};
+use crate::zeroed::zeroed;
 
 /// The largest number of datagrams that one call sends or receives.
 pub(crate) const DATAGRAM_BATCH: usize = 20;
@@ -42,8 +43,7 @@ pub(crate) unsafe fn bind(
 
 /// Binds to any address of the family and a free port.
 pub(crate) fn bind_anywhere(fd: c_int, family: c_int) -> Result {
-    // SAFETY: all-zero is the unspecified address of any family.
-    let mut address: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
+    let mut address: libc::sockaddr_storage = zeroed();
     address.ss_family = family as libc::sa_family_t;
     let address = (&raw const address).cast::<libc::sockaddr>();
     // SAFETY: the storage has room for an address of any family.
@@ -52,8 +52,7 @@ pub(crate) fn bind_anywhere(fd: c_int, family: c_int) -> Result {
 
 /// Makes a connected socket one that sends to and receives from anywhere.
 pub(crate) fn disconnect(fd: c_int) -> Result {
-    // SAFETY: all-zero is an address of no family.
-    let mut address: libc::sockaddr = unsafe { core::mem::zeroed() };
+    let mut address: libc::sockaddr = zeroed();
     address.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
     let length = size_of::<libc::sockaddr>() as libc::socklen_t;
     // SAFETY: `address` has the length that is passed.
@@ -87,8 +86,7 @@ pub(crate) fn header(
     parts: *mut libc::iovec,
     part_count: usize,
 ) -> libc::msghdr {
-    // SAFETY: all-zero is an empty header; libc's has padding fields on some systems.
-    let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
+    let mut header: libc::msghdr = zeroed();
     header.msg_name = name;
     header.msg_namelen = name_length;
     header.msg_iov = parts;
@@ -243,8 +241,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
     if !is_error || number == 0 {
         return None;
     }
-    // SAFETY: all-zero is an address of no family.
-    let mut offender: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
+    let mut offender: libc::sockaddr_storage = zeroed();
     let skip = size_of::<libc::sock_extended_err>();
     // SAFETY: CMSG_LEN does arithmetic only.
     let before = unsafe { libc::CMSG_LEN(skip as u32) } as usize;

@@ -341,6 +341,7 @@ impl Timers {
 mod tests {
     use super::*;
     use crate::view::set;
+    use crate::zeroed::zeroed;
 
     /// Timers in memory of their own, a queue of them, and its expected content.
     struct Model {
@@ -355,8 +356,7 @@ mod tests {
     impl Model {
         fn new(count: usize) -> Model {
             let mut model = Model {
-                // SAFETY: timers are plain data, valid when zeroed.
-                memory: (0..count).map(|_| unsafe { core::mem::zeroed() }).collect(),
+                memory: (0..count).map(|_| zeroed()).collect(),
                 queue: Timers::new(),
                 expected: Default::default(),
                 starts: 0,
