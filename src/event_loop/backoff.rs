@@ -54,7 +54,8 @@ impl Loop {
 
     /// Works on the loop's backoff; `work` must not call back into C.
     fn backoff<R>(self, work: impl FnOnce(&mut Backoff) -> R) -> R {
-        // SAFETY: as in `descriptors`.
+        // SAFETY: an initialised loop has its internals, only this thread uses this part of them,
+        // and `work` cannot come back here since it does not leave Rust.
         work(unsafe { &mut (*self.internals()).backoff })
     }
 

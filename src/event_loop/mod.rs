@@ -85,24 +85,35 @@ view!(
     Loop => uv_loop_t
 );
 
+/// Access to a part of the internals that only the loop's thread uses, and not while it already
+/// does: `part!(timers: Timers);`
+macro_rules! part {
+    ($(#[$attribute:meta])* $name:ident : $kind:ident) => {
+        $(#[$attribute])*
+        #[inline]
+        pub(crate) fn $name<R>(self, work: impl FnOnce(&mut $kind) -> R) -> R {
+            // SAFETY: an initialised loop has its internals, only this thread uses this part of
+            // them, and `work` cannot come back here since it does not leave Rust.
+            work(unsafe { &mut (*self.internals()).$name })
+        }
+    };
+}
+
 // Access for the rest of the library.
 impl Loop {
     pub(crate) fn internals(self) -> *mut Internals {
         get!(self.internal_fields).cast()
     }
 
-    /// Works on the descriptors; `work` must not call back into C.
-    pub(crate) fn descriptors<R>(self, work: impl FnOnce(&mut Descriptors) -> R) -> R {
-        // SAFETY: an initialised loop has its internals, only this thread uses this part of them,
-        // and `work` cannot come back here since it does not leave Rust.
-        work(unsafe { &mut (*self.internals()).descriptors })
-    }
+    part!(
+        /// Works on the descriptors; `work` must not call back into C.
+        descriptors: Descriptors
+    );
 
-    /// Works on the timers; `work` must not call back into C.
-    pub(crate) fn timers<R>(self, work: impl FnOnce(&mut Timers) -> R) -> R {
-        // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).timers })
-    }
+    part!(
+        /// Works on the timers; `work` must not call back into C.
+        timers: Timers
+    );
 
     /// What async handles share with the threads that send. All of it is atomic.
     pub(crate) fn asyncs<'a>(self) -> &'a AsyncState {
@@ -122,12 +133,10 @@ impl Loop {
         unsafe { &(*self.internals()).metrics }
     }
 
-    /// Works on the walk through the async handles; `work` must not call back into C.
-    #[inline]
-    pub(crate) fn async_walk<R>(self, work: impl FnOnce(&mut Walk) -> R) -> R {
-        // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).async_walk })
-    }
+    part!(
+        /// Works on the walk through the async handles; `work` must not call back into C.
+        async_walk: Walk
+    );
 
     /// The head of the list of jobs that were done inline, and whose callbacks are due.
     pub(crate) fn inline_completions_head(self) -> *mut uv__queue {
@@ -135,17 +144,15 @@ impl Loop {
         unsafe { &raw mut (*self.internals()).inline_completions }
     }
 
-    /// Works on the record of the loop's waits; `work` must not call back into C.
-    pub(crate) fn waiting<R>(self, work: impl FnOnce(&mut Waiting) -> R) -> R {
-        // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).waiting })
-    }
+    part!(
+        /// Works on the record of the loop's waits; `work` must not call back into C.
+        waiting: Waiting
+    );
 
-    /// Works on what may be done inline; `work` must not call back into C.
-    pub(crate) fn allowance<R>(self, work: impl FnOnce(&mut Allowance) -> R) -> R {
-        // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).allowance })
-    }
+    part!(
+        /// Works on what may be done inline; `work` must not call back into C.
+        allowance: Allowance
+    );
 
     pub(crate) fn exit_check(self) -> *mut ExitCheck {
         // SAFETY: an initialised loop has its internals; no reference is made.
