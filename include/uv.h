@@ -3593,15 +3593,6 @@ UV_EXTERN int uv_getnameinfo(uv_loop_t *loop,
                              const struct sockaddr *addr,
                              int flags);
 
-/** Releases what the library has for the whole process. It ends the threads
- * of the pool after the queued work, resets the process title, and unmaps
- * the stack for children. This happens by itself at exit, and when the
- * library is unloaded. Call it once, when no loop is active and no request
- * is in progress. Use nothing of the library afterwards.
- *
- * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
-UV_EXTERN void uv_library_shutdown(void);
-
 /** Fills buf with buflen bytes from the system's generator of strong random
  * numbers. flags must be 0.
  *
@@ -3643,6 +3634,15 @@ UV_EXTERN int uv_queue_work(uv_loop_t *loop,
                             uv_work_t *req,
                             uv_work_cb work_cb,
                             uv_after_work_cb after_work_cb);
+
+/** Releases what the library has for the whole process. It ends the threads
+ * of the pool after the queued work, resets the process title, and unmaps
+ * the stack for children. This happens by itself at exit, and when the
+ * library is unloaded. Call it once, when no loop is active and no request
+ * is in progress. Use nothing of the library afterwards.
+ *
+ * See https://docs.libuv.org/en/v1.x/misc.html#c.uv_library_shutdown */
+UV_EXTERN void uv_library_shutdown(void);
 
 /* ---- Addresses, interfaces, text:
  *      https://docs.libuv.org/en/v1.x/misc.html ---- */

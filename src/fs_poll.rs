@@ -17,7 +17,8 @@ use crate::fs::{self, FsRequest};
 use crate::fs_event::copy_path;
 use crate::handle::{Handle, flags};
 use crate::timer::Timer;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, member, owner, set, upcast, view};
+use crate::zeroed::zeroed;
 
 view!(
     /// A path watcher.
@@ -59,10 +60,7 @@ view!(
 );
 
 impl FsPoll {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -100,10 +98,8 @@ impl FsPoll {
             seen: Seen::Nothing,
             status: NO_STATUS,
             path: copy,
-            // SAFETY: plain data, valid when zeroed.
-            timer: unsafe { core::mem::zeroed() },
-            // SAFETY: plain data, valid when zeroed.
-            request: unsafe { core::mem::zeroed() },
+            timer: zeroed(),
+            request: zeroed(),
             is_busy: false,
             is_stopped: false,
             older: self.newest(),
@@ -141,10 +137,7 @@ impl FsPoll {
     }
 }
 
-const NO_STATUS: uv_stat_t = {
-    // SAFETY: plain numbers, valid when zero.
-    unsafe { core::mem::zeroed() }
-};
+const NO_STATUS: uv_stat_t = zeroed();
 
 /// Whether two statuses are equal, but for the time of the last access.
 fn is_unchanged(a: &uv_stat_t, b: &uv_stat_t) -> bool {
@@ -165,10 +158,8 @@ impl Watch {
         handle.handle().event_loop()
     }
 
-    fn timer(self) -> Timer {
-        // SAFETY: a member of a live watch.
-        unsafe { Timer::from_ptr(addr!(self.timer)) }
-    }
+    member!(timer: Timer = timer);
+    member!(request: FsRequest = request);
 
     /// Makes the timer, which is the library's own: it is not visible to the program and does not
     /// keep the loop alive.
@@ -212,8 +203,7 @@ impl Watch {
     fn on_result(self) {
         let result = get!(self.request.result) as c_int;
         let status = get!(self.request.statbuf);
-        // SAFETY: a member of a live watch, and done.
-        unsafe { FsRequest::from_ptr(addr!(self.request)) }.clean_up();
+        self.request().clean_up();
         if !get!(self.is_stopped) {
             if result < 0 {
                 self.on_failure(result);

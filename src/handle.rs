@@ -12,9 +12,9 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
-use crate::list::List;
+use crate::list::{List, linked};
 use crate::sys::socket;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{get, member, set, view};
 
 /// The bits of `uv_handle_t.flags`. Programs are known to touch some of them (uvloop sets
 /// [`flags::READABLE`]), so they have the values that they have in libuv.
@@ -55,14 +55,19 @@ view!(
     /// Any handle.
     Handle => uv_handle_t
 );
+linked!(
+    /// The link in the list of all handles of its loop.
+    pub(crate) link: Handle in uv_handle_t.handle_queue
+);
+
+impl Loop {
+    member!(
+        /// All handles of the loop.
+        pub(crate) handles: List<Handle> = handle_queue
+    );
+}
 
 impl Handle {
-    /// The handle whose `handle_queue` member `link` is.
-    pub(crate) fn from_link(link: List) -> Handle {
-        // SAFETY: the links of a loop's list of handles are members of live handles.
-        unsafe { Handle::from_ptr(owner!(link.raw(), uv_handle_t, handle_queue)) }
-    }
-
     /// Initialises the caller's memory as a referenced, inactive handle of the loop. `data` is
     /// left alone.
     pub(crate) fn init(self, event_loop: Loop, kind: uv_handle_type) {
@@ -70,17 +75,12 @@ impl Handle {
         set!(self.r#type = kind);
         set!(self.flags = flags::REF);
         set!(self.next_closing = core::ptr::null_mut());
-        event_loop.handles().push_back(self.link());
+        event_loop.handles().push_back(self);
     }
 
     /// Removes a handle whose initialisation failed from the loop.
     pub(crate) fn uninit(self) {
         self.link().remove();
-    }
-
-    pub(crate) fn link(self) -> List {
-        // SAFETY: the link is a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.handle_queue)) }
     }
 
     pub(crate) fn event_loop(self) -> Loop {

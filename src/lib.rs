@@ -5,6 +5,7 @@
 //! | functions | file |
 //! |---|---|
 //! | `uv_loop_…`, `uv_default_loop` | `driver/lifecycle.rs` |
+//! | `uv_library_shutdown` | `driver/process_wide.rs` |
 //! | `uv_run`, `uv_stop`, `uv_backend_timeout` | `driver/run.rs` |
 //! | `uv_walk`, `uv_print_…_handles` | `driver/walk.rs` |
 //! | `uv_close`, `uv_cancel` | `driver/close.rs`, `driver/cancel.rs` |
@@ -23,7 +24,7 @@
 //! | `uv_signal_…` | `signal/` |
 //! | `uv_fs_event_…`, `uv_fs_poll_…` | `fs_event/`, `fs_poll.rs` |
 //! | `uv_fs_…` | `fs/` |
-//! | `uv_queue_work`, `uv_getaddrinfo`, `uv_getnameinfo`, `uv_random`, `uv_library_shutdown` | `work/` |
+//! | `uv_queue_work`, `uv_getaddrinfo`, `uv_getnameinfo`, `uv_random` | `work/` |
 //! | `uv_ip4_addr`, `uv_inet_…`, `uv_interface_addresses`, `uv_wtf8_…` | `net/` |
 //! | `uv_os_…`, `uv_cwd`, `uv_cpu_info`, `uv_hrtime`, memory, title | `system/` |
 //! | `uv_thread_…`, `uv_key_…` | `thread.rs` |
@@ -101,6 +102,7 @@ mod timer;
 mod udp;
 mod view;
 mod work;
+mod zeroed;
 
 use core::ffi::{c_char, c_uint};
 

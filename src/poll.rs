@@ -14,7 +14,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher, is_watched};
 use crate::handle::Handle;
 use crate::sys::fd as descriptor;
-use crate::view::{addr, get, set, view};
+use crate::view::{container, get, member, set, upcast, view};
 
 view!(
     /// A poll handle.
@@ -44,15 +44,10 @@ fn to_events(readiness: u32) -> c_int {
 }
 
 impl Poll {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
-    fn io(self) -> Io {
-        // SAFETY: a member of a live handle.
-        unsafe { Io::from_ptr(addr!(self.io_watcher)) }
-    }
+    member!(io: Io = io_watcher);
+    container!(pub(crate) from_io: Io in uv_poll_t.io_watcher);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]

@@ -11,8 +11,8 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
-use crate::list::{self, List};
-use crate::view::{addr, get, owner, set, view};
+use crate::list::{Linked, List, linked, local};
+use crate::view::{get, member, set, upcast, view};
 
 view!(
     /// A prepare handle.
@@ -28,23 +28,18 @@ view!(
 );
 
 /// What the three kinds have in common.
-trait Phase: Copy {
+trait Phase: Linked<Member = Self> + Copy {
     const KIND: uv_handle_type;
     /// The started handles of the kind.
-    fn started(event_loop: Loop) -> List;
+    fn started(event_loop: Loop) -> List<Self>;
     fn handle(self) -> Handle;
-    fn link(self) -> List;
-    fn from_link(link: List) -> Self;
     fn has_callback(self) -> bool;
     fn invoke(self);
 }
 
-fn init(phase: impl Phase, event_loop: Loop) {
-    fn kind<P: Phase>(_: P) -> uv_handle_type {
-        P::KIND
-    }
-    phase.handle().init(event_loop, kind(phase));
-    phase.link().init();
+fn init<P: Phase>(phase: P, event_loop: Loop) {
+    phase.handle().init(event_loop, P::KIND);
+    P::link(phase).init();
 }
 
 /// Starts, with `set_callback` storing the callback; starting a started handle changes nothing.
@@ -58,7 +53,7 @@ fn start<P: Phase>(phase: P, has_callback: bool, set_callback: impl FnOnce()) ->
         return Err(Errno::EINVAL);
     }
     set_callback();
-    P::started(handle.event_loop()).push_front(phase.link());
+    P::started(handle.event_loop()).push_front(phase);
     handle.start();
     Ok(())
 }
@@ -66,7 +61,7 @@ fn start<P: Phase>(phase: P, has_callback: bool, set_callback: impl FnOnce()) ->
 /// Stops, if it is started and of this kind.
 fn stop<P: Phase>(phase: P) {
     if phase.handle().is_active() && phase.handle().expect(P::KIND).is_ok() {
-        phase.link().remove();
+        P::link(phase).remove();
         phase.handle().stop();
     }
 }
@@ -75,13 +70,10 @@ fn run<P: Phase>(event_loop: Loop) {
     if P::started(event_loop).is_empty() {
         return;
     }
-    let mut local = list::head();
-    // SAFETY: `local` outlives the walk, which leaves it empty.
-    let todo = unsafe { List::from_ptr(&raw mut local) };
+    local!(todo);
     P::started(event_loop).take(todo);
-    while let Some(link) = todo.pop_front() {
-        P::started(event_loop).push_back(link);
-        let phase = P::from_link(link);
+    while let Some(phase) = todo.pop_front() {
+        P::started(event_loop).push_back(phase);
         debug_assert!(phase.has_callback());
         phase.invoke();
     }
@@ -101,28 +93,15 @@ pub(crate) fn run_check(event_loop: Loop) {
 
 /// Implements `Phase` for a view. The three kinds differ in names only.
 macro_rules! phase {
-    ($view:ident, $raw:ty, $kind:ident, $list:ident, $callback:ident) => {
+    ($view:ident, $raw:ident, $kind:ident, $list:ident, $callback:ident) => {
         impl Phase for $view {
             const KIND: uv_handle_type = $kind;
 
-            fn started(event_loop: Loop) -> List {
+            fn started(event_loop: Loop) -> List<Self> {
                 event_loop.$list()
             }
 
-            fn handle(self) -> Handle {
-                // SAFETY: begins with the fields of a handle.
-                unsafe { Handle::from_ptr(self.raw().cast()) }
-            }
-
-            fn link(self) -> List {
-                // SAFETY: the link is a member of a live handle.
-                unsafe { List::from_ptr(addr!(self.queue)) }
-            }
-
-            fn from_link(link: List) -> Self {
-                // SAFETY: the links of the list are members of live handles of this kind.
-                unsafe { Self::from_ptr(owner!(link.raw(), $raw, queue)) }
-            }
+            upcast!(handle: Handle);
 
             fn has_callback(self) -> bool {
                 get!(self.$callback).is_some()
@@ -135,6 +114,15 @@ macro_rules! phase {
                     unsafe { callback(self.raw()) }
                 }
             }
+        }
+
+        linked!(link: $view in $raw.queue);
+
+        impl Loop {
+            member!(
+                /// The started handles of the kind.
+                pub(crate) $list: List<$view> = $list
+            );
         }
 
         impl $view {

@@ -12,6 +12,7 @@ use crate::abi::*;
 use crate::errors::IntoCode;
 use crate::panic::{misuse, not_null};
 use crate::sys::{cvt, cvt_number};
+use crate::zeroed::zeroed;
 
 /// The error code of a pthread function's result.
 fn code(result: c_int) -> c_int {
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn uv_mutex_init_recursive(handle: *mut uv_mutex_t) -> c_i
     // SAFETY: the attributes are initialised before they are used, and destroyed after; common
     // pointer contract.
     unsafe {
-        let mut attributes: libc::pthread_mutexattr_t = core::mem::zeroed();
+        let mut attributes: libc::pthread_mutexattr_t = zeroed();
         must(
             libc::pthread_mutexattr_init(&mut attributes),
             "no memory for mutex attributes",
@@ -344,7 +345,7 @@ pub unsafe extern "C" fn uv_cond_init(cond: *mut uv_cond_t) -> c_int {
     // SAFETY: the attributes are initialised before they are used, and destroyed after; common
     // pointer contract.
     unsafe {
-        let mut attributes: libc::pthread_condattr_t = core::mem::zeroed();
+        let mut attributes: libc::pthread_condattr_t = zeroed();
         let result = libc::pthread_condattr_init(&mut attributes);
         if result != 0 {
             return code(result);

@@ -8,6 +8,7 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::{misuse, not_null};
 use crate::sys::{cvt_number, large};
+use crate::zeroed::zeroed;
 
 /// The stack of glibc's threads, in bytes, when the limit is "unlimited".
 const DEFAULT_STACK_BYTES: usize = 2 << 20;
@@ -26,8 +27,7 @@ fn least_stack() -> usize {
 
 /// The default stack of a thread, in bytes: the limit, as for the main thread.
 fn default_stack() -> usize {
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut limit: large::rlimit = unsafe { core::mem::zeroed() };
+    let mut limit: large::rlimit = zeroed();
     // SAFETY: writes one rlimit.
     let known = unsafe { large::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0;
     if known && limit.rlim_cur != libc::RLIM_INFINITY {
@@ -94,8 +94,7 @@ fn fitting(name: &[u8], room: usize) -> usize {
 
 fn scheduling(thread: uv_thread_t) -> Result<(c_int, libc::sched_param)> {
     let mut policy = 0;
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut parameters: libc::sched_param = unsafe { core::mem::zeroed() };
+    let mut parameters: libc::sched_param = zeroed();
     // SAFETY: writes both; the thread is the caller's to vouch for.
     cvt_number(unsafe { libc::pthread_getschedparam(thread, &mut policy, &mut parameters) })?;
     Ok((policy, parameters))
@@ -157,8 +156,7 @@ fn mask_size() -> usize {
 /// # Safety
 /// `thread` must be running, and `mask` have [`mask_size`] bytes.
 unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
-    // SAFETY: all-zero is the empty set.
-    let mut set: libc::cpu_set_t = unsafe { core::mem::zeroed() };
+    let mut set: libc::cpu_set_t = zeroed();
     let size = size_of_val(&set);
     // SAFETY: the set has the size that is passed; the caller vouches for the thread.
     cvt_number(unsafe { libc::pthread_getaffinity_np(thread, size, &mut set) })?;
@@ -172,8 +170,7 @@ unsafe fn get_affinity(thread: uv_thread_t, mask: *mut c_char) -> Result {
 /// # Safety
 /// `thread` must be running, and `mask` have [`mask_size`] bytes.
 unsafe fn set_affinity(thread: uv_thread_t, mask: *const c_char) -> Result {
-    // SAFETY: all-zero is the empty set.
-    let mut set: libc::cpu_set_t = unsafe { core::mem::zeroed() };
+    let mut set: libc::cpu_set_t = zeroed();
     for cpu in 0..mask_size() {
         // SAFETY: the caller vouches for the mask.
         if unsafe { *mask.add(cpu) } != 0 {

@@ -82,4 +82,63 @@ macro_rules! owner {
     };
 }
 
-pub(crate) use {addr, get, owner, set, view};
+/// The address of what an object begins with, or has room for.
+///
+/// That it is large enough is checked when the library is compiled.
+#[inline]
+pub(crate) fn beginning<Object, Beginning>(object: *mut Object) -> *mut Beginning {
+    const {
+        assert!(size_of::<Beginning>() <= size_of::<Object>());
+        assert!(align_of::<Beginning>() <= align_of::<Object>());
+    };
+    object.cast()
+}
+
+/// The kind of object that this one begins with: `upcast!(handle: Handle);` in the `impl` of a
+/// view.
+macro_rules! upcast {
+    ($(#[$attribute:meta])* $visibility:vis $name:ident : $base:ident) => {
+        $(#[$attribute])*
+        #[inline]
+        $visibility fn $name(self) -> $base {
+            // SAFETY: the object begins with the fields of its base, and so lives as long
+            // (`tests/abi.rs` checks the layout of what C declares).
+            unsafe { $base::from_ptr($crate::view::beginning(self.raw())) }
+        }
+    };
+}
+
+/// A member that has a view of its own: `member!(io: Io = io_watcher);` in the `impl` of a view.
+macro_rules! member {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis $name:ident : $view:ident $(< $link:ty >)? = $($field:tt)+
+    ) => {
+        $(#[$attribute])*
+        #[inline]
+        $visibility fn $name(self) -> $view $(< $link >)? {
+            // SAFETY: the member lies within the object, and so lives as long.
+            unsafe { $view::from_ptr($crate::view::addr!(self.$($field)+)) }
+        }
+    };
+}
+
+/// The way back from a member to its object: `container!(from_io: Io in uv_poll_t.io_watcher);` in
+/// the `impl` of the object's view.
+///
+/// Use the function only on that member of such an object.
+macro_rules! container {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis $name:ident : $member:ident in $raw:ident . $($field:tt)+
+    ) => {
+        $(#[$attribute])*
+        #[inline]
+        $visibility fn $name(member: $member) -> Self {
+            // SAFETY: the member lies within an object of this kind, which lives as long.
+            unsafe { Self::from_ptr($crate::view::owner!(member.raw(), $raw, $($field)+)) }
+        }
+    };
+}
+
+pub(crate) use {addr, container, get, member, owner, set, upcast, view};

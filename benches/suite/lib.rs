@@ -1,7 +1,11 @@
 //! What `cargo bench` makes of its measurements: statistics, goals, the record and its charts.
 //! Nothing here measures or starts anything, so that unit tests say whether it is right.
 
-#![allow(clippy::disallowed_types, clippy::disallowed_macros)]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    clippy::disallowed_methods
+)]
 
 pub mod goals;
 pub mod options;

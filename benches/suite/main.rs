@@ -1,7 +1,11 @@
 //! `cargo bench`: measures this library beside libuv. See `--help`, and `docs/performance.md` for
 //! what is measured and how.
 
-#![allow(clippy::disallowed_types, clippy::disallowed_macros)]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    clippy::disallowed_methods
+)]
 
 mod build;
 #[path = "../../tests/c_tests/compile.rs"]

@@ -34,10 +34,10 @@ use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, flags};
-use crate::list::List;
+use crate::list::{Link, Linked, List, linked};
 use crate::sys::fd;
 use crate::sys::memory::prefetch;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, beginning, container, get, member, set, upcast, view};
 
 /// Bits of `uv_async_t.pending`: the handle was sent, and its callback has not begun. Above that
 /// bit is the number of senders that are putting it on the stack.
@@ -48,12 +48,13 @@ view!(
     /// An async handle.
     Async => uv_async_t
 );
+linked!(
+    /// The link on the stack of the sent handles.
+    sent_link: Async in uv_async_t.queue
+);
 
 impl Async {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(pub(crate) handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -66,19 +67,11 @@ impl Async {
         unsafe { AtomicI32::from_ptr(addr!(self.pending)) }
     }
 
-    fn from_link(link: List) -> Async {
-        // SAFETY: the links of the list are members of live async handles.
-        unsafe { Async::from_ptr(owner!(link.raw(), uv_async_t, queue)) }
-    }
-
-    fn from_place(place: Place) -> Async {
-        // SAFETY: places are members of live async handles.
-        unsafe { Async::from_ptr(owner!(place.raw(), uv_async_t, u)) }
-    }
+    container!(from_place: Place in uv_async_t.u);
 
     fn place(self) -> Place {
-        // SAFETY: the handle has no other use for this memory, which is large enough.
-        unsafe { Place::from_ptr(addr!(self.u.reserved).cast()) }
+        // SAFETY: the handle has no other use for this memory, which has room for a place.
+        unsafe { Place::from_ptr(beginning(addr!(self.u.reserved))) }
     }
 
     pub(crate) fn init(self, event_loop: Loop, callback: uv_async_cb) -> Result {
@@ -116,7 +109,7 @@ impl Async {
         // The close of a handle waits for its senders, so this part of the loop is live.
         let state = event_loop.asyncs();
         // SAFETY: the handle is live, since closing it waits for this sender, and in no other list.
-        unsafe { state.push_sent(addr!(self.queue)) };
+        unsafe { state.push_sent(self.sent_link().raw()) };
         state.wake();
         self.pending().fetch_sub(SENDER, SeqCst);
     }
@@ -157,7 +150,7 @@ impl Async {
         if was_pending {
             collect_sent(event_loop);
         }
-        event_loop.async_walk(|walk| walk.remove(self.place()));
+        event_loop.async_walk(|walk| walk.remove(event_loop.async_handles(), self.place()));
         self.handle().stop();
     }
 
@@ -180,7 +173,7 @@ fn collect_sent(event_loop: Loop) {
         // SAFETY: links on the stack are members of live handles, and this thread's once taken.
         for link in unsafe { event_loop.asyncs().take_sent() } {
             // SAFETY: as above.
-            let handle = Async::from_link(unsafe { List::from_ptr(link) });
+            let handle = unsafe { Async::member(Link::from_ptr(link)) };
             walk.mark(handle.place());
         }
     });
@@ -190,7 +183,7 @@ fn collect_sent(event_loop: Loop) {
 /// their callbacks do counts as done at the beginning of the walk.
 #[inline]
 pub(crate) fn begin(event_loop: Loop) {
-    event_loop.async_walk(|walk| walk.begin(event_loop.async_handles()));
+    event_loop.async_walk(|walk| walk.begin());
 }
 
 /// Runs the callbacks of the sent handles; returns how many.
@@ -199,8 +192,7 @@ pub(crate) fn deliver(event_loop: Loop) -> u64 {
     loop {
         // Other threads may have sent, or the last callback.
         collect_sent(event_loop);
-        let Some(place) = event_loop.async_walk(|walk| walk.next(event_loop.async_handles()))
-        else {
+        let Some(place) = event_loop.async_walk(|walk| walk.next()) else {
             break;
         };
         let handle = Async::from_place(place);
@@ -213,39 +205,44 @@ pub(crate) fn deliver(event_loop: Loop) -> u64 {
     count
 }
 
-fn watcher(event_loop: Loop) -> Io {
-    // SAFETY: a member of the loop.
-    unsafe { Io::from_ptr(addr!(event_loop.async_io_watcher)) }
+impl Loop {
+    member!(
+        /// Async handles that are not closing, in the order in which their callbacks run.
+        async_handles: List<Place> = async_handles
+    );
+    member!(async_watcher: Io = async_io_watcher);
 }
 
-/// Initialises the loop's watcher, before the loop has any async handle.
+/// Initialises the loop's list of async handles, and its watcher.
 pub(crate) fn loop_init(event_loop: Loop) {
-    watcher(event_loop).init(Watcher::Async, -1);
+    event_loop.async_handles().init();
+    event_loop.async_watcher().init(Watcher::Async, -1);
 }
 
 /// Opens the loop's eventfd, unless it is open.
 fn start_listening(event_loop: Loop) -> Result {
-    if let Some(wakeup) = watcher(event_loop).open_eventfd(event_loop)? {
+    if let Some(wakeup) = event_loop.async_watcher().open_eventfd(event_loop)? {
         event_loop.asyncs().set_wakeup_fd(wakeup);
-        watcher(event_loop).start(event_loop, ready::READABLE | ready::EDGE);
+        event_loop
+            .async_watcher()
+            .start(event_loop, ready::READABLE | ready::EDGE);
     }
     Ok(())
 }
 
 pub(crate) fn loop_cleanup(event_loop: Loop) {
-    watcher(event_loop).close_eventfd(event_loop, Watcher::Async);
+    event_loop
+        .async_watcher()
+        .close_eventfd(event_loop, Watcher::Async);
 }
 
 /// In a forked child: drops the sends of the parent, and opens a new eventfd, since the old one is
 /// shared.
 pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     event_loop.asyncs().reset_after_fork();
-    let mut link = event_loop.async_handles().front();
-    while let Some(at) = link {
-        link = event_loop.async_handles().after(at);
-        let handle = Async::from_place(Place::from_link(at));
-        event_loop.async_walk(|walk| walk.unmark(handle.place()));
-        handle.pending().store(0, SeqCst);
+    for place in event_loop.async_handles().iter() {
+        event_loop.async_walk(|walk| walk.unmark(place));
+        Async::from_place(place).pending().store(0, SeqCst);
     }
     loop_cleanup(event_loop);
     // If no new one can be opened, nothing may write to the old number, which another descriptor
@@ -259,7 +256,7 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
 /// The loop was woken. The messages are delivered whenever it polls, so there is no more to do.
 pub(crate) fn on_readable(event_loop: Loop) {
     if ready::EDGE == 0 {
-        fd::eventfd_drain(watcher(event_loop).fd());
+        fd::eventfd_drain(event_loop.async_watcher().fd());
     }
 }
 

@@ -10,9 +10,9 @@ use core::ptr::{NonNull, null_mut};
 use crate::abi::uv__queue;
 use crate::alloc;
 use crate::errors::Result;
-use crate::list::List;
+use crate::list::{List, linked};
 use crate::sys::memory::prefetch;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{get, set, upcast, view};
 
 /// The most children of a node: the bits of a word.
 const MAX_CHILDREN: usize = 64;
@@ -42,8 +42,6 @@ pub(super) struct PlaceFields {
     link: uv__queue,
 }
 
-const _: () = assert!(size_of::<PlaceFields>() <= size_of::<[*mut (); 4]>());
-
 view!(
     /// The beginning of a place or a node.
     Spot => SpotFields
@@ -57,21 +55,10 @@ view!(
     Place => PlaceFields
 );
 
+linked!(link: Place in PlaceFields.link);
+
 impl Place {
-    pub(super) fn link(self) -> List {
-        // SAFETY: the link is a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.link)) }
-    }
-
-    pub(super) fn from_link(link: List) -> Place {
-        // SAFETY: the links of the list of handles are members of places.
-        unsafe { Place::from_ptr(owner!(link.raw(), PlaceFields, link)) }
-    }
-
-    fn spot(self) -> Spot {
-        // SAFETY: begins with one.
-        unsafe { Spot::from_ptr(self.raw().cast()) }
-    }
+    upcast!(spot: Spot);
 }
 
 /// The bits of a word from `index` on.
@@ -112,10 +99,7 @@ impl Node {
         drop(unsafe { alloc::Box::from_raw_in(self.raw(), alloc::Heap) });
     }
 
-    fn spot(self) -> Spot {
-        // SAFETY: begins with one.
-        unsafe { Spot::from_ptr(self.raw().cast()) }
-    }
+    upcast!(spot: Spot);
 
     fn child(self, index: usize) -> Spot {
         // SAFETY: only called for children that exist, which are live.
@@ -209,18 +193,23 @@ impl Order {
         unmark(place.spot());
     }
 
-    /// Inserts a handle right behind another one, in the tree and in the list. Behind the list's
-    /// head, it becomes the first.
-    pub(super) fn insert_after(&mut self, all: List, link: List, place: Place) -> Result {
-        let (node, index) = if link != all {
-            self.room_at(Place::from_link(link).spot(), 1)?
+    /// Inserts a handle right behind another one, in the tree and in the list. Behind none, it
+    /// becomes the first.
+    pub(super) fn insert_behind(
+        &mut self,
+        all: List<Place>,
+        other: Option<Place>,
+        place: Place,
+    ) -> Result {
+        let (node, index) = if let Some(other) = other {
+            self.room_at(other.spot(), 1)?
         } else if let Some(first) = all.front() {
-            self.room_at(Place::from_link(first).spot(), 0)?
+            self.room_at(first.spot(), 0)?
         } else {
             (*self.root.insert(Node::new(true)?), 0)
         };
         node.put(node.open(index), place.spot(), false);
-        link.push_front(place.link());
+        all.insert_behind(other, place);
         Ok(())
     }
 
@@ -355,7 +344,7 @@ mod tests {
             model
         }
 
-        fn all(&mut self) -> List {
+        fn all(&mut self) -> List<Place> {
             // SAFETY: the box outlives the list.
             unsafe { List::from_ptr(&raw mut *self.head) }
         }
@@ -368,11 +357,10 @@ mod tests {
         /// At an index of the list.
         fn insert(&mut self, index: usize, number: usize) {
             let (all, place) = (self.all(), self.place(number));
-            let after = match index {
-                0 => all,
-                _ => self.place(self.list[index - 1]).link(),
-            };
-            self.order.insert_after(all, after, place).unwrap();
+            let other = index
+                .checked_sub(1)
+                .map(|index| self.place(self.list[index]));
+            self.order.insert_behind(all, other, place).unwrap();
             self.list.insert(index, number);
         }
 

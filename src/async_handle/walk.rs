@@ -12,19 +12,28 @@ use super::order::{Order, Place};
 use crate::errors::Result;
 use crate::list::List;
 
+/// How far a walk has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// There is no walk.
+    Outside,
+    Beginning,
+    /// Behind this handle: the one whose callback ran last, or that was made since. If that one was
+    /// closed, the one before it.
+    Behind(Place),
+}
+
 /// The order of a loop's async handles, and how far a walk has come.
 pub(crate) struct Walk {
     order: Order,
-    /// The link of the handle whose callback ran last in this walk, or the head of the list.
-    /// `None` outside of a walk.
-    at: Option<List>,
+    at: At,
 }
 
 impl Walk {
     pub(crate) const fn new() -> Walk {
         Walk {
             order: Order::new(),
-            at: None,
+            at: At::Outside,
         }
     }
 
@@ -35,28 +44,34 @@ impl Walk {
     }
 
     /// Gives a new handle its place.
-    pub(super) fn insert(&mut self, all: List, place: Place) -> Result {
-        let after = self.at.unwrap_or(all.prev());
-        self.order.insert_after(all, after, place)?;
-        self.at = self.at.map(|_| place.link());
+    pub(super) fn insert(&mut self, all: List<Place>, place: Place) -> Result {
+        let other = match self.at {
+            At::Outside => all.back(),
+            At::Beginning => None,
+            At::Behind(last) => Some(last),
+        };
+        self.order.insert_behind(all, other, place)?;
+        if self.at != At::Outside {
+            self.at = At::Behind(place);
+        }
         Ok(())
     }
 
     /// Removes a closing handle.
-    pub(super) fn remove(&mut self, place: Place) {
-        if self.at == Some(place.link()) {
-            self.at = Some(place.link().prev());
+    pub(super) fn remove(&mut self, all: List<Place>, place: Place) {
+        if self.at == At::Behind(place) {
+            self.at = all.before(place).map_or(At::Beginning, At::Behind);
         }
         self.order.remove(place);
     }
 
     /// Begins at the first handle.
-    pub(super) fn begin(&mut self, all: List) {
-        self.at = Some(all);
+    pub(super) fn begin(&mut self) {
+        self.at = At::Beginning;
     }
 
     pub(super) fn end(&mut self) {
-        self.at = None;
+        self.at = At::Outside;
     }
 
     /// Marks a handle that was sent.
@@ -71,11 +86,14 @@ impl Walk {
 
     /// The next handle of the walk.
     #[inline]
-    pub(super) fn next(&mut self, all: List) -> Option<Place> {
-        let at = self.at.filter(|&at| at != all).map(Place::from_link);
-        let next = self.order.next_pending(at)?;
+    pub(super) fn next(&mut self) -> Option<Place> {
+        let last = match self.at {
+            At::Behind(last) => Some(last),
+            At::Outside | At::Beginning => None,
+        };
+        let next = self.order.next_pending(last)?;
         self.order.unmark(next);
-        self.at = Some(next.link());
+        self.at = At::Behind(next);
         Some(next)
     }
 }

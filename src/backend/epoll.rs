@@ -7,6 +7,7 @@ use super::{EVENT_BATCH, pause};
 use crate::errors::{Errno, Result};
 use crate::sys::cvt;
 use crate::sys::fd::{self, OwnedFd};
+use crate::zeroed::zeroed;
 
 pub(crate) struct Poller {
     /// The epoll instance; `None` when the poller is abandoned.
@@ -115,8 +116,7 @@ impl Poller {
             pause(timeout);
             return Ok(());
         };
-        // SAFETY: an all-zero set is valid memory for sigemptyset.
-        let mut sigprof: libc::sigset_t = unsafe { core::mem::zeroed() };
+        let mut sigprof: libc::sigset_t = zeroed();
         let mask: *const libc::sigset_t = if block_sigprof {
             // SAFETY: both write to `sigprof` only.
             unsafe {

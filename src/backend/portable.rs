@@ -14,6 +14,7 @@ use polling::{Event, PollMode};
 use super::{EVENT_BATCH, pause, readiness, ready};
 use crate::errors::{Errno, Result};
 use crate::sys::fd;
+use crate::zeroed::zeroed;
 
 pub(crate) struct Poller {
     /// The crate's poller; `None` when it is abandoned.
@@ -228,8 +229,8 @@ impl Poller {
 fn change_sigprof(how: c_int) -> bool {
     // SAFETY: all-zero sets are valid memory for the calls, which write to them only.
     unsafe {
-        let mut set: libc::sigset_t = core::mem::zeroed();
-        let mut old: libc::sigset_t = core::mem::zeroed();
+        let mut set: libc::sigset_t = zeroed();
+        let mut old: libc::sigset_t = zeroed();
         libc::sigemptyset(&mut set);
         libc::sigaddset(&mut set, libc::SIGPROF);
         libc::pthread_sigmask(how, &set, &mut old);

@@ -15,7 +15,7 @@ use super::dispatch::refuse;
 use crate::errors::Errno;
 use crate::event_loop::Loop;
 use crate::event_loop::io::Io;
-use crate::list::{self, List};
+use crate::list::local;
 
 impl Loop {
     /// Applies changed interest, and what waited for a backoff that is now over. Returns whether
@@ -26,12 +26,9 @@ impl Loop {
             return false;
         }
         let mut any_reported = false;
-        let mut local = list::head();
-        // SAFETY: `local` outlives the walk, which leaves it empty.
-        let todo = unsafe { List::from_ptr(&raw mut local) };
+        local!(todo);
         self.changed_watchers().take(todo);
-        while let Some(link) = todo.pop_front() {
-            let io = Io::from_changed_link(link);
+        while let Some(io) = todo.pop_front() {
             match self.descriptors(|all| all.apply(io)) {
                 Ok(()) => {}
                 Err(error) if is_shortage(error) => self.apply_later(io),

@@ -1,6 +1,5 @@
 //! Delivers readiness to the owner of a watcher.
 
-use crate::abi::*;
 use crate::async_handle;
 use crate::backend::readiness;
 use crate::errors::Errno;
@@ -11,27 +10,17 @@ use crate::poll::Poll;
 use crate::signal;
 use crate::stream::Stream;
 use crate::udp::Udp;
-use crate::view::owner;
 
-/// Delivers readiness to the watcher's owner, by kind.
+/// Delivers readiness to the watcher's owner. The kind says which handle or loop the watcher is a
+/// member of.
 pub(super) fn dispatch(event_loop: Loop, io: Io, readiness: u32) {
-    let raw = io.raw();
     match io.kind() {
         kind if kind == Watcher::Async as usize => async_handle::on_readable(event_loop),
         kind if kind == Watcher::Signal as usize => signal::on_readable(event_loop),
         kind if kind == Watcher::Inotify as usize => fs_event::on_readable(event_loop),
-        kind if kind == Watcher::Stream as usize => {
-            // SAFETY: the kind says whose member the watcher is.
-            unsafe { Stream::from_ptr(owner!(raw, uv_stream_t, io_watcher)) }.on_io(readiness);
-        }
-        kind if kind == Watcher::Udp as usize => {
-            // SAFETY: the kind says whose member the watcher is.
-            unsafe { Udp::from_ptr(owner!(raw, uv_udp_t, io_watcher)) }.on_io(readiness);
-        }
-        kind if kind == Watcher::Poll as usize => {
-            // SAFETY: the kind says whose member the watcher is.
-            unsafe { Poll::from_ptr(owner!(raw, uv_poll_t, io_watcher)) }.on_io(readiness);
-        }
+        kind if kind == Watcher::Stream as usize => Stream::from_io(io).on_io(readiness),
+        kind if kind == Watcher::Udp as usize => Udp::from_io(io).on_io(readiness),
+        kind if kind == Watcher::Poll as usize => Poll::from_io(io).on_io(readiness),
         _ => crate::panic::misuse("a watcher was overwritten"),
     }
 }
@@ -46,15 +35,14 @@ pub(super) fn refuse(event_loop: Loop, io: Io, error: Errno) -> bool {
         io.mark_unregistered();
     }
     if io.kind() == Watcher::Poll as usize {
-        // SAFETY: the kind says whose member the watcher is.
-        unsafe { Poll::from_ptr(owner!(io.raw(), uv_poll_t, io_watcher)) }.fail(error);
+        Poll::from_io(io).fail(error);
         return true;
     }
     let readiness = readiness(io.fd(), io.interest());
     if readiness == 0 || io.is_internal() {
         event_loop.apply_later(io);
     } else {
-        event_loop.changed_watchers().push_back(io.changed_link());
+        event_loop.changed_watchers().push_back(io);
     }
     // Messages are delivered whenever the loop polls, whatever the eventfd's readiness.
     if readiness == 0 || io.is_async() {

@@ -14,10 +14,11 @@ use crate::event_loop::{BLOCK_SIGPROF, Internals, Loop, MEASURE_IDLE_TIME};
 use crate::fs::allowance::Allowance;
 use crate::fs_event;
 use crate::handle::{Handle, flags};
+use crate::list;
 use crate::process;
 use crate::signal;
 use crate::spin;
-use crate::view::{addr, set};
+use crate::view::set;
 use crate::work::pool;
 
 impl Loop {
@@ -37,19 +38,14 @@ impl Loop {
     }
 
     fn init_fields(self) {
-        for list in [
-            self.handles(),
-            self.pending(),
-            self.changed_watchers(),
-            self.idle_handles(),
-            self.prepare_handles(),
-            self.check_handles(),
-            self.async_handles(),
-            self.list(addr!(self.process_handles)),
-            self.list(addr!(self.wq)),
-        ] {
-            list.init();
-        }
+        self.handles().init();
+        self.pending().init();
+        self.changed_watchers().init();
+        self.idle_handles().init();
+        self.prepare_handles().init();
+        self.check_handles().init();
+        self.process_handles().init();
+        set!(self.wq = list::head());
         set!(self.active_handles = 0);
         set!(
             self.active_reqs = uv__active_reqs {
@@ -95,12 +91,9 @@ impl Loop {
     }
 
     fn close(self) -> Result {
-        let mut link = self.handles().front();
-        while let Some(at) = link {
-            if !Handle::from_link(at).has(flags::INTERNAL) {
-                return Err(Errno::EBUSY);
-            }
-            link = self.handles().after(at);
+        let is_in_use = |handle: Handle| !handle.has(flags::INTERNAL);
+        if self.handles().iter().any(is_in_use) {
+            return Err(Errno::EBUSY);
         }
         if self.has_active_requests() || !self.closing_handles().is_null() {
             return Err(Errno::EBUSY);

@@ -7,9 +7,11 @@
 //! | `alloc`: `MALLOC`, `REALLOC`, `CALLOC`, `FREE` | atomic; `uv_replace_allocator` comes before any other call | stays |
 //! | `driver/lifecycle`: `DEFAULT_LOOP`, `DEFAULT_LOOP_MEMORY` | atomic; memory of the thread that uses the default loop | stays |
 //! | `driver/process_wide`: `IS_REGISTERED`, `AT_EXIT` | atomic; constant | stays |
+//! | `error_names`: `TEXTS` | constant | stays |
 //! | `fs/changes`: `IN_PROGRESS` | atomic | none is in progress |
 //! | `fs/inline`: `MODE`, `SETTING` | atomic; what it keeps does not change | stays |
 //! | `fs/mounts`: `MOUNTS` | atomic; each slot is one word | stays |
+//! | `lib`: `NOTE` | constant | stays |
 //! | `panic/handler`: `REPORTING`, `MEMORY` | atomic; constant | stays |
 //! | `panic/hook`: `PREVIOUS`, `INSTALL` | `OnceLock`; constant | stays |
 //! | `process/child`: `DEFAULT_ACTION` | constant | stays |

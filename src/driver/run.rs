@@ -8,10 +8,10 @@ use super::close::finish_close;
 use super::dispatch::dispatch;
 use crate::abi::*;
 use crate::event_loop::Loop;
-use crate::event_loop::io::{FED, Io};
+use crate::event_loop::io::FED;
 use crate::fs::allowance::Allowance;
 use crate::handle::Handle;
-use crate::list::{self, List};
+use crate::list::local;
 use crate::prepare_check_idle;
 use crate::timer;
 use crate::view::{get, set};
@@ -110,13 +110,11 @@ impl Loop {
 
     /// Runs the watchers that are pending now; returns how many.
     fn run_pending(self) -> usize {
-        let mut local = list::head();
-        // SAFETY: `local` outlives the walk, and whatever is left in it leaves it below.
-        let todo = unsafe { List::from_ptr(&raw mut local) };
+        local!(todo);
         self.pending().take(todo);
         let mut count = 0;
-        while let Some(link) = todo.pop_front() {
-            dispatch(self, Io::from_pending_link(link), FED);
+        while let Some(io) = todo.pop_front() {
+            dispatch(self, io, FED);
             count += 1;
         }
         count

@@ -8,24 +8,23 @@ use super::lifecycle::default_loop;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::handle::{self, Handle, flags};
+use crate::zeroed::zeroed;
 
 impl Loop {
     /// Calls `each` for every handle that is not internal. It may close and add handles. The list
     /// is rotated once, with a mark for its end, and is complete at any moment: a callback that
     /// forks relies on that.
     fn walk(self, each: impl Fn(Handle)) {
-        // SAFETY: plain data, valid when zeroed.
-        let mut mark: uv_handle_t = unsafe { core::mem::zeroed() };
+        let mut mark: uv_handle_t = zeroed();
         mark.flags = flags::INTERNAL;
         // SAFETY: outlives the walk, at the end of which it leaves the list.
         let mark = unsafe { Handle::from_ptr(&raw mut mark) };
-        self.handles().push_back(mark.link());
-        while let Some(link) = self.handles().pop_front() {
-            if link == mark.link() {
+        self.handles().push_back(mark);
+        while let Some(handle) = self.handles().pop_front() {
+            if handle == mark {
                 return;
             }
-            self.handles().push_back(link);
-            let handle = Handle::from_link(link);
+            self.handles().push_back(handle);
             if !handle.has(flags::INTERNAL) {
                 each(handle);
             }
@@ -33,19 +32,19 @@ impl Loop {
     }
 
     /// Prints the handles, one per line.
-    fn print(self, stream: *mut libc::FILE, only_active: bool) {
-        let mut link = self.handles().front();
-        while let Some(at) = link {
-            let handle = Handle::from_link(at);
-            link = self.handles().after(at);
+    ///
+    /// # Safety
+    /// `stream` must be open for writing.
+    unsafe fn print(self, stream: *mut libc::FILE, only_active: bool) {
+        for handle in self.handles().iter() {
             let is_mark_of_walk = handle.kind() == UV_UNKNOWN_HANDLE;
             if is_mark_of_walk || only_active && !handle.is_active() {
                 continue;
             }
             let mark = |bit, letter: u8| c_int::from(if handle.has(bit) { letter } else { b'-' });
             let name = handle::type_name(handle.kind()).unwrap_or(c"<unknown>");
-            // SAFETY: the format takes three characters, a string and a pointer; the stream is
-            // the caller's.
+            // SAFETY: the format takes three characters, a string and a pointer; the caller vouches
+            // for the stream.
             unsafe {
                 libc::fprintf(
                     stream,
@@ -114,7 +113,7 @@ pub unsafe extern "C" fn uv_walk(r#loop: *mut uv_loop_t, walk_cb: uv_walk_cb, ar
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_print_all_handles(r#loop: *mut uv_loop_t, stream: *mut libc::FILE) {
     // SAFETY: common pointer contract.
-    unsafe { or_default(r#loop) }.print(stream_or_stderr(stream), false);
+    unsafe { or_default(r#loop).print(stream_or_stderr(stream), false) };
     crate::panic::keep_frame();
 }
 
@@ -127,6 +126,6 @@ pub unsafe extern "C" fn uv_print_all_handles(r#loop: *mut uv_loop_t, stream: *m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_print_active_handles(r#loop: *mut uv_loop_t, stream: *mut libc::FILE) {
     // SAFETY: common pointer contract.
-    unsafe { or_default(r#loop) }.print(stream_or_stderr(stream), true);
+    unsafe { or_default(r#loop).print(stream_or_stderr(stream), true) };
     crate::panic::keep_frame();
 }

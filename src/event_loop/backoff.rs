@@ -10,7 +10,7 @@
 use core::ffi::c_int;
 
 use super::Loop;
-use super::io::Io;
+use super::io::{Changed, Io};
 use crate::list::List;
 
 /// Long enough for other threads to release something.
@@ -47,14 +47,15 @@ impl Backoff {
 
 impl Loop {
     /// Watchers that back off. One that is stopped or closed leaves the list.
-    pub(crate) fn backed_off(self) -> List {
+    pub(crate) fn backed_off(self) -> List<Changed> {
         // SAFETY: an initialised loop has its internals, which stay in place.
         unsafe { List::from_ptr(&raw mut (*self.internals()).backed_off) }
     }
 
     /// Works on the loop's backoff; `work` must not call back into C.
     fn backoff<R>(self, work: impl FnOnce(&mut Backoff) -> R) -> R {
-        // SAFETY: as in `descriptors`.
+        // SAFETY: an initialised loop has its internals, only this thread uses this part of them,
+        // and `work` cannot come back here since it does not leave Rust.
         work(unsafe { &mut (*self.internals()).backoff })
     }
 
@@ -65,7 +66,7 @@ impl Loop {
             self.backoff(|backoff| backoff.begin(now));
         }
         io.changed_link().remove();
-        self.backed_off().push_back(io.changed_link());
+        self.backed_off().push_back(io);
     }
 
     /// Milliseconds until the backoff is over; `None` if no watcher backs off.
@@ -92,8 +93,8 @@ impl Loop {
         if self.backoff_timeout() != Some(0) {
             return;
         }
-        while let Some(link) = self.backed_off().pop_front() {
-            self.changed_watchers().push_back(link);
+        while let Some(io) = self.backed_off().pop_front() {
+            self.changed_watchers().push_back(io);
         }
     }
 }

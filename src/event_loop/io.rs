@@ -16,9 +16,9 @@ use crate::abi::*;
 use crate::alloc;
 use crate::backend::{Events, Poller, ready};
 use crate::errors::{Errno, Result};
-use crate::list::List;
+use crate::list::linked;
 use crate::sys::fd;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{get, set, view};
 
 /// Readiness of the pending phase: nothing was polled, but the descriptor may be written to.
 pub(crate) const FED: u32 = 1 << 31 | ready::WRITABLE;
@@ -273,6 +273,14 @@ view!(
     /// Watches one descriptor for its owner.
     Io => uv__io_t
 );
+linked!(
+    /// The link in the list of watchers that are due in the pending phase.
+    pub(crate) pending_link: Io in uv__io_t.pending_queue, as Pending
+);
+linked!(
+    /// The link in the list of watchers whose interest changed, or of those that back off.
+    pub(crate) changed_link: Io in uv__io_t.watcher_queue, as Changed
+);
 
 impl Io {
     pub(crate) fn init(self, owner: Watcher, fd: c_int) {
@@ -342,29 +350,6 @@ impl Io {
         }
     }
 
-    fn pending_link(self) -> List {
-        // SAFETY: the link is a member of a live watcher.
-        unsafe { List::from_ptr(addr!(self.pending_queue)) }
-    }
-
-    /// The link in the list of watchers whose interest changed, or of those that back off.
-    pub(crate) fn changed_link(self) -> List {
-        // SAFETY: the link is a member of a live watcher.
-        unsafe { List::from_ptr(addr!(self.watcher_queue)) }
-    }
-
-    /// The watcher whose `pending_queue` member `link` is.
-    pub(crate) fn from_pending_link(link: List) -> Io {
-        // SAFETY: the links of the pending list are members of live watchers.
-        unsafe { Io::from_ptr(owner!(link.raw(), uv__io_t, pending_queue)) }
-    }
-
-    /// The watcher whose `watcher_queue` member `link` is.
-    pub(crate) fn from_changed_link(link: List) -> Io {
-        // SAFETY: the links of the lists of changes are members of live watchers.
-        unsafe { Io::from_ptr(owner!(link.raw(), uv__io_t, watcher_queue)) }
-    }
-
     /// Adds to the interest, which is applied at the next poll.
     pub(crate) fn start(self, event_loop: Loop, interest: u32) {
         set!(self.pevents = get!(self.pevents) | interest);
@@ -397,8 +382,8 @@ impl Io {
     fn note_change(self, event_loop: Loop) {
         if get!(self.pevents) == get!(self.events) {
             self.changed_link().remove();
-        } else if self.changed_link().is_empty() {
-            event_loop.changed_watchers().push_back(self.changed_link());
+        } else if !self.changed_link().is_linked() {
+            event_loop.changed_watchers().push_back(self);
         }
     }
 
@@ -429,8 +414,8 @@ impl Io {
 
     /// Delivers [`FED`] to the watcher in the loop's next pending phase.
     pub(crate) fn feed(self, event_loop: Loop) {
-        if self.pending_link().is_empty() {
-            event_loop.pending().push_back(self.pending_link());
+        if !self.pending_link().is_linked() {
+            event_loop.pending().push_back(self);
         }
     }
 
@@ -447,7 +432,7 @@ impl Io {
 
     /// Whether the interest is not applied yet.
     pub(crate) fn is_changed(self) -> bool {
-        !self.changed_link().is_empty()
+        self.changed_link().is_linked()
     }
 
     pub(crate) fn is_signal(self) -> bool {
@@ -483,6 +468,7 @@ pub(crate) fn is_watched(event_loop: Loop, fd: c_int) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zeroed::zeroed;
 
     #[test]
     fn a_slot_keeps_what_was_left() {
@@ -502,8 +488,7 @@ mod tests {
 
     #[test]
     fn a_watcher_has_its_kind_and_a_generation() {
-        // SAFETY: watchers are plain data, valid when zeroed.
-        let mut raw: uv__io_t = unsafe { core::mem::zeroed() };
+        let mut raw: uv__io_t = zeroed();
         // SAFETY: the memory outlives the view.
         let io = unsafe { Io::from_ptr(&raw mut raw) };
         io.init(Watcher::Poll, 7);

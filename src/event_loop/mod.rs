@@ -24,9 +24,9 @@ use crate::process::exit_check::ExitCheck;
 use crate::signal::caught::Caught;
 use crate::sys::clock;
 use crate::timer::queue::Timers;
-use crate::view::{addr, get, set, view};
+use crate::view::{get, member, set, view};
 use backoff::Backoff;
-use io::{Descriptors, Io};
+use io::{Changed, Descriptors, Io, Pending};
 use metrics::Metrics;
 use waiting::Waiting;
 use wakeup::AsyncState;
@@ -85,24 +85,35 @@ view!(
     Loop => uv_loop_t
 );
 
+/// Access to a part of the internals that only the loop's thread uses, and not while it already
+/// does: `part!(timers: Timers);`
+macro_rules! part {
+    ($(#[$attribute:meta])* $name:ident : $kind:ident) => {
+        $(#[$attribute])*
+        #[inline]
+        pub(crate) fn $name<R>(self, work: impl FnOnce(&mut $kind) -> R) -> R {
+            // SAFETY: an initialised loop has its internals, only this thread uses this part of
+            // them, and `work` cannot come back here since it does not leave Rust.
+            work(unsafe { &mut (*self.internals()).$name })
+        }
+    };
+}
+
 // Access for the rest of the library.
 impl Loop {
     pub(crate) fn internals(self) -> *mut Internals {
         get!(self.internal_fields).cast()
     }
 
-    /// Works on the descriptors; `work` must not call back into C.
-    pub(crate) fn descriptors<R>(self, work: impl FnOnce(&mut Descriptors) -> R) -> R {
-        // SAFETY: an initialised loop has its internals, only this thread uses this part of them,
-        // and `work` cannot come back here since it does not leave Rust.
-        work(unsafe { &mut (*self.internals()).descriptors })
-    }
+    part!(
+        /// Works on the descriptors; `work` must not call back into C.
+        descriptors: Descriptors
+    );
 
-    /// Works on the timers; `work` must not call back into C.
-    pub(crate) fn timers<R>(self, work: impl FnOnce(&mut Timers) -> R) -> R {
-        // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).timers })
-    }
+    part!(
+        /// Works on the timers; `work` must not call back into C.
+        timers: Timers
+    );
 
     /// What async handles share with the threads that send. All of it is atomic.
     pub(crate) fn asyncs<'a>(self) -> &'a AsyncState {
@@ -122,30 +133,26 @@ impl Loop {
         unsafe { &(*self.internals()).metrics }
     }
 
-    /// Works on the walk through the async handles; `work` must not call back into C.
-    #[inline]
-    pub(crate) fn async_walk<R>(self, work: impl FnOnce(&mut Walk) -> R) -> R {
-        // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).async_walk })
+    part!(
+        /// Works on the walk through the async handles; `work` must not call back into C.
+        async_walk: Walk
+    );
+
+    /// The head of the list of jobs that were done inline, and whose callbacks are due.
+    pub(crate) fn inline_completions_head(self) -> *mut uv__queue {
+        // SAFETY: an initialised loop has its internals; no reference is made.
+        unsafe { &raw mut (*self.internals()).inline_completions }
     }
 
-    /// Jobs that were done inline, and whose callbacks are due.
-    pub(crate) fn inline_completions(self) -> List {
-        // SAFETY: an initialised loop has its internals, which stay in place.
-        unsafe { List::from_ptr(&raw mut (*self.internals()).inline_completions) }
-    }
+    part!(
+        /// Works on the record of the loop's waits; `work` must not call back into C.
+        waiting: Waiting
+    );
 
-    /// Works on the record of the loop's waits; `work` must not call back into C.
-    pub(crate) fn waiting<R>(self, work: impl FnOnce(&mut Waiting) -> R) -> R {
-        // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).waiting })
-    }
-
-    /// Works on what may be done inline; `work` must not call back into C.
-    pub(crate) fn allowance<R>(self, work: impl FnOnce(&mut Allowance) -> R) -> R {
-        // SAFETY: as in `descriptors`.
-        work(unsafe { &mut (*self.internals()).allowance })
-    }
+    part!(
+        /// Works on what may be done inline; `work` must not call back into C.
+        allowance: Allowance
+    );
 
     pub(crate) fn exit_check(self) -> *mut ExitCheck {
         // SAFETY: an initialised loop has its internals; no reference is made.
@@ -231,50 +238,15 @@ impl Loop {
             || !self.closing_handles().is_null()
     }
 
-    pub(crate) fn list(self, link: *mut uv__queue) -> List {
-        // SAFETY: only called with lists that are members of the loop.
-        unsafe { List::from_ptr(link) }
-    }
-
-    /// All handles of the loop.
-    pub(crate) fn handles(self) -> List {
-        self.list(addr!(self.handle_queue))
-    }
-
-    /// Watchers that are due in the pending phase.
-    pub(crate) fn pending(self) -> List {
-        self.list(addr!(self.pending_queue))
-    }
-
-    pub(crate) fn changed_watchers(self) -> List {
-        self.list(addr!(self.watcher_queue))
-    }
-
-    pub(crate) fn idle_handles(self) -> List {
-        self.list(addr!(self.idle_handles))
-    }
-
-    pub(crate) fn prepare_handles(self) -> List {
-        self.list(addr!(self.prepare_handles))
-    }
-
-    pub(crate) fn check_handles(self) -> List {
-        self.list(addr!(self.check_handles))
-    }
-
-    /// Async handles that are not closing, in the order in which their callbacks run.
-    pub(crate) fn async_handles(self) -> List {
-        self.list(addr!(self.async_handles))
-    }
-
-    pub(crate) fn process_handles(self) -> List {
-        self.list(addr!(self.process_handles))
-    }
-
-    pub(crate) fn signal_watcher(self) -> Io {
-        // SAFETY: a member of the loop.
-        unsafe { Io::from_ptr(addr!(self.signal_io_watcher)) }
-    }
+    member!(
+        /// Watchers that are due in the pending phase.
+        pub(crate) pending: List<Pending> = pending_queue
+    );
+    member!(
+        /// Watchers whose interest is not applied yet.
+        pub(crate) changed_watchers: List<Changed> = watcher_queue
+    );
+    member!(pub(crate) signal_watcher: Io = signal_io_watcher);
 
     /// A spare descriptor. It is closed for a moment when the process has no other left.
     pub(crate) fn spare_fd(self) -> c_int {

@@ -15,7 +15,7 @@ use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
-use crate::view::{addr, get, set, view};
+use crate::view::{addr, get, set, upcast, view};
 use crate::work::pooled::{HasJob, has_job};
 
 view!(
@@ -28,10 +28,7 @@ has_job!(FsRequest => uv_fs_t);
 const INLINE_BUFFERS: usize = 4;
 
 impl FsRequest {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     /// Makes the caller's memory, whatever is in it, a request without arguments. `data` stays.
     pub(super) fn init(self, event_loop: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {

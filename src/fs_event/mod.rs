@@ -28,9 +28,9 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::Handle;
-use crate::list::List;
+use crate::list::Link;
 use crate::sys::inotify::{self, Buffer, Event, Target};
-use crate::view::{addr, get, set, view};
+use crate::view::{get, member, set, upcast, view};
 use registry::{NO_NODE, Registry};
 use tree::Tree;
 
@@ -65,10 +65,8 @@ fn basename(path: &CStr) -> &[u8] {
 }
 
 impl FsEvent {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
+    member!(unused_link: Link = watchers);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -106,8 +104,7 @@ impl FsEvent {
         set!(self.path = core::ptr::null_mut());
         set!(self.cb = None);
         set!(self.wd = -1);
-        // SAFETY: a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.watchers)) }.init();
+        self.unused_link().init();
     }
 
     fn start(self, callback: uv_fs_event_cb, path: &CStr, options: c_uint) -> Result {
@@ -226,7 +223,7 @@ impl FsEvent {
         let event_loop = self.event_loop();
         if self.with_tree(|tree, _| tree.has_reports()) == Some(true) {
             with_registry(event_loop, |registry| registry.has_reports = true);
-            watcher_of(event_loop).feed(event_loop);
+            event_loop.inotify_watcher().feed(event_loop);
         }
     }
 
@@ -256,9 +253,8 @@ fn with_registry<R>(event_loop: Loop, work: impl FnOnce(&mut Registry) -> R) -> 
     work(unsafe { &mut *registry })
 }
 
-fn watcher_of(event_loop: Loop) -> Io {
-    // SAFETY: a member of the loop.
-    unsafe { Io::from_ptr(addr!(event_loop.inotify_read_watcher)) }
+impl Loop {
+    member!(inotify_watcher: Io = inotify_read_watcher);
 }
 
 fn ensure_registry(event_loop: Loop) -> Result {
@@ -279,7 +275,7 @@ fn open_instance(event_loop: Loop) -> Result {
         registry.inotify = Some(inotify);
         registry.instance += 1;
     });
-    let io = watcher_of(event_loop);
+    let io = event_loop.inotify_watcher();
     io.init(Watcher::Inotify, -1);
     io.set_fd(event_loop, fd)
         .inspect_err(|_| with_registry(event_loop, Registry::close))?;
@@ -290,7 +286,7 @@ fn open_instance(event_loop: Loop) -> Result {
 
 fn close_instance(event_loop: Loop) {
     if with_registry(event_loop, |registry| registry.inotify.is_some()) {
-        watcher_of(event_loop).close(event_loop);
+        event_loop.inotify_watcher().close(event_loop);
         with_registry(event_loop, Registry::close);
         set!(event_loop.inotify_fd = -1);
     }
@@ -299,14 +295,13 @@ fn close_instance(event_loop: Loop) {
 /// Calls `each` for every started handle of the loop.
 fn for_each_started(event_loop: Loop, each: impl Fn(FsEvent)) {
     let mut next = event_loop.handles().front();
-    while let Some(link) = next {
-        let handle = Handle::from_link(link);
+    while let Some(handle) = next {
         if handle.kind() == UV_FS_EVENT && handle.is_active() {
             // SAFETY: the type says what the memory is.
             each(unsafe { FsEvent::from_ptr(handle.raw().cast()) });
         }
         // Handles leave the list in the closing phase only.
-        next = event_loop.handles().after(link);
+        next = event_loop.handles().after(handle);
     }
 }
 
@@ -377,7 +372,7 @@ fn read_events(event_loop: Loop) -> Result {
 
 /// Events cannot be read at the moment: reports that once to every handle, and backs off.
 fn on_failure(event_loop: Loop, error: Errno) {
-    watcher_of(event_loop).back_off(event_loop);
+    event_loop.inotify_watcher().back_off(event_loop);
     if !with_registry(event_loop, |registry| {
         core::mem::replace(&mut registry.is_failing, true)
     }) {

@@ -4,14 +4,13 @@
 //! short, and each further failure doubles it. The timer is made when it is first needed, and does
 //! not keep the loop alive.
 
-use core::mem::MaybeUninit;
-
 use super::{FsEvent, for_each_started, with_registry};
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::handle::flags;
 use crate::sys::clock;
 use crate::timer::Timer;
+use crate::zeroed::zeroed;
 
 /// The delay before the first retry, in milliseconds.
 const FIRST_DELAY_MS: u64 = 1;
@@ -22,7 +21,7 @@ const LONGEST_DELAY_MS: u64 = 1000;
 const PAUSE_FACTOR: u64 = 50;
 
 pub(super) struct Retry {
-    timer: MaybeUninit<uv_timer_t>,
+    timer: uv_timer_t,
     is_made: bool,
     /// How long the last delay was, in milliseconds.
     delay_ms: u64,
@@ -33,7 +32,7 @@ pub(super) struct Retry {
 impl Retry {
     pub(super) const fn new() -> Retry {
         Retry {
-            timer: MaybeUninit::zeroed(),
+            timer: zeroed(),
             is_made: false,
             delay_ms: 0,
             earliest_ms: 0,
@@ -53,7 +52,7 @@ impl Retry {
 
 /// The timer, once it is made.
 fn timer(event_loop: Loop) -> Timer {
-    let timer = with_registry(event_loop, |registry| registry.retry.timer.as_mut_ptr());
+    let timer = with_registry(event_loop, |registry| &raw mut registry.retry.timer);
     // SAFETY: lives as long as the registry; the loop's thread alone uses it.
     unsafe { Timer::from_ptr(timer) }
 }

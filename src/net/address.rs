@@ -7,6 +7,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
+use crate::zeroed::zeroed;
 
 /// The size of a buffer for any address without its zone, in bytes.
 const ADDRESS_TEXT_BYTES: usize = 64;
@@ -160,8 +161,7 @@ pub unsafe extern "C" fn uv_ip4_addr(
     port: c_int,
     addr: *mut libc::sockaddr_in,
 ) -> c_int {
-    // SAFETY: all zero is a valid address.
-    let mut address: libc::sockaddr_in = unsafe { core::mem::zeroed() };
+    let mut address: libc::sockaddr_in = zeroed();
     address.sin_family = libc::AF_INET as libc::sa_family_t;
     address.sin_port = (port as u16).to_be();
     // SAFETY: common pointer contract.
@@ -188,8 +188,7 @@ pub unsafe extern "C" fn uv_ip6_addr(
     port: c_int,
     addr: *mut libc::sockaddr_in6,
 ) -> c_int {
-    // SAFETY: all zero is a valid address.
-    let mut address: libc::sockaddr_in6 = unsafe { core::mem::zeroed() };
+    let mut address: libc::sockaddr_in6 = zeroed();
     address.sin6_family = libc::AF_INET6 as libc::sa_family_t;
     address.sin6_port = (port as u16).to_be();
     // SAFETY: common pointer contract.

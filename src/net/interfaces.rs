@@ -9,6 +9,7 @@ use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::cvt;
+use crate::zeroed::zeroed;
 
 /// The system's list of interfaces.
 struct List(*mut libc::ifaddrs);
@@ -77,8 +78,7 @@ fn physical(list: &List, of: &CStr) -> [c_char; 6] {
 /// # Safety
 /// `address` must be null or as long as `family` says.
 unsafe fn socket_address(family: c_int, address: *const libc::sockaddr) -> uv__if_address {
-    // SAFETY: all zero is valid.
-    let mut copy: uv__if_address = unsafe { core::mem::zeroed() };
+    let mut copy: uv__if_address = zeroed();
     if !address.is_null() {
         // SAFETY: the caller vouches for the address.
         unsafe {

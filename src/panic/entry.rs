@@ -2,6 +2,8 @@
 
 use core::ffi::{CStr, c_void};
 
+use crate::zeroed::zeroed;
+
 /// More frames than the library's own calls have.
 const MAX_FRAMES: usize = 64;
 
@@ -24,8 +26,7 @@ fn walk(addresses: &mut [*mut c_void; MAX_FRAMES]) -> usize {
 }
 
 fn symbol_at(address: usize) -> Option<&'static CStr> {
-    // SAFETY: an all-zero Dl_info is a valid out parameter.
-    let mut info: libc::Dl_info = unsafe { core::mem::zeroed() };
+    let mut info: libc::Dl_info = zeroed();
     // SAFETY: dladdr does not access memory at the address.
     let known = unsafe { libc::dladdr(address as *const c_void, &mut info) };
     if known == 0 || info.dli_sname.is_null() {

@@ -19,11 +19,11 @@ use crate::abi::*;
 use crate::errors::Result;
 use crate::event_loop::Loop;
 use crate::handle::flags;
-use crate::list::{self, List};
+use crate::list::{List, local};
 use crate::signal::{self, Signal};
 use crate::sys::process;
 use crate::timer::Timer;
-use crate::view::{addr, get, set};
+use crate::view::{get, member, set};
 
 /// How long a program that watches for `SIGCHLD` itself has to close a process's handle before its
 /// exit callback is called.
@@ -33,18 +33,17 @@ const CHECK_INTERVAL_MS: c_int = 100;
 /// The status of a process that other code has waited for. No process ends with this one.
 pub(super) const UNKNOWN_STATUS: c_int = -1;
 
-fn child_watcher(event_loop: Loop) -> Signal {
-    // SAFETY: a member of the loop.
-    unsafe { Signal::from_ptr(addr!(event_loop.child_watcher)) }
+impl Loop {
+    member!(child_watcher: Signal = child_watcher);
 }
 
 fn timer(event_loop: Loop) -> Timer {
     // SAFETY: lives as long as the loop; no reference is made.
-    unsafe { Timer::from_ptr((&raw const (*event_loop.exit_check()).timer).cast()) }
+    unsafe { Timer::from_ptr(&raw const (*event_loop.exit_check()).timer) }
 }
 
 pub(crate) fn loop_init(event_loop: Loop) -> Result {
-    child_watcher(event_loop).init_internal(event_loop);
+    event_loop.child_watcher().init_internal(event_loop);
     timer(event_loop).init(event_loop);
     timer(event_loop).handle().unreference();
     timer(event_loop).handle().uninit();
@@ -54,19 +53,19 @@ pub(crate) fn loop_init(event_loop: Loop) -> Result {
 /// Empties the list in a forked child: the processes are not its children, and it cannot find out
 /// whether they have ended.
 pub(crate) fn loop_fork(event_loop: Loop) {
-    while let Some(link) = event_loop.process_handles().pop_front() {
-        link.init();
-    }
+    while event_loop.process_handles().pop_front().is_some() {}
     stop_watching_if_idle(event_loop);
 }
 
 pub(super) fn start_watching(event_loop: Loop) -> Result {
-    child_watcher(event_loop).start(Some(on_child_signal), libc::SIGCHLD, false)
+    event_loop
+        .child_watcher()
+        .start(Some(on_child_signal), libc::SIGCHLD, false)
 }
 
 pub(super) fn stop_watching_if_idle(event_loop: Loop) {
     if event_loop.process_handles().is_empty() {
-        child_watcher(event_loop).stop();
+        event_loop.child_watcher().stop();
         timer(event_loop).stop();
     }
 }
@@ -74,10 +73,7 @@ pub(super) fn stop_watching_if_idle(event_loop: Loop) {
 /// Notes that a process with this number was started. Another one in the list that has it was
 /// waited for by other code, and must not be taken for the new one.
 pub(super) fn on_pid_reused(event_loop: Loop, pid: libc::pid_t) {
-    let mut next = event_loop.process_handles().front();
-    while let Some(link) = next {
-        next = event_loop.process_handles().after(link);
-        let process = Process::from_link(link);
+    for process in event_loop.process_handles().iter() {
         if get!(process.pid) == pid && !process.is_reaped_elsewhere() {
             process.note_reaped_elsewhere(event_loop);
             check_in(event_loop, 0);
@@ -139,28 +135,21 @@ unsafe extern "C" fn on_child_signal(watcher: *mut uv_signal_t, _signum: c_int) 
 }
 
 fn report_ended(event_loop: Loop) {
-    let mut local = list::head();
-    // SAFETY: `local` outlives the walk, which leaves it empty.
-    let ended = unsafe { List::from_ptr(&raw mut local) };
-    ended.init();
+    local!(ended);
     collect_ended(event_loop, ended);
-    while let Some(link) = ended.pop_front() {
-        let process = Process::from_link(link);
+    while let Some(process) = ended.pop_front() {
         process.handle().stop();
         process.invoke_exit(get!(process.status));
     }
 }
 
 /// Moves the processes that have ended to a list.
-fn collect_ended(event_loop: Loop, ended: List) {
-    let mut next = event_loop.process_handles().front();
-    while let Some(link) = next {
-        next = event_loop.process_handles().after(link);
-        let process = Process::from_link(link);
+fn collect_ended(event_loop: Loop, ended: List<Process>) {
+    for process in event_loop.process_handles().iter() {
         if let Some(status) = process.status_if_ended(event_loop) {
             process.set_ended(status);
-            link.remove();
-            ended.push_back(link);
+            process.link().remove();
+            ended.push_back(process);
         }
     }
 }

@@ -32,9 +32,9 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::{Handle, flags};
-use crate::list::List;
+use crate::list::{List, linked};
 use crate::sys::{fd, process};
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{get, member, set, upcast, view};
 use calls::Calls;
 use child::{Plan, Report};
 use exit::{UNKNOWN_STATUS, start_watching, stop_watching_if_idle};
@@ -46,6 +46,14 @@ view!(
     /// A child process.
     Process => uv_process_t
 );
+linked!(link: Process in uv_process_t.queue);
+
+impl Loop {
+    member!(
+        /// The processes of the loop whose end was not found out yet.
+        pub(crate) process_handles: List<Process> = process_handles
+    );
+}
 
 /// All flags that exist; those of Windows have no effect elsewhere.
 const KNOWN_FLAGS: c_uint = UV_PROCESS_SETUID
@@ -68,25 +76,12 @@ fn own_environment() -> *const *const c_char {
 }
 
 impl Process {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
     fn expected(self) -> Result<Process> {
         self.handle().expect(UV_PROCESS).map(|()| self)
-    }
-
-    fn link(self) -> List {
-        // SAFETY: the link is a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.queue)) }
-    }
-
-    fn from_link(link: List) -> Process {
-        // SAFETY: the links of a loop's list of processes are members of live handles.
-        unsafe { Process::from_ptr(owner!(link.raw(), uv_process_t, queue)) }
     }
 
     /// Makes the handle one that can be closed, whether or not a process is started.
@@ -107,7 +102,7 @@ impl Process {
             Ok(pid) => {
                 exit::on_pid_reused(event_loop, pid);
                 set!(self.pid = pid);
-                event_loop.process_handles().push_back(self.link());
+                event_loop.process_handles().push_back(self);
                 self.handle().start();
                 Ok(())
             }

@@ -20,11 +20,11 @@ use crate::abi::*;
 use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
-use crate::event_loop::io::{Io, Watcher};
+use crate::event_loop::io::Watcher;
 use crate::handle::{Handle, flags};
 use crate::sys::fd;
 use crate::sys::signal::LARGEST_SIGNAL;
-use crate::view::{addr, get, set, view};
+use crate::view::{get, set, upcast, view};
 
 view!(
     /// A signal handle.
@@ -32,10 +32,7 @@ view!(
 );
 
 impl Signal {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -125,17 +122,9 @@ impl Signal {
     }
 }
 
-fn watcher(event_loop: Loop) -> Io {
-    // SAFETY: a member of the loop.
-    unsafe { Io::from_ptr(addr!(event_loop.signal_io_watcher)) }
-}
-
 /// Calls `work` for each signal handle of the loop.
 fn for_each(event_loop: Loop, mut work: impl FnMut(Signal)) {
-    let mut link = event_loop.handles().front();
-    while let Some(at) = link {
-        link = event_loop.handles().after(at);
-        let handle = Handle::from_link(at);
+    for handle in event_loop.handles().iter() {
         if handle.kind() == UV_SIGNAL {
             // SAFETY: the type says what the memory is.
             work(unsafe { Signal::from_ptr(handle.raw().cast()) });
@@ -161,13 +150,13 @@ pub(crate) fn is_watched(event_loop: Loop, signum: c_int) -> bool {
 pub(crate) fn loop_init(event_loop: Loop) -> Result {
     registry::loop_init(event_loop);
     set!(event_loop.signal_pipefd = [-1, -1]);
-    watcher(event_loop).init(Watcher::Signal, -1);
+    event_loop.signal_watcher().init(Watcher::Signal, -1);
     open_wakeup(event_loop)
 }
 
 /// Opens the loop's eventfd, unless it is open.
 fn open_wakeup(event_loop: Loop) -> Result {
-    if let Some(wakeup) = watcher(event_loop).open_eventfd(event_loop)? {
+    if let Some(wakeup) = event_loop.signal_watcher().open_eventfd(event_loop)? {
         set!(event_loop.signal_pipefd = [wakeup, wakeup]);
     }
     Ok(())
@@ -177,13 +166,17 @@ fn open_wakeup(event_loop: Loop) -> Result {
 fn listen(event_loop: Loop) -> Result {
     // After a fork there may have been no descriptor for it.
     open_wakeup(event_loop)?;
-    watcher(event_loop).start(event_loop, ready::READABLE);
+    event_loop
+        .signal_watcher()
+        .start(event_loop, ready::READABLE);
     Ok(())
 }
 
 fn close_wakeup(event_loop: Loop) {
     set!(event_loop.signal_pipefd = [-1, -1]);
-    watcher(event_loop).close_eventfd(event_loop, Watcher::Signal);
+    event_loop
+        .signal_watcher()
+        .close_eventfd(event_loop, Watcher::Signal);
 }
 
 /// Cleans up before the loop ends; only handles of the library's own can be left.
@@ -210,7 +203,7 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
 
 /// Calls the handles for the signals caught until now: the loop's eventfd is readable.
 pub(crate) fn on_readable(event_loop: Loop) {
-    fd::eventfd_drain(watcher(event_loop).fd());
+    fd::eventfd_drain(event_loop.signal_watcher().fd());
     for _ in 0..registry::callbacks_due(event_loop) {
         let Some(signal) = registry::next(event_loop) else {
             return;
@@ -219,7 +212,7 @@ pub(crate) fn on_readable(event_loop: Loop) {
     }
     // More were caught meanwhile, perhaps without waking the loop: it was running.
     if registry::callbacks_due(event_loop) > 0 {
-        fd::eventfd_signal(watcher(event_loop).fd());
+        fd::eventfd_signal(event_loop.signal_watcher().fd());
     }
 }
 

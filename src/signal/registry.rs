@@ -24,11 +24,11 @@ use super::Signal;
 use crate::abi::*;
 use crate::errors::{Errno, Result, keeping_errno};
 use crate::event_loop::Loop;
-use crate::list::{self, List};
+use crate::list::{self, List, linked};
 use crate::sys::fd;
 use crate::sys::lock::Locked;
 use crate::sys::signal::{self, AllBlocked, LARGEST_SIGNAL};
-use crate::view::{addr, get, owner, set};
+use crate::view::{get, set};
 
 /// The kernel's action for a signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Table {
         let Ok(watched) = self.watched(signum) else {
             return;
         };
-        if !signal.link().is_empty() {
+        if signal.link().is_linked() {
             signal.link().remove();
             watched.persistent -= usize::from(!signal.leaves_when_caught());
         }
@@ -120,13 +120,9 @@ impl Table {
             let _ = signal::set_default(signum);
             watched.action = Action::Default;
         }
-        let list = watched.list();
-        let mut next = list.front();
-        while let Some(link) = next {
-            next = list.after(link);
-            let signal = Signal::from_link(link);
+        for signal in watched.list().iter() {
             if signal.leaves_when_caught() {
-                link.remove();
+                signal.link().remove();
             }
             signal.note_caught();
         }
@@ -143,7 +139,7 @@ impl Table {
 }
 
 impl Watched {
-    fn list(&mut self) -> List {
+    fn list(&mut self) -> List<Signal> {
         // SAFETY: the table stays in place, and the links in the list are those of live handles.
         let list = unsafe { List::from_ptr(&raw mut self.handles) };
         if self.handles.next.is_null() {
@@ -157,14 +153,13 @@ impl Watched {
     /// the loop's own, which queries the children. Usually the place is the last one.
     fn insert(&mut self, signal: Signal) {
         let list = self.list();
-        let mut at = list;
-        while let Some(link) = list.before(at) {
-            if Signal::from_link(link).order() < signal.order() {
-                break;
-            }
-            at = link;
+        let mut before = list.back();
+        while let Some(other) = before
+            && other.order() >= signal.order()
+        {
+            before = list.before(other);
         }
-        at.insert_before(signal.link());
+        list.insert_behind(before, signal);
     }
 
     /// Sets the kernel's action to what the handles that are left need.
@@ -189,23 +184,19 @@ impl Watched {
     }
 }
 
-// What the registry keeps in a handle.
+// What the registry keeps in a handle. Of a node of a tree, the first two pointers are the link.
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(uv__signal_tree, rbe_left) == offset_of!(uv__queue, next));
+    assert!(offset_of!(uv__signal_tree, rbe_right) == offset_of!(uv__queue, prev));
+};
+linked!(link: Signal in uv_signal_t.tree_entry);
+linked!(
+    /// The link in the loop's list of handles to be called.
+    caught_link: Signal in uv_signal_t.u.reserved, as Due
+);
+
 impl Signal {
-    fn link(self) -> List {
-        const {
-            use core::mem::offset_of;
-            assert!(offset_of!(uv__signal_tree, rbe_left) == offset_of!(uv__queue, next));
-            assert!(offset_of!(uv__signal_tree, rbe_right) == offset_of!(uv__queue, prev));
-        };
-        // SAFETY: two pointers of a live handle, laid out like a link.
-        unsafe { List::from_ptr(addr!(self.tree_entry).cast()) }
-    }
-
-    fn from_link(link: List) -> Signal {
-        // SAFETY: the links in the registry are members of live handles.
-        unsafe { Signal::from_ptr(owner!(link.raw(), uv_signal_t, tree_entry)) }
-    }
-
     fn enter(self, generation: usize, is_one_shot: bool) {
         set!(self.tree_entry.rbe_parent = core::ptr::without_provenance_mut(generation));
         set!(self.tree_entry.rbe_color = is_one_shot.into());
@@ -225,17 +216,6 @@ impl Signal {
         (self.leaves_when_caught(), event_loop, self.raw().addr())
     }
 
-    /// The link in the loop's list of handles to be called.
-    fn caught_link(self) -> List {
-        // SAFETY: two pointers of a live handle, laid out like a link.
-        unsafe { List::from_ptr(addr!(self.u.reserved).cast()) }
-    }
-
-    fn from_caught_link(link: List) -> Signal {
-        // SAFETY: the links in a loop's list are members of live handles.
-        unsafe { Signal::from_ptr(owner!(link.raw(), uv_signal_t, u)) }
-    }
-
     fn due(self) -> c_uint {
         get!(self.caught_signals).wrapping_sub(get!(self.dispatched_signals))
     }
@@ -245,13 +225,13 @@ impl Signal {
         set!(self.caught_signals = get!(self.caught_signals).wrapping_add(1));
         let handles = event_loop.caught_handles();
         event_loop.add_due(1);
-        if !self.caught_link().is_empty() {
+        if self.caught_link().is_linked() {
             return;
         }
         if handles.is_empty() {
             fd::eventfd_signal(get!(event_loop.signal_pipefd[1]));
         }
-        handles.push_back(self.caught_link());
+        handles.push_back(self);
     }
 
     /// Drops signals that were caught and not delivered yet.
@@ -264,7 +244,7 @@ impl Signal {
 
 // What the registry keeps in a loop.
 impl Loop {
-    fn caught_handles(self) -> List {
+    fn caught_handles(self) -> List<Due> {
         // SAFETY: lives as long as the loop.
         unsafe { List::from_ptr(&raw mut (*self.caught()).handles) }
     }
@@ -330,12 +310,11 @@ pub(super) fn callbacks_due(event_loop: Loop) -> usize {
 /// Takes the handle that is to be called next.
 pub(super) fn next(event_loop: Loop) -> Option<Signal> {
     locked(|_| {
-        let link = event_loop.caught_handles().pop_front()?;
-        let signal = Signal::from_caught_link(link);
+        let signal = event_loop.caught_handles().pop_front()?;
         set!(signal.dispatched_signals = get!(signal.dispatched_signals).wrapping_add(1));
         event_loop.remove_due(1);
         if signal.due() != 0 {
-            event_loop.caught_handles().push_back(link);
+            event_loop.caught_handles().push_back(signal);
         }
         Some(signal)
     })

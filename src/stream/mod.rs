@@ -30,10 +30,10 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{FED, Io, Watcher};
 use crate::handle::{Handle, flags};
-use crate::list::{self, List};
+use crate::list::{List, linked, local};
 use crate::request::Request;
 use crate::sys::{fd, socket};
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{container, get, member, set, upcast, view};
 pub(crate) use write::Write;
 
 view!(
@@ -44,6 +44,7 @@ view!(
     /// A connection being made.
     Connect => uv_connect_t
 );
+linked!(link: Connect in uv_connect_t.queue);
 view!(
     /// A shutdown waiting for the writes before it.
     Shutdown => uv_shutdown_t
@@ -51,33 +52,21 @@ view!(
 
 // State.
 impl Stream {
-    pub(crate) fn handle(self) -> Handle {
-        // SAFETY: a stream begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(pub(crate) handle: Handle);
 
     fn event_loop(self) -> Loop {
         self.handle().event_loop()
     }
 
-    pub(crate) fn io(self) -> Io {
-        // SAFETY: a member of a live stream.
-        unsafe { Io::from_ptr(addr!(self.io_watcher)) }
-    }
+    member!(pub(crate) io: Io = io_watcher);
+    container!(pub(crate) from_io: Io in uv_stream_t.io_watcher);
 
     pub(crate) fn fd(self) -> c_int {
         self.io().fd()
     }
 
-    fn write_queue(self) -> List {
-        // SAFETY: a member of a live stream.
-        unsafe { List::from_ptr(addr!(self.write_queue)) }
-    }
-
-    fn completed_writes(self) -> List {
-        // SAFETY: a member of a live stream.
-        unsafe { List::from_ptr(addr!(self.write_completed_queue)) }
-    }
+    member!(write_queue: List<Write> = write_queue);
+    member!(completed_writes: List<Write> = write_completed_queue);
 
     /// The connection being made.
     fn connect_request(self) -> Option<Connect> {
@@ -169,9 +158,9 @@ impl Stream {
         set!(request.cb = cb);
         set!(request.handle = self.raw());
         request.others().init();
-        request.base().start(event_loop, UV_CONNECT);
+        request.request().start(event_loop, UV_CONNECT);
         if let Some(first) = self.connect_request() {
-            first.others().push_back(request.others());
+            first.others().push_back(request);
             if !self.handle().is_closing() {
                 self.io().feed(event_loop);
             }
@@ -232,16 +221,13 @@ impl Stream {
 }
 
 impl Connect {
-    pub(crate) fn base(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(pub(crate) request: Request);
 
-    /// The attempts that were made while this one was in progress. In one of these, its link.
-    fn others(self) -> List {
-        // SAFETY: a member of a live request.
-        unsafe { List::from_ptr(addr!(self.queue)) }
-    }
+    member!(
+        /// The attempts that were made while this one was in progress. They are linked by the same
+        /// field of theirs.
+        others: List<Connect> = queue
+    );
 
     fn complete(self, event_loop: Loop, status: c_int) {
         Request::finish(event_loop);
@@ -254,9 +240,7 @@ impl Connect {
 
     /// Completes this attempt, and then the others: they are refused, or cancelled if this one is.
     fn complete_all(self, event_loop: Loop, status: c_int) {
-        let mut local = list::head();
-        // SAFETY: `local` outlives the walk, which leaves it empty.
-        let others = unsafe { List::from_ptr(&raw mut local) };
+        local!(others);
         self.others().take(others);
         self.complete(event_loop, status);
         let is_cancelled = status == UV_ECANCELED;
@@ -267,10 +251,8 @@ impl Connect {
         );
     }
 
-    fn complete_each(event_loop: Loop, others: List, status: c_int) {
-        while let Some(link) = others.pop_front() {
-            // SAFETY: the links of the list are members of live requests.
-            let other = unsafe { Connect::from_ptr(owner!(link.raw(), uv_connect_t, queue)) };
+    fn complete_each(event_loop: Loop, others: List<Connect>, status: c_int) {
+        while let Some(other) = others.pop_front() {
             other.complete(event_loop, status);
         }
     }
@@ -278,7 +260,9 @@ impl Connect {
 
 // Shutting down.
 impl Stream {
-    fn shutdown(self, request: *mut uv_shutdown_t, callback: uv_shutdown_cb) -> Result {
+    /// # Safety
+    /// `request` must be writable, until its callback if this succeeds.
+    unsafe fn shutdown(self, request: *mut uv_shutdown_t, callback: uv_shutdown_cb) -> Result {
         let handle = self.handle();
         if !handle.has(flags::WRITABLE)
             || handle.has(flags::SHUT)
@@ -287,12 +271,12 @@ impl Stream {
         {
             return Err(Errno::ENOTCONN);
         }
-        // SAFETY: common pointer contract.
+        // SAFETY: the caller vouches for the request.
         let request = unsafe { Shutdown::from_ptr(request) };
         let event_loop = self.event_loop();
         set!(request.handle = self.raw());
         set!(request.cb = callback);
-        request.base().start(event_loop, UV_SHUTDOWN);
+        request.request().start(event_loop, UV_SHUTDOWN);
         set!(self.shutdown_req = request.raw());
         handle.clear(flags::WRITABLE);
         if self.write_queue().is_empty() {
@@ -331,10 +315,7 @@ impl Stream {
 }
 
 impl Shutdown {
-    fn base(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     fn complete(self, event_loop: Loop, status: c_int) {
         Request::finish(event_loop);
@@ -361,9 +342,7 @@ impl Stream {
             if is_fed && get!(self.delayed_error) == 0 {
                 // The connection is still in progress. Other attempts are refused, and writes that
                 // were cancelled meanwhile call back.
-                let mut local = list::head();
-                // SAFETY: `local` outlives the walk, which leaves it empty.
-                let others = unsafe { List::from_ptr(&raw mut local) };
+                local!(others);
                 request.others().take(others);
                 Connect::complete_each(self.event_loop(), others, UV_EALREADY);
                 self.run_write_callbacks();
@@ -456,9 +435,7 @@ pub unsafe extern "C" fn uv_shutdown(
     cb: uv_shutdown_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(handle) }
-        .shutdown(req, cb)
-        .into_code()
+    unsafe { Stream::from_ptr(handle).shutdown(req, cb) }.into_code()
 }
 
 /// Makes a bound stream listen; `cb` is called for each connection, which `uv_accept` takes.
@@ -497,7 +474,8 @@ pub unsafe extern "C" fn uv_accept(server: *mut uv_stream_t, client: *mut uv_str
     // SAFETY: common pointer contract.
     unsafe { Stream::from_ptr(server) }
         .expected()
-        .and_then(|server| server.accept(client))
+        // SAFETY: common pointer contract.
+        .and_then(|server| unsafe { server.accept(client) })
         .into_code()
 }
 

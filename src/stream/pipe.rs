@@ -17,7 +17,7 @@ use crate::handle::{Handle, flags};
 use crate::net::address::text_bytes;
 use crate::sys::fd::{self, OwnedFd};
 use crate::sys::socket::{self, End};
-use crate::view::{get, set, view};
+use crate::view::{get, set, upcast, view};
 
 view!(
     /// A pipe handle.
@@ -25,10 +25,7 @@ view!(
 );
 
 impl Pipe {
-    fn stream(self) -> Stream {
-        // SAFETY: begins with the fields of a stream.
-        unsafe { Stream::from_ptr(self.raw().cast()) }
-    }
+    upcast!(stream: Stream);
 
     fn handle(self) -> Handle {
         self.stream().handle()
@@ -140,8 +137,11 @@ impl Pipe {
     }
 
     /// Writes a socket's name to a buffer of `*size` bytes, which becomes 0 where there is none.
-    fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
-        // SAFETY: common pointer contract.
+    ///
+    /// # Safety
+    /// `buffer` must be writable for `*size` bytes.
+    unsafe fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
+        // SAFETY: the caller vouches for `size`.
         let size = unsafe { &mut *size };
         let found = self.handle().fileno().and_then(|fd| unix_name(fd, end));
         let (address, length) = found.inspect_err(|_| *size = 0)?;
@@ -152,7 +152,7 @@ impl Pipe {
             *size = needed;
             return Err(Errno::ENOBUFS);
         }
-        // SAFETY: common pointer contract: `buffer` is writable for `*size` bytes.
+        // SAFETY: the caller vouches for `*size` bytes of `buffer`.
         unsafe { core::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len()) };
         if !is_abstract {
             // SAFETY: `needed` counts the terminator.
@@ -375,9 +375,7 @@ pub unsafe extern "C" fn uv_pipe_getsockname(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { Pipe::from_ptr(handle) }
-        .name(End::Own, buffer, size)
-        .into_code()
+    unsafe { Pipe::from_ptr(handle).name(End::Own, buffer, size) }.into_code()
 }
 
 /// Writes the name of the connected peer to `buffer`, as `uv_pipe_getsockname` does.
@@ -397,9 +395,7 @@ pub unsafe extern "C" fn uv_pipe_getpeername(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    unsafe { Pipe::from_ptr(handle) }
-        .name(End::Peer, buffer, size)
-        .into_code()
+    unsafe { Pipe::from_ptr(handle).name(End::Peer, buffer, size) }.into_code()
 }
 
 /// Sets how many instances of a pipe server wait for connections, which means something on

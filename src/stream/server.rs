@@ -89,9 +89,12 @@ impl Stream {
     }
 
     /// Gives `client` the connection that waits, or the handle that was received.
-    pub(super) fn accept(self, client: *mut uv_stream_t) -> Result {
+    ///
+    /// # Safety
+    /// `client` must be an initialised handle.
+    pub(super) unsafe fn accept(self, client: *mut uv_stream_t) -> Result {
         let fd = self.waiting_fd().ok_or(Errno::EAGAIN)?;
-        // SAFETY: common pointer contract.
+        // SAFETY: the caller vouches for the handle.
         let client = unsafe { Handle::from_ptr(client.cast()) };
         let result = match client.kind() {
             UV_NAMED_PIPE | UV_TCP => {

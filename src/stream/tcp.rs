@@ -17,7 +17,7 @@ use crate::handle::{Handle, flags};
 use crate::net::sockaddr::Address;
 use crate::sys::socket::{self, End};
 use crate::sys::{fd, interface};
-use crate::view::{get, set, view};
+use crate::view::{get, set, upcast, view};
 
 view!(
     /// A TCP handle.
@@ -25,10 +25,7 @@ view!(
 );
 
 impl Tcp {
-    fn stream(self) -> Stream {
-        // SAFETY: begins with the fields of a stream.
-        unsafe { Stream::from_ptr(self.raw().cast()) }
-    }
+    upcast!(stream: Stream);
 
     fn handle(self) -> Handle {
         self.stream().handle()
@@ -164,13 +161,15 @@ impl Tcp {
         }
     }
 
-    fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
+    /// # Safety
+    /// `length` must be null, or `name` writable for `*length` bytes.
+    unsafe fn name(self, end: End, name: *mut libc::sockaddr, length: *mut c_int) -> Result {
         self.delayed_error()?;
         let fd = self.handle().fileno()?;
-        // SAFETY: common pointer contract.
+        // SAFETY: the caller vouches for `length`.
         let length = unsafe { length.as_mut() }.ok_or(Errno::EINVAL)?;
         let mut size = (*length).max(0) as libc::socklen_t;
-        // SAFETY: common pointer contract: `name` is writable for `*length` bytes.
+        // SAFETY: the caller vouches for `name`.
         unsafe { socket::name(fd, end, name, &mut size) }?;
         *length = size as c_int;
         Ok(())
@@ -393,9 +392,7 @@ pub unsafe extern "C" fn uv_tcp_getsockname(
     namelen: *mut c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Tcp::from_ptr(handle) }
-        .name(End::Own, name, namelen)
-        .into_code()
+    unsafe { Tcp::from_ptr(handle).name(End::Own, name, namelen) }.into_code()
 }
 
 /// Writes the peer's address to `name`, as `uv_tcp_getsockname` does.
@@ -414,9 +411,7 @@ pub unsafe extern "C" fn uv_tcp_getpeername(
     namelen: *mut c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Tcp::from_ptr(handle) }
-        .name(End::Peer, name, namelen)
-        .into_code()
+    unsafe { Tcp::from_ptr(handle).name(End::Peer, name, namelen) }.into_code()
 }
 
 /// Closes the handle with a reset of the connection instead of an orderly end.

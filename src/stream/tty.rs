@@ -20,7 +20,7 @@ use crate::handle::flags;
 use crate::sys::fd::{self as descriptor, OwnedFd};
 use crate::sys::socket;
 use crate::sys::tty::{self, FileKind};
-use crate::view::{get, set, view};
+use crate::view::{get, set, upcast, view};
 
 view!(
     /// A terminal.
@@ -64,10 +64,7 @@ fn directions(access: c_int) -> c_uint {
 }
 
 impl Tty {
-    fn stream(self) -> Stream {
-        // SAFETY: begins with the fields of a stream.
-        unsafe { Stream::from_ptr(self.raw().cast()) }
-    }
+    upcast!(stream: Stream);
 
     fn fd(self) -> c_int {
         self.stream().fd()

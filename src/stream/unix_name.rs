@@ -4,6 +4,7 @@ use core::ffi::{c_char, c_int, c_uint};
 
 use crate::errors::{Errno, Result};
 use crate::sys::socket::{self, End};
+use crate::zeroed::zeroed;
 
 /// Flag of `uv_pipe_bind2` and `uv_pipe_connect2`: a name that is too long is an error rather than
 /// cut.
@@ -23,8 +24,7 @@ impl Name {
     /// The address of a path, or of a name in the abstract namespace, which begins with a zero
     /// byte. `UV_EINVAL` for wrong names or options.
     pub(super) fn new(name: &[u8], options: c_uint) -> Result<Name> {
-        // SAFETY: an all-zero address is valid.
-        let mut address: libc::sockaddr_un = unsafe { core::mem::zeroed() };
+        let mut address: libc::sockaddr_un = zeroed();
         let room = address.sun_path.len();
         let may_cut = options & UV_PIPE_NO_TRUNCATE == 0;
         if options & !UV_PIPE_NO_TRUNCATE != 0 || name.len() > room && !may_cut {
@@ -75,8 +75,7 @@ impl Name {
 
 /// The address of a Unix socket's end, and how long the name in it is.
 pub(super) fn unix_name(fd: c_int, end: End) -> Result<(libc::sockaddr_un, usize)> {
-    // SAFETY: all zero is valid.
-    let mut address: libc::sockaddr_un = unsafe { core::mem::zeroed() };
+    let mut address: libc::sockaddr_un = zeroed();
     let mut length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
     // SAFETY: the address has the length that is passed.
     unsafe { socket::name(fd, end, (&raw mut address).cast(), &mut length) }?;

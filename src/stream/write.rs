@@ -11,10 +11,10 @@ use crate::backend::ready;
 use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::{Handle, flags};
-use crate::list::{self, List};
+use crate::list::{linked, local};
 use crate::request::Request;
 use crate::sys::socket;
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, set, upcast, view};
 
 /// How many writes are made in a row before other watchers of the loop get their turn.
 const WRITE_BUDGET: u32 = 32;
@@ -23,22 +23,10 @@ view!(
     /// A write in progress.
     Write => uv_write_t
 );
+linked!(link: Write in uv_write_t.queue);
 
 impl Write {
-    fn base(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
-
-    fn link(self) -> List {
-        // SAFETY: a member of a live request.
-        unsafe { List::from_ptr(addr!(self.queue)) }
-    }
-
-    fn from_link(link: List) -> Write {
-        // SAFETY: the links of the queues are members of live requests.
-        unsafe { Write::from_ptr(owner!(link.raw(), uv_write_t, queue)) }
-    }
+    upcast!(request: Request);
 
     fn stream(self) -> Stream {
         // SAFETY: a stream outlives its requests.
@@ -97,7 +85,7 @@ impl Write {
         if error == 0 {
             self.kept().release();
         }
-        self.stream().completed_writes().push_back(self.link());
+        self.stream().completed_writes().push_back(self);
     }
 
     /// Cancels a write that is not done; bytes that were written stay written.
@@ -169,9 +157,9 @@ impl Stream {
         set!(request.send_handle = passed);
         set!(request.error = 0);
         set!(request.write_extra.nwritten = 0);
-        request.base().start(event_loop, UV_WRITE);
+        request.request().start(event_loop, UV_WRITE);
         set!(self.write_queue_size = get!(self.write_queue_size) + request.rest().total());
-        self.write_queue().push_back(request.link());
+        self.write_queue().push_back(request);
         if self.connect_request().is_some() {
             // The write waits until the connection is made.
         } else if was_empty {
@@ -212,8 +200,7 @@ impl Stream {
     pub(super) fn write_queued(self) {
         let event_loop = self.event_loop();
         let mut budget = WRITE_BUDGET;
-        while let Some(link) = self.write_queue().front() {
-            let request = Write::from_link(link);
+        while let Some(request) = self.write_queue().front() {
             match self.send(request.rest(), request.send_handle()) {
                 Ok(count) => {
                     set!(request.send_handle = core::ptr::null_mut());
@@ -250,35 +237,29 @@ impl Stream {
         if self.completed_writes().is_empty() {
             return;
         }
-        let mut local = list::head();
-        // SAFETY: `local` outlives the walk, which leaves it empty.
-        let done = unsafe { List::from_ptr(&raw mut local) };
+        local!(done);
         self.completed_writes().take(done);
-        while let Some(link) = done.pop_front() {
-            Write::from_link(link).complete();
+        while let Some(request) = done.pop_front() {
+            request.complete();
         }
     }
 
     /// Moves every waiting write to those whose callback is due.
     pub(super) fn cancel_writes(self) {
-        while let Some(link) = self.write_queue().front() {
-            Write::from_link(link).finish(UV_ECANCELED);
+        while let Some(request) = self.write_queue().front() {
+            request.finish(UV_ECANCELED);
         }
     }
 
     /// Marks the writes that wait now, for [`Stream::cancel_marked_writes`].
     pub(super) fn mark_waiting_writes(self) {
-        let mut next = self.write_queue().front();
-        while let Some(link) = next {
-            let request = Write::from_link(link);
+        for request in self.write_queue().iter() {
             set!(request.error = UV_ECANCELED);
-            next = self.write_queue().after(link);
         }
     }
 
     pub(super) fn cancel_marked_writes(self) {
-        while let Some(link) = self.write_queue().front() {
-            let request = Write::from_link(link);
+        while let Some(request) = self.write_queue().front() {
             if get!(request.error) == 0 {
                 return;
             }

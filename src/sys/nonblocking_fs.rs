@@ -13,6 +13,7 @@ use super::stat::from_statx;
 use super::{cvt, cvt_size, large};
 use crate::abi::uv_stat_t;
 use crate::errors::{Errno, Result};
+use crate::zeroed::zeroed;
 
 pub(crate) enum Answer<T> {
     Known(Result<T>),
@@ -125,8 +126,7 @@ fn name_to_handle(fd: c_int, number: *mut c_int, flags: c_int) -> Result {
 pub(crate) fn status(fd: c_int) -> Result<uv_stat_t> {
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
-    // SAFETY: all-zero is valid.
-    let mut found: libc::statx = unsafe { core::mem::zeroed() };
+    let mut found: libc::statx = zeroed();
     // SAFETY: the path is terminated, and `found` is what is written.
     cvt(unsafe { libc::statx(fd, c"".as_ptr(), flags, mask, &mut found) })?;
     Ok(from_statx(&found))
@@ -134,11 +134,10 @@ pub(crate) fn status(fd: c_int) -> Result<uv_stat_t> {
 
 /// The type of the file system of an open file. May block.
 pub(crate) fn file_system(fd: c_int) -> Result<i64> {
-    // SAFETY: all-zero is valid.
-    let mut found: large::statfs = unsafe { core::mem::zeroed() };
+    let mut found: large::statfs = zeroed();
     // SAFETY: `found` is what is written.
     cvt(unsafe { large::fstatfs(fd, &mut found) })?;
-    Ok(found.f_type as i64 & 0xffff_ffff)
+    Ok(found.f_type & 0xffff_ffff)
 }
 
 /// Opens a path for [`status`] and [`file_system`]. May block.

@@ -5,6 +5,7 @@ use core::ffi::{CStr, c_char, c_int};
 use super::{cvt, large, retry, retry_size};
 use crate::alloc;
 use crate::errors::{Errno, Result};
+use crate::zeroed::zeroed;
 
 pub(crate) fn access(path: &CStr, mode: c_int) -> Result {
     // SAFETY: the path is terminated.
@@ -114,8 +115,7 @@ pub(crate) fn realpath(path: &CStr) -> Result<*mut c_char> {
 
 /// The status of the file system that a path is in.
 pub(crate) fn statfs(path: &CStr) -> Result<large::statfs> {
-    // SAFETY: all-zero is valid.
-    let mut found: large::statfs = unsafe { core::mem::zeroed() };
+    let mut found: large::statfs = zeroed();
     // SAFETY: the path is terminated.
     retry(|| unsafe { large::statfs(path.as_ptr(), &mut found) })?;
     Ok(found)
@@ -123,8 +123,7 @@ pub(crate) fn statfs(path: &CStr) -> Result<large::statfs> {
 
 /// The type of the file system that an open file is in.
 pub(crate) fn file_system_type(fd: c_int) -> Result<u64> {
-    // SAFETY: all-zero is valid.
-    let mut found: large::statfs = unsafe { core::mem::zeroed() };
+    let mut found: large::statfs = zeroed();
     // SAFETY: writes what it is given memory for.
     cvt(unsafe { large::fstatfs(fd, &mut found) })?;
     Ok(found.f_type as u64)

@@ -3,6 +3,8 @@
 
 use core::ffi::c_void;
 
+use crate::zeroed::zeroed;
+
 /// Whether all of these functions, as this library links to them, are in libc. Null stands for one
 /// that libc does not have. `false` where that cannot be determined.
 pub(crate) fn are_libcs_own(functions: &[*const c_void]) -> bool {
@@ -16,8 +18,7 @@ pub(crate) fn are_libcs_own(functions: &[*const c_void]) -> bool {
 
 /// The address at which the file of a function is mapped.
 fn base_of(function: *const c_void) -> Option<*mut c_void> {
-    // SAFETY: all-zero is valid.
-    let mut info: libc::Dl_info = unsafe { core::mem::zeroed() };
+    let mut info: libc::Dl_info = zeroed();
     // SAFETY: `info` is what is written.
     (unsafe { libc::dladdr(function, &mut info) } != 0).then_some(info.dli_fbase)
 }

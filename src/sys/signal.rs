@@ -7,6 +7,7 @@ use core::mem::MaybeUninit;
 
 use super::cvt;
 use crate::errors::Result;
+use crate::zeroed::zeroed;
 
 /// The largest signal number on Linux.
 pub(crate) const LARGEST_SIGNAL: usize = 64;
@@ -53,8 +54,7 @@ pub(crate) fn catch(signum: c_int, handler: extern "C" fn(c_int), once: bool) ->
 
 /// Whether a signal's action is to call `handler`.
 pub(crate) fn is_caught_by(signum: c_int, handler: extern "C" fn(c_int)) -> bool {
-    // SAFETY: an all-zero action is valid.
-    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    let mut action: libc::sigaction = zeroed();
     // SAFETY: `action` is what is written.
     let result = unsafe { libc::sigaction(signum, core::ptr::null(), &mut action) };
     result == 0 && action.sa_sigaction == handler as *const () as usize
@@ -66,8 +66,7 @@ pub(crate) fn set_default(signum: c_int) -> Result {
 }
 
 fn set_action(signum: c_int, handler: libc::sighandler_t, flags: c_int) -> Result {
-    // SAFETY: an all-zero action is valid.
-    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    let mut action: libc::sigaction = zeroed();
     action.sa_sigaction = handler;
     action.sa_mask = every_signal();
     action.sa_flags = flags;

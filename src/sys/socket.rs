@@ -8,6 +8,7 @@ use super::{cvt, retry, retry_size};
 use crate::abi::uv_buf_t;
 use crate::buffers::Buffers;
 use crate::errors::{Errno, Result};
+use crate::zeroed::zeroed;
 
 pub(crate) fn get_option(fd: c_int, level: c_int, option: c_int) -> Result<c_int> {
     let mut value: c_int = 0;
@@ -175,8 +176,7 @@ impl Control {
 }
 
 fn message(buffers: Buffers, control: &mut Control) -> libc::msghdr {
-    // SAFETY: an all-zero header is valid.
-    let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
+    let mut header: libc::msghdr = zeroed();
     header.msg_iov = buffers.as_iovecs().cast_mut();
     header.msg_iovlen = buffers.count().min(IOV_MAX);
     header.msg_control = control.0.as_mut_ptr().cast();

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::{large, retry};
 use crate::abi::{uv_stat_t, uv_timespec_t};
 use crate::errors::{Errno, Result};
+use crate::zeroed::zeroed;
 
 /// The file whose status is queried.
 #[derive(Clone, Copy)]
@@ -48,8 +49,7 @@ fn arguments(target: Target<'_>) -> (c_int, &CStr, c_int) {
 fn status_by_statx(target: Target<'_>) -> Result<uv_stat_t> {
     let (fd, path, flags) = arguments(target);
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
-    // SAFETY: all-zero is valid.
-    let mut found: libc::statx = unsafe { core::mem::zeroed() };
+    let mut found: libc::statx = zeroed();
     // SAFETY: the path is terminated, and `found` is what is written.
     retry(|| unsafe { libc::statx(fd, path.as_ptr(), flags, mask, &mut found) })?;
     Ok(from_statx(&found))
@@ -79,8 +79,7 @@ pub(super) fn from_statx(found: &libc::statx) -> uv_stat_t {
 /// Queries a status by the older call. It does not know when a file was made: the time of its last
 /// change is given instead.
 pub(crate) fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
-    // SAFETY: all-zero is valid.
-    let mut found: large::stat = unsafe { core::mem::zeroed() };
+    let mut found: large::stat = zeroed();
     // SAFETY: paths are terminated, and `found` is what is written.
     retry(|| unsafe {
         match target {
@@ -93,6 +92,7 @@ pub(crate) fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
     Ok(uv_stat_t {
         st_dev: found.st_dev,
         st_mode: found.st_mode.into(),
+        #[allow(clippy::unnecessary_cast, reason = "32 bits on aarch64")]
         st_nlink: found.st_nlink as u64,
         st_uid: found.st_uid.into(),
         st_gid: found.st_gid.into(),

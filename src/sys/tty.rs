@@ -5,6 +5,7 @@ use core::ffi::{CStr, c_int};
 use super::fd::{OwnedFd, own};
 use super::{cvt, large, retry};
 use crate::errors::{Errno, Result};
+use crate::zeroed::zeroed;
 
 pub(crate) fn is_terminal(fd: c_int) -> bool {
     // SAFETY: takes no memory.
@@ -36,8 +37,7 @@ pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<OwnedFd> {
 
 /// The terminal's settings.
 pub(crate) fn settings(fd: c_int) -> Result<libc::termios> {
-    // SAFETY: plain numbers, valid when zero.
-    let mut settings: libc::termios = unsafe { core::mem::zeroed() };
+    let mut settings: libc::termios = zeroed();
     // SAFETY: writes the settings.
     retry(|| unsafe { libc::tcgetattr(fd, &mut settings) })?;
     Ok(settings)
@@ -58,8 +58,7 @@ pub(crate) fn set_settings(fd: c_int, settings: &libc::termios) -> Result {
 
 /// Columns and rows of the terminal's window.
 pub(crate) fn window_size(fd: c_int) -> Result<(c_int, c_int)> {
-    // SAFETY: plain numbers, valid when zero.
-    let mut size: libc::winsize = unsafe { core::mem::zeroed() };
+    let mut size: libc::winsize = zeroed();
     // SAFETY: writes the size.
     retry(|| unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) })?;
     Ok((size.ws_col.into(), size.ws_row.into()))
@@ -76,8 +75,7 @@ pub(crate) enum FileKind {
 }
 
 pub(crate) fn file_kind(fd: c_int) -> Result<FileKind> {
-    // SAFETY: plain numbers, valid when zero.
-    let mut status: large::stat = unsafe { core::mem::zeroed() };
+    let mut status: large::stat = zeroed();
     // SAFETY: writes the status.
     cvt(unsafe { large::fstat(fd, &mut status) })?;
     Ok(match status.st_mode & libc::S_IFMT {

@@ -7,14 +7,14 @@ use super::socket::{self, set_option};
 use super::{retry, retry_size};
 use crate::buffers::Buffers;
 use crate::errors::{Errno, Result};
+use crate::zeroed::zeroed;
 
 /// The largest number of datagrams that one call sends or receives.
 pub(crate) const DATAGRAM_BATCH: usize = 20;
 
 /// Makes a connected socket one that sends to and receives from anywhere.
 pub(crate) fn disconnect(fd: c_int) -> Result {
-    // SAFETY: all-zero is an address of no family.
-    let mut address: libc::sockaddr = unsafe { core::mem::zeroed() };
+    let mut address: libc::sockaddr = zeroed();
     address.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
     let length = size_of::<libc::sockaddr>() as libc::socklen_t;
     // SAFETY: `address` has the length that is passed.
@@ -48,17 +48,13 @@ pub(crate) fn header(
     peer_length: libc::socklen_t,
     buffers: Buffers,
 ) -> libc::msghdr {
-    let mut header = EMPTY_HEADER;
+    let mut header: libc::msghdr = zeroed();
     header.msg_name = peer.cast();
     header.msg_namelen = peer_length;
     header.msg_iov = buffers.as_iovecs().cast_mut();
     header.msg_iovlen = buffers.count() as _;
     header
 }
-
-/// The header of a message without buffers and peer.
-// SAFETY: all-zero is an empty header; libc's has padding fields on some systems.
-pub(crate) const EMPTY_HEADER: libc::msghdr = unsafe { core::mem::zeroed() };
 
 /// Maps the error of a send: a lack of room in the kernel passes, too, so it is `UV_EAGAIN`.
 fn send_error(error: Errno) -> Errno {
@@ -207,8 +203,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
     if !is_error || number == 0 {
         return None;
     }
-    // SAFETY: all-zero is an address of no family.
-    let mut offender: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
+    let mut offender: libc::sockaddr_storage = zeroed();
     let skip = size_of::<libc::sock_extended_err>();
     // SAFETY: CMSG_LEN does arithmetic only.
     let before = unsafe { libc::CMSG_LEN(skip as u32) } as usize;
@@ -227,7 +222,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
 /// Discards the errors that the kernel has queued for a socket.
 pub(crate) fn discard_errors(fd: c_int) {
     for _ in 0..DATAGRAM_BATCH {
-        let mut header = EMPTY_HEADER;
+        let mut header: libc::msghdr = zeroed();
         // SAFETY: the header points to nothing.
         if unsafe { receive(fd, &mut header, libc::MSG_ERRQUEUE) }.is_err() {
             return;

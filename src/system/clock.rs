@@ -9,6 +9,7 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::{clock, cvt};
+use crate::zeroed::zeroed;
 
 fn read_clock(id: uv_clock_id) -> Result<libc::timespec> {
     let id = match id {
@@ -26,8 +27,7 @@ fn read_clock(id: uv_clock_id) -> Result<libc::timespec> {
 }
 
 fn usage(who: c_int) -> Result<uv_rusage_t> {
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
+    let mut usage: libc::rusage = zeroed();
     // SAFETY: writes one rusage.
     cvt(unsafe { libc::getrusage(who, &mut usage) })?;
     let time = |time: libc::timeval| uv_timeval_t {
@@ -109,8 +109,7 @@ fn load() -> Option<[f64; 3]> {
 fn load_of_system() -> Option<[f64; 3]> {
     /// A load of 1, as the kernel counts it (`SI_LOAD_SHIFT`).
     const LOAD_UNIT: f64 = 65536.0;
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
+    let mut info: libc::sysinfo = zeroed();
     // SAFETY: writes one sysinfo.
     cvt(unsafe { libc::sysinfo(&mut info) }).ok()?;
     Some(info.loads.map(|load| load as f64 / LOAD_UNIT))

@@ -41,7 +41,9 @@ fn item(entry: &CStr) -> Option<Result<uv_env_item_t>> {
     }))
 }
 
-fn free_items(items: *mut uv_env_item_t, count: usize) {
+/// # Safety
+/// The items must have been made by [`list_environment`], and be used no more.
+unsafe fn free_items(items: *mut uv_env_item_t, count: usize) {
     for index in 0..count {
         // SAFETY: each name was allocated by `item`, and its value is in the same block.
         unsafe { alloc::free((*items.add(index)).name.cast()) };
@@ -73,7 +75,8 @@ fn list_environment() -> Result<(*mut uv_env_item_t, usize)> {
                 // SAFETY: below the number of entries.
                 Ok(new) => unsafe { items.add(count).write(new) },
                 Err(error) => {
-                    free_items(items, count);
+                    // SAFETY: this many are made, and nothing refers to them.
+                    unsafe { free_items(items, count) };
                     return Err(error);
                 }
             }
@@ -246,7 +249,8 @@ pub unsafe extern "C" fn uv_os_environ(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_os_free_environ(envitems: *mut uv_env_item_t, count: c_int) {
     if !envitems.is_null() {
-        free_items(envitems, count.max(0) as usize);
+        // SAFETY: common pointer contract.
+        unsafe { free_items(envitems, count.max(0) as usize) };
     }
 }
 

@@ -9,10 +9,11 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::sys::cvt;
+use crate::zeroed::{Zeroable, zeroed};
 
 /// Calls a function of the user or group database. The buffer for its strings grows until they
 /// fit.
-fn look_up<T, R>(
+fn look_up<T: Zeroable, R>(
     mut call: impl FnMut(&mut T, *mut c_char, usize, &mut *mut T) -> c_int,
     work: impl FnOnce(&T) -> Result<R>,
 ) -> Result<R> {
@@ -20,8 +21,7 @@ fn look_up<T, R>(
     let mut room = 2000;
     loop {
         memory.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
-        // SAFETY: the entries are pointers and numbers, valid when zero.
-        let mut entry: T = unsafe { core::mem::zeroed() };
+        let mut entry: T = zeroed();
         let mut found = core::ptr::null_mut();
         match call(&mut entry, memory.as_mut_ptr().cast(), room, &mut found) {
             0 if found.is_null() => return Err(Errno::ENOENT),
@@ -45,7 +45,8 @@ fn with_user<R>(uid: uv_uid_t, work: impl FnOnce(&libc::passwd) -> Result<R>) ->
 pub(super) fn with_home(work: impl FnOnce(&[u8]) -> Result) -> Result {
     // SAFETY: takes no memory.
     let uid = unsafe { libc::geteuid() };
-    with_user(uid, |user| work(text(user.pw_dir).to_bytes()))
+    // SAFETY: a string of the entry.
+    with_user(uid, |user| work(unsafe { text(user.pw_dir) }.to_bytes()))
 }
 
 /// Puts strings into one block, one after the other.
@@ -75,16 +76,19 @@ impl Block {
     }
 }
 
-fn text<'a>(text: *const c_char) -> &'a CStr {
+/// # Safety
+/// `text` must be null, or a terminated string that outlives `'a`.
+unsafe fn text<'a>(text: *const c_char) -> &'a CStr {
     if text.is_null() {
         return c"";
     }
-    // SAFETY: only called with terminated strings of the databases.
+    // SAFETY: the caller vouches for the text.
     unsafe { CStr::from_ptr(text) }
 }
 
 fn copy_user(user: &libc::passwd) -> Result<uv_passwd_t> {
-    let parts = [user.pw_name, user.pw_dir, user.pw_shell].map(|part| text(part));
+    // SAFETY: strings of the entry, which outlives them here.
+    let parts = [user.pw_name, user.pw_dir, user.pw_shell].map(|part| unsafe { text(part) });
     let mut block = Block::new(parts.iter().map(|part| part.count_bytes() + 1).sum())?;
     let [username, homedir, shell] = parts.map(|part| block.put(part));
     Ok(uv_passwd_t {
@@ -114,11 +118,13 @@ fn members(group: &libc::group) -> impl Iterator<Item = &CStr> {
         // SAFETY: the list is ended by null, where this stops.
         .map(|index| unsafe { *group.gr_mem.add(index) })
         .take_while(|name| !name.is_null())
-        .map(|name| text(name))
+        // SAFETY: a string of the entry.
+        .map(|name| unsafe { text(name) })
 }
 
 fn copy_group(group: &libc::group) -> Result<uv_group_t> {
-    let name = text(group.gr_name);
+    // SAFETY: a string of the entry, which outlives it here.
+    let name = unsafe { text(group.gr_name) };
     let count = members(group).count();
     let pointers = (count + 1) * size_of::<*mut c_char>();
     let strings: usize = members(group).map(|name| name.count_bytes() + 1).sum();
@@ -344,8 +350,7 @@ pub unsafe extern "C" fn uv_os_uname(buffer: *mut uv_utsname_t) -> c_int {
     if buffer.is_null() {
         return UV_EINVAL;
     }
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut names: libc::utsname = unsafe { core::mem::zeroed() };
+    let mut names: libc::utsname = zeroed();
     // SAFETY: writes one utsname.
     cvt(unsafe { libc::uname(&mut names) })
         .map(|_| {

@@ -11,6 +11,7 @@ use super::proc::{field_of, number, read_small};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::large;
+use crate::zeroed::zeroed;
 
 /// The value of version 1 for no limit, in bytes: as many whole pages as a signed number counts.
 const NO_LIMIT_BYTES: u64 = i64::MAX as u64 - 0xffff;
@@ -24,8 +25,7 @@ fn meminfo(name: &[u8]) -> Option<u64> {
 
 /// A field of sysinfo(2), in bytes, for systems without /proc.
 fn sysinfo(pick: impl FnOnce(&libc::sysinfo) -> u64) -> u64 {
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut info: libc::sysinfo = unsafe { core::mem::zeroed() };
+    let mut info: libc::sysinfo = zeroed();
     // SAFETY: writes one sysinfo.
     if unsafe { libc::sysinfo(&mut info) } != 0 {
         return 0;
@@ -70,8 +70,7 @@ fn rest(level: Level) -> Option<u64> {
 
 /// A resource limit of the process, in bytes; `None` if there is none.
 fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
-    // SAFETY: all zero is valid, and the call fills it.
-    let mut limit: large::rlimit = unsafe { core::mem::zeroed() };
+    let mut limit: large::rlimit = zeroed();
     // SAFETY: writes one rlimit.
     let known = unsafe { large::getrlimit(resource, &mut limit) } == 0;
     (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)

@@ -14,15 +14,12 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
-use crate::list::{self, List};
-use crate::view::{get, set};
+use crate::list::{List, local};
+use crate::view::{get, set, upcast};
 pub(crate) use queue::Timer;
 
 impl Timer {
-    pub(crate) fn handle(self) -> Handle {
-        // SAFETY: a timer begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(pub(crate) handle: Handle);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -100,17 +97,13 @@ pub(crate) fn next_timeout(event_loop: Loop) -> c_int {
 
 /// Runs the callbacks of the timers that are due.
 pub(crate) fn run_due(event_loop: Loop) {
-    let mut local = list::head();
-    // SAFETY: `local` outlives the walk, which leaves it empty.
-    let due = unsafe { List::from_ptr(&raw mut local) };
-    due.init();
+    local!(due: List<Timer>);
     let now = event_loop.now();
     while let Some(timer) = event_loop.timers(|timers| timers.pop_due(now)) {
         timer.handle().stop();
-        due.push_back(timer.link());
+        due.push_back(timer);
     }
-    while let Some(link) = due.pop_front() {
-        let timer = Timer::from_link(link);
+    while let Some(timer) = due.pop_front() {
         // A started timer has a callback, so this does not fail.
         let _ = timer.again();
         timer.invoke();

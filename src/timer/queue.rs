@@ -18,8 +18,8 @@ use core::ffi::c_void;
 
 use crate::abi::*;
 use crate::alloc;
-use crate::list::List;
-use crate::view::{addr, get, owner, view};
+use crate::list::{self, linked};
+use crate::view::{get, view};
 
 /// The number of children of each place in the heap.
 const HEAP_ARITY: usize = 4;
@@ -34,27 +34,12 @@ view!(
     /// A timer.
     Timer => uv_timer_t
 );
+linked!(
+    /// The link in a group's ring, or in the list of the due.
+    pub(super) link: Timer in uv_timer_t.node.queue
+);
 
 impl Timer {
-    /// The link in a group's ring, or in the list of the due.
-    #[inline]
-    pub(super) fn link(self) -> List {
-        // SAFETY: the link is a member of a live timer.
-        unsafe { List::from_ptr(addr!(self.node.queue)) }
-    }
-
-    #[inline]
-    pub(super) fn from_link(link: List) -> Timer {
-        // SAFETY: the links of groups and of the list of the due are members of live timers.
-        unsafe { Timer::from_ptr(owner!(link.raw(), uv_timer_t, node)) }
-    }
-
-    /// The timer after this one in the ring it is in, unless it is alone.
-    #[inline]
-    fn next_in_ring(self) -> Option<Timer> {
-        self.link().front().map(Timer::from_link)
-    }
-
     /// The timer's place in the heap, or one of the two constants above. It is stored beside the
     /// link.
     #[inline]
@@ -160,7 +145,7 @@ impl Timers {
     pub(super) fn insert(&mut self, timer: Timer) {
         if let Some(leader) = self.find(timer.due()) {
             timer.set_place(FOLLOWER_PLACE);
-            leader.link().insert_before(timer.link());
+            list::insert_before(leader, timer);
         } else if self.reserve() {
             self.add_group(timer);
         } else {
@@ -175,11 +160,11 @@ impl Timers {
             FOLLOWER_PLACE => {}
             STRAGGLER_PLACE => {
                 if self.stragglers == Some(timer) {
-                    self.stragglers = timer.next_in_ring();
+                    self.stragglers = list::next_in_ring(timer);
                 }
             }
             place => {
-                let successor = timer.next_in_ring();
+                let successor = list::next_in_ring(timer);
                 self.replace(timer, successor);
                 match successor {
                     Some(successor) => {
@@ -336,16 +321,16 @@ impl Timers {
             return;
         };
         if timer.due() < first.due() {
-            first.link().insert_before(timer.link());
+            list::insert_before(first, timer);
             self.stragglers = Some(timer);
             return;
         }
         let mut at = first;
         let is_earlier = |next: &Timer| *next != first && next.due() <= timer.due();
-        while let Some(next) = at.next_in_ring().filter(is_earlier) {
+        while let Some(next) = list::next_in_ring(at).filter(is_earlier) {
             at = next;
         }
-        at.link().push_front(timer.link());
+        list::insert_behind(at, timer);
     }
 }
 
@@ -353,6 +338,7 @@ impl Timers {
 mod tests {
     use super::*;
     use crate::view::set;
+    use crate::zeroed::zeroed;
 
     /// Timers in memory of their own, a queue of them, and its expected content.
     struct Model {
@@ -367,8 +353,7 @@ mod tests {
     impl Model {
         fn new(count: usize) -> Model {
             let mut model = Model {
-                // SAFETY: timers are plain data, valid when zeroed.
-                memory: (0..count).map(|_| unsafe { core::mem::zeroed() }).collect(),
+                memory: (0..count).map(|_| zeroed()).collect(),
                 queue: Timers::new(),
                 expected: Default::default(),
                 starts: 0,

@@ -26,7 +26,9 @@ use crate::net::sockaddr::Address;
 use crate::sys::fd as descriptor;
 use crate::sys::socket::{self, End, set_option};
 use crate::sys::udp as datagram;
-use crate::view::{addr, get, set, view};
+use crate::view::{container, get, member, set, upcast, view};
+use crate::zeroed::zeroed;
+use send::SendRequest;
 
 view!(
     /// A UDP socket.
@@ -35,15 +37,10 @@ view!(
 
 // Basics for the other parts.
 impl Udp {
-    fn handle(self) -> Handle {
-        // SAFETY: begins with the fields of a handle.
-        unsafe { Handle::from_ptr(self.raw().cast()) }
-    }
+    upcast!(handle: Handle);
 
-    fn io(self) -> Io {
-        // SAFETY: a member of a live handle.
-        unsafe { Io::from_ptr(addr!(self.io_watcher)) }
-    }
+    member!(io: Io = io_watcher);
+    container!(pub(crate) from_io: Io in uv_udp_t.io_watcher);
 
     fn fd(self) -> c_int {
         self.io().fd()
@@ -71,17 +68,14 @@ impl Udp {
         self.handle().has(flags::IPV6)
     }
 
-    /// Requests whose datagrams are not sent.
-    fn unsent(self) -> List {
-        // SAFETY: a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.write_queue)) }
-    }
-
-    /// Requests whose callback is due.
-    fn completed(self) -> List {
-        // SAFETY: a member of a live handle.
-        unsafe { List::from_ptr(addr!(self.write_completed_queue)) }
-    }
+    member!(
+        /// Requests whose datagrams are not sent.
+        unsent: List<SendRequest> = write_queue
+    );
+    member!(
+        /// Requests whose callback is due.
+        completed: List<SendRequest> = write_completed_queue
+    );
 
     /// Whether requests wait for being sent or for their callback.
     fn has_requests(self) -> bool {
@@ -306,8 +300,7 @@ fn bind_socket(fd: c_int, address: Address) -> Result {
 
 /// Binds a socket to any address of the family and a free port.
 fn bind_anywhere(fd: c_int, family: c_int) -> Result {
-    // SAFETY: all-zero is the unspecified address of any family.
-    let mut anywhere: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
+    let mut anywhere: libc::sockaddr_storage = zeroed();
     anywhere.ss_family = family as libc::sa_family_t;
     // SAFETY: the storage has room for an address of any family, and outlives the view.
     let address = unsafe { Address::from_ptr((&raw const anywhere).cast()) }?;

@@ -9,6 +9,7 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::net::address;
 use crate::sys::socket::set_option;
+use crate::zeroed::zeroed;
 
 /// An address that was parsed from text.
 #[derive(Clone, Copy)]
@@ -53,8 +54,7 @@ unsafe fn parse_required(text: *const c_char) -> Result<IpAddress> {
 }
 
 fn storage(address: libc::in6_addr, scope: u32) -> libc::sockaddr_storage {
-    // SAFETY: all-zero is an address of no family.
-    let mut storage: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
+    let mut storage: libc::sockaddr_storage = zeroed();
     let v6 = (&raw mut storage).cast::<libc::sockaddr_in6>();
     // SAFETY: the storage has size and alignment for every kind of address.
     unsafe {
@@ -150,8 +150,7 @@ impl Udp {
                     libc::MCAST_LEAVE_SOURCE_GROUP,
                 );
                 // Zero also between the fields: the kernel reads all of it.
-                // SAFETY: numbers and addresses, valid when zero.
-                let mut request: libc::group_source_req = unsafe { core::mem::zeroed() };
+                let mut request: libc::group_source_req = zeroed();
                 request.gsr_interface = index;
                 request.gsr_group = storage(group, scope);
                 request.gsr_source = storage(source, from);

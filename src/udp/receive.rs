@@ -19,6 +19,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::flags;
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
 use crate::view::{get, set};
+use crate::zeroed::zeroed;
 
 /// The size of a chunk, in bytes: as large as any datagram.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -29,8 +30,7 @@ const NO_ADDRESS: *const libc::sockaddr = core::ptr::null();
 
 /// Memory for a sender's address, which the kernel writes. It stays as it is, of no family, where
 /// the sender has no address, such as a Unix socket without a name.
-// SAFETY: all-zero is an address of no family.
-const NO_PEER: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
+const NO_PEER: libc::sockaddr_storage = zeroed();
 
 /// The sender of a received datagram. Never null, which would mean that there was no datagram.
 fn sender(header: &libc::msghdr) -> *const libc::sockaddr {
@@ -166,7 +166,7 @@ impl Udp {
         let mut peers = [NO_PEER; DATAGRAM_BATCH];
         let mut parts = [provided.buffer; DATAGRAM_BATCH];
         let mut headers = [libc::mmsghdr {
-            msg_hdr: datagram::EMPTY_HEADER,
+            msg_hdr: zeroed(),
             msg_len: 0,
         }; DATAGRAM_BATCH];
         for at in 0..chunks {

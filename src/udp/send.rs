@@ -16,27 +16,20 @@ use crate::abi::*;
 use crate::backend::ready;
 use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, IntoCode, Result};
-use crate::list::{self, List};
+use crate::list::{linked, local};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
-use crate::view::{addr, get, owner, set, view};
+use crate::view::{addr, get, set, upcast, view};
 
 view!(
     /// A datagram being sent.
     SendRequest => uv_udp_send_t
 );
+linked!(link: SendRequest in uv_udp_send_t.queue);
 
 impl SendRequest {
-    fn link(self) -> List {
-        // SAFETY: a member of a live request.
-        unsafe { List::from_ptr(addr!(self.queue)) }
-    }
-
-    fn from_link(link: List) -> SendRequest {
-        // SAFETY: the links of both queues are members of live requests.
-        unsafe { SendRequest::from_ptr(owner!(link.raw(), uv_udp_send_t, queue)) }
-    }
+    upcast!(request: Request);
 
     fn kept(self) -> KeptBuffers {
         let (list, count) = (addr!(self.bufs), addr!(self.nbufs));
@@ -151,13 +144,12 @@ impl Udp {
         set!(request.handle = self.raw());
         set!(request.send_cb = callback);
         set!(request.status = 0);
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(request.raw().cast()) }.start(self.event_loop(), UV_UDP_SEND);
+        request.request().start(self.event_loop(), UV_UDP_SEND);
 
         let is_first = !self.has_requests();
         set!(self.send_queue_size = get!(self.send_queue_size).wrapping_add(request.size()));
         set!(self.send_queue_count = get!(self.send_queue_count) + 1);
-        self.unsent().push_back(request.link());
+        self.unsent().push_back(request);
         self.handle().start();
         if is_first {
             self.send_unsent();
@@ -187,21 +179,18 @@ impl Udp {
     fn send_batch(self) -> Result<usize> {
         let mut headers = empty_headers();
         let mut count = 0;
-        let mut next = self.unsent().front();
-        while let Some(link) = next.filter(|_| count < DATAGRAM_BATCH) {
-            headers[count] = message(SendRequest::from_link(link).outgoing().header());
+        for (header, request) in headers.iter_mut().zip(self.unsent().iter()) {
+            *header = message(request.outgoing().header());
             count += 1;
-            next = self.unsent().after(link);
         }
         // SAFETY: that many were written above, for live requests.
         unsafe { datagram::send_many(self.fd(), written(&mut headers, count)) }
     }
 
     fn complete_first(self, status: c_int) {
-        if let Some(link) = self.unsent().pop_front() {
-            let request = SendRequest::from_link(link);
+        if let Some(request) = self.unsent().pop_front() {
             set!(request.status = status as isize);
-            self.completed().push_back(link);
+            self.completed().push_back(request);
         }
     }
 
@@ -215,12 +204,9 @@ impl Udp {
     /// pending phase: otherwise sending from the callback would keep the loop from everything else.
     pub(super) fn run_send_callbacks(self) {
         let event_loop = self.event_loop();
-        let mut local = list::head();
-        // SAFETY: `local` outlives the walk, which leaves it empty.
-        let due = unsafe { List::from_ptr(&raw mut local) };
+        local!(due);
         self.completed().take(due);
-        while let Some(link) = due.pop_front() {
-            let request = SendRequest::from_link(link);
+        while let Some(request) = due.pop_front() {
             set!(self.send_queue_size = get!(self.send_queue_size).wrapping_sub(request.size()));
             set!(self.send_queue_count = get!(self.send_queue_count) - 1);
             request.kept().release();

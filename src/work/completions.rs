@@ -11,12 +11,20 @@ use core::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use super::queue::Job;
 use crate::abi::*;
 use crate::event_loop::Loop;
-use crate::list::{self, List};
+use crate::list::{self, Link, Linked, List, local};
 use crate::view::{addr, get};
 
 fn stack<'a>(event_loop: Loop) -> &'a AtomicPtr<uv__queue> {
     // SAFETY: aligned, live, and accessed atomically only once the loop is initialised.
     unsafe { AtomicPtr::from_ptr(addr!(event_loop.wq.next)) }
+}
+
+impl Loop {
+    /// Jobs that were done inline, and whose callbacks are due.
+    pub(crate) fn inline_completions(self) -> List<Job> {
+        // SAFETY: the head stays in place while the loop is initialised, and links jobs only.
+        unsafe { List::from_ptr(self.inline_completions_head()) }
+    }
 }
 
 pub(super) fn loop_init(event_loop: Loop) {
@@ -53,21 +61,18 @@ pub(super) fn deliver(job: Job) {
 pub(super) fn deliver_inline(job: Job) {
     let event_loop = job.event_loop();
     take_completions(event_loop, event_loop.inline_completions());
-    event_loop.inline_completions().push_back(job.link());
+    event_loop.inline_completions().push_back(job);
     // A program may wait for the loop's descriptor instead of running the loop.
     event_loop.asyncs().wake();
 }
 
 /// Runs the callbacks of the completions that are there now; returns how many.
 pub(crate) fn deliver_all(event_loop: Loop) -> u64 {
-    let mut local = list::head();
-    // SAFETY: `local` outlives the walk, which leaves it empty.
-    let todo = unsafe { List::from_ptr(&raw mut local) };
+    local!(todo);
     event_loop.inline_completions().take(todo);
     take_completions(event_loop, todo);
     let mut count = 0;
-    while let Some(link) = todo.pop_front() {
-        let job = Job::from_link(link);
+    while let Some(job) = todo.pop_front() {
         let status = if job.end() { UV_ECANCELED } else { 0 };
         count += 1;
         // Each is an event, and counted before its callback, which sees the count.
@@ -78,21 +83,23 @@ pub(crate) fn deliver_all(event_loop: Loop) -> u64 {
 }
 
 /// Moves the completions of workers to the end of `into`, the oldest first.
-fn take_completions(event_loop: Loop, into: List) {
+fn take_completions(event_loop: Loop, into: List<Job>) {
     if stack(event_loop).load(SeqCst).is_null() {
         return;
     }
     let mut link = stack(event_loop).swap(core::ptr::null_mut(), SeqCst);
-    let mut newest = into;
+    let mut newest = None;
     while !link.is_null() {
-        // SAFETY: links on the stack are members of live jobs, and this thread's since the swap.
-        let at = unsafe { List::from_ptr(link) };
+        // SAFETY: links on the stack are those of live jobs, and this thread's since the swap.
+        let job = unsafe { Job::member(Link::from_ptr(link)) };
         // SAFETY: as above.
         link = unsafe { (*link).next };
         // The stack's top is the latest: each goes before the one that was put in last.
-        at.init();
-        newest.insert_before(at);
-        newest = at;
+        match newest {
+            Some(newest) => list::insert_before(newest, job),
+            None => into.push_back(job),
+        }
+        newest = Some(job);
     }
 }
 

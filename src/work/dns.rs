@@ -21,7 +21,7 @@ use crate::net::idna::{HOST_BYTES, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::resolver;
-use crate::view::{addr, get, set, view};
+use crate::view::{addr, get, set, upcast, view};
 
 use super::pooled::{self, Pooled, has_job};
 use super::queue::Kind;
@@ -73,10 +73,7 @@ unsafe fn put(text: &[u8], at: *mut u8) -> *mut c_char {
 }
 
 impl AddressLookup {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     /// Initialises the request with copies of what to resolve.
     fn init(self, event_loop: *mut uv_loop_t, query: Query) -> Result {
@@ -195,10 +192,7 @@ impl AddressLookup {
 }
 
 impl NameLookup {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     fn init(self, event_loop: *mut uv_loop_t, address: Address, flags: c_int) {
         // SAFETY: a member of a live request.

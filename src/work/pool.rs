@@ -25,12 +25,11 @@ use crate::abi::*;
 use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
-use crate::handle::Handle;
 use crate::spin::{self, Spun, Waiter};
 use crate::sys::clock;
 use crate::sys::lock::QuickLock;
 use crate::system::settings::leading_number;
-use crate::view::{addr, owner};
+use crate::view::{member, owner};
 
 use super::queue::{Job, Queue, Run};
 use super::{completions, worker};
@@ -342,9 +341,8 @@ fn run_it(job: Job, run: Option<Run>) {
     }
 }
 
-fn wakeup(event_loop: Loop) -> Async {
-    // SAFETY: a member of the loop.
-    unsafe { Async::from_ptr(addr!(event_loop.wq_async)) }
+impl Loop {
+    member!(pool_wakeup: Async = wq_async);
 }
 
 /// The loop's `wq_async` was sent: there may be jobs and no thread.
@@ -372,7 +370,7 @@ fn run_one_on_loop(event_loop: Loop) {
     pool.queue.finished(was_slow);
     if !pool.queue.is_empty() {
         drop(pool);
-        wakeup(event_loop).send();
+        event_loop.pool_wakeup().send();
     }
 }
 
@@ -418,7 +416,7 @@ fn apply(next: Next, event_loop: Loop) {
         Next::Nothing => {}
         Next::Wake(worker) => worker::wake(worker),
         Next::RunOnLoop => {
-            wakeup(event_loop).send();
+            event_loop.pool_wakeup().send();
         }
     }
 }
@@ -478,15 +476,16 @@ pub(crate) unsafe fn cancel(job: Job, undo: impl FnOnce() -> Result) -> Result {
 
 pub(crate) fn loop_init(event_loop: Loop) -> Result {
     completions::loop_init(event_loop);
-    wakeup(event_loop).init_internal(event_loop, Some(on_wakeup))
+    event_loop
+        .pool_wakeup()
+        .init_internal(event_loop, Some(on_wakeup))
 }
 
 /// Waits for workers that still deliver to the loop, though it has no requests any more.
 pub(crate) fn loop_cleanup(event_loop: Loop) {
     event_loop.asyncs().wait_for_pins();
-    wakeup(event_loop).close();
-    // SAFETY: begins with the fields of a handle.
-    unsafe { Handle::from_ptr(wakeup(event_loop).raw().cast()) }.uninit();
+    event_loop.pool_wakeup().close();
+    event_loop.pool_wakeup().handle().uninit();
 }
 
 /// Ends the threads, after the queued jobs.

@@ -8,8 +8,8 @@ use core::ffi::c_int;
 
 use crate::abi::*;
 use crate::event_loop::Loop;
-use crate::list::List;
-use crate::view::{addr, get, owner, set, view};
+use crate::list::{List, linked};
+use crate::view::{get, set, view};
 
 /// A function that runs a job on a worker.
 pub(super) type Run = unsafe extern "C" fn(*mut uv__work);
@@ -33,6 +33,7 @@ view!(
     /// loop, and marks of the pool here.
     Job => uv__work
 );
+linked!(pub(super) link: Job in uv__work.wq);
 
 /// The job counts as slow.
 const SLOW_MARK: usize = 1;
@@ -115,16 +116,6 @@ impl Job {
         set!(self.work = None);
         work
     }
-
-    pub(super) fn link(self) -> List {
-        // SAFETY: the link is a member of a live job.
-        unsafe { List::from_ptr(addr!(self.wq)) }
-    }
-
-    pub(super) fn from_link(link: List) -> Job {
-        // SAFETY: the links of the pool's lists are members of live jobs.
-        unsafe { Job::from_ptr(owner!(link.raw(), uv__work, wq)) }
-    }
 }
 
 /// The queue. It must stay in place from [`Queue::start`] on, since jobs link to it.
@@ -173,12 +164,12 @@ impl Queue {
         self.deferred().init();
     }
 
-    fn waiting(&mut self) -> List {
+    fn waiting(&mut self) -> List<Job> {
         // SAFETY: the head stays in place, and outlives the view, which no caller keeps.
         unsafe { List::from_ptr(&raw mut self.waiting) }
     }
 
-    fn deferred(&mut self) -> List {
+    fn deferred(&mut self) -> List<Job> {
         // SAFETY: as `waiting`.
         unsafe { List::from_ptr(&raw mut self.deferred) }
     }
@@ -198,7 +189,7 @@ impl Queue {
     }
 
     pub(super) fn push(&mut self, job: Job) {
-        self.waiting().push_back(job.link());
+        self.waiting().push_back(job);
         *self.count(job) += 1;
     }
 
@@ -210,31 +201,23 @@ impl Queue {
 
     /// Whether a job is queued here.
     pub(super) fn contains(&mut self, job: Job) -> bool {
-        [self.waiting(), self.deferred()].into_iter().any(|list| {
-            let mut next = list.front();
-            while let Some(link) = next {
-                if link == job.link() {
-                    return true;
-                }
-                next = list.after(link);
-            }
-            false
-        })
+        [self.waiting(), self.deferred()]
+            .into_iter()
+            .any(|list| list.iter().any(|queued| queued == job))
     }
 
     /// Takes the next job that may start. When it is done, the caller calls [`Queue::finished`].
     pub(super) fn take(&mut self) -> Option<Job> {
         if self.may_start_slow() {
-            if let Some(link) = self.deferred().pop_front() {
-                return Some(self.taken(Job::from_link(link)));
+            if let Some(job) = self.deferred().pop_front() {
+                return Some(self.taken(job));
             }
         }
-        while let Some(link) = self.waiting().pop_front() {
-            let job = Job::from_link(link);
+        while let Some(job) = self.waiting().pop_front() {
             if !job.is_slow() || self.may_start_slow() {
                 return Some(self.taken(job));
             }
-            self.deferred().push_back(link);
+            self.deferred().push_back(job);
         }
         None
     }

@@ -13,7 +13,7 @@ use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
 use crate::sys::random as generator;
-use crate::view::{get, set, view};
+use crate::view::{get, set, upcast, view};
 
 use super::pooled::{self, Pooled, has_job};
 
@@ -24,10 +24,7 @@ view!(
 has_job!(Random => uv_random_t);
 
 impl Random {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     fn start(self, event_loop: Loop, buffer: *mut c_void, length: usize, callback: uv_random_cb) {
         self.request().start(event_loop, UV_RANDOM);

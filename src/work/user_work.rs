@@ -10,7 +10,7 @@ use core::ffi::c_int;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::request::Request;
-use crate::view::{get, set, view};
+use crate::view::{get, set, upcast, view};
 
 use super::pooled::{self, Pooled, has_job};
 
@@ -21,10 +21,7 @@ view!(
 has_job!(Work => uv_work_t);
 
 impl Work {
-    fn request(self) -> Request {
-        // SAFETY: begins with the fields of a request.
-        unsafe { Request::from_ptr(self.raw().cast()) }
-    }
+    upcast!(request: Request);
 
     fn start(self, event_loop: Loop, work: uv_work_cb, after: uv_after_work_cb) {
         self.request().start(event_loop, UV_WORK);
