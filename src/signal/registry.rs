@@ -153,10 +153,9 @@ impl Watched {
     /// the loop's own, which queries the children. Usually the place is the last one.
     fn insert(&mut self, signal: Signal) {
         let list = self.list();
+        let is_later = |other: &Signal| other.order() >= signal.order();
         let mut before = list.back();
-        while let Some(other) = before
-            && other.order() >= signal.order()
-        {
+        while let Some(other) = before.filter(is_later) {
             before = list.before(other);
         }
         list.insert_behind(before, signal);
