@@ -44,10 +44,7 @@ impl Loop {
     /// Waits for readiness and messages, at most `timeout` milliseconds (−1: for ever), and
     /// delivers them.
     pub(super) fn poll(self, timeout: c_int, mode: uv_run_mode) {
-        let any_reported = self.apply_changes();
-        let is_urgent = any_reported || self.has_messages();
-        let timeout = if is_urgent { 0 } else { timeout };
-        let mut timeout = process::longest_wait(self, timeout);
+        let mut timeout = self.longest_poll(timeout);
         if timeout == 0 && mode == UV_RUN_DEFAULT && self.may_skip_poller() {
             self.deliver_without_polling();
             return;
@@ -95,6 +92,14 @@ impl Loop {
                 _ => return,
             }
         }
+    }
+
+    /// How many milliseconds polling may block, at most `timeout`; −1 for any time. Applies changed
+    /// interest first, since its errors are reported without blocking.
+    fn longest_poll(self, timeout: c_int) -> c_int {
+        let any_reported = self.apply_changes();
+        let is_urgent = any_reported || self.has_messages();
+        process::longest_wait(self, if is_urgent { 0 } else { timeout })
     }
 
     /// Whether this iteration may skip the poller. It may if the poller has no descriptor but the
