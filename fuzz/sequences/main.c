@@ -8,8 +8,8 @@
  */
 #include "../../c_tests/sanitizer.h"
 #include "sequences.h"
+#include "../descriptors.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -195,15 +195,6 @@ static void* send_always(void* argument) {
     if (i % 64 == 0) usleep(50);
   }
   return NULL;
-}
-
-static int count_descriptors(void) {
-  DIR* folder = opendir("/proc/self/fd");
-  int count = 0;
-  PROMISE(folder != NULL);
-  while (readdir(folder) != NULL) count++;
-  closedir(folder);
-  return count;
 }
 
 static void raise_limit(void) {

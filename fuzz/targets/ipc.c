@@ -5,8 +5,8 @@
  * of the reader: accepting, stopping, starting.
  */
 #include "fuzz.h"
+#include "../descriptors.h"
 
-#include <dirent.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,15 +14,6 @@ enum { MOST_FDS = 8 };
 
 static size_t sent, received;
 static char memory[512];
-
-static int count_descriptors(void) {
-  DIR* folder = opendir("/proc/self/fd");
-  int count = 0;
-  PROMISE(folder != NULL);
-  while (readdir(folder) != NULL) count++;
-  closedir(folder);
-  return count;
-}
 
 static void on_alloc(uv_handle_t* handle, size_t suggested, uv_buf_t* buffer) {
   (void) handle, (void) suggested;
