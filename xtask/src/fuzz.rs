@@ -183,7 +183,7 @@ impl Bench {
         let found = self.folder.join(format!("{target}-mutant-found"));
         std::fs::create_dir_all(&found).map_err(|error| error.to_string())?;
         match self.start(&program, &[&found, &seeds], 20) {
-            Err(text) if text.contains("ERROR: ") => Ok(()),
+            Err(text) if text.contains("broken: ") || text.contains("ERROR: ") => Ok(()),
             Err(text) => Err(text),
             Ok(_) => Err(format!("{target}: the mistake of the mutant is not found")),
         }
