@@ -16,11 +16,11 @@
 //! | `panic/hook`: `PREVIOUS`, `INSTALL` | `OnceLock`; constant | stays |
 //! | `process/child`: `DEFAULT_ACTION` | constant | stays |
 //! | `process/launch`: `MEMORY_SHARING` | atomic | stays |
-//! | `signal/registry`: `REGISTRY` | `Locked`, with all signals blocked | the lock is free, and no handle is registered |
+//! | `signal/registry`: `REGISTRY` | `Locked`, with all signals blocked | the lock is free, no handle is registered, and the kernel's actions are not known |
 //! | `spin`: `PROBES`, `SPINNERS`, `SETTING`, `WINDOW_NS` | atomic | no thread spins |
 //! | `stream/tty_reset`: `GLOBAL` | its lock, which signal handlers only try | the lock is free |
 //! | `sys/nonblocking_fs`: `HAS_NO_UNIQUE` | atomic | stays |
-//! | `sys/process`: `SPARE_STACK`, `STATE`, `FORKS`, `DUMPABLE` | atomic; `Locked`, with all signals blocked | the fork is counted, and no thread changes its identity |
+//! | `sys/process`: `SPARE_STACK`, `STATE`, `FORKS`, `OWN_PID`, `DUMPABLE` | atomic; `Locked`, with all signals blocked | the fork is counted, and no thread changes its identity |
 //! | `sys/random`: `IS_SEEDED` | atomic | stays |
 //! | `sys/stat`: `HAS_NO_STATX` | atomic | stays |
 //! | `system/cpu`: `KNOWN` | atomic; what it keeps does not change | stays |
@@ -48,6 +48,7 @@ pub(super) fn register() -> Result {
     if IS_REGISTERED.load(SeqCst) {
         return Ok(());
     }
+    process::note_process();
     // SAFETY: the function does only what is allowed in the child of a fork. Two threads may both
     // register it, which is harmless.
     match unsafe { libc::pthread_atfork(None, None, Some(reset_after_fork)) } {
