@@ -45,10 +45,11 @@ static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
 /// Has children made by `fork()` call [`reset_after_fork`] before anything else of the library runs
 /// there. Children inherit the registration. `UV_ENOMEM` where there is no memory for it.
 pub(super) fn register() -> Result {
+    // A child of another call than `fork()` is not noted otherwise.
+    process::note_process();
     if IS_REGISTERED.load(SeqCst) {
         return Ok(());
     }
-    process::note_process();
     // SAFETY: the function does only what is allowed in the child of a fork. Two threads may both
     // register it, which is harmless.
     match unsafe { libc::pthread_atfork(None, None, Some(reset_after_fork)) } {
