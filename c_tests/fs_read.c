@@ -85,6 +85,37 @@ TEST_IMPL(reads_into_several_buffers) {
   MAKE_SURE_NOTHING_LEAKED();
 }
 
+/* A length may say "all that is there", though no memory has it. */
+TEST_IMPL(reads_into_buffers_longer_than_any_memory) {
+  static const size_t lengths[] = {0x7ffff001, (size_t) 1 << 46, SIZE_MAX / 2, SIZE_MAX};
+  int fd = make_file(10000);
+  size_t i;
+  const char* preload = getenv("LD_PRELOAD");
+  if (preload != NULL && strstr(preload, "vgpreload") != NULL) SKIP("valgrind checks the lengths");
+  for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+    uv_buf_t bufs[3];
+    uv_fs_t req;
+    whole(0);
+    bufs[0].base = memory;
+    bufs[0].len = lengths[i];
+    bufs[1] = bufs[0];
+    ASSERT_EQ(read_some(fd, bufs, 1, 50), 9950);
+    ASSERT_MEM_EQ(memory, expected + 50, 9950);
+    ASSERT_EQ(read_some(fd, bufs, 2, 9000), 1000);
+    ASSERT_EQ(uv_fs_read(NULL, &req, fd, bufs, 2, -1, NULL), 10000);
+    uv_fs_req_cleanup(&req);
+    ASSERT_EQ(lseek(fd, 0, SEEK_SET), 0);
+    /* Those before it are filled. */
+    bufs[0] = uv_buf_init(memory, 5);
+    bufs[1].base = memory + 5;
+    bufs[2] = uv_buf_init(memory, 1);
+    ASSERT_EQ(read_some(fd, bufs, 3, 0), 5);
+    ASSERT_EQ(bufs[1].len, lengths[i]);
+  }
+  close(fd);
+  MAKE_SURE_NOTHING_LEAKED();
+}
+
 TEST_IMPL(reads_at_the_position) {
   int fd = make_file(10000);
   uv_buf_t two[2];

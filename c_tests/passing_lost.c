@@ -250,6 +250,57 @@ TEST_IMPL(a_pipe_that_passes_no_handles_gets_no_report_of_a_loss) {
   end();
 }
 
+/* --- No memory to queue them ---------------------------------------------------------------- */
+
+/* How many allocations succeed before all fail; negative for no limit. */
+static int allocations_left = -1;
+
+static int may_allocate(void) {
+  if (allocations_left == 0) return 0;
+  if (allocations_left > 0) allocations_left--;
+  return 1;
+}
+
+static void* any_malloc(size_t size) { return may_allocate() ? malloc(size) : NULL; }
+
+static void* any_calloc(size_t count, size_t size) {
+  return may_allocate() ? calloc(count, size) : NULL;
+}
+
+static void* any_realloc(void* memory, size_t size) {
+  return may_allocate() ? realloc(memory, size) : NULL;
+}
+
+static void lose_for_lack_of_memory(int allocations) {
+  int three[] = {0, 0, 0};
+  uv_pipe_t taken;
+  begin(1);
+  then = NULL;
+  clear_notes();
+  ASSERT_OK(uv_read_start(stream, alloc_static, on_read));
+  allocations_left = allocations;
+  post("text", three, 3);
+  iterate();
+  allocations_left = -1;
+  ASSERT_NOTES("4 ENOMEM");
+  ASSERT_EQ(uv_pipe_pending_count(&receiver), 1);
+  /* What was not lost can be taken, and what comes later as well. */
+  ASSERT_OK(uv_pipe_init(&loop, &taken, 0));
+  ASSERT_OK(uv_accept(stream, (uv_stream_t*) &taken));
+  ASSERT_EQ(uv_pipe_pending_count(&receiver), 0);
+  post("more", three, 2);
+  iterate();
+  ASSERT_EQ(uv_pipe_pending_count(&receiver), 2);
+  end();
+}
+
+TEST_IMPL(no_memory_to_queue_handles_is_reported) {
+  int allocations;
+  OXUV_ONLY();
+  ASSERT_OK(uv_replace_allocator(any_malloc, any_realloc, any_calloc, free));
+  for (allocations = 0; allocations < 2; allocations++) lose_for_lack_of_memory(allocations);
+}
+
 TEST_IMPL(as_many_as_the_system_lets_through_at_once_arrive) {
   int fds[253] = {0};
   OXUV_ONLY(); /* libuv has room for fewer. */

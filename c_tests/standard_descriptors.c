@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <pty.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #define ALL 7
@@ -314,6 +315,26 @@ static void pass_handles(void) {
                   on_write));
   check(uv_write2(&second, (uv_stream_t*) &sender, &buf, 1, (uv_stream_t*) &server, on_write));
   while (result == 0 && received < 2) uv_run(&loop, UV_RUN_ONCE);
+}
+
+TEST_IMPL(a_limit_of_three_descriptors_is_no_wrong_argument) {
+  uv_loop_t loop;
+  uv_tcp_t tcp;
+  struct rlimit limit = {3, 3};
+  struct rlimit before;
+  ASSERT_OK(uv_loop_init(&loop));
+  close_standard(1);
+  ASSERT_OK(getrlimit(RLIMIT_NOFILE, &before));
+  limit.rlim_max = before.rlim_max;
+  ASSERT_OK(setrlimit(RLIMIT_NOFILE, &limit));
+  result = uv_tcp_init_ex(&loop, &tcp, AF_INET);
+  ASSERT_OK(setrlimit(RLIMIT_NOFILE, &before));
+  restore_standard();
+  if (result == 0) SKIP("the limit has no effect (valgrind)");
+  ASSERT_EQ(result, UV_EMFILE);
+  ASSERT_EQ(found, 0);
+  ASSERT_OK(uv_loop_close(&loop));
+  MAKE_SURE_NOTHING_LEAKED();
 }
 
 TEST_IMPL(handles_that_are_received_are_no_standard_descriptors) {

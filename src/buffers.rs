@@ -95,6 +95,19 @@ impl Buffers {
             .fold(0, usize::saturating_add)
     }
 
+    /// The first buffers, as far as one system call transfers all of them; at least one.
+    pub(crate) fn transferable(self) -> Buffers {
+        let mut total = 0_usize;
+        let fits = |index: &usize| {
+            total = total.saturating_add(self.get(*index).len);
+            total <= MOST_BYTES
+        };
+        Buffers {
+            first: self.first,
+            count: (0..self.count).take_while(fits).count().max(1),
+        }
+    }
+
     /// `EINVAL` without buffers, or for more than the largest int: a negative number arrives so.
     pub(crate) fn check_count(self) -> Result {
         if self.first.is_null() || self.count == 0 || self.count > c_int::MAX as usize {

@@ -123,6 +123,8 @@ impl Loop {
     /// Replaces everything that a forked child shares with its parent. On an error the rest is
     /// still done, nothing is shared any more, and the call may be repeated.
     fn fork(self) -> Result {
+        // The child may be one of another call than `fork()`.
+        crate::sys::process::note_process();
         let poller = self.descriptors(|all| all.fork(|io| io.requeue(self)));
         set!(self.backend_fd = self.descriptors(|all| all.poller_fd()));
         // The child may be about to enter a sandbox.

@@ -16,11 +16,11 @@
 //! | `panic/hook`: `PREVIOUS`, `INSTALL` | `OnceLock`; constant | stays |
 //! | `process/child`: `DEFAULT_ACTION` | constant | stays |
 //! | `process/launch`: `MEMORY_SHARING` | atomic | stays |
-//! | `signal/registry`: `REGISTRY` | `Locked`, with all signals blocked | the lock is free, and no handle is registered |
+//! | `signal/registry`: `REGISTRY` | `Locked`, with all signals blocked | the lock is free, no handle is registered, and the kernel's actions are not known |
 //! | `spin`: `PROBES`, `SPINNERS`, `SETTING`, `WINDOW_NS` | atomic | no thread spins |
 //! | `stream/tty_reset`: `GLOBAL` | its lock, which signal handlers only try | the lock is free |
 //! | `sys/nonblocking_fs`: `HAS_NO_UNIQUE` | atomic | stays |
-//! | `sys/process`: `SPARE_STACK`, `STATE`, `FORKS`, `DUMPABLE` | atomic; `Locked`, with all signals blocked | the fork is counted, and no thread changes its identity |
+//! | `sys/process`: `SPARE_STACK`, `STATE`, `FORKS`, `OWN_PID`, `DUMPABLE` | atomic; `Locked`, with all signals blocked | the fork is counted, and no thread changes its identity |
 //! | `sys/random`: `IS_SEEDED` | atomic | stays |
 //! | `sys/stat`: `HAS_NO_STATX` | atomic | stays |
 //! | `system/cpu`: `KNOWN` | atomic; what it keeps does not change | stays |
@@ -45,6 +45,8 @@ static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
 /// Has children made by `fork()` call [`reset_after_fork`] before anything else of the library runs
 /// there. Children inherit the registration. `UV_ENOMEM` where there is no memory for it.
 pub(super) fn register() -> Result {
+    // A child of another call than `fork()` is not noted otherwise.
+    process::note_process();
     if IS_REGISTERED.load(SeqCst) {
         return Ok(());
     }

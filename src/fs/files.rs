@@ -292,7 +292,8 @@ pub unsafe extern "C" fn uv_fs_open(
 }
 
 /// Reads into `nbufs` buffers, as preadv(2) does, or as readv(2) with an `offset` of -1, which uses
-/// and moves the file's own position. At most 1024 buffers are filled by one call.
+/// and moves the file's own position. At most 1024 buffers and 0x7ffff000 bytes are filled by one
+/// call.
 ///
 /// Returns how many bytes were read, 0 at the end of the file, or an error such as `UV_EISDIR`.
 /// `UV_EINTR` means that a signal came before any data. With a callback only errors that prevent

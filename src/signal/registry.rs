@@ -2,8 +2,8 @@
 //!
 //! **Async-signal-safe zone.** Everything under the lock runs in a signal handler or keeps one
 //! waiting. Allowed here: atomic operations, reading and writing handles and loops, `sigaction`,
-//! `write` to an eventfd, the `futex` call of the lock. `errno` is restored. No allocation, no
-//! other lock (not even one hidden in libc), no formatting, no indexing, no `unwrap`.
+//! `write` to an eventfd, `getpid`, the `futex` call of the lock. `errno` is restored. No allocation,
+//! no other lock (not even one hidden in libc), no formatting, no indexing, no `unwrap`.
 //!
 //! The registry has a list of handles for each signal. The handler goes through the list: each
 //! handle counts what was caught for it, and joins its loop's list of handles to be called. A
@@ -25,9 +25,9 @@ use crate::abi::*;
 use crate::errors::{Errno, Result, keeping_errno};
 use crate::event_loop::Loop;
 use crate::list::{self, List, linked};
-use crate::sys::fd;
 use crate::sys::lock::Locked;
 use crate::sys::signal::{self, AllBlocked, LARGEST_SIGNAL};
+use crate::sys::{fd, process};
 use crate::view::{get, set};
 
 /// The kernel's action for a signal.
@@ -45,7 +45,8 @@ struct Watched {
     handles: uv__queue,
     /// How many of the handles stay when the signal is caught.
     persistent: usize,
-    action: Action,
+    /// `None` in a forked child: a thread of the parent may have been changing it.
+    action: Option<Action>,
 }
 
 struct Table {
@@ -60,7 +61,7 @@ static REGISTRY: Locked<Table> = Locked::new(Table {
     signals: [Watched {
         handles: list::head(),
         persistent: 0,
-        action: Action::Default,
+        action: Some(Action::Default),
     }; LARGEST_SIGNAL],
     generation: 1,
 });
@@ -72,7 +73,14 @@ fn locked<R>(work: impl FnOnce(&mut Table) -> R) -> R {
 
 /// Called by the kernel, on any thread, with all signals blocked.
 extern "C" fn on_signal(signum: c_int) {
-    keeping_errno(|| REGISTRY.with(|table| table.catch(signum)));
+    let catch = |table: &mut Table| table.catch(signum);
+    keeping_errno(|| {
+        // A forked child that is not reset yet may not have the thread that has the lock. It drops
+        // what it caught until then in any case.
+        if REGISTRY.try_with(catch).is_none() && !process::is_new_child() {
+            REGISTRY.with(catch);
+        }
+    });
 }
 
 impl Table {
@@ -114,11 +122,11 @@ impl Table {
         let Ok(watched) = self.watched(signum) else {
             return;
         };
-        if watched.action == Action::CatchOnce {
+        if watched.action == Some(Action::CatchOnce) {
             // The kernel has done that already, unless it was asked to catch the signal again
             // meanwhile.
             let _ = signal::set_default(signum);
-            watched.action = Action::Default;
+            watched.action = Some(Action::Default);
         }
         for signal in watched.list().iter() {
             if signal.leaves_when_caught() {
@@ -128,12 +136,14 @@ impl Table {
         }
     }
 
-    /// Empties the table in a forked child. The kernel's actions are inherited, and stay.
+    /// Empties the table in a forked child. The kernel's actions are inherited, and stay until a
+    /// handle is added.
     fn forget_handles(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         for watched in &mut self.signals {
             watched.handles = list::head();
             watched.persistent = 0;
+            watched.action = None;
         }
     }
 }
@@ -170,7 +180,7 @@ impl Watched {
         } else {
             Action::Catch
         };
-        if action == self.action {
+        if self.action == Some(action) {
             return Ok(());
         }
         match action {
@@ -178,7 +188,7 @@ impl Watched {
             Action::CatchOnce => signal::catch(signum, on_signal, true),
             Action::Catch => signal::catch(signum, on_signal, false),
         }?;
-        self.action = action;
+        self.action = Some(action);
         Ok(())
     }
 }

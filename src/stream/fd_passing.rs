@@ -18,6 +18,7 @@ use crate::view::{get, set};
 type Queue = alloc::Vec<c_int>;
 
 impl Stream {
+    /// The array, which is never empty; null without one.
     fn queue(self) -> *mut Queue {
         get!(self.queued_fds).cast()
     }
@@ -92,11 +93,13 @@ impl Stream {
             return Ok(());
         }
         if self.queue().is_null() {
-            let queue = alloc::boxed::<Queue>(alloc::vec())?;
-            set!(self.queued_fds = alloc::Box::into_raw(queue).cast());
+            let mut queue: Queue = alloc::vec();
+            alloc::push(&mut queue, received)?;
+            set!(self.queued_fds = alloc::Box::into_raw(alloc::boxed(queue)?).cast());
+            return Ok(());
         }
-        // SAFETY: made above or by an earlier call, and no other reference to it exists.
-        alloc::push(unsafe { &mut *self.queue() }, received).map_err(|_| Errno::ENOMEM)
+        // SAFETY: made by an earlier call, and no other reference to it exists.
+        alloc::push(unsafe { &mut *self.queue() }, received)
     }
 
     /// How many descriptors are queued behind the first.

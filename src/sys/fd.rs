@@ -101,7 +101,11 @@ pub(crate) fn own(fd: c_int) -> Result<OwnedFd> {
 /// Another descriptor of one open file, at least `lowest`, that is not inherited.
 pub(crate) fn duplicate(fd: c_int, lowest: c_int) -> Result<OwnedFd> {
     // SAFETY: takes and gives numbers.
-    cvt(unsafe { large::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) }).map(OwnedFd::new)
+    match cvt(unsafe { large::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) }) {
+        // The limit of the process is no more than `lowest`.
+        Err(Errno::EINVAL) => Err(Errno::EMFILE),
+        result => result.map(OwnedFd::new),
+    }
 }
 
 /// Calls `work` while the standard descriptors are open, opening those that are not.

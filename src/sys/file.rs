@@ -26,15 +26,18 @@ pub(crate) unsafe fn mkstemp(template: *mut c_char) -> Result<c_int> {
 }
 
 /// Reads into buffers, at `offset` or else at the file's own position. `EINTR` if a signal
-/// interrupts the call before there is data.
+/// interrupts the call before there is data. Of a list that is longer than one call transfers, the
+/// first buffers are used: the kernel refuses a length that no memory has.
 pub(crate) fn read(fd: c_int, buffers: Buffers, offset: Option<i64>) -> Result<usize> {
+    let buffers = buffers.transferable();
     if buffers.count() == 1 {
         let one = buffers.get(0);
+        let length = one.len.min(MOST_BYTES);
         // SAFETY: the maker of the view vouches for the buffers' memory.
         return cvt_size(unsafe {
             match offset {
-                None => libc::read(fd, one.base.cast(), one.len),
-                Some(at) => large::pread(fd, one.base.cast(), one.len, at),
+                None => libc::read(fd, one.base.cast(), length),
+                Some(at) => large::pread(fd, one.base.cast(), length, at),
             }
         });
     }

@@ -2,7 +2,8 @@
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{
-    AtomicPtr, AtomicU8, AtomicU32, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+    AtomicI32, AtomicPtr, AtomicU8, AtomicU32, Ordering::AcqRel, Ordering::Acquire,
+    Ordering::Relaxed,
 };
 
 use super::lock::Locked;
@@ -262,6 +263,25 @@ pub(crate) fn forks() -> u32 {
 /// Counts a fork, in the child, before anything else runs there.
 pub(crate) fn count_fork() {
     FORKS.fetch_add(1, Relaxed);
+    note_process();
+}
+
+/// The id of the process, 0 before [`note_process`].
+static OWN_PID: AtomicI32 = AtomicI32::new(0);
+
+/// Notes the id of this process, for [`is_new_child`].
+pub(crate) fn note_process() {
+    OWN_PID.store(own_pid(), Relaxed);
+}
+
+/// Whether this is a forked child in which nothing is reset yet. Async-signal-safe.
+pub(crate) fn is_new_child() -> bool {
+    OWN_PID.load(Relaxed) != own_pid()
+}
+
+fn own_pid() -> libc::pid_t {
+    // SAFETY: takes nothing.
+    unsafe { libc::getpid() }
 }
 
 /// While a value of this type lives, a child that shares memory may change its user and group.
