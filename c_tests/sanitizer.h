@@ -1,10 +1,27 @@
-/* What the system's sanitizers lack for code of Rust's compiler. For one file of each program. */
+/* What the system's sanitizers lack. For one file of each program. */
 #ifndef SANITIZER_H
 #define SANITIZER_H
 
 #include <string.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+static pid_t checked_process;
+
+__attribute__((constructor)) static void note_process(void) {
+  checked_process = getpid();
+}
+
+/* Called before the check for leaks at exit. In a forked child that check may wait for ever for a lock
+ * which a thread of the parent held, and what it would find are the parent's. */
+int __lsan_is_turned_off(void);
+
+int __lsan_is_turned_off(void) {
+  return getpid() != checked_process;
+}
+#endif
+
 #if __has_feature(thread_sanitizer)
 #define HAS_THREAD_SANITIZER 1
 
