@@ -4,9 +4,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,29 +17,37 @@
 #if __has_feature(address_sanitizer)
 static pid_t checked_process;
 
+/* The state of a thread, such as 'S' if it blocks. Only system calls: tests replace libc's functions. */
+static char state_of_thread(int tasks, const char* id) {
+  char path[64], stat[512];
+  const char* state;
+  long length;
+  int fd;
+  snprintf(path, sizeof path, "%s/stat", id);
+  fd = (int) syscall(SYS_openat, tasks, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 'S';
+  length = syscall(SYS_read, fd, stat, sizeof stat - 1);
+  syscall(SYS_close, fd);
+  if (length <= 0) return 'S';
+  stat[length] = '\0';
+  state = strrchr(stat, ')');
+  return state == NULL || state[1] != ' ' ? 'S' : state[2];
+}
+
 /* Whether another thread of the process runs, and does not block. */
 static int another_thread_runs(void) {
-  char own[32], path[320], stat[512];
-  DIR* tasks = opendir("/proc/self/task");
-  struct dirent* entry;
+  long own = syscall(SYS_gettid);
+  _Alignas(8) char entries[4096];
+  long size, at;
   int runs = 0;
-  if (tasks == NULL) return 0;
-  snprintf(own, sizeof own, "%ld", syscall(SYS_gettid));
-  while ((entry = readdir(tasks)) != NULL) {
-    FILE* file;
-    size_t length;
-    const char* state;
-    if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0) continue;
-    snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
-    file = fopen(path, "r");
-    if (file == NULL) continue;
-    length = fread(stat, 1, sizeof stat - 1, file);
-    fclose(file);
-    stat[length] = '\0';
-    state = strrchr(stat, ')');
-    if (state != NULL && state[1] == ' ' && state[2] != 'S') runs = 1;
-  }
-  closedir(tasks);
+  int tasks = (int) syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_CLOEXEC);
+  if (tasks < 0) return 0;
+  while ((size = syscall(SYS_getdents64, tasks, entries, sizeof entries)) > 0)
+    for (at = 0; at < size; at += ((struct dirent64*) (entries + at))->d_reclen) {
+      const char* id = ((struct dirent64*) (entries + at))->d_name;
+      if (id[0] != '.' && atol(id) != own && state_of_thread(tasks, id) != 'S') runs = 1;
+    }
+  syscall(SYS_close, tasks);
   return runs;
 }
 
