@@ -249,7 +249,7 @@ fn a_program_links_and_runs_with_the_archive() {
         .env_remove("LD_LIBRARY_PATH"));
 }
 
-/// A program's `uv_version_string` is libuv's; what it runs on is told by a note.
+/// `uv_version_string` gives libuv's version; a note in the file names the library.
 #[test]
 fn a_note_says_what_the_library_is() {
     if !installed("pkg-config") || !installed("make") {

@@ -35,7 +35,7 @@ pub(super) struct NodeFields {
     children: [*mut SpotFields; MAX_CHILDREN],
 }
 
-/// What an async handle keeps in `uv_handle_t.u`.
+/// The fields that an async handle has in `uv_handle_t.u`.
 #[repr(C)]
 pub(super) struct PlaceFields {
     spot: SpotFields,

@@ -58,7 +58,7 @@ pub(crate) mod ready {
     pub(crate) const REQUESTABLE: u32 = READABLE | PRIORITY | WRITABLE | PEER_CLOSED;
 }
 
-/// The number of events that one wait can return.
+/// The number of events that one wait can return: as many as in libuv. They take 12 KiB of stack.
 pub(crate) const EVENT_BATCH: usize = 1024;
 
 /// The part of `interest` that is ready on `fd` now, by poll(2); `ERROR` if `fd` is closed.

@@ -21,12 +21,14 @@ use crate::sys::clock;
 use crate::view::get;
 use crate::work::completions;
 
-/// How many full batches one iteration takes before the other phases get their turn.
+/// How many full batches one iteration takes before the other phases get their turn: as many as in
+/// libuv.
 const MAX_FULL_BATCHES: u32 = 48;
-/// How many iterations in a row may skip the poller because there are messages.
+/// How many iterations in a row may skip the poller because there are messages: few enough that a
+/// busy sender does not keep the loop from its descriptors.
 const MAX_SKIPPED_POLLS: u32 = 16;
 
-/// What one delivery of messages and events came to.
+/// The result of one delivery of messages and events.
 struct Dispatched {
     seen: u64,
     any_signal: bool,

@@ -13,7 +13,8 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed, Ordering::Se
 use crate::abi::uv__queue;
 use crate::sys::memory::prefetch;
 
-/// The number of links between a link and the one that it hints at.
+/// The number of links between a link and the one that it hints at: far enough ahead that its
+/// memory arrives before the walk does.
 const HINT_DISTANCE_LINKS: usize = 8;
 
 pub(super) struct Sent {

@@ -17,7 +17,7 @@ const BLOCKED: u32 = 1;
 /// The loop blocks or does not run, and a thread has woken it.
 const WOKEN: u32 = 2;
 
-/// What the threads that send to a loop share.
+/// The state of a loop that the threads sending to it use, all of it atomic.
 pub(crate) struct AsyncState {
     sent: Sent,
     /// The eventfd that wakes the loop; −1 for none.

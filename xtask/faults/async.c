@@ -6,7 +6,7 @@ enum { rounds = 20 };
 static uv_async_t async;
 static uv_sem_t go_on;
 static uv_thread_t thread;
-static int told;
+static int called;
 static int must_stop;
 
 static void send_all(void* unused) {
@@ -34,7 +34,7 @@ static void end(void) {
 
 static void on_async(uv_async_t* handle) {
   EXPECT(!uv_is_closing((uv_handle_t*) handle), "a message after uv_close");
-  if (++told == rounds)
+  if (++called == rounds)
     end();
   else
     uv_sem_post(&go_on);

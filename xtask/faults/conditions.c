@@ -67,7 +67,7 @@ static void trace_all_calls(void) {
 static void write_text(const char* path, const char* text) {
   int fd = open(path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
-  if (write(fd, text, strlen(text)) < 0) tell("note: %s: %s\n", path, strerror(errno));
+  if (write(fd, text, strlen(text)) < 0) print("note: %s: %s\n", path, strerror(errno));
   close(fd);
 }
 

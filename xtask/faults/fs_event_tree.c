@@ -16,7 +16,7 @@ static void on_change(uv_fs_event_t* handle, const char* name, int events, int s
   if (is_inner_told) finish();
 }
 
-/* Writes until it is told: the folder is watched only once its making has been read. What could not be
+/* Writes until that is reported: a folder is watched only once the event of its making was read. What could not be
  * opened for want of rights is looked into again when its attributes change. */
 static void on_timer(uv_timer_t* timer) {
   static int calls;

@@ -54,7 +54,7 @@ static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
   check(buf->base, (size_t) bytes, (size_t) size, "receiver");
   bytes += (int) size;
   take_handles();
-  /* Of a handle that was lost on the way the library tells later. */
+  /* The library reports later that a handle was lost on the way. */
   if (bytes == 20 && handles == 2) finish();
 }
 

@@ -1,4 +1,4 @@
-/* The frame: main(), what a program tells, and what is checked at the end. */
+/* The frame: main(), what a program prints, and what is checked at the end. */
 #include "program.h"
 
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static void tell_list(const char* format, va_list arguments) {
   own_write(report_fd, text, (size_t) size);
 }
 
-void tell(const char* format, ...) {
+void print(const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);
   tell_list(format, arguments);
@@ -49,12 +49,12 @@ static void end_process(int code) {
 
 void fault(const char* format, ...) {
   va_list arguments;
-  tell("outcome fault %s", is_child ? "in the child: " : "");
+  print("outcome fault %s", is_child ? "in the child: " : "");
   va_start(arguments, format);
   tell_list(format, arguments);
   va_end(arguments);
-  if (first_code != 0) tell(" [after %s %s]", uv_err_name(first_code), first_call);
-  tell("\n");
+  if (first_code != 0) print(" [after %s %s]", uv_err_name(first_code), first_call);
+  print("\n");
   end_process(20);
   abort();
 }
@@ -166,7 +166,7 @@ void give_buffer(uv_handle_t* handle, size_t size, uv_buf_t* buf) {
 /* Under a limit the program itself may be refused something: that says nothing of the library. */
 static void must(long result, const char* what) {
   if (result < 0 && is_limited()) {
-    tell("outcome error %s of the program's own\n", uv_err_name(-errno));
+    print("outcome error %s of the program's own\n", uv_err_name(-errno));
     end_process(0);
   }
   EXPECT(result >= 0, "the program's own %s failed: %s", what, strerror(errno));
@@ -314,14 +314,14 @@ static void check_end(void) {
 }
 
 static void tell_outcome(void) {
-  tell("allocations %ld\n", allocations_taken());
+  print("allocations %ld\n", allocations_taken());
   EXPECT(!is_guard_over, "stalled: the program waited in vain");
   if (first_code != 0) {
-    tell("outcome error %s %s\n", uv_err_name(first_code), first_call);
+    print("outcome error %s %s\n", uv_err_name(first_code), first_call);
     end_process(is_child ? 1 : 0);
   }
   EXPECT(is_finished, "lost: the loop ended before the work was done");
-  if (!is_child) tell("outcome right\n");
+  if (!is_child) print("outcome right\n");
   end_process(0);
 }
 

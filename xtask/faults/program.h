@@ -139,7 +139,7 @@ long allocations_taken(void);
 long blocks_left(void);
 
 /* A line for the driver. */
-void tell(const char* format, ...) __attribute__((format(printf, 1, 2)));
+void print(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 /* In a child of fork(2): what it ends with goes to its parent as its status. */
 void continue_as_child(void);

@@ -4,15 +4,15 @@
 enum { watchers = 3 };
 
 static uv_signal_t signals[watchers];
-static int told[watchers];
+static int called[watchers];
 
 static void on_signal(uv_signal_t* handle, int number) {
   int which = (int) (handle - signals);
   EXPECT(!uv_is_closing((uv_handle_t*) handle), "a signal after uv_close");
-  EXPECT(number == (which == 2 ? SIGUSR2 : SIGUSR1), "watcher %d was told of signal %d", which, number);
-  told[which]++;
-  EXPECT(which != 2 || told[2] == 1, "twice: a signal for a single time");
-  if (told[0] > 0 && told[1] > 0 && told[2] > 0) finish();
+  EXPECT(number == (which == 2 ? SIGUSR2 : SIGUSR1), "watcher %d got signal %d", which, number);
+  called[which]++;
+  EXPECT(which != 2 || called[2] == 1, "twice: a signal for a single time");
+  if (called[0] > 0 && called[1] > 0 && called[2] > 0) finish();
 }
 
 void program(void) {

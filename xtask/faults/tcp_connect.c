@@ -39,7 +39,7 @@ static void reset_when_both_know(void) {
     MUST(uv_tcp_close_reset(&resetting, on_closed_by_reset));
 }
 
-/* A server that lacks descriptors closes the connection, which only its client is told. */
+/* A server that lacks descriptors closes the connection, which only its client notices. */
 static void on_client_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
   (void) stream;
   (void) buf;

@@ -140,7 +140,7 @@ fn tally(finished: &[Finished]) -> Tally {
     for it in finished {
         match &it.verdict {
             Verdict::Right => tally.right += 1,
-            Verdict::Told(_) => tally.told += 1,
+            Verdict::Reported(_) => tally.reported += 1,
             Verdict::Waiting => tally.waiting += 1,
             Verdict::NotReached => tally.not_reached += 1,
             Verdict::Fault(what) => tally.faults.push((it.case.to_string(), what.clone())),

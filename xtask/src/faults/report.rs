@@ -9,7 +9,7 @@ use crate::{Outcome, document};
 #[derive(Default)]
 pub struct Tally {
     pub right: usize,
-    pub told: usize,
+    pub reported: usize,
     pub waiting: usize,
     pub not_reached: usize,
     /// The lines that replay them, and what was wrong.
@@ -25,7 +25,7 @@ pub struct Column {
 impl Tally {
     /// Runs in which the fault took effect.
     fn reached(&self) -> usize {
-        self.right + self.told + self.waiting + self.faults.len()
+        self.right + self.reported + self.waiting + self.faults.len()
     }
 }
 
@@ -33,10 +33,10 @@ impl fmt::Display for Tally {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             to,
-            "{} runs: {} right, {} told of an error, {} waiting, {} faults ({} did not come to it)",
+            "{} runs: {} right, {} reported an error, {} waiting, {} faults ({} did not come to it)",
             self.reached(),
             self.right,
-            self.told,
+            self.reported,
             self.waiting,
             self.faults.len(),
             self.not_reached
@@ -88,10 +88,10 @@ fn table(ours: &[Column], theirs: &[Column], programs: usize) -> String {
         let other = other.map_or(&empty, |other| &other.tally);
         let cell = |tally: &Tally| {
             format!(
-                "{}: {} right, {} told, {} waiting",
+                "{}: {} right, {} reported, {} waiting",
                 tally.reached(),
                 tally.right,
-                tally.told,
+                tally.reported,
                 tally.waiting
             )
         };
@@ -132,7 +132,7 @@ mod tests {
         let ours = [column(3, &[])];
         let theirs = [column(1, &["hang: x", "hang: y", "abort: z"])];
         let text = table(&ours, &theirs, 2);
-        let row = "| one system call fails | 3: 3 right, 0 told, 0 waiting | — | 4: 1 right, 0 told, 0 waiting | \
+        let row = "| one system call fails | 3: 3 right, 0 reported, 0 waiting | — | 4: 1 right, 0 reported, 0 waiting | \
                    2 × hang, 1 × abort |";
         assert!(text.contains(row), "{text}");
     }

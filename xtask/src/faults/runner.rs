@@ -31,12 +31,12 @@ pub enum Verdict {
     /// All work was done.
     Right,
     /// The library reported this error.
-    Told(String),
+    Reported(String),
     /// It waits for what is lacking, in order and without spinning.
     Waiting,
     /// The condition never took effect.
     NotReached,
-    /// Something is wrong, and nobody was told.
+    /// Something is wrong, and no error was reported.
     Fault(String),
 }
 
@@ -269,7 +269,7 @@ fn judge(case: &Case, seen: &Observation, output: &str) -> Verdict {
         return Verdict::NotReached;
     }
     match (outcome("error "), outcome("right")) {
-        (Some(error), _) => Verdict::Told(error.into()),
+        (Some(error), _) => Verdict::Reported(error.into()),
         (None, Some(_)) => Verdict::Right,
         (None, None) => Verdict::Fault("ended without a word".into()),
     }
@@ -325,8 +325,8 @@ mod tests {
             verdict(exit, "allocations 4\noutcome right\n"),
             Verdict::Right
         );
-        let told = Verdict::Told("EIO uv_read_cb".into());
-        assert_eq!(verdict(exit, "outcome error EIO uv_read_cb\n"), told);
+        let reported = Verdict::Reported("EIO uv_read_cb".into());
+        assert_eq!(verdict(exit, "outcome error EIO uv_read_cb\n"), reported);
         for (end, output) in [
             (exit, ""),
             (exit, "outcome right\noutcome fault lost: x\n"),
