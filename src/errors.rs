@@ -69,8 +69,7 @@ impl Errno {
     /// The error that the last failed call of libc left in `errno`.
     #[inline]
     pub(crate) fn last() -> Errno {
-        // SAFETY: the location is this thread's own and always readable.
-        Errno(-unsafe { *libc::__errno_location() })
+        Errno::from_system(errno())
     }
 
     /// The negative `UV_E…` code, which C gets.
@@ -80,16 +79,26 @@ impl Errno {
     }
 }
 
+/// The number in `errno`.
+#[inline]
+fn errno() -> c_int {
+    // SAFETY: the location is this thread's own.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Sets `errno`, for functions of libc's that tell only by it whether they failed.
+#[inline]
+pub(crate) fn set_errno(number: c_int) {
+    // SAFETY: the location is this thread's own.
+    unsafe { *libc::__errno_location() = number };
+}
+
 /// Runs `work` and leaves `errno` as it was.
 #[inline]
 pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
-    // SAFETY: the location is this thread's own.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let saved = unsafe { *errno };
+    let saved = errno();
     let result = work();
-    // SAFETY: as above.
-    unsafe { *errno = saved };
+    set_errno(saved);
     result
 }
 

@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::{misuse, not_null};
-use crate::sys::{cvt_number, large};
+use crate::sys::{cvt, cvt_number, large, typed};
 use crate::zeroed::zeroed;
 
 /// The stack of glibc's threads, in bytes, when the limit is "unlimited".
@@ -16,8 +16,7 @@ const DEFAULT_STACK_BYTES: usize = 2 << 20;
 const NAME_BYTES: usize = 16;
 
 fn page_size() -> usize {
-    // SAFETY: takes no memory.
-    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+    usize::try_from(typed::sysconf(libc::_SC_PAGESIZE)).unwrap_or(4096)
 }
 
 /// The smallest stack of a thread, in bytes.
@@ -28,8 +27,7 @@ fn least_stack() -> usize {
 /// The default stack of a thread, in bytes: the limit, as for the main thread.
 fn default_stack() -> usize {
     let mut limit: large::rlimit = zeroed();
-    // SAFETY: writes one rlimit.
-    let known = unsafe { large::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0;
+    let known = typed::getrlimit(libc::RLIMIT_STACK, &mut limit) == 0;
     if known && limit.rlim_cur != libc::RLIM_INFINITY {
         let size = limit.rlim_cur as usize / page_size() * page_size();
         if size >= least_stack() {
@@ -101,8 +99,7 @@ fn scheduling(thread: uv_thread_t) -> Result<(c_int, libc::sched_param)> {
 }
 
 fn is_self(thread: uv_thread_t) -> bool {
-    // SAFETY: compares two thread ids.
-    unsafe { libc::pthread_equal(thread, libc::pthread_self()) != 0 }
+    typed::pthread_equal(thread, typed::pthread_self()) != 0
 }
 
 fn own_kernel_id() -> libc::id_t {
@@ -120,8 +117,7 @@ fn nice_of(priority: c_int) -> Option<c_int> {
 fn get_priority(thread: uv_thread_t) -> Result<c_int> {
     let (policy, parameters) = scheduling(thread)?;
     if policy == libc::SCHED_OTHER && is_self(thread) {
-        // SAFETY: the calling thread's own id.
-        return Ok(unsafe { libc::getpriority(libc::PRIO_PROCESS, own_kernel_id()) });
+        return Ok(typed::getpriority(libc::PRIO_PROCESS, own_kernel_id()));
     }
     Ok(parameters.sched_priority)
 }
@@ -129,19 +125,11 @@ fn get_priority(thread: uv_thread_t) -> Result<c_int> {
 fn set_priority(thread: uv_thread_t, priority: c_int) -> Result {
     let nice = nice_of(priority).ok_or(Errno::EINVAL)?;
     let (policy, mut parameters) = scheduling(thread)?;
-    // SAFETY: take no memory.
-    let (least, most) = unsafe {
-        (
-            libc::sched_get_priority_min(policy),
-            libc::sched_get_priority_max(policy),
-        )
-    };
+    let least = typed::sched_get_priority_min(policy);
+    let most = typed::sched_get_priority_max(policy);
     if policy == libc::SCHED_OTHER && is_self(thread) {
-        // SAFETY: the calling thread's own id.
-        return crate::sys::cvt(unsafe {
-            libc::setpriority(libc::PRIO_PROCESS, own_kernel_id(), nice)
-        })
-        .map(drop);
+        let result = typed::setpriority(libc::PRIO_PROCESS, own_kernel_id(), nice);
+        return cvt(result).map(drop);
     }
     // The five priorities spread evenly over the policy's range.
     parameters.sched_priority = least + (most - least) * (priority - UV_THREAD_PRIORITY_LOWEST) / 4;
@@ -284,8 +272,7 @@ pub unsafe extern "C" fn uv_thread_getaffinity(
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_getcpu>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_thread_getcpu() -> c_int {
-    // SAFETY: takes no memory.
-    crate::sys::cvt(unsafe { libc::sched_getcpu() }).into_code()
+    cvt(typed::sched_getcpu()).into_code()
 }
 
 /// The size of a processor mask in bytes.
@@ -301,8 +288,7 @@ pub extern "C" fn uv_cpumask_size() -> c_int {
 /// <https://docs.libuv.org/en/v1.x/threading.html#c.uv_thread_self>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_thread_self() -> uv_thread_t {
-    // SAFETY: takes no memory.
-    unsafe { libc::pthread_self() }
+    typed::pthread_self()
 }
 
 /// Waits for a thread to end. Returns 0 or an error.

@@ -5,8 +5,8 @@ use core::mem::MaybeUninit;
 
 use super::{EVENT_BATCH, pause};
 use crate::errors::{Errno, Result};
-use crate::sys::cvt;
 use crate::sys::fd::{self, OwnedFd};
+use crate::sys::{cvt, typed};
 use crate::zeroed::zeroed;
 
 pub(crate) struct Poller {
@@ -50,8 +50,7 @@ impl Events {
 
 impl Poller {
     pub(crate) fn new() -> Result<Poller> {
-        // SAFETY: takes no memory.
-        let fd = cvt(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).and_then(fd::own)?;
+        let fd = cvt(typed::epoll_create1(libc::EPOLL_CLOEXEC)).and_then(fd::own)?;
         Ok(Poller { fd: Some(fd) })
     }
 
@@ -70,8 +69,7 @@ impl Poller {
             events: interest,
             u64: token,
         };
-        // SAFETY: `event` is valid for the call.
-        cvt(unsafe { libc::epoll_ctl(own.raw(), operation, fd, &mut event) }).map(drop)
+        cvt(typed::epoll_ctl(own.raw(), operation, fd, &mut event)).map(drop)
     }
 
     pub(crate) fn set(&mut self, fd: c_int, registered: bool, interest: u32, token: u64) -> Result {

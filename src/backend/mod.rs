@@ -36,7 +36,7 @@ pub(crate) use portable::{Events, Poller};
 
 use core::ffi::c_int;
 
-use crate::sys::cvt;
+use crate::sys::{cvt, typed};
 
 /// Bits of interest and readiness.
 pub(crate) mod ready {
@@ -63,16 +63,15 @@ pub(crate) const EVENT_BATCH: usize = 1024;
 
 /// The part of `interest` that is ready on `fd` now, by poll(2); `ERROR` if `fd` is closed.
 pub(crate) fn readiness(fd: c_int, interest: u32) -> u32 {
-    let mut entry = libc::pollfd {
+    let mut entries = [libc::pollfd {
         fd,
         events: interest as i16,
         revents: 0,
-    };
-    // SAFETY: `entry` is one valid pollfd.
-    match cvt(unsafe { libc::poll(&mut entry, 1, 0) }) {
+    }];
+    match cvt(typed::poll(&mut entries, 0)) {
         Ok(0) | Err(_) => 0,
         Ok(_) => {
-            let ready = entry.revents as u16 as u32;
+            let ready = entries[0].revents as u16 as u32;
             let known = ready & (ready::REQUESTABLE | ready::ERROR | ready::HANG_UP);
             if ready & libc::POLLNVAL as u32 != 0 {
                 known | ready::ERROR
@@ -85,6 +84,5 @@ pub(crate) fn readiness(fd: c_int, interest: u32) -> u32 {
 
 /// Blocks for `timeout` milliseconds (−1: for ever), without events.
 fn pause(timeout: c_int) {
-    // SAFETY: no descriptors are passed.
-    unsafe { libc::poll(core::ptr::null_mut(), 0, timeout) };
+    typed::poll(&mut [], timeout);
 }

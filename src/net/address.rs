@@ -7,6 +7,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
+use crate::sys::typed;
 use crate::zeroed::zeroed;
 
 /// The size of a buffer for any address without its zone, in bytes.
@@ -40,44 +41,34 @@ fn terminated(text: &[u8]) -> Result<[u8; ADDRESS_TEXT_BYTES]> {
     Ok(buffer)
 }
 
-pub(crate) fn parse_v4(text: &[u8]) -> Result<libc::in_addr> {
+/// Parses an address of a family; an IPv4 address is the first four bytes of the result.
+fn to_binary(family: c_int, text: &[u8]) -> Result<[u8; 16]> {
     let text = terminated(text)?;
-    let mut address = libc::in_addr { s_addr: 0 };
-    // SAFETY: the text is terminated, and `address` is what this family is written to.
-    match unsafe {
-        inet_pton(
-            libc::AF_INET,
-            text.as_ptr().cast(),
-            (&raw mut address).cast(),
-        )
-    } {
+    let mut address = [0; 16];
+    // SAFETY: the text is terminated, and no family's addresses are longer.
+    match unsafe { inet_pton(family, text.as_ptr().cast(), address.as_mut_ptr().cast()) } {
         1 => Ok(address),
         _ => Err(Errno::EINVAL),
     }
 }
 
+pub(crate) fn parse_v4(text: &[u8]) -> Result<libc::in_addr> {
+    let [first, second, third, fourth, ..] = to_binary(libc::AF_INET, text)?;
+    Ok(libc::in_addr {
+        s_addr: u32::from_ne_bytes([first, second, third, fourth]),
+    })
+}
+
 /// Parses an IPv6 address; a zone is ignored. `UV_EINVAL` for what is no address.
 pub(crate) fn parse_v6(text: &[u8]) -> Result<libc::in6_addr> {
-    let text = terminated(split_zone(text).0)?;
-    let mut address = libc::in6_addr { s6_addr: [0; 16] };
-    // SAFETY: the text is terminated, and `address` is what this family is written to.
-    match unsafe {
-        inet_pton(
-            libc::AF_INET6,
-            text.as_ptr().cast(),
-            (&raw mut address).cast(),
-        )
-    } {
-        1 => Ok(address),
-        _ => Err(Errno::EINVAL),
-    }
+    let s6_addr = to_binary(libc::AF_INET6, split_zone(text).0)?;
+    Ok(libc::in6_addr { s6_addr })
 }
 
 /// The index of the interface that a zone means, by name or number; 0 for one that is not known.
 pub(crate) fn scope_of(zone: &[u8]) -> u32 {
     let Ok(name) = terminated(zone) else { return 0 };
-    // SAFETY: the name is terminated.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr().cast()) };
+    let index = CStr::from_bytes_until_nul(&name).map_or(0, typed::if_nametoindex);
     if index != 0 {
         return index;
     }

@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
 use super::calls::Calls;
 use crate::errors::{Errno, Result};
-use crate::sys::cvt;
+use crate::sys::{cvt, typed};
 
 /// The plan of the child's work. All pointers are valid until the child has executed the program.
 pub(super) struct Plan {
@@ -61,8 +61,8 @@ pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
         Err(error) => error,
     };
     plan.report.send(error);
-    // SAFETY: nothing of the parent's runs at exit.
-    unsafe { libc::_exit(127) }
+    // Nothing of the parent's runs at exit.
+    typed::_exit(127)
 }
 
 impl Report {
@@ -79,8 +79,7 @@ impl Report {
 impl Plan {
     fn set_up(&self) -> Result {
         if self.is_detached {
-            // SAFETY: takes no arguments.
-            cvt(unsafe { libc::setsid() })?;
+            cvt(typed::setsid())?;
         }
         self.move_low_descriptors()?;
         self.place_descriptors()?;

@@ -17,7 +17,7 @@ use super::child::{self, Plan};
 use crate::errors::{Errno, Result, keeping_errno};
 use crate::sys::process::{self, ChangingIdentity, Stack};
 use crate::sys::signal::AllBlocked;
-use crate::sys::{fd, retry_size};
+use crate::sys::{fd, file};
 
 /// Whether children share memory; unknown until the first child.
 static MEMORY_SHARING: AtomicU8 = AtomicU8::new(NOT_KNOWN);
@@ -117,12 +117,9 @@ impl Pipe {
     /// Waits for the report; 0 when there is none.
     fn read(self) -> c_int {
         drop(self.to_write);
-        let mut code: c_int = 0;
-        let size = size_of::<c_int>();
-        // SAFETY: reads at most the bytes of `code`.
-        match retry_size(|| unsafe { libc::read(self.to_read.raw(), (&raw mut code).cast(), size) })
-        {
-            Ok(count) if count == size => code.min(0),
+        let mut code = [0; size_of::<c_int>()];
+        match file::read_slice(self.to_read.raw(), &mut code, None) {
+            Ok(count) if count == code.len() => c_int::from_ne_bytes(code).min(0),
             _ => 0,
         }
     }

@@ -18,8 +18,8 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::flags;
 use crate::sys::fd::{self as descriptor, OwnedFd};
-use crate::sys::socket;
 use crate::sys::tty::{self, FileKind};
+use crate::sys::{socket, typed};
 use crate::view::{get, set, upcast, view};
 
 view!(
@@ -145,8 +145,7 @@ impl Tty {
         match mode {
             UV_TTY_MODE_NORMAL => {}
             UV_TTY_MODE_RAW | UV_TTY_MODE_RAW_VT => make_raw(&mut settings),
-            // SAFETY: changes the settings.
-            UV_TTY_MODE_IO => unsafe { libc::cfmakeraw(&mut settings) },
+            UV_TTY_MODE_IO => typed::cfmakeraw(&mut settings),
             _ => return Err(Errno::EINVAL),
         }
         Ok(settings)

@@ -10,7 +10,7 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 
-use crate::errors::{Errno, Result};
+use crate::errors::{Errno, Result, keeping_errno};
 use crate::sys::tty;
 
 /// The settings of the terminal whose mode was changed first; `fd` is −1 if there is none.
@@ -80,13 +80,7 @@ pub(super) fn forget(fd: c_int) {
 
 /// Restores the settings that are kept, if any. `UV_EBUSY` if the lock is taken.
 pub(super) fn reset() -> Result {
-    // SAFETY: the location is this thread's own.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: the location is this thread's own.
-    let saved = unsafe { *errno };
-    let result = try_with(|original| original.restore());
-    // SAFETY: the location is this thread's own.
-    unsafe { *errno = saved };
+    let result = keeping_errno(|| try_with(|original| original.restore()));
     result.unwrap_or(Err(Errno::EBUSY))
 }
 

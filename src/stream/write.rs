@@ -13,7 +13,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::{Handle, flags};
 use crate::list::{linked, local};
 use crate::request::Request;
-use crate::sys::socket;
+use crate::sys::{file, socket};
 use crate::view::{addr, get, set, upcast, view};
 
 /// How many writes are made in a row before other watchers of the loop get their turn.
@@ -188,7 +188,7 @@ impl Stream {
                 let buffers = buffers.skip(buffers.leading_empty());
                 socket::send_with_fd(self.fd(), buffers, passed_fd(passed)?)
             }
-            None => socket::write_buffers(self.fd(), buffers),
+            None => file::write(self.fd(), buffers, None),
         };
         match result {
             Err(Errno::ENOBUFS) => Err(Errno::EAGAIN),

@@ -1,5 +1,7 @@
 //! The clock that the library itself uses.
 
+use super::typed;
+
 /// The time of the monotonic clock, in nanoseconds.
 #[inline]
 pub(crate) fn monotonic_ns() -> u64 {
@@ -12,7 +14,7 @@ fn read(clock: libc::clockid_t) -> u64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: writes one timespec; the clocks asked for exist on every system supported.
-    unsafe { libc::clock_gettime(clock, &mut time) };
+    // The clocks asked for exist on every system supported.
+    typed::clock_gettime(clock, &mut time);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -4,9 +4,9 @@ use core::ffi::{CStr, c_int};
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use super::{fd, large, retry};
+use super::{fd, large, retry, typed};
 use crate::abi::*;
-use crate::errors::{Errno, Result};
+use crate::errors::{Errno, Result, set_errno};
 
 /// An open directory.
 pub(crate) struct Directory(NonNull<libc::DIR>);
@@ -19,16 +19,13 @@ pub(crate) struct Entry<'a> {
 
 impl Directory {
     pub(crate) fn open(path: &CStr) -> Result<Directory> {
-        // SAFETY: the path is terminated.
-        let stream = unsafe { libc::opendir(path.as_ptr()) };
-        let stream = NonNull::new(stream).ok_or_else(Errno::last)?;
+        let stream = NonNull::new(typed::opendir(path)).ok_or_else(Errno::last)?;
         Directory(stream).own()
     }
 
     /// Makes sure that the descriptor is above the standard ones, as [`fd::own`] does.
     fn own(self) -> Result<Directory> {
-        // SAFETY: an open stream.
-        let current = unsafe { libc::dirfd(self.0.as_ptr()) };
+        let current = self.fd();
         if current > libc::STDERR_FILENO {
             return Ok(self);
         }
@@ -40,17 +37,15 @@ impl Directory {
     /// are added to the usual ones of `openat`.
     pub(crate) fn open_at(parent: c_int, path: &CStr, flags: c_int) -> Result<Directory> {
         let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
-        // SAFETY: the path is terminated.
-        retry(|| unsafe { large::openat(parent, path.as_ptr(), flags) })
+        retry(|| typed::openat(parent, path, flags, 0))
             .and_then(fd::own)?
             .give(Directory::from_fd)
     }
 
     /// Makes a descriptor the directory's own, if this succeeds.
     fn from_fd(fd: c_int) -> Result<Directory> {
-        // SAFETY: the descriptor has no other user.
-        let stream = unsafe { libc::fdopendir(fd) };
-        NonNull::new(stream).map(Directory).ok_or_else(Errno::last)
+        let stream = NonNull::new(typed::fdopendir(fd));
+        stream.map(Directory).ok_or_else(Errno::last)
     }
 
     pub(crate) fn fd(&self) -> c_int {
@@ -73,8 +68,7 @@ impl Directory {
     pub(crate) fn next(&mut self) -> Result<Option<Entry<'_>>> {
         loop {
             // Only errno distinguishes the end from an error.
-            // SAFETY: the location is this thread's own.
-            unsafe { *libc::__errno_location() = 0 };
+            set_errno(0);
             // SAFETY: an open stream, which no other code uses at the same time.
             let entry = unsafe { large::readdir(self.0.as_ptr()) };
             if entry.is_null() {

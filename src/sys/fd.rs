@@ -3,13 +3,12 @@
 use core::ffi::c_int;
 use core::mem::ManuallyDrop;
 
-use super::{cvt, large, retry, retry_size};
+use super::{cvt, large, retry, retry_size, typed};
 use crate::errors::{Errno, Result};
 
 /// Closes a descriptor. An interrupted close is not repeated: on Linux the descriptor is gone.
 pub(crate) fn close(fd: c_int) -> Result {
-    // SAFETY: closing takes no memory; the caller owns the descriptor.
-    match cvt(unsafe { libc::close(fd) }) {
+    match cvt(typed::close(fd)) {
         Err(Errno::EINTR | Errno::EINPROGRESS) | Ok(_) => Ok(()),
         Err(error) => Err(error),
     }
@@ -82,9 +81,7 @@ pub(crate) fn set_nonblocking(fd: c_int, on: bool) -> Result {
 
 /// Makes a descriptor non-blocking whose driver does not know the ioctl.
 pub(crate) fn set_nonblocking_by_flags(fd: c_int) -> Result {
-    let flags = status_flags(fd)?;
-    // SAFETY: F_SETFL takes an int.
-    retry(|| unsafe { large::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
+    set_status_flags(fd, status_flags(fd)? | libc::O_NONBLOCK)
 }
 
 pub(crate) fn set_cloexec(fd: c_int) -> Result {
@@ -125,10 +122,15 @@ pub(crate) fn status_flags(fd: c_int) -> Result<c_int> {
     retry(|| unsafe { large::fcntl(fd, libc::F_GETFL) })
 }
 
+/// Sets those of the open file's status flags that can be changed.
+pub(crate) fn set_status_flags(fd: c_int, flags: c_int) -> Result {
+    // SAFETY: F_SETFL takes an int.
+    retry(|| unsafe { large::fcntl(fd, libc::F_SETFL, flags) }).map(drop)
+}
+
 fn open_null() -> Result<OwnedFd> {
-    // SAFETY: the path is a terminated string.
-    retry(|| unsafe { large::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
-        .map(OwnedFd::new)
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+    retry(|| typed::open(c"/dev/null", flags, 0)).map(OwnedFd::new)
 }
 
 /// A descriptor of the null device, to be closed when the process needs a number.
@@ -139,8 +141,7 @@ pub(crate) fn open_dummy() -> Result<OwnedFd> {
 /// Makes a pipe. Its ends, to read from and to write to, are at least `lowest` and not inherited.
 pub(crate) fn pipe(lowest: c_int) -> Result<[OwnedFd; 2]> {
     let mut ends = [-1; 2];
-    // SAFETY: `ends` has room for two.
-    cvt(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    cvt(typed::pipe2(&mut ends, libc::O_CLOEXEC))?;
     pair_at_least(ends.map(OwnedFd::new), lowest)
 }
 
@@ -150,8 +151,7 @@ pub(crate) fn pair_at_least([first, second]: [OwnedFd; 2], lowest: c_int) -> Res
 }
 
 pub(crate) fn eventfd() -> Result<OwnedFd> {
-    // SAFETY: eventfd takes no memory.
-    cvt(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).and_then(own)
+    cvt(typed::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)).and_then(own)
 }
 
 /// Wakes the thread that waits for the eventfd. Async-signal-safe.

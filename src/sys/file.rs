@@ -4,15 +4,14 @@ use core::ffi::{CStr, c_char, c_int};
 
 use super::fd::OwnedFd;
 use super::socket::IOV_MAX;
-use super::{cvt, cvt_size, large, retry, retry_size};
+use super::{cvt, cvt_size, large, retry, retry_size, typed};
 use crate::abi::uv_buf_t;
 use crate::buffers::{Buffers, MOST_BYTES};
 use crate::errors::{Errno, Result};
 
 /// Opens a file; the descriptor is not inherited by programs that are started.
 pub(crate) fn open(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<OwnedFd> {
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { large::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) }).map(OwnedFd::new)
+    retry(|| typed::open(path, flags | libc::O_CLOEXEC, mode)).map(OwnedFd::new)
 }
 
 /// Makes and opens a new file; its name replaces the `XXXXXX` that `template` ends with.
@@ -102,13 +101,12 @@ pub(crate) fn write_slice(fd: c_int, from: &[u8]) -> Result<usize> {
 
 /// Blocks until a non-blocking descriptor takes data, or will report an error.
 pub(crate) fn wait_until_writable(fd: c_int) -> Result {
-    let mut watched = libc::pollfd {
+    let mut watched = [libc::pollfd {
         fd,
         events: libc::POLLOUT,
         revents: 0,
-    };
-    // SAFETY: one watched descriptor.
-    retry(|| unsafe { libc::poll(&mut watched, 1, -1) }).map(drop)
+    }];
+    retry(|| typed::poll(&mut watched, -1)).map(drop)
 }
 
 /// Has the kernel copy bytes to `out`, from `offset`, or else from `from`'s own position, which
@@ -119,22 +117,16 @@ pub(crate) fn sendfile(
     offset: Option<i64>,
     count: usize,
 ) -> Result<usize> {
-    let mut at = offset.unwrap_or(0);
-    let offset = match offset {
-        Some(_) => &raw mut at,
-        None => core::ptr::null_mut(),
-    };
-    // SAFETY: the offset is null or an integer of this function's.
-    retry_size(|| unsafe { large::sendfile(out, from, offset, count.min(MOST_BYTES)) })
+    retry_size(|| {
+        let mut offset = offset;
+        typed::sendfile(out, from, offset.as_mut(), count.min(MOST_BYTES))
+    })
 }
 
 /// Has the file system copy bytes from `from`'s position to that of `out`.
 pub(crate) fn copy_file_range(out: c_int, from: c_int, count: usize) -> Result<usize> {
-    let null = core::ptr::null_mut;
-    // SAFETY: no offsets are given.
-    retry_size(|| unsafe {
-        libc::copy_file_range(from, null(), out, null(), count.min(MOST_BYTES), 0)
-    })
+    let count = count.min(MOST_BYTES);
+    retry_size(|| typed::copy_file_range(from, None, out, None, count, 0))
 }
 
 /// Makes `out` a clone of `from`: both use one copy of the data until one of them changes.
@@ -144,32 +136,26 @@ pub(crate) fn clone(out: c_int, from: c_int) -> Result {
 }
 
 pub(crate) fn fsync(fd: c_int) -> Result {
-    // SAFETY: takes no memory.
-    retry(|| unsafe { libc::fsync(fd) }).map(drop)
+    retry(|| typed::fsync(fd)).map(drop)
 }
 
 pub(crate) fn fdatasync(fd: c_int) -> Result {
-    // SAFETY: takes no memory.
-    retry(|| unsafe { libc::fdatasync(fd) }).map(drop)
+    retry(|| typed::fdatasync(fd)).map(drop)
 }
 
 pub(crate) fn ftruncate(fd: c_int, length: i64) -> Result {
-    // SAFETY: takes no memory.
-    retry(|| unsafe { large::ftruncate(fd, length) }).map(drop)
+    retry(|| typed::ftruncate(fd, length)).map(drop)
 }
 
 pub(crate) fn fchmod(fd: c_int, mode: libc::mode_t) -> Result {
-    // SAFETY: takes no memory.
-    retry(|| unsafe { libc::fchmod(fd, mode) }).map(drop)
+    retry(|| typed::fchmod(fd, mode)).map(drop)
 }
 
 pub(crate) fn fchown(fd: c_int, user: libc::uid_t, group: libc::gid_t) -> Result {
-    // SAFETY: takes no memory.
-    retry(|| unsafe { libc::fchown(fd, user, group) }).map(drop)
+    retry(|| typed::fchown(fd, user, group)).map(drop)
 }
 
 /// Sets the times of last access and of last modification.
 pub(crate) fn futimens(fd: c_int, times: &[libc::timespec; 2]) -> Result {
-    // SAFETY: two times are read.
-    retry(|| unsafe { libc::futimens(fd, times.as_ptr()) }).map(drop)
+    retry(|| typed::futimens(fd, times)).map(drop)
 }

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 
 use super::dir::Directory;
 use super::fd::{OwnedFd, own};
-use super::{cvt, retry, retry_size};
+use super::{cvt, retry, retry_size, typed};
 use crate::errors::Result;
 use crate::text::Text;
 
@@ -31,8 +31,7 @@ pub(crate) enum Target {
 
 /// An inotify instance, which does not block and is not inherited.
 pub(crate) fn open() -> Result<OwnedFd> {
-    // SAFETY: takes no memory.
-    cvt(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) }).and_then(own)
+    cvt(typed::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC)).and_then(own)
 }
 
 /// Watches a path and returns the watch's number, which is one for all paths to a file.
@@ -41,8 +40,7 @@ pub(crate) fn add(fd: c_int, path: &CStr, target: Target) -> Result<c_int> {
         Target::Anything => WATCH_MASK,
         Target::Directory => WATCH_MASK | libc::IN_ONLYDIR,
     };
-    // SAFETY: reads the path.
-    retry(|| unsafe { libc::inotify_add_watch(fd, path.as_ptr(), mask) })
+    retry(|| typed::inotify_add_watch(fd, path, mask))
 }
 
 /// Watches an open directory, whatever its path is by now. Where /proc is not mounted this fails
@@ -55,8 +53,7 @@ pub(crate) fn add_open(fd: c_int, directory: &Directory) -> Result<c_int> {
 
 /// Ends a watch. That the kernel has ended it before is not an error.
 pub(crate) fn remove(fd: c_int, wd: c_int) {
-    // SAFETY: takes no memory.
-    unsafe { libc::inotify_rm_watch(fd, wd) };
+    typed::inotify_rm_watch(fd, wd);
 }
 
 /// An event of a watch.

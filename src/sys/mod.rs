@@ -28,6 +28,7 @@ pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod stat;
 pub(crate) mod tty;
+pub(crate) mod typed;
 pub(crate) mod udp;
 
 use core::ffi::c_int;

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::fd::{self, OwnedFd};
 use super::replaced::are_libcs_own;
 use super::stat::from_statx;
-use super::{cvt, cvt_size, large};
+use super::{cvt, cvt_size, large, typed};
 use crate::abi::uv_stat_t;
 use crate::errors::{Errno, Result};
 use crate::zeroed::zeroed;
@@ -127,30 +127,26 @@ pub(crate) fn status(fd: c_int) -> Result<uv_stat_t> {
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
     let mut found: libc::statx = zeroed();
-    // SAFETY: the path is terminated, and `found` is what is written.
-    cvt(unsafe { libc::statx(fd, c"".as_ptr(), flags, mask, &mut found) })?;
+    cvt(typed::statx(fd, c"", flags, mask, &mut found))?;
     Ok(from_statx(&found))
 }
 
 /// The type of the file system of an open file. May block.
 pub(crate) fn file_system(fd: c_int) -> Result<i64> {
     let mut found: large::statfs = zeroed();
-    // SAFETY: `found` is what is written.
-    cvt(unsafe { large::fstatfs(fd, &mut found) })?;
+    cvt(typed::fstatfs(fd, &mut found))?;
     Ok(found.f_type & 0xffff_ffff)
 }
 
 /// Opens a path for [`status`] and [`file_system`]. May block.
 pub(crate) fn locate(path: &CStr, follow: bool) -> Result<OwnedFd> {
     let flags = libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW };
-    // SAFETY: the path is terminated.
-    cvt(unsafe { large::open(path.as_ptr(), flags) }).and_then(fd::own)
+    cvt(typed::open(path, flags, 0)).and_then(fd::own)
 }
 
 /// The position of an open file, in bytes; `None` if it has none.
 pub(crate) fn position(fd: c_int) -> Option<i64> {
-    // SAFETY: takes and gives numbers.
-    let at = unsafe { large::lseek(fd, 0, libc::SEEK_CUR) };
+    let at = typed::lseek(fd, 0, libc::SEEK_CUR);
     (at >= 0).then_some(at)
 }
 
@@ -159,11 +155,8 @@ pub(crate) fn is_real_user() -> bool {
     let (mut user, mut group) = ([0; 3], [0; 3]);
     let ([real, effective, saved], [real_group, effective_group, saved_group]) =
         (&mut user, &mut group);
-    // SAFETY: the numbers are what is written.
-    let is_known = unsafe {
-        libc::getresuid(real, effective, saved) == 0
-            && libc::getresgid(real_group, effective_group, saved_group) == 0
-    };
+    let is_known = typed::getresuid(real, effective, saved) == 0
+        && typed::getresgid(real_group, effective_group, saved_group) == 0;
     is_known && user[0] == user[1] && group[0] == group[1] && has_usual_rights(user[0])
 }
 
@@ -209,8 +202,7 @@ pub(crate) fn readlink(fd: c_int, into: &mut [u8]) -> Result<usize> {
 
 /// Makes reading and writing block, as for a file that was opened the usual way.
 pub(crate) fn make_blocking(fd: c_int, flags: c_int) -> Result {
-    // SAFETY: F_SETFL takes an int.
-    cvt(unsafe { large::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }).map(drop)
+    fd::set_status_flags(fd, flags & !libc::O_NONBLOCK)
 }
 
 /// The functions by which programs usually use files, by both names where libc has two. Some shims

@@ -2,42 +2,35 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
-use super::{cvt, large, retry, retry_size};
+use super::{cvt, large, retry, retry_size, typed};
 use crate::alloc;
 use crate::errors::{Errno, Result};
 use crate::zeroed::zeroed;
 
 pub(crate) fn access(path: &CStr, mode: c_int) -> Result {
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::access(path.as_ptr(), mode) }).map(drop)
+    retry(|| typed::access(path, mode)).map(drop)
 }
 
 pub(crate) fn chmod(path: &CStr, mode: libc::mode_t) -> Result {
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::chmod(path.as_ptr(), mode) }).map(drop)
+    retry(|| typed::chmod(path, mode)).map(drop)
 }
 
 pub(crate) fn chown(path: &CStr, user: libc::uid_t, group: libc::gid_t) -> Result {
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::chown(path.as_ptr(), user, group) }).map(drop)
+    retry(|| typed::chown(path, user, group)).map(drop)
 }
 
 pub(crate) fn lchown(path: &CStr, user: libc::uid_t, group: libc::gid_t) -> Result {
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::lchown(path.as_ptr(), user, group) }).map(drop)
+    retry(|| typed::lchown(path, user, group)).map(drop)
 }
 
 /// Sets the times of last access and of last modification, of a symbolic link itself with
 /// `AT_SYMLINK_NOFOLLOW`.
 pub(crate) fn utimensat(path: &CStr, times: &[libc::timespec; 2], flags: c_int) -> Result {
-    // SAFETY: the path is terminated, and two times are read.
-    retry(|| unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), flags) })
-        .map(drop)
+    retry(|| typed::utimensat(libc::AT_FDCWD, path, times, flags)).map(drop)
 }
 
 pub(crate) fn mkdir(path: &CStr, mode: libc::mode_t) -> Result {
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::mkdir(path.as_ptr(), mode) }).map(drop)
+    retry(|| typed::mkdir(path, mode)).map(drop)
 }
 
 /// Makes a new directory; its name replaces the `XXXXXX` that `template` ends with.
@@ -53,28 +46,23 @@ pub(crate) unsafe fn mkdtemp(template: *mut c_char) -> Result {
 }
 
 pub(crate) fn rmdir(path: &CStr) -> Result {
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::rmdir(path.as_ptr()) }).map(drop)
+    retry(|| typed::rmdir(path)).map(drop)
 }
 
 pub(crate) fn unlink(path: &CStr) -> Result {
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { libc::unlink(path.as_ptr()) }).map(drop)
+    retry(|| typed::unlink(path)).map(drop)
 }
 
 pub(crate) fn rename(path: &CStr, new_path: &CStr) -> Result {
-    // SAFETY: the paths are terminated.
-    retry(|| unsafe { libc::rename(path.as_ptr(), new_path.as_ptr()) }).map(drop)
+    retry(|| typed::rename(path, new_path)).map(drop)
 }
 
 pub(crate) fn link(path: &CStr, new_path: &CStr) -> Result {
-    // SAFETY: the paths are terminated.
-    retry(|| unsafe { libc::link(path.as_ptr(), new_path.as_ptr()) }).map(drop)
+    retry(|| typed::link(path, new_path)).map(drop)
 }
 
 pub(crate) fn symlink(target: &CStr, path: &CStr) -> Result {
-    // SAFETY: the paths are terminated.
-    retry(|| unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }).map(drop)
+    retry(|| typed::symlink(target, path)).map(drop)
 }
 
 /// The text of a symbolic link, as a terminated string of any length.
@@ -116,15 +104,13 @@ pub(crate) fn realpath(path: &CStr) -> Result<*mut c_char> {
 /// The status of the file system that a path is in.
 pub(crate) fn statfs(path: &CStr) -> Result<large::statfs> {
     let mut found: large::statfs = zeroed();
-    // SAFETY: the path is terminated.
-    retry(|| unsafe { large::statfs(path.as_ptr(), &mut found) })?;
+    retry(|| typed::statfs(path, &mut found))?;
     Ok(found)
 }
 
 /// The type of the file system that an open file is in.
 pub(crate) fn file_system_type(fd: c_int) -> Result<u64> {
     let mut found: large::statfs = zeroed();
-    // SAFETY: writes what it is given memory for.
-    cvt(unsafe { large::fstatfs(fd, &mut found) })?;
+    cvt(typed::fstatfs(fd, &mut found))?;
     Ok(found.f_type as u64)
 }

@@ -8,7 +8,7 @@ use core::sync::atomic::{
 
 use super::lock::Locked;
 use super::replaced::are_libcs_own;
-use super::{cvt, large, retry};
+use super::{cvt, large, retry, typed};
 use crate::errors::{Errno, Result};
 
 /// A stack for a child that shares this process's memory.
@@ -191,8 +191,8 @@ pub(crate) unsafe fn fork(entry: Main, argument: *mut c_void) -> Result<libc::pi
     let pid = cvt(unsafe { libc::fork() })?;
     if pid == 0 {
         let status = entry(argument);
-        // SAFETY: nothing of the parent's runs at exit.
-        unsafe { libc::_exit(status) };
+        // Nothing of the parent's runs at exit.
+        typed::_exit(status);
     }
     Ok(pid)
 }
@@ -218,23 +218,20 @@ pub(crate) fn are_identity_functions_replaced() -> bool {
 
 /// Waits until a child has ended; other code may have waited for it already.
 pub(crate) fn wait(pid: libc::pid_t) {
-    // SAFETY: no status is asked for.
-    let _ = retry(|| unsafe { libc::waitpid(pid, core::ptr::null_mut(), 0) });
+    let _ = retry(|| typed::waitpid(pid, None, 0));
 }
 
 /// The status of a child, if it has ended.
 pub(crate) fn try_wait(pid: libc::pid_t) -> Result<Option<c_int>> {
     let mut status = 0;
-    // SAFETY: writes one int.
-    match retry(|| unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) })? {
+    match retry(|| typed::waitpid(pid, Some(&mut status), libc::WNOHANG))? {
         0 => Ok(None),
         _ => Ok(Some(status)),
     }
 }
 
 pub(crate) fn kill(pid: libc::pid_t, signum: c_int) -> Result {
-    // SAFETY: takes no memory.
-    cvt(unsafe { libc::kill(pid, signum) }).map(drop)
+    cvt(typed::kill(pid, signum)).map(drop)
 }
 
 /// Makes every open descriptor one that is closed when a program is executed; `UV_ENOSYS` where the
@@ -271,17 +268,12 @@ static OWN_PID: AtomicI32 = AtomicI32::new(0);
 
 /// Notes the id of this process, for [`is_new_child`].
 pub(crate) fn note_process() {
-    OWN_PID.store(own_pid(), Relaxed);
+    OWN_PID.store(typed::getpid(), Relaxed);
 }
 
 /// Whether this is a forked child in which nothing is reset yet. Async-signal-safe.
 pub(crate) fn is_new_child() -> bool {
-    OWN_PID.load(Relaxed) != own_pid()
-}
-
-fn own_pid() -> libc::pid_t {
-    // SAFETY: takes nothing.
-    unsafe { libc::getpid() }
+    OWN_PID.load(Relaxed) != typed::getpid()
 }
 
 /// While a value of this type lives, a child that shares memory may change its user and group.

@@ -1,9 +1,9 @@
 //! The system's generator of strong random numbers.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::{fd, large, retry, retry_size};
+use super::{file, retry_size};
 use crate::errors::{Errno, Result};
 
 /// Fills a buffer. Blocks until the system has gathered entropy after its start.
@@ -35,9 +35,7 @@ fn fill_from_devices(buffer: *mut [u8]) -> Result {
 }
 
 fn read_device(path: &CStr, buffer: *mut [u8]) -> Result {
-    let flags: c_int = libc::O_RDONLY | libc::O_CLOEXEC;
-    // SAFETY: the path is terminated.
-    let device = retry(|| unsafe { large::open(path.as_ptr(), flags) }).and_then(fd::own)?;
+    let device = file::open(path, libc::O_RDONLY, 0)?.above_standard()?;
     // SAFETY: a part of the buffer, for which the caller of `fill` vouches.
     each_part(buffer, |at, room| unsafe {
         libc::read(device.raw(), at.cast(), room)

@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 
 use super::fd::{OwnedFd, own};
-use super::{cvt, retry, retry_size};
+use super::{cvt, retry, retry_size, typed};
 use crate::abi::uv_buf_t;
 use crate::buffers::Buffers;
 use crate::errors::{Errno, Result};
@@ -27,8 +27,7 @@ pub(crate) fn set_option<T>(fd: c_int, level: c_int, option: c_int, value: T) ->
 /// A non-blocking socket that is not inherited, above the standard descriptors.
 pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<OwnedFd> {
     let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: takes no memory.
-    cvt(unsafe { libc::socket(domain, kind, 0) }).and_then(own)
+    cvt(typed::socket(domain, kind, 0)).and_then(own)
 }
 
 /// # Safety
@@ -54,8 +53,7 @@ pub(crate) unsafe fn connect(
 }
 
 pub(crate) fn listen(fd: c_int, backlog: c_int) -> Result {
-    // SAFETY: takes no memory.
-    cvt(unsafe { libc::listen(fd, backlog) }).map(drop)
+    cvt(typed::listen(fd, backlog)).map(drop)
 }
 
 /// Takes a connection; its descriptor is non-blocking, not inherited, above the standard ones.
@@ -67,8 +65,7 @@ pub(crate) fn accept(fd: c_int) -> Result<OwnedFd> {
 }
 
 pub(crate) fn shut_down_writing(fd: c_int) -> Result {
-    // SAFETY: takes no memory.
-    cvt(unsafe { libc::shutdown(fd, libc::SHUT_WR) }).map(drop)
+    cvt(typed::shutdown(fd, libc::SHUT_WR)).map(drop)
 }
 
 /// Which end of a connection is asked for.
@@ -135,32 +132,13 @@ pub(crate) fn reset_on_close(fd: c_int) -> Result {
 /// A pair of connected sockets that are not inherited; `flags` may add `SOCK_NONBLOCK`.
 pub(crate) fn pair(domain: c_int, kind: c_int, protocol: c_int) -> Result<[OwnedFd; 2]> {
     let mut fds = [-1; 2];
-    // SAFETY: `fds` has room for two.
-    cvt(unsafe {
-        libc::socketpair(
-            domain,
-            kind | libc::SOCK_CLOEXEC,
-            protocol,
-            fds.as_mut_ptr(),
-        )
-    })?;
+    let kind = kind | libc::SOCK_CLOEXEC;
+    cvt(typed::socketpair(domain, kind, protocol, &mut fds))?;
     Ok(fds.map(OwnedFd::new))
 }
 
 /// The largest number of buffers that one call takes: the kernel's limit.
 pub(crate) const IOV_MAX: usize = 1024;
-
-/// Writes buffers to a stream; returns how many bytes were written.
-pub(crate) fn write_buffers(fd: c_int, buffers: Buffers) -> Result<usize> {
-    if buffers.count() == 1 {
-        let one = buffers.get(0);
-        // SAFETY: the maker of the view vouches for the buffer's memory.
-        return retry_size(|| unsafe { libc::write(fd, one.base.cast(), one.len) });
-    }
-    let (vectors, some) = (buffers.as_iovecs(), buffers.count().min(IOV_MAX) as c_int);
-    // SAFETY: the maker of the view vouches for the buffers' memory.
-    retry_size(|| unsafe { libc::writev(fd, vectors, some) })
-}
 
 /// The largest number of descriptors that one message has: the kernel's limit.
 const MOST_FDS: usize = 253;

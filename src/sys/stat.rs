@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_int, c_long};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::{large, retry};
+use super::{large, retry, typed};
 use crate::abi::{uv_stat_t, uv_timespec_t};
 use crate::errors::{Errno, Result};
 use crate::zeroed::zeroed;
@@ -50,8 +50,7 @@ fn status_by_statx(target: Target<'_>) -> Result<uv_stat_t> {
     let (fd, path, flags) = arguments(target);
     let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
     let mut found: libc::statx = zeroed();
-    // SAFETY: the path is terminated, and `found` is what is written.
-    retry(|| unsafe { libc::statx(fd, path.as_ptr(), flags, mask, &mut found) })?;
+    retry(|| typed::statx(fd, path, flags, mask, &mut found))?;
     Ok(from_statx(&found))
 }
 
@@ -80,13 +79,10 @@ pub(super) fn from_statx(found: &libc::statx) -> uv_stat_t {
 /// change is given instead.
 pub(crate) fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
     let mut found: large::stat = zeroed();
-    // SAFETY: paths are terminated, and `found` is what is written.
-    retry(|| unsafe {
-        match target {
-            Target::Path(path) => large::stat(path.as_ptr(), &mut found),
-            Target::Link(path) => large::lstat(path.as_ptr(), &mut found),
-            Target::Descriptor(fd) => large::fstat(fd, &mut found),
-        }
+    retry(|| match target {
+        Target::Path(path) => typed::stat(path, &mut found),
+        Target::Link(path) => typed::lstat(path, &mut found),
+        Target::Descriptor(fd) => typed::fstat(fd, &mut found),
     })?;
     let changed = timespec(found.st_ctime, found.st_ctime_nsec);
     Ok(uv_stat_t {

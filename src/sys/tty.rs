@@ -2,14 +2,13 @@
 
 use core::ffi::{CStr, c_int};
 
-use super::fd::{OwnedFd, own};
-use super::{cvt, large, retry};
+use super::fd::OwnedFd;
+use super::{cvt, file, large, retry, typed};
 use crate::errors::{Errno, Result};
 use crate::zeroed::zeroed;
 
 pub(crate) fn is_terminal(fd: c_int) -> bool {
-    // SAFETY: takes no memory.
-    unsafe { libc::isatty(fd) == 1 }
+    typed::isatty(fd) == 1
 }
 
 /// Whether a descriptor is the controlling side of a pseudo terminal, which cannot be opened by a
@@ -30,16 +29,13 @@ pub(crate) fn reopen(fd: c_int, access: c_int) -> Result<OwnedFd> {
         return Err(Errno::from_system(error));
     }
     let name = CStr::from_bytes_until_nul(&name).map_err(|_| Errno::ENAMETOOLONG)?;
-    let flags = access | libc::O_NOCTTY | libc::O_CLOEXEC;
-    // SAFETY: reads the name.
-    retry(|| unsafe { large::open(name.as_ptr(), flags) }).and_then(own)
+    file::open(name, access | libc::O_NOCTTY, 0)?.above_standard()
 }
 
 /// The terminal's settings.
 pub(crate) fn settings(fd: c_int) -> Result<libc::termios> {
     let mut settings: libc::termios = zeroed();
-    // SAFETY: writes the settings.
-    retry(|| unsafe { libc::tcgetattr(fd, &mut settings) })?;
+    retry(|| typed::tcgetattr(fd, &mut settings))?;
     Ok(settings)
 }
 
@@ -52,8 +48,7 @@ pub(crate) fn is_alike(one: &libc::termios, other: &libc::termios) -> bool {
 /// Changes the terminal's settings at once, without waiting for output written before.
 /// Async-signal-safe.
 pub(crate) fn set_settings(fd: c_int, settings: &libc::termios) -> Result {
-    // SAFETY: reads the settings.
-    retry(|| unsafe { libc::tcsetattr(fd, libc::TCSANOW, settings) }).map(drop)
+    retry(|| typed::tcsetattr(fd, libc::TCSANOW, settings)).map(drop)
 }
 
 /// Columns and rows of the terminal's window.
@@ -76,8 +71,7 @@ pub(crate) enum FileKind {
 
 pub(crate) fn file_kind(fd: c_int) -> Result<FileKind> {
     let mut status: large::stat = zeroed();
-    // SAFETY: writes the status.
-    cvt(unsafe { large::fstat(fd, &mut status) })?;
+    cvt(typed::fstat(fd, &mut status))?;
     Ok(match status.st_mode & libc::S_IFMT {
         libc::S_IFREG | libc::S_IFCHR => FileKind::File,
         libc::S_IFIFO => FileKind::Fifo,

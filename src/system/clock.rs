@@ -8,7 +8,7 @@ use super::proc::read_small;
 use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
-use crate::sys::{clock, cvt};
+use crate::sys::{clock, cvt, typed};
 use crate::zeroed::zeroed;
 
 fn read_clock(id: uv_clock_id) -> Result<libc::timespec> {
@@ -21,15 +21,13 @@ fn read_clock(id: uv_clock_id) -> Result<libc::timespec> {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: writes one timespec.
-    cvt(unsafe { libc::clock_gettime(id, &mut time) })?;
+    cvt(typed::clock_gettime(id, &mut time))?;
     Ok(time)
 }
 
 fn usage(who: c_int) -> Result<uv_rusage_t> {
     let mut usage: libc::rusage = zeroed();
-    // SAFETY: writes one rusage.
-    cvt(unsafe { libc::getrusage(who, &mut usage) })?;
+    cvt(typed::getrusage(who, &mut usage))?;
     let time = |time: libc::timeval| uv_timeval_t {
         tv_sec: time.tv_sec as c_long,
         tv_usec: time.tv_usec as c_long,
@@ -66,8 +64,7 @@ fn uptime() -> Result<f64> {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: writes one timespec.
-    cvt(unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) })?;
+    cvt(typed::clock_gettime(libc::CLOCK_BOOTTIME, &mut time))?;
     Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
 }
 
@@ -110,8 +107,7 @@ fn load_of_system() -> Option<[f64; 3]> {
     /// A load of 1, as the kernel counts it (`SI_LOAD_SHIFT`).
     const LOAD_UNIT: f64 = 65536.0;
     let mut info: libc::sysinfo = zeroed();
-    // SAFETY: writes one sysinfo.
-    cvt(unsafe { libc::sysinfo(&mut info) }).ok()?;
+    cvt(typed::sysinfo(&mut info)).ok()?;
     Some(info.loads.map(|load| load as f64 / LOAD_UNIT))
 }
 
@@ -198,8 +194,7 @@ pub extern "C" fn uv_sleep(msec: c_uint) {
         tv_sec: (msec / 1000) as libc::time_t,
         tv_nsec: (msec % 1000 * 1_000_000) as _,
     };
-    // SAFETY: reads the first and writes the second, which may be the same.
-    while cvt(unsafe { libc::nanosleep(&left, &raw mut left) }) == Err(Errno::EINTR) {}
+    while cvt(typed::nanosleep(&{ left }, &mut left)) == Err(Errno::EINTR) {}
 }
 
 /// Writes the seconds since the system started to `uptime`, suspended time included. Returns 0 or

@@ -12,6 +12,7 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
+use crate::sys::typed;
 
 /// The content of a file whose size is not known beforehand.
 fn read_all(path: &core::ffi::CStr) -> Result<alloc::Vec<u8>> {
@@ -148,8 +149,7 @@ fn list() -> Result<(*mut uv_cpu_info_t, usize)> {
     let stat = read_all(c"/proc/stat")?;
     let info = read_all(c"/proc/cpuinfo").unwrap_or(alloc::vec());
     let cpus = parse(&stat, &info)?;
-    // SAFETY: takes no memory.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) }.max(1) as u64;
+    let ticks = typed::sysconf(libc::_SC_CLK_TCK).max(1) as u64;
     let names: usize = cpus.iter().map(|cpu| cpu.model.len() + 1).sum();
     let size = cpus.len() * size_of::<uv_cpu_info_t>();
     let block = alloc::calloc(1, (size + names).max(1)).cast::<uv_cpu_info_t>();
@@ -220,12 +220,10 @@ pub(crate) fn affinity() -> usize {
     // more.
     let mut set = [0u64; 1024];
     // SAFETY: writes within the size of the set, in words of this size.
-    unsafe {
-        if libc::sched_getaffinity(0, size_of_val(&set), set.as_mut_ptr().cast()) == 0 {
-            return set.iter().map(|word| word.count_ones() as usize).sum();
-        }
-        libc::sysconf(libc::_SC_NPROCESSORS_ONLN).max(1) as usize
+    if unsafe { libc::sched_getaffinity(0, size_of_val(&set), set.as_mut_ptr().cast()) } == 0 {
+        return set.iter().map(|word| word.count_ones() as usize).sum();
     }
+    typed::sysconf(libc::_SC_NPROCESSORS_ONLN).max(1) as usize
 }
 
 /// The number of threads of this process that can run at once, as of the first call.

@@ -10,7 +10,7 @@ use super::cgroup::{Cgroup, Level, Version};
 use super::proc::{field_of, number, read_small};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
-use crate::sys::large;
+use crate::sys::{large, typed};
 use crate::zeroed::zeroed;
 
 /// The value of version 1 for no limit, in bytes: as many whole pages as a signed number counts.
@@ -26,8 +26,7 @@ fn meminfo(name: &[u8]) -> Option<u64> {
 /// A field of sysinfo(2), in bytes, for systems without /proc.
 fn sysinfo(pick: impl FnOnce(&libc::sysinfo) -> u64) -> u64 {
     let mut info: libc::sysinfo = zeroed();
-    // SAFETY: writes one sysinfo.
-    if unsafe { libc::sysinfo(&mut info) } != 0 {
+    if typed::sysinfo(&mut info) != 0 {
         return 0;
     }
     pick(&info) * u64::from(info.mem_unit)
@@ -71,8 +70,7 @@ fn rest(level: Level) -> Option<u64> {
 /// A resource limit of the process, in bytes; `None` if there is none.
 fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
     let mut limit: large::rlimit = zeroed();
-    // SAFETY: writes one rlimit.
-    let known = unsafe { large::getrlimit(resource, &mut limit) } == 0;
+    let known = typed::getrlimit(resource, &mut limit) == 0;
     (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
 }
 
@@ -109,8 +107,7 @@ fn resident() -> Result<usize> {
         .nth(1)
         .and_then(number)
         .ok_or(Errno::EINVAL)?;
-    // SAFETY: takes no memory.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+    let page = typed::sysconf(libc::_SC_PAGESIZE) as u64;
     Ok((pages * page) as usize)
 }
 

@@ -2,22 +2,17 @@
 
 use core::ffi::CStr;
 
-use crate::sys::{fd, large, retry, retry_size};
+use crate::sys::file;
 
 /// Reads the beginning of a file, as much as fits into `memory`.
 pub(super) fn read_small<'a>(path: &CStr, memory: &'a mut [u8]) -> Option<&'a [u8]> {
-    // SAFETY: the path is terminated.
-    let file = retry(|| unsafe { large::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
-        .and_then(fd::own)
-        .ok()?;
+    let file = file::open(path, libc::O_RDONLY, 0).ok()?;
+    let file = file.above_standard().ok()?;
     let mut length = 0;
     // A read may return less than there is.
     while length < memory.len() {
         let rest = &mut memory[length..];
-        // SAFETY: the pointer and the length describe the rest of the memory.
-        let count =
-            retry_size(|| unsafe { libc::read(file.raw(), rest.as_mut_ptr().cast(), rest.len()) });
-        match count {
+        match file::read_slice(file.raw(), rest, None) {
             Ok(0) | Err(_) => break,
             Ok(count) => length += count,
         }
