@@ -14,8 +14,8 @@ use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::fs::{self, FsRequest};
-use crate::fs_event::copy_path;
 use crate::handle::{Handle, flags};
+use crate::text_buffer::TextBuffer;
 use crate::timer::Timer;
 use crate::view::{addr, get, member, owner, set, upcast, view};
 use crate::zeroed::zeroed;
@@ -72,6 +72,26 @@ impl FsPoll {
         get!(self.poll_ctx).cast()
     }
 
+    /// The watch that was made last.
+    fn watch(self) -> Option<Watch> {
+        let newest = self.newest();
+        // SAFETY: a watch lives as long as it is in its handle's list.
+        (!newest.is_null()).then(|| unsafe { Watch::from_ptr(newest) })
+    }
+
+    fn copy_path_to(self, buffer: TextBuffer) -> Result {
+        let watch = match self.expected() {
+            Ok(poll) if poll.handle().is_active() => poll.watch(),
+            _ => None,
+        };
+        let Some(watch) = watch else {
+            buffer.leave_empty();
+            return Err(Errno::EINVAL);
+        };
+        // SAFETY: terminated, and nothing ends the watch meanwhile.
+        buffer.put(unsafe { CStr::from_ptr(watch.path()) }.to_bytes())
+    }
+
     fn init(self, event_loop: Loop) {
         self.handle().init(event_loop, UV_FS_POLL);
         set!(self.poll_ctx = core::ptr::null_mut());
@@ -118,8 +138,7 @@ impl FsPoll {
             return;
         }
         self.handle().stop();
-        // SAFETY: an active handle has a watch.
-        let watch = unsafe { Watch::from_ptr(self.newest()) };
+        let Some(watch) = self.watch() else { return };
         watch.timer().stop();
         set!(watch.is_stopped = true);
         if !get!(watch.is_busy) {
@@ -169,21 +188,19 @@ impl Watch {
         self.timer().handle().unreference();
     }
 
+    /// The path, terminated.
+    fn path(self) -> *const c_char {
+        // SAFETY: the watch is live, and no other reference to it exists meanwhile.
+        unsafe { (*self.raw()).path.as_ptr().cast() }
+    }
+
     /// Starts a query of the path.
     fn query(self) -> Result {
         let event_loop = self.event_loop();
         set!(self.began = event_loop.now());
-        // SAFETY: the watch is live and no reference to it exists meanwhile.
-        let path = unsafe { (*self.raw()).path.as_ptr() };
+        let (request, path) = (addr!(self.request), self.path());
         // SAFETY: path and request live until the request is done.
-        let code = unsafe {
-            fs::stat(
-                event_loop.raw(),
-                addr!(self.request),
-                path.cast(),
-                Some(on_query),
-            )
-        };
+        let code = unsafe { fs::stat(event_loop.raw(), request, path, Some(on_query)) };
         if code < 0 {
             return Err(Errno::from_code(code));
         }
@@ -373,22 +390,9 @@ pub unsafe extern "C" fn uv_fs_poll_getpath(
     size: *mut usize,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
-        return UV_EINVAL;
-    }
-    // SAFETY: common pointer contract.
-    let poll = match unsafe { FsPoll::from_ptr(handle) }.expected() {
-        Ok(poll) if poll.handle().is_active() => poll,
-        _ => {
-            // SAFETY: common pointer contract.
-            unsafe { *size = 0 };
-            return UV_EINVAL;
-        }
-    };
-    // SAFETY: an active handle has a watch, whose path is terminated; common pointer contract.
     unsafe {
-        let path = (*poll.newest()).path.as_ptr();
-        copy_path(CStr::from_ptr(path.cast()), buffer, size)
+        TextBuffer::new(buffer, size)
+            .and_then(|buffer| FsPoll::from_ptr(handle).copy_path_to(buffer))
     }
     .into_code()
 }

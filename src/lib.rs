@@ -97,6 +97,7 @@ mod sync;
 mod sys;
 mod system;
 mod text;
+mod text_buffer;
 mod thread;
 mod timer;
 mod udp;

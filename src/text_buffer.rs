@@ -5,47 +5,58 @@ use core::ffi::c_char;
 
 use crate::errors::{Errno, Result};
 
-/// A caller's buffer.
-pub(super) struct Buffer {
+/// A caller's buffer for one text.
+pub(crate) struct TextBuffer<'a> {
     start: *mut c_char,
-    size: *mut usize,
+    size: &'a mut usize,
 }
 
-impl Buffer {
+impl TextBuffer<'_> {
     /// Wraps a buffer. `UV_EINVAL` for null pointers, and for a buffer of size 0.
     ///
     /// # Safety
     /// Both must be null or valid, `start` for `*size` bytes, while the buffer is used.
-    pub(super) unsafe fn new(start: *mut c_char, size: *mut usize) -> Result<Buffer> {
-        // SAFETY: the caller vouches for the pointers.
-        if start.is_null() || size.is_null() || unsafe { *size } == 0 {
-            return Err(Errno::EINVAL);
+    pub(crate) unsafe fn new<'a>(start: *mut c_char, size: *mut usize) -> Result<TextBuffer<'a>> {
+        // SAFETY: the caller vouches for the pointer.
+        match unsafe { size.as_mut() } {
+            Some(size) if !start.is_null() && *size > 0 => Ok(TextBuffer { start, size }),
+            _ => Err(Errno::EINVAL),
         }
-        Ok(Buffer { start, size })
     }
 
-    pub(super) fn room(&self) -> usize {
-        // SAFETY: contract of `new`.
-        unsafe { *self.size }
-    }
-
-    fn set_size(&self, size: usize) {
-        // SAFETY: contract of `new`.
-        unsafe { *self.size = size };
+    /// The size of the buffer, in bytes.
+    pub(crate) fn room(&self) -> usize {
+        *self.size
     }
 
     /// Writes the text and its terminator, if they fit.
-    pub(super) fn put(&self, text: &[u8]) -> Result {
-        if text.len() >= self.room() {
-            self.set_size(text.len() + 1);
+    pub(crate) fn put(self, text: &[u8]) -> Result {
+        self.put_both(text, b"\0")
+    }
+
+    /// Writes the text without a terminator, if it fits.
+    pub(crate) fn put_unterminated(self, text: &[u8]) -> Result {
+        self.put_both(text, b"")
+    }
+
+    fn put_both(self, text: &[u8], end: &[u8]) -> Result {
+        let needed = text.len() + end.len();
+        if needed > *self.size {
+            *self.size = needed;
             return Err(Errno::ENOBUFS);
         }
-        // SAFETY: contract of `new`; the text and its terminator fit.
+        let end_at = self.start.wrapping_add(text.len());
+        // SAFETY: contract of `new`; the text and its end fit.
         unsafe {
             core::ptr::copy_nonoverlapping(text.as_ptr().cast(), self.start, text.len());
-            *self.start.add(text.len()) = 0;
+            core::ptr::copy_nonoverlapping(end.as_ptr().cast(), end_at, end.len());
         }
-        self.set_size(text.len());
+        *self.size = text.len();
         Ok(())
+    }
+
+    /// Writes nothing: there is no text, so the size becomes 0.
+    pub(crate) fn leave_empty(self) {
+        *self.size = 0;
     }
 }

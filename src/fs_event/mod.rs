@@ -30,6 +30,7 @@ use crate::event_loop::io::{Io, Watcher};
 use crate::handle::Handle;
 use crate::list::Link;
 use crate::sys::inotify::{self, Buffer, Event, Target};
+use crate::text_buffer::TextBuffer;
 use crate::view::{get, member, set, upcast, view};
 use registry::{NO_NODE, Registry};
 use tree::Tree;
@@ -190,6 +191,16 @@ impl FsEvent {
         let path = get!(self.path);
         // SAFETY: null or the copy made by `start`, which lives until the handle is stopped.
         (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) })
+    }
+
+    fn copy_path_to(self, buffer: TextBuffer) -> Result {
+        match self.expected().ok().and_then(FsEvent::path) {
+            Some(path) => buffer.put(path.to_bytes()),
+            None => {
+                buffer.leave_empty();
+                Err(Errno::EINVAL)
+            }
+        }
     }
 
     /// Reports an event of a handle without a tree.
@@ -419,25 +430,6 @@ pub(crate) fn loop_fork(event_loop: Loop) -> Result {
     first_error.get()
 }
 
-/// Copies a handle's path, terminated, to a buffer of `*size` bytes. `*size` becomes its length, or
-/// with `UV_ENOBUFS` the size it needs.
-///
-/// # Safety
-/// `size` must be readable and writable, `buffer` writable for that many bytes.
-pub(crate) unsafe fn copy_path(path: &CStr, buffer: *mut c_char, size: *mut usize) -> Result {
-    let bytes = path.to_bytes_with_nul();
-    // SAFETY: the caller vouches for both.
-    unsafe {
-        if *size < bytes.len() {
-            *size = bytes.len();
-            return Err(Errno::ENOBUFS);
-        }
-        core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), buffer, bytes.len());
-        *size = bytes.len() - 1;
-    }
-    Ok(())
-}
-
 // C entry points
 
 /// Makes `handle` a file system event handle that is not started. Returns 0.
@@ -524,18 +516,11 @@ pub unsafe extern "C" fn uv_fs_event_getpath(
     size: *mut usize,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
-        return UV_EINVAL;
+    unsafe {
+        TextBuffer::new(buffer, size)
+            .and_then(|buffer| FsEvent::from_ptr(handle).copy_path_to(buffer))
     }
-    // SAFETY: common pointer contract.
-    let event = unsafe { FsEvent::from_ptr(handle) }.expected();
-    event
-        .and_then(|event| event.path().ok_or(Errno::EINVAL))
-        // SAFETY: common pointer contract.
-        .inspect_err(|_| unsafe { *size = 0 })
-        // SAFETY: common pointer contract.
-        .and_then(|path| unsafe { copy_path(path, buffer, size) })
-        .into_code()
+    .into_code()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::cvt;
+use crate::text_buffer::TextBuffer;
 use crate::zeroed::zeroed;
 
 /// The system's list of interfaces.
@@ -144,31 +145,15 @@ fn addresses() -> Result<(*mut uv_interface_address_t, usize)> {
     Ok((block, count))
 }
 
-/// Writes an interface's name to a buffer of `*size` bytes.
-///
-/// # Safety
-/// `buffer` must be null or writable for `*size` bytes, `size` null or valid.
-unsafe fn name_of(index: c_uint, buffer: *mut c_char, size: *mut usize) -> Result {
-    // SAFETY: the caller vouches for the pointers.
-    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
-        return Err(Errno::EINVAL);
-    }
+/// Writes an interface's name to a buffer.
+fn put_name(index: c_uint, buffer: TextBuffer) -> Result {
     let mut name = [0u8; libc::IF_NAMESIZE + 1];
     // SAFETY: the buffer has room for a name.
     if unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) }.is_null() {
         return Err(Errno::last());
     }
     let length = name.iter().position(|byte| *byte == 0).unwrap_or(0);
-    // SAFETY: the caller vouches for the pointers; there is room for the name and its terminator.
-    unsafe {
-        if length >= *size {
-            *size = length + 1;
-            return Err(Errno::ENOBUFS);
-        }
-        core::ptr::copy_nonoverlapping(name.as_ptr().cast(), buffer, length + 1);
-        *size = length;
-    }
-    Ok(())
+    buffer.put(&name[..length])
 }
 
 // C entry points
@@ -232,7 +217,9 @@ pub unsafe extern "C" fn uv_if_indextoname(
     size: *mut usize,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { name_of(ifindex, buffer, size) }.into_code()
+    unsafe { TextBuffer::new(buffer, size) }
+        .and_then(|buffer| put_name(ifindex, buffer))
+        .into_code()
 }
 
 /// Writes the name of the interface as a zone, which is behind the `%` of a link-local address. On
@@ -249,7 +236,9 @@ pub unsafe extern "C" fn uv_if_indextoiid(
     size: *mut usize,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { name_of(ifindex, buffer, size) }.into_code()
+    unsafe { TextBuffer::new(buffer, size) }
+        .and_then(|buffer| put_name(ifindex, buffer))
+        .into_code()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::handle::{Handle, flags};
 use crate::net::address::text_bytes;
 use crate::sys::fd::{self, OwnedFd};
 use crate::sys::socket::{self, End};
+use crate::text_buffer::TextBuffer;
 use crate::view::{get, set, upcast, view};
 
 view!(
@@ -136,30 +137,20 @@ impl Pipe {
         }
     }
 
-    /// Writes a socket's name to a buffer of `*size` bytes, which becomes 0 where there is none.
-    ///
-    /// # Safety
-    /// `buffer` must be writable for `*size` bytes.
-    unsafe fn name(self, end: End, buffer: *mut c_char, size: *mut usize) -> Result {
-        // SAFETY: the caller vouches for `size`.
-        let size = unsafe { &mut *size };
+    /// Writes a socket's name to a buffer, whose size becomes 0 where there is none.
+    fn name(self, end: End, buffer: TextBuffer) -> Result {
         let found = self.handle().fileno().and_then(|fd| unix_name(fd, end));
-        let (address, length) = found.inspect_err(|_| *size = 0)?;
-        let text = text_of(&address, length);
-        let is_abstract = text.first() == Some(&0);
-        let needed = text.len() + usize::from(!is_abstract);
-        if needed > *size {
-            *size = needed;
-            return Err(Errno::ENOBUFS);
+        let (address, length) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                buffer.leave_empty();
+                return Err(error);
+            }
+        };
+        match text_of(&address, length) {
+            name @ [0, ..] => buffer.put_unterminated(name),
+            path => buffer.put(path),
         }
-        // SAFETY: the caller vouches for `*size` bytes of `buffer`.
-        unsafe { core::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, text.len()) };
-        if !is_abstract {
-            // SAFETY: `needed` counts the terminator.
-            unsafe { *buffer.add(text.len()) = 0 };
-        }
-        *size = text.len();
-        Ok(())
     }
 
     /// Adds permissions for users other than the owner to connect.
@@ -371,11 +362,11 @@ pub unsafe extern "C" fn uv_pipe_getsockname(
     size: *mut usize,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
-        return UV_EINVAL;
+    unsafe {
+        TextBuffer::new(buffer, size)
+            .and_then(|buffer| Pipe::from_ptr(handle).name(End::Own, buffer))
     }
-    // SAFETY: common pointer contract.
-    unsafe { Pipe::from_ptr(handle).name(End::Own, buffer, size) }.into_code()
+    .into_code()
 }
 
 /// Writes the name of the connected peer to `buffer`, as `uv_pipe_getsockname` does.
@@ -391,11 +382,11 @@ pub unsafe extern "C" fn uv_pipe_getpeername(
     size: *mut usize,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    if buffer.is_null() || size.is_null() || unsafe { *size } == 0 {
-        return UV_EINVAL;
+    unsafe {
+        TextBuffer::new(buffer, size)
+            .and_then(|buffer| Pipe::from_ptr(handle).name(End::Peer, buffer))
     }
-    // SAFETY: common pointer contract.
-    unsafe { Pipe::from_ptr(handle).name(End::Peer, buffer, size) }.into_code()
+    .into_code()
 }
 
 /// Sets how many instances of a pipe server wait for connections, which means something on

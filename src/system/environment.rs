@@ -7,13 +7,13 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
-use super::buffer::Buffer;
 use super::identity;
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::{cvt, cvt_size};
+use crate::text_buffer::TextBuffer;
 
 unsafe extern "C" {
     static mut environ: *mut *mut c_char;
@@ -130,7 +130,7 @@ fn with_current_folder<R>(work: impl FnOnce(&[u8]) -> R) -> Result<R> {
 pub unsafe extern "C" fn uv_exepath(buffer: *mut c_char, size: *mut usize) -> c_int {
     // SAFETY: common pointer contract.
     unsafe {
-        let room = match Buffer::new(buffer, size) {
+        let room = match TextBuffer::new(buffer, size) {
             Ok(buffer) => buffer.room() - 1,
             Err(error) => return error.code(),
         };
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn uv_exepath(buffer: *mut c_char, size: *mut usize) -> c_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_cwd(buffer: *mut c_char, size: *mut usize) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Buffer::new(buffer, size) }
+    unsafe { TextBuffer::new(buffer, size) }
         .and_then(|buffer| with_current_folder(|path| buffer.put(path))?)
         .into_code()
 }
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn uv_chdir(dir: *const c_char) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_os_homedir(buffer: *mut c_char, size: *mut usize) -> c_int {
     // SAFETY: common pointer contract.
-    let buffer = match unsafe { Buffer::new(buffer, size) } {
+    let buffer = match unsafe { TextBuffer::new(buffer, size) } {
         Ok(buffer) => buffer,
         Err(error) => return error.code(),
     };
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn uv_os_homedir(buffer: *mut c_char, size: *mut usize) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_os_tmpdir(buffer: *mut c_char, size: *mut usize) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Buffer::new(buffer, size) }
+    unsafe { TextBuffer::new(buffer, size) }
         .and_then(|buffer| buffer.put(temporary_folder()))
         .into_code()
 }
@@ -273,7 +273,7 @@ pub unsafe extern "C" fn uv_os_getenv(
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    let (name, buffer) = unsafe { (CStr::from_ptr(name), Buffer::new(buffer, size)) };
+    let (name, buffer) = unsafe { (CStr::from_ptr(name), TextBuffer::new(buffer, size)) };
     buffer
         .and_then(|buffer| buffer.put(variable(name).ok_or(Errno::ENOENT)?))
         .into_code()

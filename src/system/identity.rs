@@ -4,11 +4,11 @@
 
 use core::ffi::{CStr, c_char, c_int, c_ulong};
 
-use super::buffer::Buffer;
 use crate::abi::*;
 use crate::alloc;
-use crate::errors::{Errno, IntoCode, Result};
-use crate::sys::cvt;
+use crate::errors::{Errno, IntoCode, Result, set_errno};
+use crate::sys::{cvt, typed};
+use crate::text_buffer::TextBuffer;
 use crate::zeroed::{Zeroable, zeroed};
 
 /// Calls a function of the user or group database. The buffer for its strings grows until they
@@ -43,10 +43,10 @@ fn with_user<R>(uid: uv_uid_t, work: impl FnOnce(&libc::passwd) -> Result<R>) ->
 
 /// Calls `work` with the home folder that the user database has for this process's user.
 pub(super) fn with_home(work: impl FnOnce(&[u8]) -> Result) -> Result {
-    // SAFETY: takes no memory.
-    let uid = unsafe { libc::geteuid() };
-    // SAFETY: a string of the entry.
-    with_user(uid, |user| work(unsafe { text(user.pw_dir) }.to_bytes()))
+    with_user(typed::geteuid(), |user| {
+        // SAFETY: a string of the entry.
+        work(unsafe { text(user.pw_dir) }.to_bytes())
+    })
 }
 
 /// Puts strings into one block, one after the other.
@@ -171,10 +171,8 @@ fn copy_field(from: &[c_char]) -> [c_char; 256] {
 /// `pwd` must be null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_os_get_passwd(pwd: *mut uv_passwd_t) -> c_int {
-    // SAFETY: takes no memory.
-    let uid = unsafe { libc::geteuid() };
     // SAFETY: common pointer contract.
-    unsafe { get_user(pwd, uid) }.into_code()
+    unsafe { get_user(pwd, typed::geteuid()) }.into_code()
 }
 
 /// Writes a user's entry of the user database to `pwd`; free it with `uv_os_free_passwd`.
@@ -256,8 +254,7 @@ pub unsafe extern "C" fn uv_os_free_group(grp: *mut uv_group_t) {
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getpid>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_os_getpid() -> uv_pid_t {
-    // SAFETY: takes no memory.
-    unsafe { libc::getpid() }
+    typed::getpid()
 }
 
 /// The id of this process's parent.
@@ -265,8 +262,7 @@ pub extern "C" fn uv_os_getpid() -> uv_pid_t {
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_os_getppid>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_os_getppid() -> uv_pid_t {
-    // SAFETY: takes no memory.
-    unsafe { libc::getppid() }
+    typed::getppid()
 }
 
 /// Writes a process's priority, −20 (highest) to 19, to `priority`; process 0 is this one.
@@ -283,14 +279,10 @@ pub unsafe extern "C" fn uv_os_getpriority(pid: uv_pid_t, priority: *mut c_int) 
         return UV_EINVAL;
     }
     // −1 is a priority as well, so `errno` decides.
-    // SAFETY: the location is this thread's own; the call takes no memory.
-    let (value, number) = unsafe {
-        *libc::__errno_location() = 0;
-        let value = libc::getpriority(libc::PRIO_PROCESS, pid as libc::id_t);
-        (value, *libc::__errno_location())
-    };
-    if value == -1 && number != 0 {
-        return Errno::from_system(number).code();
+    set_errno(0);
+    let value = typed::getpriority(libc::PRIO_PROCESS, pid as libc::id_t);
+    if value == -1 && Errno::last().code() != 0 {
+        return Errno::last().code();
     }
     // SAFETY: common pointer contract.
     unsafe { priority.write(value) };
@@ -307,10 +299,13 @@ pub extern "C" fn uv_os_setpriority(pid: uv_pid_t, priority: c_int) -> c_int {
     if !(UV_PRIORITY_HIGHEST..=UV_PRIORITY_LOW).contains(&priority) {
         return UV_EINVAL;
     }
-    // SAFETY: takes no memory.
-    cvt(unsafe { libc::setpriority(libc::PRIO_PROCESS, pid as libc::id_t, priority) })
-        .map(drop)
-        .into_code()
+    cvt(typed::setpriority(
+        libc::PRIO_PROCESS,
+        pid as libc::id_t,
+        priority,
+    ))
+    .map(drop)
+    .into_code()
 }
 
 /// Writes the host's name to `buffer`.
@@ -325,7 +320,7 @@ pub extern "C" fn uv_os_setpriority(pid: uv_pid_t, priority: c_int) -> c_int {
 pub unsafe extern "C" fn uv_os_gethostname(buffer: *mut c_char, size: *mut usize) -> c_int {
     let mut name = [0u8; UV_MAXHOSTNAMESIZE as usize];
     // SAFETY: common pointer contract.
-    let buffer = unsafe { Buffer::new(buffer, size) };
+    let buffer = unsafe { TextBuffer::new(buffer, size) };
     buffer
         .and_then(|buffer| {
             // SAFETY: the memory is as long as is said; the longest name fills it.
@@ -351,8 +346,7 @@ pub unsafe extern "C" fn uv_os_uname(buffer: *mut uv_utsname_t) -> c_int {
         return UV_EINVAL;
     }
     let mut names: libc::utsname = zeroed();
-    // SAFETY: writes one utsname.
-    cvt(unsafe { libc::uname(&mut names) })
+    cvt(typed::uname(&mut names))
         .map(|_| {
             let copy = uv_utsname_t {
                 sysname: copy_field(&names.sysname),

@@ -1,7 +1,6 @@
 //! The machine, the process and its user.
 
 mod arm;
-mod buffer;
 mod cgroup;
 pub(crate) mod clock;
 pub(crate) mod cpu;
