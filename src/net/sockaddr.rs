@@ -3,7 +3,9 @@
 use core::ffi::c_int;
 
 use crate::errors::{Errno, Result};
-use crate::sys::{interface, socket};
+use crate::sys::interface;
+use crate::sys::socket::SocketAddress;
+use crate::zeroed::zeroed;
 
 /// A socket address of the caller's: an IPv4 or IPv6 one, or where that is said, that of a Unix
 /// domain socket.
@@ -57,26 +59,13 @@ impl Address {
         length as libc::socklen_t
     }
 
-    /// Copies the address.
-    ///
-    /// # Safety
-    /// `storage` must be writable.
-    pub(crate) unsafe fn copy_to(self, storage: *mut libc::sockaddr_storage) {
-        let length = self.length() as usize;
+    /// A copy of the address.
+    pub(crate) fn copy(self) -> libc::sockaddr_storage {
+        let mut storage: libc::sockaddr_storage = zeroed();
+        let (from, to) = (self.0.cast::<u8>(), (&raw mut storage).cast::<u8>());
         // SAFETY: contract of `from_ptr`; the storage has room for every family.
-        unsafe { core::ptr::copy_nonoverlapping(self.0.cast::<u8>(), storage.cast(), length) };
-    }
-
-    /// Binds a socket to the address.
-    pub(crate) fn bind(self, fd: c_int) -> Result {
-        // SAFETY: contract of `from_ptr`.
-        unsafe { socket::bind(fd, self.0, self.length()) }
-    }
-
-    /// Connects a socket to the address, or begins to.
-    pub(crate) fn connect(self, fd: c_int) -> Result {
-        // SAFETY: contract of `from_ptr`.
-        unsafe { socket::connect(fd, self.0, self.length()) }
+        unsafe { core::ptr::copy_nonoverlapping(from, to, self.length() as usize) };
+        storage
     }
 
     /// Wraps an address of the library's, which has to outlive the view.
@@ -93,5 +82,12 @@ impl Address {
         let address = unsafe { self.0.cast::<libc::sockaddr_in6>().read_unaligned() };
         let unscoped = address.sin6_scope_id == 0 && interface::is_link_local(&address.sin6_addr);
         unscoped.then_some(address)
+    }
+}
+
+// SAFETY: contract of `from_ptr`: the address is as long as its family says.
+unsafe impl SocketAddress for Address {
+    fn raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
+        (self.0, self.length())
     }
 }

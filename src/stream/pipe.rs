@@ -81,8 +81,7 @@ impl Pipe {
 
     /// Binds a socket and gives it to the handle; if this fails, there is no file.
     fn bind_socket(self, fd: c_int, name: &Name, file: Option<&mut SocketFile>) -> Result {
-        // SAFETY: the name is readable for its length.
-        match unsafe { socket::bind(fd, name.as_ptr(), name.length) } {
+        match socket::bind(fd, name) {
             Ok(()) => {}
             // As on Windows, where a name in a directory that does not exist is not permitted.
             Err(Errno::ENOENT) => return Err(Errno::EACCES),
@@ -125,8 +124,7 @@ impl Pipe {
             socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?
                 .give(|fd| self.stream().open(fd, 0))?;
         }
-        // SAFETY: the name is readable for its length.
-        match unsafe { socket::connect(self.fd(), name.as_ptr(), name.length) } {
+        match socket::connect(self.fd(), name) {
             Ok(()) | Err(Errno::EINPROGRESS) => {
                 if is_new {
                     self.handle().add(flags::READABLE | flags::WRITABLE);

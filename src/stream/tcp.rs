@@ -93,7 +93,7 @@ impl Tcp {
             let only = c_int::from(options & UV_TCP_IPV6ONLY != 0);
             socket::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only)?;
         }
-        let delayed = match address.bind(fd) {
+        let delayed = match socket::bind(fd, &address) {
             Ok(()) => 0,
             Err(Errno::EADDRINUSE) => UV_EADDRINUSE,
             // The handle has a socket of the other family.
@@ -154,7 +154,7 @@ impl Tcp {
             }
             None => address,
         };
-        match address.connect(self.fd()) {
+        match socket::connect(self.fd(), &address) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(None),
             Err(Errno::ECONNREFUSED) => Ok(Some(Errno::ECONNREFUSED)),
             Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int, c_uint};
 
 use crate::errors::{Errno, Result};
-use crate::sys::socket::{self, End};
+use crate::sys::socket::{self, End, SocketAddress};
 use crate::zeroed::zeroed;
 
 /// Flag of `uv_pipe_bind2` and `uv_pipe_connect2`: a name that is too long is an error rather than
@@ -15,7 +15,7 @@ const UV_PIPE_NO_TRUNCATE: c_uint = 1;
 pub(super) struct Name {
     address: libc::sockaddr_un,
     terminator: c_char,
-    pub(super) length: libc::socklen_t,
+    length: libc::socklen_t,
 }
 
 const PATH_OFFSET: usize = core::mem::offset_of!(libc::sockaddr_un, sun_path);
@@ -60,16 +60,19 @@ impl Name {
         Name::new(name, options)
     }
 
-    pub(super) fn as_ptr(&self) -> *const libc::sockaddr {
-        (&raw const self.address).cast()
-    }
-
     /// The path as it was cut, if it is one.
     pub(super) fn path(&self) -> Option<&[u8]> {
         let text = text_of(&self.address, usize::MAX);
         text.first()
             .is_some_and(|first| *first != 0)
             .then_some(text)
+    }
+}
+
+// SAFETY: the length is at most that of the member.
+unsafe impl SocketAddress for Name {
+    fn raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
+        ((&raw const self.address).cast(), self.length)
     }
 }
 

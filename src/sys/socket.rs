@@ -30,25 +30,31 @@ pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<OwnedFd> {
     cvt(typed::socket(domain, kind, 0)).and_then(own)
 }
 
+/// A socket address of any kind.
+///
 /// # Safety
-/// `address` must be readable for `length` bytes.
-pub(crate) unsafe fn bind(
-    fd: c_int,
-    address: *const libc::sockaddr,
-    length: libc::socklen_t,
-) -> Result {
-    // SAFETY: the caller vouches for the address.
+/// `raw` must give memory that is readable for that many bytes, as long as the value is borrowed.
+pub(crate) unsafe trait SocketAddress {
+    fn raw(&self) -> (*const libc::sockaddr, libc::socklen_t);
+}
+
+// SAFETY: the length is that of the type.
+unsafe impl SocketAddress for libc::sockaddr {
+    fn raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
+        (self, size_of::<libc::sockaddr>() as libc::socklen_t)
+    }
+}
+
+pub(crate) fn bind(fd: c_int, address: &impl SocketAddress) -> Result {
+    let (address, length) = address.raw();
+    // SAFETY: contract of `SocketAddress`.
     cvt(unsafe { libc::bind(fd, address, length) }).map(drop)
 }
 
-/// # Safety
-/// `address` must be readable for `length` bytes.
-pub(crate) unsafe fn connect(
-    fd: c_int,
-    address: *const libc::sockaddr,
-    length: libc::socklen_t,
-) -> Result {
-    // SAFETY: the caller vouches for the address.
+/// Connects a socket to an address, or begins to.
+pub(crate) fn connect(fd: c_int, address: &impl SocketAddress) -> Result {
+    let (address, length) = address.raw();
+    // SAFETY: contract of `SocketAddress`.
     retry(|| unsafe { libc::connect(fd, address, length) }).map(drop)
 }
 

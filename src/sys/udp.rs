@@ -16,12 +16,10 @@ pub(crate) const DATAGRAM_BATCH: usize = 20;
 pub(crate) fn disconnect(fd: c_int) -> Result {
     let mut address: libc::sockaddr = zeroed();
     address.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
-    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
-    // SAFETY: `address` has the length that is passed.
-    match retry(|| unsafe { libc::connect(fd, &address, length) }) {
+    match socket::connect(fd, &address) {
         // Some systems return this although they have done it.
         Err(Errno::EAFNOSUPPORT) => Ok(()),
-        result => result.map(drop),
+        result => result,
     }
 }
 

@@ -251,7 +251,7 @@ impl Udp {
             return Err(Errno::EISCONN);
         }
         self.ensure_bound(address.family(), 0)?;
-        address.connect(self.fd())?;
+        socket::connect(self.fd(), &address)?;
         self.handle().add(flags::UDP_CONNECTED);
         Ok(())
     }
@@ -292,7 +292,7 @@ fn check_init(options: c_uint) -> Result {
 
 /// Binds a socket to an address. One of another family than the socket's is a wrong argument.
 fn bind_socket(fd: c_int, address: Address) -> Result {
-    match address.bind(fd) {
+    match socket::bind(fd, &address) {
         Err(Errno::EAFNOSUPPORT) => Err(Errno::EINVAL),
         result => result,
     }

@@ -42,10 +42,8 @@ impl SendRequest {
     }
 
     fn keep_address(self, address: Option<Address>) {
-        let kept = addr!(self.u.storage);
         match address {
-            // SAFETY: a member of a live request.
-            Some(address) => unsafe { address.copy_to(kept) },
+            Some(address) => set!(self.u.storage = address.copy()),
             None => set!(self.u.storage.ss_family = libc::AF_UNSPEC as libc::sa_family_t),
         }
     }

@@ -195,8 +195,7 @@ impl NameLookup {
     upcast!(request: Request);
 
     fn init(self, event_loop: *mut uv_loop_t, address: Address, flags: c_int) {
-        // SAFETY: a member of a live request.
-        unsafe { address.copy_to(addr!(self.storage)) };
+        set!(self.storage = address.copy());
         set!(self.r#loop = event_loop);
         set!(self.flags = flags);
         set!(self.retcode = 0);
