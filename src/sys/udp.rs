@@ -3,10 +3,11 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-use super::socket::{self, set_option};
+use super::socket::{self, SocketAddress, set_option};
 use super::{retry, retry_size};
 use crate::buffers::Buffers;
 use crate::errors::{Errno, Result};
+use crate::net::sockaddr::Address;
 use crate::zeroed::zeroed;
 
 /// The largest number of datagrams that one call sends or receives.
@@ -63,48 +64,90 @@ fn send_error(error: Errno) -> Errno {
     }
 }
 
-/// Sends one datagram.
-///
-/// # Safety
-/// The memory that the header points to must be readable.
-pub(crate) unsafe fn send(fd: c_int, header: &libc::msghdr) -> Result<usize> {
-    // SAFETY: the caller vouches for the header.
-    retry_size(|| unsafe { libc::sendmsg(fd, header, 0) }).map_err(send_error)
+/// A datagram to be sent. What it consists of is readable as long as this is used, for which the
+/// makers of its buffers and of its address vouch.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Outgoing(libc::mmsghdr);
+
+impl Outgoing {
+    /// A datagram for an address, or for the socket's peer.
+    pub(crate) fn new(buffers: Buffers, address: Option<Address>) -> Outgoing {
+        let (peer, length) = match &address {
+            Some(address) => address.raw(),
+            None => (core::ptr::null(), 0),
+        };
+        Outgoing(libc::mmsghdr {
+            msg_hdr: header(peer.cast_mut(), length, buffers),
+            msg_len: 0,
+        })
+    }
 }
 
-/// Sends datagrams, and returns how many of the leading ones were sent: at least one.
-///
-/// # Safety
-/// The memory that the headers point to must be readable.
-pub(crate) unsafe fn send_many(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
-    if headers.len() == 1 {
-        // SAFETY: the caller vouches for the headers.
-        return unsafe { send_one_by_one(fd, headers) };
+/// Up to as many datagrams as one call sends.
+pub(crate) struct Batch {
+    datagrams: [MaybeUninit<Outgoing>; DATAGRAM_BATCH],
+    count: usize,
+}
+
+impl Batch {
+    pub(crate) fn new() -> Batch {
+        Batch {
+            datagrams: [MaybeUninit::uninit(); DATAGRAM_BATCH],
+            count: 0,
+        }
     }
-    let (list, count) = (headers.as_mut_ptr(), headers.len() as _);
-    // SAFETY: the caller vouches for the headers.
-    match retry(|| unsafe { libc::sendmmsg(fd, list, count, 0) }) {
-        // SAFETY: the caller vouches for the headers.
-        Err(error) if takes_single_calls_only(error) => unsafe { send_one_by_one(fd, headers) },
-        result => result.map(|sent| sent as usize).map_err(send_error),
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
+
+    /// Adds a datagram, unless there are [`DATAGRAM_BATCH`] already.
+    pub(crate) fn push(&mut self, datagram: Outgoing) {
+        if let Some(place) = self.datagrams.get_mut(self.count) {
+            place.write(datagram);
+            self.count += 1;
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Outgoing] {
+        let first = self.datagrams.as_mut_ptr().cast::<Outgoing>();
+        // SAFETY: `push` has written that many.
+        unsafe { core::slice::from_raw_parts_mut(first, self.count) }
+    }
+
+    /// Sends the datagrams, and returns how many of the leading ones were sent: at least one.
+    pub(crate) fn send(&mut self, fd: c_int) -> Result<usize> {
+        let datagrams = self.as_mut_slice();
+        if datagrams.len() == 1 {
+            return send_one_by_one(fd, datagrams);
+        }
+        let (list, count) = (datagrams.as_mut_ptr().cast(), datagrams.len() as _);
+        // SAFETY: an `Outgoing` leads to readable memory only, and is nothing but its header.
+        match retry(|| unsafe { libc::sendmmsg(fd, list, count, 0) }) {
+            Err(error) if takes_single_calls_only(error) => send_one_by_one(fd, datagrams),
+            result => result.map(|sent| sent as usize).map_err(send_error),
+        }
+    }
+}
+
+/// Sends one datagram.
+pub(crate) fn send(fd: c_int, datagram: &Outgoing) -> Result<usize> {
+    let header = &datagram.0.msg_hdr;
+    // SAFETY: an `Outgoing` leads to readable memory only.
+    retry_size(|| unsafe { libc::sendmsg(fd, header, 0) }).map_err(send_error)
 }
 
 /// Sends datagrams by a call each, and returns how many of the leading ones were sent: at least
 /// one.
-///
-/// # Safety
-/// The requirements of [`send_many`] apply.
-unsafe fn send_one_by_one(fd: c_int, headers: &mut [libc::mmsghdr]) -> Result<usize> {
+fn send_one_by_one(fd: c_int, datagrams: &[Outgoing]) -> Result<usize> {
     let mut sent = 0;
-    for message in headers {
-        // SAFETY: the caller vouches for the header.
-        match unsafe { send(fd, &message.msg_hdr) } {
-            Ok(size) => message.msg_len = size as _,
+    for datagram in datagrams {
+        match send(fd, datagram) {
+            Ok(_) => sent += 1,
             Err(error) if sent == 0 => return Err(error),
             Err(_) => break,
         }
-        sent += 1;
     }
     Ok(sent)
 }

@@ -9,7 +9,6 @@
 //! The request and its copy of the list of buffers belong to the handle until the callback.
 
 use core::ffi::{c_int, c_uint};
-use core::mem::MaybeUninit;
 
 use super::Udp;
 use crate::abi::*;
@@ -19,7 +18,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::list::{linked, local};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
-use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
+use crate::sys::udp::{self, Batch, DATAGRAM_BATCH, Outgoing};
 use crate::view::{addr, get, set, upcast, view};
 
 view!(
@@ -48,8 +47,8 @@ impl SendRequest {
         }
     }
 
-    fn outgoing(self) -> Outgoing {
-        Outgoing {
+    fn datagram(self) -> Datagram {
+        Datagram {
             buffers: self.kept().buffers(),
             // SAFETY: `keep_address` left an address of a known family, or of none.
             address: unsafe { Address::any_from_ptr(addr!(self.u.addr)) }.ok(),
@@ -66,40 +65,15 @@ impl SendRequest {
 }
 
 /// A datagram to be sent: to the handle's peer if it has no address.
-struct Outgoing {
+struct Datagram {
     buffers: Buffers,
     address: Option<Address>,
 }
 
-impl Outgoing {
-    fn header(&self) -> libc::msghdr {
-        let (peer, length) = self.address.map_or((core::ptr::null(), 0), |address| {
-            (address.as_ptr(), address.length())
-        });
-        datagram::header(peer.cast_mut(), length, self.buffers)
+impl Datagram {
+    fn outgoing(&self) -> Outgoing {
+        Outgoing::new(self.buffers, self.address)
     }
-}
-
-fn empty_headers() -> [MaybeUninit<libc::mmsghdr>; DATAGRAM_BATCH] {
-    [MaybeUninit::uninit(); DATAGRAM_BATCH]
-}
-
-/// # Safety
-/// The first `count` headers must be written.
-unsafe fn written(
-    headers: &mut [MaybeUninit<libc::mmsghdr>; DATAGRAM_BATCH],
-    count: usize,
-) -> &mut [libc::mmsghdr] {
-    let first = headers.as_mut_ptr().cast::<libc::mmsghdr>();
-    // SAFETY: the caller vouches for the first `count`, which are no more than there are.
-    unsafe { core::slice::from_raw_parts_mut(first, count.min(DATAGRAM_BATCH)) }
-}
-
-fn message(header: libc::msghdr) -> MaybeUninit<libc::mmsghdr> {
-    MaybeUninit::new(libc::mmsghdr {
-        msg_hdr: header,
-        msg_len: 0,
-    })
 }
 
 impl Udp {
@@ -126,19 +100,19 @@ impl Udp {
         self,
         buffers: Buffers,
         address: *const libc::sockaddr,
-    ) -> Result<Outgoing> {
+    ) -> Result<Datagram> {
         buffers.check()?;
         // SAFETY: the caller vouches for the address.
         let address = unsafe { self.destination(address) }?;
         if let Some(address) = address {
             self.ensure_bound(address.family(), 0)?;
         }
-        Ok(Outgoing { buffers, address })
+        Ok(Datagram { buffers, address })
     }
 
-    fn send(self, request: SendRequest, outgoing: &Outgoing, callback: uv_udp_send_cb) -> Result {
-        request.kept().keep(outgoing.buffers)?;
-        request.keep_address(outgoing.address);
+    fn send(self, request: SendRequest, datagram: &Datagram, callback: uv_udp_send_cb) -> Result {
+        request.kept().keep(datagram.buffers)?;
+        request.keep_address(datagram.address);
         set!(request.handle = self.raw());
         set!(request.send_cb = callback);
         set!(request.status = 0);
@@ -175,14 +149,11 @@ impl Udp {
     }
 
     fn send_batch(self) -> Result<usize> {
-        let mut headers = empty_headers();
-        let mut count = 0;
-        for (header, request) in headers.iter_mut().zip(self.unsent().iter()) {
-            *header = message(request.outgoing().header());
-            count += 1;
+        let mut batch = Batch::new();
+        for request in self.unsent().iter().take(DATAGRAM_BATCH) {
+            batch.push(request.datagram().outgoing());
         }
-        // SAFETY: that many were written above, for live requests.
-        unsafe { datagram::send_many(self.fd(), written(&mut headers, count)) }
+        batch.send(self.fd())
     }
 
     fn complete_first(self, status: c_int) {
@@ -214,13 +185,11 @@ impl Udp {
         self.stop_if_idle();
     }
 
-    fn try_send(self, outgoing: &Outgoing) -> Result<c_int> {
+    fn try_send(self, datagram: &Datagram) -> Result<c_int> {
         if self.has_requests() {
             return Err(Errno::EAGAIN);
         }
-        // SAFETY: the header points to what the makers of the views vouch for.
-        let size = unsafe { datagram::send(self.fd(), &outgoing.header()) }?;
-        Ok(size as c_int)
+        udp::send(self.fd(), &datagram.outgoing()).map(|size| size as c_int)
     }
 
     /// # Safety
@@ -240,19 +209,15 @@ impl Udp {
         }
         let mut sent = 0;
         while sent < all.count {
-            let batch = (all.count - sent).min(DATAGRAM_BATCH);
-            let mut headers = empty_headers();
-            for (at, header) in headers.iter_mut().take(batch).enumerate() {
+            let mut batch = Batch::new();
+            for at in (sent..all.count).take(DATAGRAM_BATCH) {
                 // SAFETY: the caller vouches for the arrays.
-                *header = message(unsafe { all.get(self, sent + at) }?.header());
+                batch.push(unsafe { all.get(self, at) }?.outgoing());
             }
-            // SAFETY: the first `batch` were written.
-            let headers = unsafe { written(&mut headers, batch) };
-            // SAFETY: the caller vouches for what the headers point to.
-            match unsafe { datagram::send_many(self.fd(), headers) } {
+            match batch.send(self.fd()) {
                 Ok(count) => {
                     sent += count;
-                    if count < batch {
+                    if count < batch.count() {
                         break;
                     }
                 }
@@ -275,7 +240,7 @@ struct Datagrams {
 impl Datagrams {
     /// # Safety
     /// `at` must be below the count, the arrays as `try_send_many` wants them.
-    unsafe fn get(&self, from: Udp, at: usize) -> Result<Outgoing> {
+    unsafe fn get(&self, from: Udp, at: usize) -> Result<Datagram> {
         // SAFETY: the caller vouches for the arrays.
         let buffers = unsafe { Buffers::new(*self.bufs.add(at), *self.nbufs.add(at)) };
         let address = if self.addresses.is_null() {
@@ -287,7 +252,7 @@ impl Datagrams {
         // SAFETY: the caller vouches for the address.
         let address = unsafe { from.destination(address) }?;
         buffers.check()?;
-        Ok(Outgoing { buffers, address })
+        Ok(Datagram { buffers, address })
     }
 }
 
@@ -318,8 +283,8 @@ pub unsafe extern "C" fn uv_udp_send(
     // SAFETY: common pointer contract.
     unsafe {
         Udp::from_ptr(handle).expected().and_then(|udp| {
-            let outgoing = udp.prepare_to_send(Buffers::new(bufs, nbufs), addr)?;
-            udp.send(SendRequest::from_ptr(req), &outgoing, send_cb)
+            let datagram = udp.prepare_to_send(Buffers::new(bufs, nbufs), addr)?;
+            udp.send(SendRequest::from_ptr(req), &datagram, send_cb)
         })
     }
     .into_code()
@@ -344,8 +309,8 @@ pub unsafe extern "C" fn uv_udp_try_send(
     // SAFETY: common pointer contract.
     unsafe {
         Udp::from_ptr(handle).expected().and_then(|udp| {
-            let outgoing = udp.prepare_to_send(Buffers::new(bufs, nbufs), addr)?;
-            udp.try_send(&outgoing)
+            let datagram = udp.prepare_to_send(Buffers::new(bufs, nbufs), addr)?;
+            udp.try_send(&datagram)
         })
     }
     .into_code()
