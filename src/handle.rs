@@ -14,7 +14,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::list::{List, linked};
 use crate::sys::socket;
-use crate::view::{get, member, set, view};
+use crate::view::{get, member, pointee, set, view};
 
 /// The bits of `uv_handle_t.flags`. Programs are known to touch some of them (uvloop sets
 /// [`flags::READABLE`]), so they have the values that they have in libuv.
@@ -83,10 +83,7 @@ impl Handle {
         self.link().remove();
     }
 
-    pub(crate) fn event_loop(self) -> Loop {
-        // SAFETY: a handle's loop outlives it.
-        unsafe { Loop::from_ptr(get!(self.r#loop)) }
-    }
+    pointee!(pub(crate) event_loop: Loop = r#loop);
 
     pub(crate) fn kind(self) -> uv_handle_type {
         get!(self.r#type)

@@ -123,6 +123,24 @@ macro_rules! member {
     };
 }
 
+/// An object that a field points to: `pointee!(event_loop: Loop = r#loop);` in the `impl` of a view.
+///
+/// Use it only for a field that points to what outlives the object, as a loop outlives its handles
+/// and its active requests.
+macro_rules! pointee {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis $name:ident : $view:ident = $($field:tt)+
+    ) => {
+        $(#[$attribute])*
+        #[inline]
+        $visibility fn $name(self) -> $view {
+            // SAFETY: the field points to an object that outlives this one.
+            unsafe { $view::from_ptr($crate::view::get!(self.$($field)+)) }
+        }
+    };
+}
+
 /// The way back from a member to its object: `container!(from_io: Io in uv_poll_t.io_watcher);` in
 /// the `impl` of the object's view.
 ///
@@ -141,4 +159,4 @@ macro_rules! container {
     };
 }
 
-pub(crate) use {addr, container, get, member, owner, set, upcast, view};
+pub(crate) use {addr, container, get, member, owner, pointee, set, upcast, view};

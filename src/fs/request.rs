@@ -15,7 +15,7 @@ use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
-use crate::view::{addr, get, set, upcast, view};
+use crate::view::{addr, get, pointee, set, upcast, view};
 use crate::work::pooled::{HasJob, has_job};
 
 view!(
@@ -29,6 +29,10 @@ const INLINE_BUFFERS: usize = 4;
 
 impl FsRequest {
     upcast!(request: Request);
+    pointee!(
+        /// The loop of an asynchronous request.
+        event_loop: Loop = r#loop
+    );
 
     /// Makes the caller's memory, whatever is in it, a request without arguments. `data` stays.
     pub(super) fn init(self, event_loop: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {
@@ -53,17 +57,14 @@ impl FsRequest {
 
     /// Has the request keep its loop alive; only for requests with a callback.
     pub(super) fn activate(self) -> Loop {
-        // SAFETY: an asynchronous request has a loop, which outlives it.
-        let event_loop = unsafe { Loop::from_ptr(get!(self.r#loop)) };
-        self.request().start(event_loop, UV_FS);
-        event_loop
+        self.request().start(self.event_loop(), UV_FS);
+        self.event_loop()
     }
 
     /// Ends an asynchronous request, and calls its callback last.
     pub(super) fn finish(self) {
         self.release_buffers();
-        // SAFETY: an asynchronous request has a loop, which outlives it.
-        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
+        Request::finish(self.event_loop());
         self.invoke();
     }
 

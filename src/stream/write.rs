@@ -14,7 +14,7 @@ use crate::handle::{Handle, flags};
 use crate::list::{linked, local};
 use crate::request::Request;
 use crate::sys::{file, socket};
-use crate::view::{addr, get, set, upcast, view};
+use crate::view::{addr, get, pointee, set, upcast, view};
 
 /// How many writes are made in a row before other watchers of the loop get their turn.
 const WRITE_BUDGET: u32 = 32;
@@ -28,10 +28,7 @@ linked!(link: Write in uv_write_t.queue);
 impl Write {
     upcast!(request: Request);
 
-    fn stream(self) -> Stream {
-        // SAFETY: a stream outlives its requests.
-        unsafe { Stream::from_ptr(get!(self.handle)) }
-    }
+    pointee!(stream: Stream = handle);
 
     fn kept(self) -> KeptBuffers {
         let (list, count) = (addr!(self.bufs), addr!(self.nbufs));

@@ -21,7 +21,7 @@ use crate::net::idna::{HOST_BYTES, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::resolver;
-use crate::view::{addr, get, set, upcast, view};
+use crate::view::{addr, get, pointee, set, upcast, view};
 
 use super::pooled::{self, Pooled, has_job};
 use super::queue::Kind;
@@ -74,6 +74,7 @@ unsafe fn put(text: &[u8], at: *mut u8) -> *mut c_char {
 
 impl AddressLookup {
     upcast!(request: Request);
+    pointee!(event_loop: Loop = r#loop);
 
     /// Initialises the request with copies of what to resolve.
     fn init(self, event_loop: *mut uv_loop_t, query: Query) -> Result {
@@ -173,8 +174,7 @@ impl AddressLookup {
     }
 
     fn finish(self, status: c_int) {
-        // SAFETY: a loop outlives its requests.
-        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
+        Request::finish(self.event_loop());
         self.free_copies();
         if status == UV_ECANCELED {
             set!(self.retcode = UV_EAI_CANCELED);
@@ -193,6 +193,7 @@ impl AddressLookup {
 
 impl NameLookup {
     upcast!(request: Request);
+    pointee!(event_loop: Loop = r#loop);
 
     fn init(self, event_loop: *mut uv_loop_t, address: Address, flags: c_int) {
         set!(self.storage = address.copy());
@@ -236,8 +237,7 @@ impl NameLookup {
     }
 
     fn finish(self, status: c_int) {
-        // SAFETY: a loop outlives its requests.
-        Request::finish(unsafe { Loop::from_ptr(get!(self.r#loop)) });
+        Request::finish(self.event_loop());
         if status == UV_ECANCELED {
             set!(self.retcode = UV_EAI_CANCELED);
         }

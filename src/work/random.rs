@@ -13,7 +13,7 @@ use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
 use crate::sys::random as generator;
-use crate::view::{get, set, upcast, view};
+use crate::view::{get, pointee, set, upcast, view};
 
 use super::pooled::{self, Pooled, has_job};
 
@@ -25,6 +25,7 @@ has_job!(Random => uv_random_t);
 
 impl Random {
     upcast!(request: Request);
+    pointee!(event_loop: Loop = r#loop);
 
     fn start(self, event_loop: Loop, buffer: *mut c_void, length: usize, callback: uv_random_cb) {
         self.request().start(event_loop, UV_RANDOM);
@@ -55,8 +56,7 @@ impl Pooled for Random {
     }
 
     fn done(request: Random, status: c_int) {
-        // SAFETY: a loop outlives its requests.
-        Request::finish(unsafe { Loop::from_ptr(get!(request.r#loop)) });
+        Request::finish(request.event_loop());
         if status != 0 {
             set!(request.status = status);
         }

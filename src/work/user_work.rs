@@ -10,7 +10,7 @@ use core::ffi::c_int;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::request::Request;
-use crate::view::{get, set, upcast, view};
+use crate::view::{get, pointee, set, upcast, view};
 
 use super::pooled::{self, Pooled, has_job};
 
@@ -22,6 +22,7 @@ has_job!(Work => uv_work_t);
 
 impl Work {
     upcast!(request: Request);
+    pointee!(event_loop: Loop = r#loop);
 
     fn start(self, event_loop: Loop, work: uv_work_cb, after: uv_after_work_cb) {
         self.request().start(event_loop, UV_WORK);
@@ -55,8 +56,7 @@ impl Pooled for Work {
     }
 
     fn done(work: Work, status: c_int) {
-        // SAFETY: a loop outlives its requests.
-        Request::finish(unsafe { Loop::from_ptr(get!(work.r#loop)) });
+        Request::finish(work.event_loop());
         work.invoke_after(status);
     }
 }
