@@ -67,6 +67,20 @@ impl Loop {
     );
 }
 
+/// A handle as one of its own kind: `downcast!(of: UV_TCP);` in the `impl` of a view.
+macro_rules! downcast {
+    ($(#[$attribute:meta])* $visibility:vis $name:ident : $($kind:ident)|+) => {
+        $(#[$attribute])*
+        #[inline]
+        $visibility fn $name(handle: $crate::handle::Handle) -> Option<Self> {
+            let is_one = matches!(handle.kind(), $($kind)|+);
+            // SAFETY: the type of a handle says what its memory is.
+            is_one.then(|| unsafe { Self::from_ptr(handle.raw().cast()) })
+        }
+    };
+}
+pub(crate) use downcast;
+
 impl Handle {
     /// Initialises the caller's memory as a referenced, inactive handle of the loop. `data` is
     /// left alone.

@@ -48,18 +48,11 @@ fn undo(handle: Handle) {
 /// Finishes closing a handle: its requests get their callbacks, then the close callback runs.
 /// After that the memory is the caller's.
 pub(super) fn finish_close(handle: Handle) {
-    let raw = handle.raw();
     handle.add(flags::CLOSED);
-    match handle.kind() {
-        UV_NAMED_PIPE | UV_TCP | UV_TTY => {
-            // SAFETY: the type says what the memory is.
-            unsafe { Stream::from_ptr(raw.cast()) }.finish_close();
-        }
-        UV_UDP => {
-            // SAFETY: the type says what the memory is.
-            unsafe { Udp::from_ptr(raw.cast()) }.finish_close();
-        }
-        _ => {}
+    if let Some(stream) = Stream::of(handle) {
+        stream.finish_close();
+    } else if let Some(udp) = Udp::of(handle) {
+        udp.finish_close();
     }
     handle.unreference();
     handle.link().remove();

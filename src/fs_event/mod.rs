@@ -27,7 +27,7 @@ use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
-use crate::handle::Handle;
+use crate::handle::{Handle, downcast};
 use crate::list::Link;
 use crate::sys::inotify::{self, Buffer, Event, Target};
 use crate::text_buffer::TextBuffer;
@@ -67,6 +67,7 @@ fn basename(path: &CStr) -> &[u8] {
 
 impl FsEvent {
     upcast!(handle: Handle);
+    downcast!(of: UV_FS_EVENT);
     member!(unused_link: Link = watchers);
 
     /// `UV_EINVAL` for another kind of handle.
@@ -307,9 +308,8 @@ fn close_instance(event_loop: Loop) {
 fn for_each_started(event_loop: Loop, each: impl Fn(FsEvent)) {
     let mut next = event_loop.handles().front();
     while let Some(handle) = next {
-        if handle.kind() == UV_FS_EVENT && handle.is_active() {
-            // SAFETY: the type says what the memory is.
-            each(unsafe { FsEvent::from_ptr(handle.raw().cast()) });
+        if let Some(event) = FsEvent::of(handle).filter(|_| handle.is_active()) {
+            each(event);
         }
         // Handles leave the list in the closing phase only.
         next = event_loop.handles().after(handle);

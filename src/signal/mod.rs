@@ -21,7 +21,7 @@ use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::Watcher;
-use crate::handle::{Handle, flags};
+use crate::handle::{Handle, downcast, flags};
 use crate::sys::fd;
 use crate::sys::signal::LARGEST_SIGNAL;
 use crate::view::{get, set, upcast, view};
@@ -33,6 +33,7 @@ view!(
 
 impl Signal {
     upcast!(handle: Handle);
+    downcast!(of: UV_SIGNAL);
 
     /// `UV_EINVAL` for another kind of handle.
     #[inline]
@@ -124,12 +125,11 @@ impl Signal {
 
 /// Calls `work` for each signal handle of the loop.
 fn for_each(event_loop: Loop, mut work: impl FnMut(Signal)) {
-    for handle in event_loop.handles().iter() {
-        if handle.kind() == UV_SIGNAL {
-            // SAFETY: the type says what the memory is.
-            work(unsafe { Signal::from_ptr(handle.raw().cast()) });
-        }
-    }
+    event_loop
+        .handles()
+        .iter()
+        .filter_map(Signal::of)
+        .for_each(&mut work);
 }
 
 /// Whether this library's handler catches the signal: other code may install another one.

@@ -25,9 +25,7 @@ impl Stream {
 
     /// Whether handles can be passed along with data.
     pub(super) fn passes_handles(self) -> bool {
-        // SAFETY: the type says what the memory is.
-        self.handle().kind() == UV_NAMED_PIPE
-            && unsafe { Pipe::from_ptr(self.raw().cast()) }.passes_handles()
+        Pipe::of(self.handle()).is_some_and(Pipe::passes_handles)
     }
 
     /// Reads data, and queues the descriptors that were passed along. If some were lost, that is

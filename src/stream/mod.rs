@@ -29,7 +29,7 @@ use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{FED, Io, Watcher};
-use crate::handle::{Handle, flags};
+use crate::handle::{Handle, downcast, flags};
 use crate::list::{List, linked, local};
 use crate::request::Request;
 use crate::sys::{fd, socket};
@@ -53,6 +53,7 @@ view!(
 // State.
 impl Stream {
     upcast!(pub(crate) handle: Handle);
+    downcast!(pub(crate) of: UV_NAMED_PIPE | UV_TCP | UV_TTY);
 
     fn event_loop(self) -> Loop {
         self.handle().event_loop()

@@ -13,7 +13,7 @@ use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::is_watched;
-use crate::handle::{Handle, flags};
+use crate::handle::{Handle, downcast, flags};
 use crate::net::address::text_bytes;
 use crate::sys::fd::{self, OwnedFd};
 use crate::sys::socket::{self, End};
@@ -26,7 +26,8 @@ view!(
 );
 
 impl Pipe {
-    upcast!(stream: Stream);
+    upcast!(pub(super) stream: Stream);
+    downcast!(pub(super) of: UV_NAMED_PIPE);
 
     fn handle(self) -> Handle {
         self.stream().handle()

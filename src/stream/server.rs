@@ -24,17 +24,11 @@ impl Stream {
         if self.handle().is_closing() {
             return Err(Errno::EINVAL);
         }
-        let raw = self.raw();
-        match self.handle().kind() {
-            UV_TCP => {
-                // SAFETY: the type says what the memory is.
-                unsafe { Tcp::from_ptr(raw.cast()) }.prepare_to_listen()?;
-            }
-            UV_NAMED_PIPE => {
-                // SAFETY: the type says what the memory is.
-                unsafe { Pipe::from_ptr(raw.cast()) }.prepare_to_listen()?;
-            }
-            _ => return Err(Errno::EINVAL),
+        if let Some(tcp) = Tcp::of(self.handle()) {
+            tcp.prepare_to_listen()?;
+        } else {
+            let pipe = Pipe::of(self.handle()).ok_or(Errno::EINVAL)?;
+            pipe.prepare_to_listen()?;
         }
         socket::listen(self.fd(), backlog)?;
         let event_loop = self.event_loop();
@@ -96,18 +90,14 @@ impl Stream {
         let fd = self.waiting_fd().ok_or(Errno::EAGAIN)?;
         // SAFETY: the caller vouches for the handle.
         let client = unsafe { Handle::from_ptr(client.cast()) };
-        let result = match client.kind() {
-            UV_NAMED_PIPE | UV_TCP => {
-                // SAFETY: the type says what the memory is.
-                let client = unsafe { Stream::from_ptr(client.raw().cast()) };
-                OwnedFd::new(fd).give(|fd| client.open(fd, flags::READABLE | flags::WRITABLE))
+        let pipe = || Pipe::of(client).map(Pipe::stream);
+        let stream = Tcp::of(client).map(Tcp::stream).or_else(pipe);
+        let result = match (stream, Udp::of(client)) {
+            (Some(stream), _) => {
+                OwnedFd::new(fd).give(|fd| stream.open(fd, flags::READABLE | flags::WRITABLE))
             }
-            UV_UDP => {
-                // SAFETY: the type says what the memory is.
-                let client = unsafe { Udp::from_ptr(client.raw().cast()) };
-                OwnedFd::new(fd).give(|fd| client.open(fd))
-            }
-            _ => return Err(Errno::EINVAL),
+            (None, Some(udp)) => OwnedFd::new(fd).give(|fd| udp.open(fd)),
+            (None, None) => return Err(Errno::EINVAL),
         };
         if result.is_ok() {
             client.add(flags::BOUND);

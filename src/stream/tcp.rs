@@ -13,7 +13,7 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::is_watched;
-use crate::handle::{Handle, flags};
+use crate::handle::{Handle, downcast, flags};
 use crate::net::sockaddr::Address;
 use crate::sys::socket::{self, End};
 use crate::sys::{fd, interface};
@@ -25,7 +25,8 @@ view!(
 );
 
 impl Tcp {
-    upcast!(stream: Stream);
+    upcast!(pub(super) stream: Stream);
+    downcast!(pub(super) of: UV_TCP);
 
     fn handle(self) -> Handle {
         self.stream().handle()

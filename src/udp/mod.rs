@@ -20,7 +20,7 @@ use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher, is_watched};
-use crate::handle::{Handle, flags};
+use crate::handle::{Handle, downcast, flags};
 use crate::list::List;
 use crate::net::sockaddr::Address;
 use crate::sys::fd as descriptor;
@@ -38,6 +38,7 @@ view!(
 // Basics for the other parts.
 impl Udp {
     upcast!(handle: Handle);
+    downcast!(pub(crate) of: UV_UDP);
 
     member!(io: Io = io_watcher);
     container!(pub(crate) from_io: Io in uv_udp_t.io_watcher);
