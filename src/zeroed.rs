@@ -1,6 +1,8 @@
 //! Zeroed memory for C's structs, which a call fills.
 
-use crate::abi::{uv__if_address, uv__io_t, uv_fs_t, uv_handle_t, uv_stat_t, uv_timer_t};
+use crate::abi::{
+    uv__if_address, uv__if_netmask, uv__io_t, uv_fs_t, uv_handle_t, uv_stat_t, uv_timer_t,
+};
 
 /// A type of C's for which all bytes zero is a value.
 ///
@@ -44,6 +46,7 @@ zeroable!(
     libc::utsname,
     libc::winsize,
     uv__if_address,
+    uv__if_netmask,
     uv__io_t,
     uv_fs_t,
     uv_handle_t,

@@ -8,51 +8,14 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
-use crate::sys::cvt;
+use crate::sys::interface::{Addresses, Entry};
 use crate::text_buffer::TextBuffer;
 use crate::zeroed::zeroed;
 
-/// The system's list of interfaces.
-struct List(*mut libc::ifaddrs);
-
-impl List {
-    fn new() -> Result<List> {
-        let mut list = core::ptr::null_mut();
-        // SAFETY: writes the list's head.
-        cvt(unsafe { libc::getifaddrs(&mut list) })?;
-        Ok(List(list))
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &libc::ifaddrs> {
-        // SAFETY: the entries are live as long as the list.
-        let next = |entry: &&libc::ifaddrs| unsafe { entry.ifa_next.as_ref() };
-        // SAFETY: as above.
-        core::iter::successors(unsafe { self.0.as_ref() }, next)
-    }
-}
-
-impl Drop for List {
-    fn drop(&mut self) {
-        // SAFETY: came from getifaddrs.
-        unsafe { libc::freeifaddrs(self.0) };
-    }
-}
-
-fn family(entry: &libc::ifaddrs) -> Option<c_int> {
-    // SAFETY: an address of the list is null or valid.
-    unsafe { entry.ifa_addr.as_ref() }.map(|address| c_int::from(address.sa_family))
-}
-
-fn name(entry: &libc::ifaddrs) -> &CStr {
-    // SAFETY: names of the list are terminated.
-    unsafe { CStr::from_ptr(entry.ifa_name) }
-}
-
 /// Whether an entry is an address of an interface that works.
-fn is_listed(entry: &&libc::ifaddrs) -> bool {
+fn is_listed(entry: &Entry) -> bool {
     let works = (libc::IFF_UP | libc::IFF_RUNNING) as c_uint;
-    entry.ifa_flags & works == works
-        && matches!(family(entry), Some(libc::AF_INET | libc::AF_INET6))
+    entry.flags() & works == works && matches!(entry.family(), Some(libc::AF_INET | libc::AF_INET6))
 }
 
 /// The name without the label that an address may have after a colon.
@@ -60,64 +23,43 @@ fn without_label(name: &[u8]) -> &[u8] {
     name.split(|byte| *byte == b':').next().unwrap_or(name)
 }
 
-fn physical(list: &List, of: &CStr) -> [c_char; 6] {
-    let mut address = [0; 6];
+fn physical(list: &Addresses, of: &CStr) -> [c_char; 6] {
     let of = without_label(of.to_bytes());
-    let entry = list
+    let link = list
         .iter()
-        .find(|entry| family(entry) == Some(libc::AF_PACKET) && name(entry).to_bytes() == of);
-    if let Some(entry) = entry {
-        // SAFETY: the family says what the address is.
-        let link = unsafe { entry.ifa_addr.cast::<libc::sockaddr_ll>().read_unaligned() };
-        for (to, from) in address.iter_mut().zip(link.sll_addr) {
-            *to = from as c_char;
-        }
+        .filter(|entry| entry.name().to_bytes() == of)
+        .find_map(Entry::address::<libc::sockaddr_ll>);
+    let mut address = [0; 6];
+    for (to, from) in address
+        .iter_mut()
+        .zip(link.iter().flat_map(|it| it.sll_addr))
+    {
+        *to = from as c_char;
     }
     address
 }
 
-/// # Safety
-/// `address` must be null or as long as `family` says.
-unsafe fn socket_address(family: c_int, address: *const libc::sockaddr) -> uv__if_address {
-    let mut copy: uv__if_address = zeroed();
-    if !address.is_null() {
-        // SAFETY: the caller vouches for the address.
-        unsafe {
-            if family == libc::AF_INET {
-                copy.address4 = address.cast::<libc::sockaddr_in>().read_unaligned();
-            } else {
-                copy.address6 = address.cast::<libc::sockaddr_in6>().read_unaligned();
-            }
-        }
-    }
-    copy
-}
-
-fn describe(list: &List, entry: &libc::ifaddrs, name: *mut c_char) -> uv_interface_address_t {
-    let family = family(entry).unwrap_or(libc::AF_UNSPEC);
-    // SAFETY: addresses and masks of the list are as long as their family says.
-    let (address, mask) = unsafe {
-        (
-            socket_address(family, entry.ifa_addr),
-            socket_address(family, entry.ifa_netmask),
-        )
-    };
-    let netmask = uv__if_netmask {
-        // SAFETY: the larger member, all of which is initialised.
-        netmask6: unsafe { mask.address6 },
-    };
-    uv_interface_address_t {
+fn describe(list: &Addresses, entry: Entry, name: *mut c_char) -> uv_interface_address_t {
+    let mut description = uv_interface_address_t {
         name,
-        phys_addr: physical(list, self::name(entry)),
-        is_internal: c_int::from(entry.ifa_flags & libc::IFF_LOOPBACK as c_uint != 0),
-        address,
-        netmask,
+        phys_addr: physical(list, entry.name()),
+        is_internal: c_int::from(entry.flags() & libc::IFF_LOOPBACK as c_uint != 0),
+        address: zeroed(),
+        netmask: zeroed(),
+    };
+    if let Some(address) = entry.address() {
+        description.address.address4 = address;
+        description.netmask.netmask4 = entry.mask().unwrap_or(zeroed());
+    } else if let Some(address) = entry.address() {
+        description.address.address6 = address;
+        description.netmask.netmask6 = entry.mask().unwrap_or(zeroed());
     }
+    description
 }
 
 /// The result for C: one block, with the addresses first and the names after them.
 fn addresses() -> Result<(*mut uv_interface_address_t, usize)> {
-    let list = List::new()?;
+    let list = Addresses::list()?;
     let count = list.iter().filter(is_listed).count();
     if count == 0 {
         return Ok((core::ptr::null_mut(), 0));
@@ -125,7 +67,7 @@ fn addresses() -> Result<(*mut uv_interface_address_t, usize)> {
     let names: usize = list
         .iter()
         .filter(is_listed)
-        .map(|entry| name(entry).count_bytes() + 1)
+        .map(|entry| entry.name().count_bytes() + 1)
         .sum();
     let size = count * size_of::<uv_interface_address_t>();
     let block = alloc::calloc(1, size + names).cast::<uv_interface_address_t>();
@@ -134,7 +76,7 @@ fn addresses() -> Result<(*mut uv_interface_address_t, usize)> {
     }
     let mut place = block.wrapping_byte_add(size).cast::<c_char>();
     for (at, entry) in list.iter().filter(is_listed).enumerate() {
-        let bytes = name(entry).to_bytes_with_nul();
+        let bytes = entry.name().to_bytes_with_nul();
         // SAFETY: the block has room for all addresses and names.
         unsafe {
             core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), place, bytes.len());
