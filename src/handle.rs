@@ -443,13 +443,11 @@ pub unsafe extern "C" fn uv_send_buffer_size(handle: *mut uv_handle_t, value: *m
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    match unsafe { value.as_mut() } {
-        None => UV_EINVAL,
-        // SAFETY: common pointer contract.
-        Some(value) => unsafe { Handle::from_ptr(handle) }
-            .buffer_size(libc::SO_SNDBUF, value)
-            .into_code(),
-    }
+    let (handle, value) = unsafe { (Handle::from_ptr(handle), value.as_mut()) };
+    value
+        .ok_or(Errno::EINVAL)
+        .and_then(|value| handle.buffer_size(libc::SO_SNDBUF, value))
+        .into_code()
 }
 
 /// Reads (where `*value` is 0) or sets the size in bytes of a socket's receive buffer. Linux
@@ -467,11 +465,9 @@ pub unsafe extern "C" fn uv_recv_buffer_size(handle: *mut uv_handle_t, value: *m
         return UV_EINVAL;
     }
     // SAFETY: common pointer contract.
-    match unsafe { value.as_mut() } {
-        None => UV_EINVAL,
-        // SAFETY: common pointer contract.
-        Some(value) => unsafe { Handle::from_ptr(handle) }
-            .buffer_size(libc::SO_RCVBUF, value)
-            .into_code(),
-    }
+    let (handle, value) = unsafe { (Handle::from_ptr(handle), value.as_mut()) };
+    value
+        .ok_or(Errno::EINVAL)
+        .and_then(|value| handle.buffer_size(libc::SO_RCVBUF, value))
+        .into_code()
 }

@@ -157,11 +157,11 @@ pub unsafe extern "C" fn uv_poll_init(
     fd: c_int,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let event_loop = unsafe { Loop::from_ptr(r#loop) };
-    adopt(event_loop, fd)
-        // SAFETY: common pointer contract.
-        .and_then(|()| unsafe { Poll::from_ptr(handle) }.init(event_loop, fd))
-        .into_code()
+    unsafe {
+        let event_loop = Loop::from_ptr(r#loop);
+        adopt(event_loop, fd).and_then(|()| Poll::from_ptr(handle).init(event_loop, fd))
+    }
+    .into_code()
 }
 
 /// Initialises a handle for a socket. On Unix it does what `uv_poll_init` does; only on Windows do
@@ -178,11 +178,11 @@ pub unsafe extern "C" fn uv_poll_init_socket(
     socket: uv_os_sock_t,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let event_loop = unsafe { Loop::from_ptr(r#loop) };
-    adopt(event_loop, socket)
-        // SAFETY: common pointer contract.
-        .and_then(|()| unsafe { Poll::from_ptr(handle) }.init(event_loop, socket))
-        .into_code()
+    unsafe {
+        let event_loop = Loop::from_ptr(r#loop);
+        adopt(event_loop, socket).and_then(|()| Poll::from_ptr(handle).init(event_loop, socket))
+    }
+    .into_code()
 }
 
 /// Starts to watch for `events`, a combination of `UV_READABLE`, `UV_WRITABLE`, `UV_DISCONNECT`

@@ -473,11 +473,12 @@ pub unsafe extern "C" fn uv_listen(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn uv_accept(server: *mut uv_stream_t, client: *mut uv_stream_t) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { Stream::from_ptr(server) }
-        .expected()
-        // SAFETY: common pointer contract.
-        .and_then(|server| unsafe { server.accept(client) })
-        .into_code()
+    unsafe {
+        Stream::from_ptr(server)
+            .expected()
+            .and_then(|server| server.accept(client))
+    }
+    .into_code()
 }
 
 /// Non-zero when the stream can be read from.

@@ -450,11 +450,12 @@ pub unsafe extern "C" fn uv_tcp_connect(
     cb: uv_connect_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let (tcp, address) = unsafe { (Tcp::from_ptr(handle), Address::from_ptr(addr)) };
-    tcp.handle()
-        .expect(UV_TCP)
-        .and(address)
-        // SAFETY: common pointer contract.
-        .and_then(|address| unsafe { tcp.connect(req, address, cb) })
-        .into_code()
+    unsafe {
+        let (tcp, address) = (Tcp::from_ptr(handle), Address::from_ptr(addr));
+        tcp.handle()
+            .expect(UV_TCP)
+            .and(address)
+            .and_then(|address| tcp.connect(req, address, cb))
+    }
+    .into_code()
 }

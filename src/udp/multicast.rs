@@ -203,15 +203,14 @@ pub unsafe extern "C" fn uv_udp_set_membership(
     membership: uv_membership,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let parsed = unsafe {
-        parse_required(multicast_addr)
-            .and_then(|group| Ok((group, parse_interface(interface_addr, group)?)))
-    };
-    // SAFETY: common pointer contract.
-    let udp = || unsafe { Udp::from_ptr(handle) }.expected();
-    parsed
-        .and_then(|(group, interface)| udp()?.set_membership(group, interface, membership))
-        .into_code()
+    unsafe {
+        parse_required(multicast_addr).and_then(|group| {
+            let interface = parse_interface(interface_addr, group)?;
+            let udp = Udp::from_ptr(handle).expected()?;
+            udp.set_membership(group, interface, membership)
+        })
+    }
+    .into_code()
 }
 
 /// Joins or leaves the multicast group of an address as `uv_udp_set_membership` does, but only to
@@ -232,19 +231,15 @@ pub unsafe extern "C" fn uv_udp_set_source_membership(
     membership: uv_membership,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    let parsed = unsafe {
+    unsafe {
         parse_required(multicast_addr).and_then(|group| {
             let interface = parse_interface(interface_addr, group)?;
-            Ok((group, interface, parse_required(source_addr)?))
+            let source = parse_required(source_addr)?;
+            let udp = Udp::from_ptr(handle).expected()?;
+            udp.set_source_membership(group, interface, source, membership)
         })
-    };
-    // SAFETY: common pointer contract.
-    let udp = || unsafe { Udp::from_ptr(handle) }.expected();
-    parsed
-        .and_then(|(group, interface, source)| {
-            udp()?.set_source_membership(group, interface, source, membership)
-        })
-        .into_code()
+    }
+    .into_code()
 }
 
 /// Sets whether multicast that is sent is received on this machine as well (`on` 1 or 0).
