@@ -1,7 +1,31 @@
-//! Short texts put together without taking memory.
+//! Texts of C's, and short ones put together without taking memory.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char};
 use core::fmt::{Result, Write};
+
+/// A text of C's; `None` for null.
+///
+/// # Safety
+/// `text` must be null or a terminated string, which stays as it is while the result is used.
+#[inline]
+pub(crate) unsafe fn c_str<'a>(text: *const c_char) -> Option<&'a CStr> {
+    // SAFETY: the caller vouches for the text.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}
+
+/// The texts of an array of C's that null ends; none for null.
+///
+/// # Safety
+/// The array must be null or ended by null, and the texts as [`c_str`] wants them.
+pub(crate) unsafe fn c_strs<'a>(array: *const *const c_char) -> impl Iterator<Item = &'a CStr> {
+    let mut at = array;
+    core::iter::from_fn(move || {
+        // SAFETY: the caller vouches for the array, whose end this does not pass.
+        let text = unsafe { c_str(*at.as_ref()?) }?;
+        at = at.wrapping_add(1);
+        Some(text)
+    })
+}
 
 /// At most `SIZE - 1` bytes of text, and their terminator. What does not fit is cut off.
 pub(crate) struct Text<const SIZE: usize> {

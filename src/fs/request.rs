@@ -15,6 +15,7 @@ use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::request::Request;
+use crate::text::c_str;
 use crate::view::{addr, get, pointee, set, upcast, view};
 use crate::work::pooled::{HasJob, has_job};
 
@@ -137,7 +138,7 @@ impl FsRequest {
     /// `path` must be null or a terminated string that stays in place during the call.
     pub(super) unsafe fn keep_path(self, path: *const c_char) -> Result {
         // SAFETY: the caller vouches for the string.
-        let text = unsafe { given(path)? };
+        let text = unsafe { c_str(path) }.ok_or(Errno::EINVAL)?;
         if self.is_synchronous() {
             set!(self.path = path);
         } else {
@@ -152,7 +153,9 @@ impl FsRequest {
     /// The requirements of [`FsRequest::keep_path`] apply, for both.
     pub(super) unsafe fn keep_paths(self, path: *const c_char, new_path: *const c_char) -> Result {
         // SAFETY: the caller vouches for the strings.
-        let (text, new_text) = unsafe { (given(path)?, given(new_path)?) };
+        let (Some(text), Some(new_text)) = (unsafe { (c_str(path), c_str(new_path)) }) else {
+            return Err(Errno::EINVAL);
+        };
         if self.is_synchronous() {
             set!(self.path = path);
             set!(self.new_path = new_path);
@@ -176,7 +179,7 @@ impl FsRequest {
     /// The requirements of [`FsRequest::keep_path`] apply.
     pub(super) unsafe fn keep_template(self, path: *const c_char) -> Result {
         // SAFETY: the caller vouches for the string.
-        let text = unsafe { given(path)? };
+        let text = unsafe { c_str(path) }.ok_or(Errno::EINVAL)?;
         set!(self.path = self.own(alloc::duplicate(text)?));
         Ok(())
     }
@@ -250,16 +253,6 @@ impl FsRequest {
         set!(self.path = core::ptr::null());
         set!(self.new_path = core::ptr::null());
     }
-}
-
-/// # Safety
-/// `path` must be null or a terminated string.
-unsafe fn given<'a>(path: *const c_char) -> Result<&'a CStr> {
-    if path.is_null() {
-        return Err(Errno::EINVAL);
-    }
-    // SAFETY: the caller vouches for the string.
-    Ok(unsafe { CStr::from_ptr(path) })
 }
 
 /// The memory of an array, to be released with `alloc::free`; null for an empty one.

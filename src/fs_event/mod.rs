@@ -30,6 +30,7 @@ use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, downcast};
 use crate::list::Link;
 use crate::sys::inotify::{self, Buffer, Event, Target};
+use crate::text::c_str;
 use crate::text_buffer::TextBuffer;
 use crate::view::{get, member, set, upcast, view};
 use registry::{NO_NODE, Registry};
@@ -189,9 +190,8 @@ impl FsEvent {
     }
 
     fn path<'a>(self) -> Option<&'a CStr> {
-        let path = get!(self.path);
         // SAFETY: null or the copy made by `start`, which lives until the handle is stopped.
-        (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) })
+        unsafe { c_str(get!(self.path)) }
     }
 
     fn copy_path_to(self, buffer: TextBuffer) -> Result {

@@ -8,6 +8,7 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::typed;
+use crate::text::c_str;
 use crate::zeroed::zeroed;
 
 /// The size of a buffer for any address without its zone, in bytes.
@@ -101,11 +102,10 @@ unsafe fn format(family: c_int, address: *const c_void, text: *mut c_char, size:
 /// # Safety
 /// `text` must be null or a terminated string, while the bytes are used.
 pub(crate) unsafe fn text_bytes<'a>(text: *const c_char) -> Result<&'a [u8]> {
-    if text.is_null() {
-        return Err(Errno::EINVAL);
-    }
     // SAFETY: the caller vouches for the string.
-    Ok(unsafe { CStr::from_ptr(text) }.to_bytes())
+    unsafe { c_str(text) }
+        .map(CStr::to_bytes)
+        .ok_or(Errno::EINVAL)
 }
 
 /// # Safety

@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_char};
 
 use crate::alloc;
 use crate::errors::{Errno, Result};
+use crate::text::c_strs;
 
 /// The directories that are searched if the environment has no `PATH`.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
@@ -66,23 +67,8 @@ impl Candidates {
 /// The requirements of [`Candidates::new`] apply; the strings must not change while the result is
 /// used.
 unsafe fn path_of<'a>(environment: *const *const c_char) -> Option<&'a [u8]> {
-    let mut at = environment;
-    if at.is_null() {
-        return None;
-    }
-    loop {
-        // SAFETY: the array ends in null, where this ends.
-        let entry = unsafe { *at };
-        if entry.is_null() {
-            return None;
-        }
-        // SAFETY: the caller vouches for the strings.
-        let text = unsafe { CStr::from_ptr(entry) }.to_bytes();
-        if let Some(path) = text.strip_prefix(b"PATH=") {
-            return Some(path);
-        }
-        at = at.wrapping_add(1);
-    }
+    // SAFETY: the caller vouches for the array and the strings.
+    unsafe { c_strs(environment) }.find_map(|text| text.to_bytes().strip_prefix(b"PATH="))
 }
 
 #[cfg(test)]

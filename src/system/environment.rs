@@ -13,6 +13,7 @@ use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::panic::not_null;
 use crate::sys::{cvt, cvt_size};
+use crate::text::{c_str, c_strs};
 use crate::text_buffer::TextBuffer;
 
 unsafe extern "C" {
@@ -21,10 +22,8 @@ unsafe extern "C" {
 
 /// The value of a variable. It is valid until the environment is changed.
 pub(super) fn variable(name: &CStr) -> Option<&'static [u8]> {
-    // SAFETY: the name is terminated.
-    let value = unsafe { libc::getenv(name.as_ptr()) };
-    // SAFETY: null or a terminated string of the environment.
-    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_bytes())
+    // SAFETY: the name is terminated, and the value null or terminated.
+    unsafe { c_str(libc::getenv(name.as_ptr())) }.map(CStr::to_bytes)
 }
 
 /// `name=value` as an item of its own memory; `None` for what has no `=`.
@@ -53,17 +52,11 @@ unsafe fn free_items(items: *mut uv_env_item_t, count: usize) {
 }
 
 fn list_environment() -> Result<(*mut uv_env_item_t, usize)> {
+    // SAFETY: read once; no other code changes it meanwhile.
+    let list = unsafe { environ }.cast_const().cast();
     // SAFETY: libc's list of variables, ended by null; null itself after clearenv.
-    let list = unsafe { environ };
-    let entries = || {
-        (0..)
-            // SAFETY: before the end of the list.
-            .map(|index| unsafe { *list.add(index) })
-            .take_while(|entry| !entry.is_null())
-            // SAFETY: entries are terminated strings.
-            .map(|entry| unsafe { CStr::from_ptr(entry) })
-    };
-    let most = if list.is_null() { 0 } else { entries().count() };
+    let entries = || unsafe { c_strs(list) };
+    let most = entries().count();
     let items = alloc::calloc(most.max(1), size_of::<uv_env_item_t>()).cast::<uv_env_item_t>();
     if items.is_null() {
         return Err(Errno::ENOMEM);

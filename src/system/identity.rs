@@ -8,6 +8,7 @@ use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result, set_errno};
 use crate::sys::{cvt, typed};
+use crate::text::{c_str, c_strs};
 use crate::text_buffer::TextBuffer;
 use crate::zeroed::{Zeroable, zeroed};
 
@@ -76,14 +77,13 @@ impl Block {
     }
 }
 
+/// A text of an entry, empty for null.
+///
 /// # Safety
-/// `text` must be null, or a terminated string that outlives `'a`.
+/// The requirements of [`c_str`] apply.
 unsafe fn text<'a>(text: *const c_char) -> &'a CStr {
-    if text.is_null() {
-        return c"";
-    }
     // SAFETY: the caller vouches for the text.
-    unsafe { CStr::from_ptr(text) }
+    unsafe { c_str(text) }.unwrap_or(c"")
 }
 
 fn copy_user(user: &libc::passwd) -> Result<uv_passwd_t> {
@@ -114,12 +114,8 @@ unsafe fn get_user(into: *mut uv_passwd_t, uid: uv_uid_t) -> Result {
 
 /// The names of a group's members.
 fn members(group: &libc::group) -> impl Iterator<Item = &CStr> {
-    (0..)
-        // SAFETY: the list is ended by null, where this stops.
-        .map(|index| unsafe { *group.gr_mem.add(index) })
-        .take_while(|name| !name.is_null())
-        // SAFETY: a string of the entry.
-        .map(|name| unsafe { text(name) })
+    // SAFETY: the array of the entry, which outlives the names.
+    unsafe { c_strs(group.gr_mem.cast_const().cast()) }
 }
 
 fn copy_group(group: &libc::group) -> Result<uv_group_t> {

@@ -21,6 +21,7 @@ use crate::net::idna::{HOST_BYTES, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::request::Request;
 use crate::sys::resolver;
+use crate::text::c_str;
 use crate::view::{addr, get, pointee, set, upcast, view};
 
 use super::pooled::{self, Pooled, has_job};
@@ -44,13 +45,6 @@ struct Query<'a> {
     node: Option<&'a CStr>,
     service: Option<&'a CStr>,
     hints: Option<&'a libc::addrinfo>,
-}
-
-/// # Safety
-/// `text` must be null or terminated, and live as long as the result is used.
-unsafe fn text<'a>(text: *const c_char) -> Option<&'a CStr> {
-    // SAFETY: the caller vouches for the text.
-    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
 }
 
 /// Whether it is an IPv4 or IPv6 address in its usual form.
@@ -155,7 +149,7 @@ impl AddressLookup {
     /// Whether the arguments are numbers, so that no server is needed.
     fn is_numeric(self) -> bool {
         // SAFETY: null or a copy made by `copy`.
-        let (node, service) = unsafe { (text(get!(self.hostname)), text(get!(self.service))) };
+        let (node, service) = unsafe { (c_str(get!(self.hostname)), c_str(get!(self.service))) };
         let has_number = service.is_none_or(|service| {
             let digits = service.to_bytes();
             !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
@@ -315,8 +309,8 @@ pub unsafe extern "C" fn uv_getaddrinfo(
     // SAFETY: common pointer contract.
     let (lookup, query) = unsafe {
         let query = Query {
-            node: text(node),
-            service: text(service),
+            node: c_str(node),
+            service: c_str(service),
             hints: hints.as_ref(),
         };
         (AddressLookup::from_ptr(req), query)
