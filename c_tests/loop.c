@@ -755,3 +755,24 @@ TEST_IMPL(the_backend_descriptor_is_readable_when_polling_would_deliver) {
   close(sockets[1]);
   end();
 }
+
+/* --- Closed loops -------------------------------------------------------------------------- */
+
+TEST_IMPL(a_closed_loop_has_nothing_to_do) {
+  uv_poll_t poll;
+  int ends[2];
+  ASSERT_OK(pipe(ends));
+  ASSERT_OK(uv_loop_init(&loop));
+  ASSERT_OK(uv_loop_close(&loop));
+  ASSERT_EQ(uv_loop_alive(&loop), 0);
+  ASSERT_OK(uv_run(&loop, UV_RUN_DEFAULT));
+  ASSERT_OK(uv_run(&loop, UV_RUN_ONCE));
+  ASSERT_OK(uv_run(&loop, UV_RUN_NOWAIT));
+  ASSERT_EQ(uv_backend_fd(&loop), -1);
+  ASSERT_EQ(uv_backend_timeout(&loop), 0);
+  ASSERT_EQ(uv_poll_init(&loop, &poll, ends[0]), UV_EBADF);
+  uv_update_time(&loop);
+  uv_stop(&loop);
+  close(ends[0]);
+  close(ends[1]);
+}

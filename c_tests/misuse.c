@@ -167,3 +167,171 @@ TEST_IMPL(a_mutex_of_another_is_not_unlocked) {
   NOT_WITH_THREAD_SANITIZER("reports it first");
   expect_abort(unlock_of_another, "uv_mutex_unlock", "not this thread's");
 }
+
+/* --- Loops that are closed, or zeroed memory ----------------------------------------------- */
+
+static uv_loop_t no_loop;
+static int is_closed_first;
+
+static void make_no_loop(void) {
+  memset(&no_loop, 0, sizeof(no_loop));
+  if (is_closed_first && (uv_loop_init(&no_loop) != 0 || uv_loop_close(&no_loop) != 0)) _exit(1);
+}
+
+static void on_work(uv_work_t* req) {
+  (void) req;
+}
+
+static void on_fs(uv_fs_t* req) {
+  (void) req;
+}
+
+static void on_random(uv_random_t* req, int status, void* bytes, size_t size) {
+  (void) req, (void) status, (void) bytes, (void) size;
+}
+
+static void on_handle(uv_handle_t* handle, void* arg) {
+  (void) handle, (void) arg;
+}
+
+static void on_async(uv_async_t* handle) {
+  (void) handle;
+}
+
+static void run_it(void) {
+  make_no_loop();
+  uv_run(&no_loop, UV_RUN_DEFAULT);
+}
+
+static void close_it(void) {
+  make_no_loop();
+  uv_loop_close(&no_loop);
+}
+
+static void fork_it(void) {
+  make_no_loop();
+  uv_loop_fork(&no_loop);
+}
+
+static void configure_it(void) {
+  make_no_loop();
+  uv_loop_configure(&no_loop, UV_METRICS_IDLE_TIME);
+}
+
+static void measure_it(void) {
+  make_no_loop();
+  uv_metrics_idle_time(&no_loop);
+}
+
+static void work_on_it(void) {
+  uv_work_t req;
+  make_no_loop();
+  uv_queue_work(&no_loop, &req, on_work, NULL);
+}
+
+static void ask_on_it(void) {
+  uv_fs_t req;
+  make_no_loop();
+  uv_fs_stat(&no_loop, &req, "/", on_fs);
+}
+
+static void random_on_it(void) {
+  uv_random_t req;
+  char bytes[8];
+  make_no_loop();
+  uv_random(&no_loop, &req, bytes, sizeof(bytes), 0, on_random);
+}
+
+static void async_on_it(void) {
+  uv_async_t handle;
+  make_no_loop();
+  uv_async_init(&no_loop, &handle, on_async);
+}
+
+static void timer_on_it(void) {
+  uv_timer_t handle;
+  make_no_loop();
+  uv_timer_init(&no_loop, &handle);
+}
+
+static void stream_on_it(void) {
+  uv_tcp_t handle;
+  make_no_loop();
+  uv_tcp_init(&no_loop, &handle);
+}
+
+static void walk_it(void) {
+  make_no_loop();
+  uv_walk(&no_loop, on_handle, NULL);
+}
+
+static void print_it(void) {
+  make_no_loop();
+  uv_print_all_handles(&no_loop, stderr);
+}
+
+#define NO_LOOP "the loop was closed, or never initialised"
+
+static void expect_no_loop(void) {
+  expect_abort(close_it, "uv_loop_close", NO_LOOP);
+  expect_abort(fork_it, "uv_loop_fork", NO_LOOP);
+  expect_abort(configure_it, "uv_loop_configure", NO_LOOP);
+  expect_abort(measure_it, "uv_metrics_idle_time", NO_LOOP);
+  expect_abort(work_on_it, "uv_queue_work", NO_LOOP);
+  expect_abort(ask_on_it, "uv_fs_stat", NO_LOOP);
+  expect_abort(random_on_it, "uv_random", NO_LOOP);
+  expect_abort(async_on_it, "uv_async_init", NO_LOOP);
+}
+
+TEST_IMPL(a_closed_loop_is_named) {
+  is_closed_first = 1;
+  expect_no_loop();
+}
+
+TEST_IMPL(a_zeroed_loop_is_named) {
+  expect_no_loop();
+  expect_abort(run_it, "uv_run", NO_LOOP);
+  expect_abort(timer_on_it, "uv_timer_init", NO_LOOP);
+  expect_abort(stream_on_it, "uv_tcp_init", NO_LOOP);
+  expect_abort(walk_it, "uv_walk", NO_LOOP);
+  expect_abort(print_it, "uv_print_all_handles", NO_LOOP);
+}
+
+/* --- Started timers that are initialised anew ---------------------------------------------- */
+
+static int again_of;
+static int again_timeout;
+static uv_timer_t again[3];
+
+static void on_again(uv_timer_t* handle) {
+  (void) handle;
+}
+
+/* Three timers, of which the first two are due at the same time. One is initialised anew. */
+static void initialise_anew(void) {
+  uv_loop_t* loop = uv_default_loop();
+  int i;
+  for (i = 0; i < 3; i++) {
+    uv_timer_init(loop, &again[i]);
+    uv_timer_start(&again[i], on_again, i < 2 ? 1 : 2, 0);
+  }
+  uv_timer_init(loop, &again[again_of]);
+  if (again_timeout > 0) uv_timer_start(&again[again_of], on_again, again_timeout, 0);
+  uv_run(loop, UV_RUN_DEFAULT);
+  /* What is left of the others may have hidden it. */
+  write(2, "no abort", 8);
+}
+
+static void overwrite(void) {
+  uv_timer_init(uv_default_loop(), &again[0]);
+  uv_timer_start(&again[0], on_again, 1, 0);
+  memset(&again[0], 0xdd, sizeof(again[0]));
+  uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+TEST_IMPL(a_started_timer_that_is_initialised_anew_is_named) {
+  for (again_of = 0; again_of < 3; again_of++)
+    for (again_timeout = 0; again_timeout < 4; again_timeout++)
+      expect_abort(initialise_anew, "uv_run", "initialised anew");
+  expect_abort(overwrite, "uv_run", "overwritten");
+}

@@ -371,7 +371,7 @@ TEST_IMPL(options_without_sense_are_refused) {
   ASSERT_EQ(uv_spawn(uv_default_loop(), &process, &options), UV_EINVAL);
   options = options_for(args, on_exit_never);
   options.file = NULL;
-  ASSERT_EQ(uv_spawn(uv_default_loop(), &process, &options), UV_EINVAL);
+  ASSERT_EQ(uv_spawn(uv_default_loop(), &process, &options), UV_ENOENT);
   options = options_for(args, on_exit_never);
   options.stdio_count = 1;
   ASSERT_EQ(uv_spawn(uv_default_loop(), &process, &options), UV_EINVAL);

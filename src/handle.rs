@@ -89,6 +89,7 @@ impl Handle {
         set!(self.r#type = kind);
         set!(self.flags = flags::REF);
         set!(self.next_closing = core::ptr::null_mut());
+        event_loop.expect_lists();
         event_loop.handles().push_back(self);
     }
 

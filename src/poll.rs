@@ -128,6 +128,9 @@ impl Poll {
 
 /// Makes a descriptor non-blocking, if it can be polled and no handle of the loop watches it.
 fn adopt(event_loop: Loop, fd: c_int) -> Result {
+    if event_loop.is_closed() {
+        return Err(Errno::EBADF);
+    }
     if is_watched(event_loop, fd) {
         return Err(Errno::EEXIST);
     }

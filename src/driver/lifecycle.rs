@@ -91,6 +91,7 @@ impl Loop {
     }
 
     fn close(self) -> Result {
+        self.expect_lists();
         let is_in_use = |handle: Handle| !handle.has(flags::INTERNAL);
         if self.handles().iter().any(is_in_use) {
             return Err(Errno::EBUSY);

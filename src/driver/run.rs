@@ -25,8 +25,13 @@ const MAX_PENDING_CALLBACKS: usize = 256;
 
 impl Loop {
     pub(super) fn run(self, mode: uv_run_mode) -> c_int {
+        self.expect_lists();
         let mut alive = self.is_alive();
         if !alive {
+            if self.is_closed() {
+                // It has nothing to do, as in libuv.
+                return 0;
+            }
             self.update_time();
         }
         // In the default mode timers that are due run before the first poll as well. The other
@@ -174,8 +179,8 @@ pub unsafe extern "C" fn uv_stop(r#loop: *mut uv_loop_t) {
 pub unsafe extern "C" fn uv_backend_timeout(r#loop: *const uv_loop_t) -> c_int {
     // SAFETY: common pointer contract.
     let event_loop = unsafe { Loop::from_ptr(r#loop) };
-    // Changes of interest reach the poller in `uv_run` only.
-    if event_loop.changed_watchers().is_empty() {
+    // Changes of interest reach the poller in `uv_run` only. A closed loop has nothing to wait for.
+    if event_loop.changed_watchers().is_empty() && !event_loop.is_closed() {
         event_loop.within_backoff(event_loop.timeout())
     } else {
         0

@@ -15,6 +15,7 @@ impl Loop {
     /// is rotated once, with a mark for its end, and is complete at any moment: a callback that
     /// forks relies on that.
     fn walk(self, each: impl Fn(Handle)) {
+        self.expect_lists();
         let mut mark: uv_handle_t = zeroed();
         mark.flags = flags::INTERNAL;
         // SAFETY: outlives the walk, at the end of which it leaves the list.
@@ -36,6 +37,7 @@ impl Loop {
     /// # Safety
     /// `stream` must be open for writing.
     unsafe fn print(self, stream: *mut libc::FILE, only_active: bool) {
+        self.expect_lists();
         for handle in self.handles().iter() {
             let is_mark_of_walk = handle.kind() == UV_UNKNOWN_HANDLE;
             if is_mark_of_walk || only_active && !handle.is_active() {

@@ -85,6 +85,11 @@ view!(
     Loop => uv_loop_t
 );
 
+#[cold]
+fn has_no_internals() -> ! {
+    crate::panic::misuse("the loop was closed, or never initialised")
+}
+
 /// Access to a part of the internals that only the loop's thread uses, and not while it already
 /// does: `part!(timers: Timers);`
 macro_rules! part {
@@ -101,8 +106,26 @@ macro_rules! part {
 
 // Access for the rest of the library.
 impl Loop {
+    /// The internals, which are not null. The process ends if the loop has none.
+    #[inline]
     pub(crate) fn internals(self) -> *mut Internals {
+        if self.is_closed() {
+            has_no_internals();
+        }
         get!(self.internal_fields).cast()
+    }
+
+    /// Whether the loop was closed, or is zeroed memory that was never initialised.
+    #[inline]
+    pub(crate) fn is_closed(self) -> bool {
+        get!(self.internal_fields).is_null()
+    }
+
+    /// Ends the process if the loop is zeroed memory. A closed loop has its lists, which are empty.
+    pub(crate) fn expect_lists(self) {
+        if get!(self.handle_queue.next).is_null() {
+            has_no_internals();
+        }
     }
 
     part!(
@@ -318,7 +341,7 @@ pub unsafe extern "C" fn uv_update_time(r#loop: *mut uv_loop_t) {
     // SAFETY: common pointer contract.
     let event_loop = unsafe { Loop::from_ptr(r#loop) };
     // Harmless for a closed loop, as in libuv.
-    if !event_loop.internals().is_null() {
+    if !event_loop.is_closed() {
         event_loop.update_time();
     }
 }

@@ -159,8 +159,11 @@ impl Process {
 /// # Safety
 /// The requirements of [`Process::spawn`] apply.
 unsafe fn start_process(event_loop: Loop, options: &uv_process_options_t) -> Result<libc::pid_t> {
-    if options.file.is_null() || options.args.is_null() || options.flags & !KNOWN_FLAGS != 0 {
+    if options.args.is_null() || options.flags & !KNOWN_FLAGS != 0 {
         return Err(Errno::EINVAL);
+    }
+    if options.file.is_null() {
+        return Err(Errno::ENOENT);
     }
     let count = usize::try_from(options.stdio_count).unwrap_or(0);
     let containers = match (count, options.stdio.is_null()) {
@@ -237,7 +240,7 @@ fn disable_inheritance() {
 ///
 /// Returns 0, or the error if the program could not be executed: `UV_ENOENT`, `UV_EACCES`,
 /// `UV_EPERM` (for another user or group), `UV_EAGAIN`, `UV_ENOMEM`, `UV_EMFILE`, …; `UV_EINVAL`
-/// for invalid options. In either case the handle has to be closed before its memory is released.
+/// for invalid options; `UV_ENOENT` without `file`. In either case the handle has to be closed before its memory is released.
 ///
 /// <https://docs.libuv.org/en/v1.x/process.html#c.uv_spawn>
 ///

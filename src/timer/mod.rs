@@ -100,6 +100,7 @@ pub(crate) fn run_due(event_loop: Loop) {
     local!(due: List<Timer>);
     let now = event_loop.now();
     while let Some(timer) = event_loop.timers(|timers| timers.pop_due(now)) {
+        queue::check(timer.handle().is_active());
         timer.handle().stop();
         due.push_back(timer);
     }

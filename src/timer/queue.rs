@@ -88,6 +88,15 @@ impl Group {
     }
 }
 
+/// Ends the process unless a timer is as the queue left it. Initialising a timer cannot find the
+/// mistake: nothing is known of the memory then.
+#[inline]
+pub(super) fn check(is_unchanged: bool) {
+    if !is_unchanged {
+        crate::panic::misuse("a started timer was initialised anew, or its memory overwritten");
+    }
+}
+
 /// The started timers of a loop.
 pub(crate) struct Timers {
     heap: alloc::Vec<Group>,
@@ -132,10 +141,11 @@ impl Timers {
     /// Removes and returns the first timer if it is due at `now`.
     #[inline]
     pub(super) fn pop_due(&mut self, now: u64) -> Option<Timer> {
-        if self.next_due()? > now {
-            return None;
-        }
+        let due = self.next_due().filter(|due| *due <= now)?;
         let timer = self.first()?;
+        // Otherwise the removal would miss the entry, and find the same timer for ever.
+        let is_in_place = timer.place() == 0 || self.stragglers == Some(timer);
+        check(is_in_place && timer.due() == due);
         self.remove(timer);
         Some(timer)
     }
@@ -164,6 +174,11 @@ impl Timers {
                 }
             }
             place => {
+                check(
+                    self.heap
+                        .get(place)
+                        .is_some_and(|group| group.leader == timer),
+                );
                 let successor = list::next_in_ring(timer);
                 self.replace(timer, successor);
                 match successor {
