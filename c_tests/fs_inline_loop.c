@@ -107,12 +107,12 @@ TEST_IMPL_SERIAL(a_request_may_be_freed_in_its_callback) {
   int i;
   set_up();
   before = inline_calls;
-  for (i = 0; i < 20; i++) {
+  for (i = 0; i < 4; i++) {
     uv_fs_t* mine = malloc(sizeof(*mine));
     ASSERT_OK(uv_fs_stat(uv_default_loop(), mine, file(), free_request));
   }
   uv_run(uv_default_loop(), UV_RUN_NOWAIT);
-  ASSERT_EQ(inline_calls, before + 20);
+  ASSERT_EQ(inline_calls, before + 4);
   end_inline();
 }
 
@@ -503,7 +503,6 @@ TEST_IMPL_SERIAL(memory_is_released) {
   before = blocks;
   for (i = 0; i < 2; i++) {
     ASSERT_OK(INLINE(stat, file()));
-    ASSERT_OK(INLINE(readlink, test_path("link")));
     ASSERT_EQ(blocks, before);
     take_back(uv_fs_readlink(loop, &req, test_path("link"), on_cancelled));
     take_back(uv_fs_read(loop, &req, fd, bufs, 8, 0, on_cancelled));

@@ -4,7 +4,7 @@
 //! while the loop is [`BLOCKED`], and only the first thread makes it.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
 use super::sent::Sent;
 use crate::abi::uv__queue;
@@ -17,29 +17,40 @@ const BLOCKED: u32 = 1;
 /// The loop blocks or does not run, and a thread has woken it.
 const WOKEN: u32 = 2;
 
-/// The state of a loop that the threads sending to it use, all of it atomic.
+/// The state of a loop that the threads sending to it use, all of it atomic. What a worker needs
+/// for a completion comes first, so that it lies in one cache line.
+#[repr(C)]
 pub(crate) struct AsyncState {
-    sent: Sent,
-    /// The eventfd that wakes the loop; −1 for none.
-    wakeup_fd: AtomicI32,
-    /// [`RUNNING`], [`BLOCKED`] or [`WOKEN`].
-    state: AtomicU32,
+    /// The stack of the jobs whose completion is due, in the order of `work/completions.rs`.
+    completions: AtomicPtr<uv__queue>,
     /// The number of threads that use this at the moment for something else than a handle of the
     /// loop.
     pins: AtomicU32,
-    /// The number of forks before the process that those threads belong to.
+    /// [`RUNNING`], [`BLOCKED`] or [`WOKEN`].
+    state: AtomicU32,
+    /// The eventfd that wakes the loop; −1 for none.
+    wakeup_fd: AtomicI32,
+    /// The number of forks before the process that the pinning threads belong to.
     forks: AtomicU32,
+    sent: Sent,
 }
 
 impl AsyncState {
     pub(crate) fn new() -> AsyncState {
         AsyncState {
-            sent: Sent::new(),
-            wakeup_fd: AtomicI32::new(-1),
-            state: AtomicU32::new(BLOCKED),
+            completions: AtomicPtr::new(core::ptr::null_mut()),
             pins: AtomicU32::new(0),
+            state: AtomicU32::new(BLOCKED),
+            wakeup_fd: AtomicI32::new(-1),
             forks: AtomicU32::new(process::forks()),
+            sent: Sent::new(),
         }
+    }
+
+    /// The stack of the jobs whose completion is due.
+    #[inline]
+    pub(crate) fn completions(&self) -> &AtomicPtr<uv__queue> {
+        &self.completions
     }
 
     /// Whether a handle was sent and is not collected yet.
@@ -94,7 +105,9 @@ impl AsyncState {
 
     /// Whether the loop is a parent's, and `uv_loop_fork` was not called.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.forks.load(Relaxed) != process::forks()
+        let forks = process::forks();
+        // Workers write this cache line all the time; most processes need not read it here.
+        forks != 0 && self.forks.load(Relaxed) != forks
     }
 
     /// In a forked child, on the loop's thread: drops the pins of the parent's threads, which the

@@ -1,7 +1,6 @@
 //! Cancelling an operation.
 
 use super::files::Open;
-use super::links::Readlink;
 use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
@@ -26,13 +25,10 @@ pub(crate) unsafe fn cancel(req: *mut uv_fs_t) -> Result {
     unsafe { pool::cancel(request.job(), || undo(request)) }
 }
 
-/// Undoes an inline operation. A request knows its operation by its kind only. Kinds that are not
-/// named here have left nothing but a status in the request.
+/// Undoes an inline operation. All but an opening have left nothing but a status in the request.
 fn undo(request: FsRequest) -> Result {
-    match request.kind() {
-        Open::KIND => Open::undo(request),
-        Readlink::KIND => Readlink::undo(request),
-        _ => {}
+    if request.kind() == Open::KIND {
+        Open::undo(request);
     }
     set!(request.ptr = core::ptr::null_mut());
     Ok(())

@@ -47,8 +47,11 @@ impl Operation for Open {
             None
         }
     }
+}
 
-    fn undo(request: FsRequest) {
+impl Open {
+    /// Undoes an inline opening that is cancelled before its callback.
+    pub(super) fn undo(request: FsRequest) {
         if get!(request.result) >= 0 {
             fd::close_quietly(get!(request.result) as c_int);
         }

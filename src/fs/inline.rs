@@ -1,8 +1,8 @@
 //! Inline operations: done in the loop's own thread, from what the kernel has in memory.
 //!
 //! Handing an operation to a worker and getting its completion takes ten times as long as a query
-//! about a file. So the loop's thread itself does such queries (stat, lstat, fstat, access,
-//! readlink) and opens files for reading, in ways that cannot block (`sys/nonblocking_fs.rs`). The
+//! about a file. So the loop's thread itself does such queries (stat, lstat, fstat,
+//! access) and opens files for reading, in ways that cannot block (`sys/nonblocking_fs.rs`). The
 //! callback comes from the loop, as if a worker had been quick. Until then `uv_cancel` cancels the
 //! operation. Everything else goes to the pool. That includes reads, since nothing shows in advance
 //! whether a read blocks.

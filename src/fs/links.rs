@@ -3,15 +3,12 @@
 use core::ffi::{c_char, c_int};
 
 use super::dispatch::start;
-use super::operation::{LocalFile, Operation};
+use super::operation::Operation;
 use super::request::{FsRequest, into_block};
 use crate::abi::*;
-use crate::alloc;
-use crate::errors::{Errno, Result};
-use crate::sys::nonblocking_fs::{self, Answer};
+use crate::errors::Result;
 use crate::sys::path;
-use crate::sys::stat::Target;
-use crate::view::{get, set};
+use crate::view::set;
 
 pub(super) struct Unlink;
 
@@ -67,48 +64,6 @@ impl Operation for Readlink {
         set!(request.ptr = into_block(text).cast());
         Ok(0)
     }
-
-    fn inline_target<'a>(request: FsRequest) -> Option<Target<'a>> {
-        Some(Target::Link(request.path()))
-    }
-
-    fn try_inline(request: FsRequest, file: &LocalFile) -> Option<Result<usize>> {
-        if !file.is(libc::S_IFLNK) {
-            return Some(Err(Errno::EINVAL));
-        }
-        // The text of a link may not be in memory either. It is if the link can be resolved from
-        // the cache.
-        if matches!(
-            nonblocking_fs::open(request.path(), libc::O_PATH),
-            Answer::Unknown
-        ) {
-            return None;
-        }
-        let text = cached_text(file)?;
-        set!(request.ptr = into_block(text).cast());
-        Some(Ok(0))
-    }
-
-    fn undo(request: FsRequest) {
-        // SAFETY: null, or allocated by `cached_text`; the caller forgets it.
-        unsafe { alloc::free(get!(request.ptr)) };
-    }
-}
-
-/// The text of an open link with its terminator; `None` if it is not as long as the link's status
-/// says.
-fn cached_text(file: &LocalFile) -> Option<alloc::Vec<u8>> {
-    let length = file.stat.st_size as usize;
-    let mut text: alloc::Vec<u8> = alloc::vec();
-    // One byte more, for the terminator; it also shows a text that is too long.
-    text.try_reserve_exact(length + 1).ok()?;
-    text.resize(length + 1, 0);
-    let count = nonblocking_fs::readlink(file.fd, &mut text).ok()?;
-    if count != length {
-        return None;
-    }
-    text[length] = 0;
-    Some(text)
 }
 
 pub(super) struct Realpath;

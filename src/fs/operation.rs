@@ -29,9 +29,6 @@ pub(super) trait Operation {
     fn try_inline(_request: FsRequest, _file: &LocalFile) -> Option<Result<usize>> {
         None
     }
-
-    /// Undoes what [`Operation::try_inline`] did, if the request is cancelled before its callback.
-    fn undo(_request: FsRequest) {}
 }
 
 /// A file of a local file system, with the status that the kernel has in memory.

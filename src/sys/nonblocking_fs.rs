@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::fd::{self, OwnedFd};
 use super::replaced::are_libcs_own;
 use super::stat::from_statx;
-use super::{cvt, cvt_size, large, typed};
+use super::{cvt, large, typed};
 use crate::abi::uv_stat_t;
 use crate::errors::{Errno, Result};
 use crate::zeroed::zeroed;
@@ -192,12 +192,6 @@ pub(crate) fn access(fd: c_int, mode: c_int) -> Result {
         )
     } as c_int)
     .map(drop)
-}
-
-/// Reads the text of an open symbolic link; returns how many bytes of `into` it took.
-pub(crate) fn readlink(fd: c_int, into: &mut [u8]) -> Result<usize> {
-    // SAFETY: the path is terminated, and `into` is as long as is said.
-    cvt_size(unsafe { libc::readlinkat(fd, c"".as_ptr(), into.as_mut_ptr().cast(), into.len()) })
 }
 
 /// Makes reading and writing block, as for a file that was opened the usual way.

@@ -1,6 +1,6 @@
 //! Completions: finished jobs whose callbacks are due.
 //!
-//! Workers push them to a lock-free stack of the loop, `wq.next`, linked by each job's `wq.next`.
+//! Workers push them to a lock-free stack of the loop, linked by each job's `wq.next`.
 //! Jobs that were done inline are in a list of the loop, behind those that were on the stack
 //! before. When the loop polls, it calls back for both, in the order in which the jobs were
 //! finished.
@@ -12,11 +12,10 @@ use super::queue::Job;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::list::{self, Link, Linked, List, local};
-use crate::view::{addr, get};
+use crate::view::get;
 
 fn stack<'a>(event_loop: Loop) -> &'a AtomicPtr<uv__queue> {
-    // SAFETY: aligned, live, and accessed atomically only once the loop is initialised.
-    unsafe { AtomicPtr::from_ptr(addr!(event_loop.wq.next)) }
+    event_loop.asyncs().completions()
 }
 
 impl Loop {

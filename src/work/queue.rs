@@ -119,6 +119,7 @@ impl Job {
 }
 
 /// The queue. It must stay in place from [`Queue::start`] on, since jobs link to it.
+#[repr(C)]
 pub(super) struct Queue {
     waiting: uv__queue,
     /// Slow jobs that may not start yet, each older than any in `waiting`.
