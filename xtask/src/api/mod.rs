@@ -231,18 +231,19 @@ impl<'a> Reader<'a> {
         let body = parse::body(text).unwrap_or_default();
         let all = parse::members(&body, ',').into_iter();
         all.map(|member| {
-            let name = member
-                .text
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_string();
+            let mut words = member.text.split(' ');
+            let name = words.next().unwrap_or_default().to_string();
             let mut docs = Docs::read(&member.docs);
             if let Some(message) = self.messages.get(&name) {
-                docs = Docs::read(&[format!("{message}.")]);
+                docs = Docs::read(std::slice::from_ref(message));
             }
+            // The numbers of errors are the system's.
+            let is_internal = words.any(|word| word.starts_with("UV__"));
             Member {
-                declaration: member.text,
+                declaration: match is_internal {
+                    true => name.clone(),
+                    false => member.text.clone(),
+                },
                 docs,
                 name,
             }
@@ -438,7 +439,9 @@ mod tests {
     fn errors_have_their_messages() {
         let api = api();
         let item = api.names()["UV_EINVAL"].1;
-        let member = item.members.iter().find(|m| m.name == "UV_EINVAL").unwrap();
-        assert_eq!(member.docs.plain_text(), "invalid argument.");
+        let member = item.members.iter().find(|m| m.name == "UV_EINVAL");
+        assert_eq!(member.unwrap().docs.plain_text(), "invalid argument");
+        let without = item.members.iter().filter(|m| m.docs.about.is_empty());
+        assert_eq!(without.count(), 1, "UV_ERRNO_MAX is no error");
     }
 }
