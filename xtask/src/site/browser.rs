@@ -2,7 +2,7 @@
 //! wide and on a narrow screen, nothing is loaded from elsewhere, and the search finds what it should.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -107,12 +107,18 @@ struct Browser {
     session: String,
     /// The address of the site's folder.
     folder: String,
+    /// What driver and browser write, such as a profile.
+    temporary: PathBuf,
 }
 
 impl Browser {
     fn start(folder: &Path) -> Result<Browser, String> {
+        let temporary = folder.with_file_name("site-browser");
+        std::fs::create_dir_all(&temporary)
+            .map_err(|error| format!("{}: {error}", temporary.display()))?;
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TMPDIR", &temporary)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -128,6 +134,7 @@ impl Browser {
             address: format!("http://127.0.0.1:{}", port.unwrap_or_default()),
             session: String::new(),
             folder: format!("file://{}", folder.display()),
+            temporary,
         };
         let found = browser.request("/session", &capabilities())?;
         let session = found["sessionId"].as_str();
@@ -202,6 +209,7 @@ impl Drop for Browser {
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
+        let _ = std::fs::remove_dir_all(&self.temporary);
     }
 }
 
