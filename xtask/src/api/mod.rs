@@ -52,6 +52,8 @@ pub struct Content {
 }
 
 pub struct Api {
+    /// What holds for all functions, from the start of the header.
+    pub rules: String,
     pub contents: Vec<Content>,
     pub differences: Vec<Difference>,
 }
@@ -66,6 +68,7 @@ impl Api {
             )?));
         }
         let mut api = Api::of(&found);
+        api.rules = rules(&text(root, "include/uv.h")?)?;
         api.differences = differences::read(&text(root, differences::FILE)?, &api)?;
         Ok(api)
     }
@@ -94,6 +97,7 @@ impl Api {
             content.expect("a chapter of the table").items.push(item);
         }
         Api {
+            rules: String::new(),
             contents,
             differences: Vec::new(),
         }
@@ -126,6 +130,13 @@ impl Api {
 
 fn text(root: &Path, file: &str) -> Result<String, String> {
     std::fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))
+}
+
+fn rules(header: &str) -> Result<String, String> {
+    let mut paragraphs = parse::introduction(header).into_iter();
+    paragraphs
+        .find(|paragraph| paragraph.starts_with("Functions that can fail"))
+        .ok_or_else(|| "include/uv.h: the rules at its start are not found any more".into())
 }
 
 /// The chapter of an item: by the link of its comment, by its name, by the headline above it.
@@ -364,7 +375,7 @@ fn declaration(text: &str) -> String {
 /// The rows of the table of errors.
 fn messages(text: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for row in text.split("XX(").skip(2) {
+    for row in text.split("XX(").skip(1) {
         if let Some((code, rest)) = row.split_once(", \"") {
             let message = rest.split('"').next().unwrap_or_default();
             found.insert(format!("UV_{code}"), message.to_string());

@@ -57,6 +57,17 @@ pub fn declarations(header: &str) -> Vec<Found> {
     found
 }
 
+/// The paragraphs of the comment at the start of a header.
+pub fn introduction(header: &str) -> Vec<String> {
+    let text = header.split("*/").next().unwrap_or_default();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(|line| line.trim_start_matches(['/', '*', ' ']).trim())
+        .collect();
+    let paragraphs = lines.split(|line| line.is_empty());
+    paragraphs.map(|lines| lines.join(" ")).collect()
+}
+
 fn is_define(line: &str) -> bool {
     let directive = line.strip_prefix('#').map(str::trim_start);
     directive.is_some_and(|rest| rest.starts_with("define "))
@@ -168,6 +179,12 @@ struct uv_timer_s {
         assert_eq!(found[0].docs, ["A timer", "is due."]);
         assert_eq!(found[0].chapters, ["timer"]);
         assert!(found[1].docs.is_empty());
+    }
+
+    #[test]
+    fn the_introduction_has_paragraphs() {
+        let header = "/* A:\n * b.\n *\n * C. */\n\n/* D. */";
+        assert_eq!(introduction(header), ["A: b.", "C."]);
     }
 
     #[test]

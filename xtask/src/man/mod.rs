@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::api::chapters::Chapter;
 use crate::api::differences::Difference;
-use crate::api::docs::{Block, Docs};
+use crate::api::docs::Block;
 use crate::api::{Api, Content, Item, Kind};
 use crate::tools;
 use roff::Page;
@@ -252,7 +252,7 @@ impl Writer<'_> {
                 Kind::Callback => page.tagged_code(&item.declaration),
                 _ => page.tagged(&item.name),
             }
-            page.docs_in_list(&item.docs);
+            page.text(&item.docs.plain_text());
             if !item.members.is_empty() {
                 page.begin_indent();
             }
@@ -291,11 +291,7 @@ impl Writer<'_> {
             "A program has event loops, and handles and requests on them. Handles live for a while \
              and call back repeatedly; a request is for one operation, and calls back once.",
             "This library is oxuv: libuv, rebuilt in Rust behind the same C ABI.",
-            "Functions that can fail return 0 (or a count, or a descriptor) on success and a \
-             negative UV_E... code on failure. Handles, requests and loops are memory of the \
-             caller: a handle must stay where it is until its close callback has run, a request \
-             until its own callback has. Unless said otherwise pointers must not be null, and a \
-             loop and its handles belong to the thread that runs the loop.",
+            &self.api.rules,
             "Each function has a page of its own. The chapters have their types, callbacks and \
              constants:",
         ] {
@@ -328,10 +324,5 @@ impl Page<'_> {
                 }
             }
         }
-    }
-
-    /// Below a tag: one paragraph, and the demand on the caller.
-    fn docs_in_list(&mut self, docs: &Docs) {
-        self.text(&docs.plain_text());
     }
 }

@@ -197,11 +197,7 @@ impl Reference<'_> {
             h1 { "The API" }
             p { "All functions of libuv 1.53, in the chapters of its documentation. Programs include "
                 code { "<uv.h>" } ", and are linked to " code { "libuv" } "." }
-            p { "Functions that can fail return 0 (or a count, or a descriptor) on success and a \
-                 negative " code { "UV_E…" } " code on failure. Handles, requests and loops are \
-                 memory of the caller: a handle must stay where it is until its close callback has \
-                 run, a request until its own callback has. Unless said otherwise pointers must not \
-                 be null, and a loop and its handles belong to the thread that runs the loop." }
+            p { (self.text(&self.api.rules)) }
             (self.differences(&general.collect::<Vec<_>>()))
             @for content in &self.api.contents {
                 h2 { a href={ (content.chapter.name) ".html" } { (content.chapter.title) } }
