@@ -10,7 +10,7 @@
 # triple), TARGET_DIR (where cargo puts its output), BUILD_DIR (where the built libraries lie),
 # LINK_DIR (a folder that `make` puts links to them into, for other build systems),
 # CARGO, CARGOFLAGS, RUSTFLAGS, CC, NM, OBJCOPY, AR, READELF, STRIP (`true`: nothing is stripped),
-# INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR, DEBUGDIR.
+# INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR, MANDIR, DEBUGDIR.
 
 CARGO ?= cargo
 CARGOFLAGS ?=
@@ -29,6 +29,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 CMAKEDIR ?= $(LIBDIR)/cmake/libuv
 DOCDIR ?= $(PREFIX)/share/doc/libuv
+MANDIR ?= $(PREFIX)/share/man
 LINK_DIR ?=
 DEBUGDIR ?= /usr/lib/debug
 DESTDIR ?=
@@ -57,6 +58,9 @@ LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a
 # that a program can have other Rust code beside it.
 ARCHIVE := $(BUILD_DIR)/installed/libuv.a
 HEADERS := $(wildcard include/*.h include/uv/*.h)
+MAN_PAGES := $(shell find man -type f)
+# Types and callbacks are explained on the page of their chapter.
+MAN_LINKS := $(shell find man -type l)
 FILL := sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(SONAME)|g' -e 's|@SHARED_FILE@|$(SHARED_FILE)|g'
 # Places are told from the prefix or from the file itself, so that all of it can be moved.
 from_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
@@ -118,7 +122,7 @@ headers:
 
 install: $(LIBRARIES) $(ARCHIVE)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(PKGCONFIGDIR) \
-		$(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR)
+		$(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(MANDIR)/man3
 	$(INSTALL) -m 755 $(BUILD_DIR)/libuv.so $(DESTDIR)$(LIBDIR)/$(SHARED_FILE)
 	$(STRIP) --strip-unneeded $(DESTDIR)$(LIBDIR)/$(SHARED_FILE)
 	ln -sf $(SHARED_FILE) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -131,6 +135,8 @@ install: $(LIBRARIES) $(ARCHIVE)
 	$(FILL) $(CMAKE_FLAGS) cmake/libuvConfig.cmake.in > $(DESTDIR)$(CMAKEDIR)/libuvConfig.cmake
 	$(FILL) cmake/libuvConfigVersion.cmake.in > $(DESTDIR)$(CMAKEDIR)/libuvConfigVersion.cmake
 	$(INSTALL) -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
+	$(INSTALL) -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3/
+	cp -Pf $(MAN_LINKS) $(DESTDIR)$(MANDIR)/man3/
 
 install-debug: $(LIBRARIES)
 	@file=$(call debug_file,$(BUILD_DIR)/libuv.so) && test -n "$$file" \
@@ -146,6 +152,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PKGCONFIGDIR)/,libuv.pc libuv-static.pc)
 	rm -f $(addprefix $(DESTDIR)$(CMAKEDIR)/,libuvConfig.cmake libuvConfigVersion.cmake)
 	rm -f $(DESTDIR)$(DOCDIR)/LICENSE
+	rm -f $(patsubst man/%,$(DESTDIR)$(MANDIR)/%,$(MAN_PAGES) $(MAN_LINKS))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR) 2>/dev/null
 
 clean:

@@ -356,6 +356,16 @@ fn the_first_commands_of_the_readme_are_the_demo_and_the_tests() {
     assert_eq!(commands, ["cargo xtask demo", "cargo test"]);
 }
 
+/// `cargo bench -- --rewrite` writes it.
+#[test]
+fn the_chart_of_the_readme_is_that_of_the_record() {
+    let record = root().join("benches/recorded.tsv");
+    let recorded = bench_results::record::Recorded::read(&record).unwrap();
+    let chart = bench_results::highlights::chart(&recorded);
+    assert!(chart == read("docs/performance-highlights.svg"), "stale");
+    assert!(read("README.md").contains("](docs/performance-highlights.svg)"));
+}
+
 #[test]
 fn the_changelog_knows_this_version() {
     let heading = format!("\n## {}", env!("CARGO_PKG_VERSION"));

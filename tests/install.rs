@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock};
 
 use abi_tables::prototypes;
 
-/// What libuv installs below its prefix, and this package, too.
+/// What libuv installs below its prefix, and this package, too. Beside them are the man pages.
 const FILES: &[&str] = &[
     "include/uv.h",
     "include/uv/errno.h",
@@ -145,7 +145,10 @@ fn install_puts_every_file_where_libuv_has_it() {
     if !installed("make") {
         return;
     }
-    let expected: BTreeSet<String> = FILES.iter().map(|f| f.to_string()).collect();
+    let mut expected: BTreeSet<String> = FILES.iter().map(|f| f.to_string()).collect();
+    let pages = files_below(&root().join("man"));
+    assert!(pages.contains("man3/uv_tcp_init.3"), "{pages:?}");
+    expected.extend(pages.iter().map(|page| format!("share/man/{page}")));
     let staged = fresh("staged");
     let usr = Path::new("/usr");
     make("install", &[("DESTDIR", &staged), ("PREFIX", usr)]);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bench_results::Result;
 use bench_results::goals::GOALS;
+use bench_results::highlights;
 use bench_results::options::Regime;
 use bench_results::record::{Record, Recorded, Side};
 use bench_results::report;
@@ -156,6 +157,10 @@ pub fn write(recorded: &Recorded, root: &Path) -> Result<()> {
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
     };
     let records = &recorded.records;
+    save(
+        &docs.join("performance-highlights.svg"),
+        &highlights::chart(recorded),
+    )?;
     save(&docs.join("performance-ratios.svg"), &svg::ratios(records))?;
     save(
         &docs.join("performance-growth.svg"),

@@ -8,6 +8,7 @@
 )]
 
 pub mod goals;
+pub mod highlights;
 pub mod options;
 pub mod parse;
 pub mod record;

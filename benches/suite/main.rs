@@ -43,6 +43,11 @@ fn start(options: &Options) -> Result<bool> {
         println!("{}", options::HELP);
         return Ok(true);
     }
+    let path = build::root().join("benches/recorded.tsv");
+    if options.rewrite {
+        document::write(&Recorded::read(&path)?, build::root())?;
+        return Ok(true);
+    }
     let ours = Library::ours()?;
     let programs = Programs::build(&ours)?;
     let catalog = Catalog::of(&programs, &ours)?;
@@ -59,7 +64,6 @@ fn start(options: &Options) -> Result<bool> {
     } else {
         measure_all(&catalog, &libraries, options)
     };
-    let path = build::root().join("benches/recorded.tsv");
     if options.check {
         failures.extend(check(&found, &Recorded::read(&path)?));
     }

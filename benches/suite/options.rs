@@ -12,7 +12,9 @@ cargo bench [-- OPTIONS]     measures this library beside libuv
   --regime WHICH     quiet, awake, busy or all (all): awake keeps the processors from going idle,
                      busy has a process of ordinary priority on each that never blocks
   --quick            only proves that every benchmark runs on both libraries; nothing is judged
-  --write            writes docs/performance.md, its charts, and benches/recorded.tsv
+  --write            writes docs/performance.md, its charts, that of README.md, and
+                     benches/recorded.tsv
+  --rewrite          writes all but benches/recorded.tsv, from that file; measures nothing
   --check            fails where a ratio is worse than the one in benches/recorded.tsv
   --upstream-suite   runs libuv's own benchmark runner on both libraries instead; fewer pairs of what
                      takes long
@@ -55,6 +57,7 @@ pub struct Options {
     pub regimes: Vec<Regime>,
     pub quick: bool,
     pub write: bool,
+    pub rewrite: bool,
     pub check: bool,
     pub upstream_suite: bool,
     pub help: bool,
@@ -70,6 +73,7 @@ impl Options {
             regimes: Regime::ALL.to_vec(),
             quick: false,
             write: false,
+            rewrite: false,
             check: false,
             upstream_suite: false,
             help: false,
@@ -93,6 +97,7 @@ impl Options {
                 "--regime" => options.regimes = regimes(&value()?)?,
                 "--quick" => options.quick = true,
                 "--write" => options.write = true,
+                "--rewrite" => options.rewrite = true,
                 "--check" => options.check = true,
                 "--upstream-suite" => options.upstream_suite = true,
                 "--help" | "-h" => options.help = true,

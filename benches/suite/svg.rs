@@ -6,13 +6,13 @@ use crate::options::Regime;
 use crate::record::Record;
 use crate::report;
 
-const QUIET: &str = "#0b6fb8";
+pub(crate) const QUIET: &str = "#0b6fb8";
 const AWAKE: &str = "#d9730d";
-const BUSY: &str = "#7a3fb0";
-const GREY: &str = "#888";
+pub(crate) const BUSY: &str = "#7a3fb0";
+pub(crate) const GREY: &str = "#888";
 
 /// Text sizes, colours and the white ground: readable on light and dark pages.
-fn head(width: f64, height: f64) -> String {
+pub(crate) fn head(width: f64, height: f64) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"sans-serif\" font-size=\"11\">\n\
@@ -20,11 +20,11 @@ fn head(width: f64, height: f64) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-fn label(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
+pub(crate) fn label(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
     let text = escape(text);
     let _ = writeln!(
         svg,
@@ -32,7 +32,7 @@ fn label(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
     );
 }
 
-fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
+pub(crate) fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
     let _ = writeln!(
         svg,
         "<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke=\"{colour}\" \

@@ -14,7 +14,7 @@ const SBOM: &str = "docs/sbom.cdx.json";
 const ANYWHERE: &[&str] = &["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception"];
 
 /// What may be in the project's own tools besides.
-const IN_TOOLS: &[&str] = &["BSD-2-Clause", "MPL-2.0", "Unicode-3.0", "Unlicense"];
+const IN_TOOLS: &[&str] = &["BSD-2-Clause", "ISC", "MPL-2.0", "Unicode-3.0", "Unlicense"];
 
 #[derive(Debug, PartialEq)]
 struct Crate {

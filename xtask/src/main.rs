@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
 mod abi;
+mod api;
 mod bindings;
 mod clients;
 mod conformance;
@@ -11,11 +12,13 @@ mod fuzz;
 mod headers;
 mod licences;
 mod macros;
+mod man;
 mod msrv;
 mod package;
 mod packages;
 mod reproducible;
 mod sequences;
+mod site;
 mod swap;
 mod tools;
 mod upstream;
@@ -62,7 +65,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ),
     (
         "headers",
-        "[--check]  write include/ from src/ and header/, or fail when it is stale",
+        "[--check]  write include/ and man/ from src/ and header/, or fail when they are stale",
         headers::run,
     ),
     (
@@ -99,6 +102,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "sequences",
         "[--seeds N] [--first N] [--operations N] [--sanitizer NAME] …  random calls against a model",
         sequences::run,
+    ),
+    (
+        "site",
+        "[--test]  make the documentation site in target/site/, or open it in a browser as well",
+        site::command,
     ),
     (
         "upstream",

@@ -1,4 +1,4 @@
-//! `cargo xtask headers`: the C headers from the Rust source.
+//! `cargo xtask headers`: the C headers from the Rust source, and the man pages from the headers.
 //!
 //! `header/` holds one template for each header: its text, in the order of the API's chapters,
 //! with lines that start with `%%` where generated text goes (see [`template`]). Declarations
@@ -41,18 +41,19 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
             continue;
         }
         if check {
-            stale.push(path);
+            stale.push(format!("include/{path}"));
             continue;
         }
         let folder = file.parent().unwrap_or(root);
         let written = fs::create_dir_all(folder).and_then(|()| fs::write(&file, text));
         written.map_err(|e| format!("{}: {e}", file.display()))?;
     }
-    if stale.is_empty() {
+    stale.extend(crate::man::write(root, check)?);
+    if stale.is_empty() || !check {
         return Ok(());
     }
     Err(format!(
-        "include/ is stale ({}); run `cargo xtask headers` and commit the result",
+        "include/ or man/ is stale ({}); run `cargo xtask headers` and commit the result",
         stale.join(", ")
     ))
 }

@@ -133,7 +133,7 @@ impl Package {
 }
 
 /// The version of the first entry of a changelog, and its time.
-fn newest(changelog: &str) -> Option<(&str, &str)> {
+pub fn newest(changelog: &str) -> Option<(&str, &str)> {
     let version = changelog.split_once('(')?.1.split_once(')')?.0;
     let mut lines = changelog.lines();
     let signature = lines.find_map(|line| line.strip_prefix(" -- "))?;
