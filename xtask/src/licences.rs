@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Outcome;
-use crate::tools::{self, run};
+use crate::tools;
 
 const SBOM: &str = "docs/sbom.cdx.json";
 
@@ -23,12 +23,14 @@ struct Crate {
     licence: String,
 }
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    let check = match arguments {
-        [] => false,
-        [option] if option == "--check" => true,
-        _ => return Err("the only option is --check".into()),
-    };
+#[derive(clap::Args)]
+pub struct Options {
+    /// Write nothing, and fail where docs/sbom.cdx.json is stale
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(root: &Path, options: &Options) -> Outcome {
     let inside = tree(root, &["--package", "oxuv", "--edges", "normal"])?;
     let all = tree(root, &["--workspace", "--target", "all", "--all-features"])?;
     let tools: Vec<&str> = ANYWHERE.iter().chain(IN_TOOLS).copied().collect();
@@ -43,7 +45,7 @@ pub fn command(root: &Path, arguments: &[String]) -> Outcome {
     println!("{} crates, {} of them compiled in", all.len(), inside.len());
     let text = sbom(&tools::version(root)?, &inside);
     let file = root.join(SBOM);
-    if !check {
+    if !options.check {
         return std::fs::write(&file, text).map_err(|error| format!("{SBOM}: {error}"));
     }
     match std::fs::read_to_string(&file) {
@@ -55,11 +57,13 @@ pub fn command(root: &Path, arguments: &[String]) -> Outcome {
 /// The crates that cargo names, in order and each once.
 fn tree(root: &Path, arguments: &[&str]) -> Result<Vec<Crate>, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    let output = run(Command::new(cargo)
-        .current_dir(root)
-        .args(["tree", "--locked", "--prefix", "none"])
-        .args(["--format", "{p}|{l}"])
-        .args(arguments))?;
+    let output = tools::run(
+        Command::new(cargo)
+            .current_dir(root)
+            .args(["tree", "--locked", "--prefix", "none"])
+            .args(["--format", "{p}|{l}"])
+            .args(arguments),
+    )?;
     Ok(parse(&String::from_utf8_lossy(&output.stdout)))
 }
 

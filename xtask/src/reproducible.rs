@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
-use crate::tools::{self, run};
+use crate::tools;
 
 /// Their names differ in length, which moves what comes behind a path.
 const FOLDERS: [&str; 2] = ["one", "another-folder"];
@@ -14,10 +14,7 @@ const FOLDERS: [&str; 2] = ["one", "another-folder"];
 /// What files hold, by their names below a folder.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    if !arguments.is_empty() {
-        return Err("there are no options".into());
-    }
+pub fn run(root: &Path) -> Outcome {
     tools::need(&[
         ("cc", "gcc"),
         ("git", "git"),
@@ -26,7 +23,7 @@ pub fn command(root: &Path, arguments: &[String]) -> Outcome {
     ])?;
     let mut sides = Vec::new();
     for name in FOLDERS {
-        println!("building in {name}");
+        let _building = terminal::working(format_args!("building in {name}"));
         sides.push(build(root, &root.join("target/reproducible").join(name))?);
     }
     let differences = differences(&sides[0], &sides[1]);
@@ -45,13 +42,15 @@ fn build(root: &Path, folder: &Path) -> Result<Files, String> {
     let _ = std::fs::remove_dir_all(&installed);
     // One after the other: the files to install are named when make has read its rules.
     for goals in [&["all"][..], &["install", "install-debug"]] {
-        run(Command::new("make")
-            .current_dir(&source)
-            .env_remove("CARGO_TARGET_DIR")
-            .env_remove("MAKEFLAGS")
-            .args(goals)
-            .arg("PREFIX=/usr")
-            .arg(format!("DESTDIR={}", installed.display())))?;
+        tools::run(
+            Command::new("make")
+                .current_dir(&source)
+                .env_remove("CARGO_TARGET_DIR")
+                .env_remove("MAKEFLAGS")
+                .args(goals)
+                .arg("PREFIX=/usr")
+                .arg(format!("DESTDIR={}", installed.display())),
+        )?;
     }
     let mut files = Files::new();
     read(&installed, &installed, &mut files).map_err(|error| error.to_string())?;
