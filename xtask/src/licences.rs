@@ -1,4 +1,4 @@
-//! `cargo xtask licences`: every crate of the workspace is under a licence that is allowed, and
+//! `cargo xtask licences`: every crate of the workspace is one that `deny.toml` allows, and
 //! `docs/sbom.cdx.json` (CycloneDX) lists what is compiled into the libraries.
 
 use std::fmt::Write;
@@ -6,15 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Outcome;
+use crate::deny::Rules;
 use crate::tools;
 
 const SBOM: &str = "docs/sbom.cdx.json";
 
 /// What may be compiled into the libraries, and so into programs under any licence.
 const ANYWHERE: &[&str] = &["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception"];
-
-/// What may be in the project's own tools besides.
-const IN_TOOLS: &[&str] = &["BSD-2-Clause", "MPL-2.0", "Unicode-3.0", "Unlicense"];
 
 #[derive(Debug, PartialEq)]
 struct Crate {
@@ -33,7 +31,9 @@ pub struct Options {
 pub fn run(root: &Path, options: &Options) -> Outcome {
     let inside = tree(root, &["--package", "oxuv", "--edges", "normal"])?;
     let all = tree(root, &["--workspace", "--target", "all", "--all-features"])?;
-    let tools: Vec<&str> = ANYWHERE.iter().chain(IN_TOOLS).copied().collect();
+    let rules = Rules::read(root)?;
+    rules.check(root)?;
+    let tools: Vec<&str> = rules.licences.iter().map(String::as_str).collect();
     for (crates, allowed) in [(&inside, ANYWHERE), (&all, &tools[..])] {
         if let Some(found) = crates.iter().find(|one| !is_allowed(&one.licence, allowed)) {
             return Err(format!(

@@ -5,6 +5,7 @@ mod bindings;
 mod clients;
 mod conformance;
 mod demo;
+mod deny;
 mod document;
 mod faults;
 mod fuzz;
@@ -55,7 +56,7 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Write include/ from src/ and header/
     Headers(headers::Options),
-    /// Check the licences of all crates, and write docs/sbom.cdx.json
+    /// Check all crates by deny.toml, and write docs/sbom.cdx.json
     Licences(licences::Options),
     /// Build everything with the oldest Rust that Cargo.toml allows
     Msrv,
