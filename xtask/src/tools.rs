@@ -24,13 +24,10 @@ impl Library {
         let _building = terminal::working("building the release library");
         let target = root.join(name);
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.current_dir(root).args([
-            "build",
-            "--release",
-            "--lib",
-            "--no-default-features",
-            "--quiet",
-        ]);
+        cargo
+            .current_dir(root)
+            .args(["rustc", "--release", "--lib", "--no-default-features"])
+            .args(["--crate-type", "cdylib,staticlib", "--quiet"]);
         cargo.arg("--target-dir").arg(&target);
         if portable {
             cargo.args(["--features", "portable-poller"]);
