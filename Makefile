@@ -49,8 +49,9 @@ BUILD_DIR ?= $(TARGET_DIR)/$(if $(TARGET),$(TARGET)/)$(PROFILE_DIR)
 # Without the folders that it was built in, the same source makes the same files.
 REMAP = --remap-path-prefix=$(CURDIR)=. \
 	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
+# For C only: with the functions that Rust programs call, the shared library has more relocations.
 BUILD = RUSTFLAGS="$(strip $(RUSTFLAGS) $(REMAP))" \
-	$(CARGO) build --lib --profile $(PROFILE) --target-dir $(TARGET_DIR) \
+	$(CARGO) rustc --lib --crate-type cdylib,staticlib --no-default-features --profile $(PROFILE) --target-dir $(TARGET_DIR) \
 	$(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
 
 LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a

@@ -29,6 +29,7 @@ static FREE: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 /// The alignment of every block of `malloc`, in bytes.
 const MALLOC_ALIGN: usize = 2 * size_of::<usize>();
 
+#[inline(never)]
 pub(crate) fn malloc(size: usize) -> *mut c_void {
     let replaced = MALLOC.load(Relaxed);
     if replaced.is_null() {
@@ -51,6 +52,7 @@ pub(crate) fn calloc(count: usize, size: usize) -> *mut c_void {
 
 /// # Safety
 /// `block` must be null or a live block of this module's.
+#[inline(never)]
 pub(crate) unsafe fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
     let replaced = REALLOC.load(Relaxed);
     if replaced.is_null() {

@@ -38,8 +38,9 @@
 //!
 //! # From Rust
 //!
-//! A Rust program that depends on this crate, with the feature `std`, calls the functions here; the
-//! types are in [`abi`].
+//! A Rust program that depends on this crate calls the functions here; the types are in [`abi`]. It
+//! keeps the feature `std`, which is on by default: without it this crate says what happens at a
+//! panic, and so does std ("duplicate lang item `panic_impl`").
 //!
 //! # The common pointer contract
 //!

@@ -20,7 +20,6 @@ fn code(result: c_int) -> c_int {
 }
 
 /// Ends the process unless a pthread function succeeded.
-#[track_caller]
 fn must(result: c_int, mistake: &'static str) {
     if result != 0 {
         misuse(mistake);
@@ -28,7 +27,6 @@ fn must(result: c_int, mistake: &'static str) {
 }
 
 /// The result of a function that only tries: 0, or `UV_EBUSY`.
-#[track_caller]
 fn tried(result: c_int, mistake: &'static str) -> c_int {
     match result {
         0 => 0,

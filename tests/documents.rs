@@ -181,11 +181,25 @@ fn words_after<'a>(command: &'a str, before: &str) -> Vec<&'a str> {
 
 fn xtask_commands() -> BTreeSet<String> {
     let text = read("xtask/src/main.rs");
-    let table = text.split("const COMMANDS").nth(1).unwrap();
-    let table = table.split("];").next().unwrap();
-    let rows = table.split("    (\n").skip(1);
-    rows.map(|row| row.split('"').nth(1).unwrap().to_string())
+    let variants = text.split("enum Command {\n").nth(1).unwrap();
+    let variants = variants.split("\n}").next().unwrap();
+    let lines = variants.lines().map(str::trim);
+    lines
+        .filter(|line| !line.starts_with("///"))
+        .map(|line| kebab(line.split(['(', ',']).next().unwrap()))
         .collect()
+}
+
+/// `NodeTiming` as clap calls it: `node-timing`.
+fn kebab(variant: &str) -> String {
+    let mut name = String::new();
+    for letter in variant.chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
 }
 
 /// What is wrong with a command.
@@ -213,7 +227,7 @@ fn fault_of_command(command: &str, xtask: &BTreeSet<String>) -> Option<String> {
     if command.starts_with("cargo bench -- ") {
         let options = command.split(' ').skip(3);
         for option in options.filter(|word| word.starts_with("--")) {
-            if !bench_results::options::HELP.contains(&format!("  {option} ")) {
+            if !bench_results::options::Options::has(option) {
                 return Some(format!("{command}: cargo bench has no {option}"));
             }
         }
@@ -231,7 +245,10 @@ fn fault_of_command(command: &str, xtask: &BTreeSet<String>) -> Option<String> {
 #[test]
 fn commands_that_documents_name_exist() {
     let xtask = xtask_commands();
-    assert!(xtask.contains("headers"), "{xtask:?}");
+    assert!(
+        xtask.contains("headers") && xtask.contains("node-timing"),
+        "{xtask:?}"
+    );
     let commands = commands();
     let wrong: Vec<String> = commands
         .iter()

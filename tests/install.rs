@@ -578,6 +578,7 @@ fn cargo_c_installs_the_same_files() {
     run(Command::new(env!("CARGO"))
         .args([
             "cinstall",
+            "--no-default-features",
             "--profile",
             "dev",
             "--offline",

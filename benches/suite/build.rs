@@ -70,7 +70,8 @@ impl Library {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .current_dir(root())
-            .args(["build", "--lib", "--release", "--quiet", "--target-dir"])
+            .args(["build", "--lib", "--no-default-features", "--release"])
+            .args(["--quiet", "--target-dir"])
             .arg(&target);
         for name in ["CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
             cargo.env_remove(name);

@@ -22,12 +22,18 @@ use bench_results::options::{self, Options};
 use bench_results::record::{Record, Recorded};
 use bench_results::{Result, report};
 
+use terminal::{Progress, say};
+
 use build::{Library, Programs};
 use measure::{Libraries, Verdict};
 use run::Catalog;
 
 fn main() -> ExitCode {
-    match Options::parse(std::env::args().skip(1)).and_then(|options| start(&options)) {
+    let options: Options = match terminal::parse(std::env::args_os()) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    match start(&options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
@@ -39,10 +45,6 @@ fn main() -> ExitCode {
 
 /// Whether everything is as it should be.
 fn start(options: &Options) -> Result<bool> {
-    if options.help {
-        println!("{}", options::HELP);
-        return Ok(true);
-    }
     let path = build::root().join("benches/recorded.tsv");
     if options.rewrite {
         document::write(&Recorded::read(&path)?, build::root())?;
@@ -162,29 +164,34 @@ fn measure_all(
     let mut found = Vec::new();
     let mut failures = Vec::new();
     if !options.quick {
-        println!("{}", report::HEADING);
+        say(report::HEADING);
     }
-    let wanted = catalog
+    let wanted: Vec<_> = catalog
         .benchmarks
         .iter()
-        .filter(|benchmark| options.wants(&benchmark.facts.name));
+        .filter(|benchmark| options.wants(&benchmark.facts.name))
+        .collect();
+    let progress = Progress::new(wanted.len());
     for benchmark in wanted {
         for &regime in &options.regimes {
             match measure::compare(benchmark, regime, catalog, libraries, options) {
                 Ok(Verdict::Compared(record)) => {
                     if options.quick {
-                        println!("{:<34} runs", benchmark.facts.name);
+                        say(format_args!("{:<34} runs", benchmark.facts.name));
                     } else {
-                        println!("{}", report::line(&record));
+                        say(report::line(&record));
                     }
                     found.push(*record);
                 }
                 Ok(Verdict::Skipped(reason)) => {
-                    println!("{:<34} skipped: {reason}", benchmark.facts.name);
+                    say(format_args!(
+                        "{:<34} skipped: {reason}",
+                        benchmark.facts.name
+                    ));
                     break;
                 }
                 Err(error) => {
-                    println!("{:<34} FAILED", benchmark.facts.name);
+                    say(format_args!("{:<34} FAILED", benchmark.facts.name));
                     failures.push(error);
                     break;
                 }
@@ -193,6 +200,7 @@ fn measure_all(
                 break;
             }
         }
+        progress.step("");
     }
     (found, failures)
 }

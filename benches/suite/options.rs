@@ -1,24 +1,6 @@
 //! The options of `cargo bench -- …`.
 
-use crate::Result;
-
-pub const HELP: &str = "\
-cargo bench [-- OPTIONS]     measures this library beside libuv
-
-  --list             what there is, and its goal
-  --filter TEXT      only benchmarks whose name contains TEXT; may be given more than once
-  --pairs N          how many times each library is measured, in turn (7)
-  --ms N             how long each measurement takes (300)
-  --regime WHICH     quiet, awake, busy or all (all): awake keeps the processors from going idle,
-                     busy has a process of ordinary priority on each that never blocks
-  --quick            only proves that every benchmark runs on both libraries; nothing is judged
-  --write            writes docs/performance.md, its charts, that of README.md, and
-                     benches/recorded.tsv
-  --rewrite          writes all but benches/recorded.tsv, from that file; measures nothing
-  --check            fails where a ratio is worse than the one in benches/recorded.tsv
-  --upstream-suite   runs libuv's own benchmark runner on both libraries instead; fewer pairs of what
-                     takes long
-
+const VARIABLES: &str = "\
 OXUV_UPSTREAM is the build folder of libuv 1.53 to measure against; `cargo xtask upstream` makes one
 when it is not set. OXUV_BENCH_LIBRARY is a folder with a libuv.so.1 to be measured in place of this
 library's release build; libuv's own folder shows what runs of one library differ by.";
@@ -48,82 +30,106 @@ impl Regime {
     }
 }
 
-#[derive(Clone, Debug)]
+/// Measure this library beside libuv.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(name = "cargo bench --", bin_name = "cargo bench --", after_help = VARIABLES)]
 pub struct Options {
+    /// Say what there is, and its goal
+    #[arg(long)]
     pub list: bool,
-    pub filters: Vec<String>,
+    /// Only benchmarks whose name has TEXT in it; may be repeated
+    #[arg(long = "filter", value_name = "TEXT")]
+    filters: Vec<String>,
+    #[arg(value_name = "TEXT", hide = true)]
+    more_filters: Vec<String>,
+    /// How many times each library is measured, in turn
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = terminal::above_zero::<usize>)]
     pub pairs: usize,
+    /// How many milliseconds each measurement takes
+    #[arg(long = "ms", value_name = "N", default_value_t = 300,
+        value_parser = terminal::above_zero::<u64>)]
     pub milliseconds: u64,
-    pub regimes: Vec<Regime>,
+    /// quiet, awake, busy or all: awake keeps the processors from going idle, busy has a process of
+    /// ordinary priority on each that never blocks
+    #[arg(long = "regime", value_name = "WHICH", default_value = "all", value_parser = regimes)]
+    pub regimes: Box<[Regime]>,
+    /// Only prove that every benchmark runs on both libraries; nothing is judged
+    #[arg(long)]
     pub quick: bool,
+    /// Write docs/performance.md, its charts, and benches/recorded.tsv
+    #[arg(long)]
     pub write: bool,
+    /// Write all but benches/recorded.tsv, from that file; measures nothing
+    #[arg(long)]
     pub rewrite: bool,
+    /// Fail where a ratio is worse than the one in benches/recorded.tsv
+    #[arg(long)]
     pub check: bool,
+    /// Run libuv's own benchmark runner on both libraries instead; fewer pairs of what takes long
+    #[arg(long)]
     pub upstream_suite: bool,
-    pub help: bool,
+    /// Cargo's own.
+    #[arg(long, hide = true)]
+    bench: bool,
 }
 
 impl Options {
-    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
-        let mut options = Options {
-            list: false,
-            filters: Vec::new(),
-            pairs: 7,
-            milliseconds: 300,
-            regimes: Regime::ALL.to_vec(),
-            quick: false,
-            write: false,
-            rewrite: false,
-            check: false,
-            upstream_suite: false,
-            help: false,
-        };
-        while let Some(word) = words.next() {
-            let (name, inline) = match word.split_once('=') {
-                Some((name, value)) => (name.to_string(), Some(value.to_string())),
-                None => (word, None),
-            };
-            let mut value = || {
-                inline
-                    .clone()
-                    .or_else(|| words.next())
-                    .ok_or_else(|| format!("{name} needs a value"))
-            };
-            match name.as_str() {
-                "--list" => options.list = true,
-                "--filter" => options.filters.push(value()?),
-                "--pairs" => options.pairs = number(&value()?)?.max(1) as usize,
-                "--ms" => options.milliseconds = number(&value()?)?.max(1),
-                "--regime" => options.regimes = regimes(&value()?)?,
-                "--quick" => options.quick = true,
-                "--write" => options.write = true,
-                "--rewrite" => options.rewrite = true,
-                "--check" => options.check = true,
-                "--upstream-suite" => options.upstream_suite = true,
-                "--help" | "-h" => options.help = true,
-                // Cargo's own.
-                "--bench" => {}
-                text if !text.starts_with('-') => options.filters.push(text.to_string()),
-                other => return Err(format!("unknown option {other}\n\n{HELP}")),
-            }
-        }
-        Ok(options)
+    /// Whether there is such an option, such as `--list`.
+    pub fn has(option: &str) -> bool {
+        let command = <Options as clap::CommandFactory>::command();
+        let name = option.strip_prefix("--");
+        command
+            .get_arguments()
+            .any(|it| name.is_some() && it.get_long() == name)
     }
 
     pub fn wants(&self, name: &str) -> bool {
-        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter))
+        let mut filters = self.filters.iter().chain(&self.more_filters).peekable();
+        filters.peek().is_none() || filters.any(|filter| name.contains(filter))
     }
 }
 
-fn number(text: &str) -> Result<u64> {
-    text.parse().map_err(|_| format!("{text} is no number"))
-}
-
-fn regimes(text: &str) -> Result<Vec<Regime>> {
+fn regimes(text: &str) -> Result<Box<[Regime]>, String> {
     if text == "all" {
-        return Ok(Regime::ALL.to_vec());
+        return Ok(Regime::ALL.into());
     }
     Regime::from_name(text)
-        .map(|regime| vec![regime])
-        .ok_or_else(|| format!("no regime {text}: quiet, awake, busy or all"))
+        .map(|regime| [regime].into())
+        .ok_or_else(|| "not quiet, awake, busy or all".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        let words = ["bench"].into_iter().chain(line.split_whitespace());
+        <Options as clap::Parser>::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn options_are_read() {
+        let options = parse("--bench --regime quiet --pairs=3 --filter udp fs::").unwrap();
+        assert_eq!(*options.regimes, [Regime::Quiet]);
+        assert_eq!(options.pairs, 3);
+        assert!(options.wants("udp::send") && options.wants("fs::stat"));
+        assert!(!options.wants("timers::start"));
+        let all = parse("").unwrap();
+        assert_eq!(*all.regimes, Regime::ALL);
+        assert!(all.wants("timers::start"));
+    }
+
+    #[test]
+    fn others_are_refused() {
+        for line in [
+            "--nothing",
+            "--pairs 0",
+            "--ms x",
+            "--regime loud",
+            "--filter",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert!(Options::has("--regime") && !Options::has("--nothing") && !Options::has("regime"));
+    }
 }

@@ -25,7 +25,7 @@
 //! | `sys/stat`: `HAS_NO_STATX` | atomic | stays |
 //! | `system/cpu`: `KNOWN` | atomic; what it keeps does not change | stays |
 //! | `system/title`: `TITLE`, `IS_TAKEN` | `Locked`; atomic | the lock is free |
-//! | `work/pool`: `POOL`, `HAS_STARTED`, `IS_FORKED`, `HINTS` | the pool's lock; atomic | there is no worker and no job |
+//! | `work/pool`: `POOL`, `BLOCKED`, `THREADS`, `HAS_STARTED`, `IS_FORKED`, `HINTS` | the pool's lock; atomic | there is no worker and no job |
 //! | `work/worker`: `SEMAPHORES` | each belongs to one worker | made anew with its worker |
 
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -53,9 +53,7 @@ pub(super) unsafe fn start<O: Operation>(
 /// a disk may be slow, a server may not answer. In both cases the callback comes from the loop.
 fn dispatch<O: Operation>(request: FsRequest) -> c_int {
     if request.is_synchronous() {
-        request.set_result(O::perform(request));
-        request.release_buffers();
-        return request.result_code();
+        return request.finish_synchronous(O::perform(request));
     }
     let event_loop = request.activate();
     match inline::attempt::<O>(request, event_loop) {
@@ -106,7 +104,7 @@ impl<O: Operation> Pooled for Learning<O> {
 
     fn run(request: FsRequest) {
         request.set_result(O::perform(request));
-        inline::learn::<O>(request);
+        inline::learn(O::inline_target(request));
     }
 
     fn done(request: FsRequest, status: c_int) {

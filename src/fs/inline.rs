@@ -97,9 +97,20 @@ pub(super) enum Outcome {
 
 /// Tries to do an operation in the calling thread, without waiting for anything.
 pub(super) fn attempt<O: Operation>(request: FsRequest, event_loop: Loop) -> Outcome {
-    let Some(target) = O::inline_target(request) else {
-        return Outcome::Pool;
-    };
+    O::inline_target(request).map_or(Outcome::Pool, |target| {
+        attempt_with(target, O::try_inline, request, event_loop)
+    })
+}
+
+/// [`Operation::try_inline`].
+type TryInline = fn(FsRequest, &LocalFile) -> Option<Result<usize>>;
+
+fn attempt_with(
+    target: Target<'_>,
+    try_inline: TryInline,
+    request: FsRequest,
+    event_loop: Loop,
+) -> Outcome {
     if changes::any() || pool::has_jobs_in_order() || !is_allowed(event_loop) {
         return Outcome::Pool;
     }
@@ -107,29 +118,26 @@ pub(super) fn attempt<O: Operation>(request: FsRequest, event_loop: Loop) -> Out
     if !event_loop.allowance(|allowance| allowance.take(iteration)) {
         return Outcome::Pool;
     }
-    with_target(target, |file| O::try_inline(request, file))
+    with_target(target, try_inline, request)
 }
 
-/// Opens a target whose names are in the kernel's cache, and has `work` answer from it.
-fn with_target(
-    target: Target<'_>,
-    work: impl FnOnce(&LocalFile) -> Option<Result<usize>>,
-) -> Outcome {
+/// Opens a target whose names are in the kernel's cache, and answers from it.
+fn with_target(target: Target<'_>, try_inline: TryInline, request: FsRequest) -> Outcome {
     let (path, flags) = match target {
         Target::Path(path) => (path, 0),
         Target::Link(path) => (path, libc::O_NOFOLLOW),
-        Target::Descriptor(fd) => return with_descriptor(fd, work),
+        Target::Descriptor(fd) => return with_descriptor(fd, try_inline, request),
     };
     match nonblocking_fs::open(path, libc::O_PATH | flags) {
-        Answer::Known(Ok(file)) => with_descriptor(file.raw(), work),
+        Answer::Known(Ok(file)) => with_descriptor(file.raw(), try_inline, request),
         Answer::Known(Err(error)) => Outcome::Done(Err(error)),
         Answer::Unknown => Outcome::Pool,
     }
 }
 
-/// Has `work` answer from an open file of a local file system. The mount is asked for first: every
-/// other query may go to a server.
-fn with_descriptor(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usize>>) -> Outcome {
+/// Answers from an open file of a local file system. The mount is asked for first: every other query
+/// may go to a server.
+fn with_descriptor(fd: c_int, try_inline: TryInline, request: FsRequest) -> Outcome {
     let Some(mount) = nonblocking_fs::mount(fd) else {
         return Outcome::Pool;
     };
@@ -140,14 +148,16 @@ fn with_descriptor(fd: c_int, work: impl FnOnce(&LocalFile) -> Option<Result<usi
     }
     match nonblocking_fs::status(fd) {
         Ok(stat) if mounts::is_stale(mount, stat.st_dev) => Outcome::PoolAndLearn,
-        Ok(stat) => work(&LocalFile { fd, stat }).map_or(Outcome::Pool, Outcome::Done),
+        Ok(stat) => {
+            try_inline(request, &LocalFile { fd, stat }).map_or(Outcome::Pool, Outcome::Done)
+        }
         Err(_) => Outcome::Pool,
     }
 }
 
 /// Learns about the file system of a request's target, on a worker after the operation.
-pub(super) fn learn<O: Operation>(request: FsRequest) {
-    let (path, follow) = match O::inline_target(request) {
+pub(super) fn learn(target: Option<Target<'_>>) {
+    let (path, follow) = match target {
         Some(Target::Path(path)) => (path, true),
         Some(Target::Link(path)) => (path, false),
         Some(Target::Descriptor(fd)) => return mounts::learn(fd),

@@ -36,6 +36,7 @@ impl FsRequest {
     );
 
     /// Makes the caller's memory, whatever is in it, a request without arguments. `data` stays.
+    #[inline(never)]
     pub(super) fn init(self, event_loop: *mut uv_loop_t, kind: uv_fs_type, callback: uv_fs_cb) {
         self.request().init(UV_FS);
         set!(self.fs_type = kind);
@@ -57,12 +58,22 @@ impl FsRequest {
     }
 
     /// Has the request keep its loop alive; only for requests with a callback.
+    #[inline(never)]
     pub(super) fn activate(self) -> Loop {
         self.request().start(self.event_loop(), UV_FS);
         self.event_loop()
     }
 
+    /// Ends a synchronous request; what its call returns.
+    #[inline(never)]
+    pub(super) fn finish_synchronous(self, outcome: Result<usize>) -> c_int {
+        self.set_result(outcome);
+        self.release_buffers();
+        get!(self.result).min(c_int::MAX as isize) as c_int
+    }
+
     /// Ends an asynchronous request, and calls its callback last.
+    #[inline(never)]
     pub(super) fn finish(self) {
         self.release_buffers();
         Request::finish(self.event_loop());
@@ -88,11 +99,6 @@ impl FsRequest {
                 Err(error) => error.code() as isize,
             }
         );
-    }
-
-    /// The code that a synchronous call returns.
-    pub(super) fn result_code(self) -> c_int {
-        get!(self.result).min(c_int::MAX as isize) as c_int
     }
 
     pub(super) fn set_file(self, file: uv_file) {

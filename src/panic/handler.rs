@@ -22,7 +22,7 @@ fn report(info: &PanicInfo<'_>) -> ! {
         false => entry::function(),
         true => None,
     };
-    super::report::end(entry, info.message(), info.location())
+    super::report::end(entry, &info.message(), info.location())
 }
 
 /// The global allocator. Collections name [`Heap`] instead, since that can fail; what does not

@@ -38,5 +38,5 @@ fn report(info: &PanicHookInfo<'_>) {
             .downcast_ref::<std::string::String>()
             .map_or("panic", |text| text),
     };
-    super::report::end(Some(entry), message, info.location());
+    super::report::end(Some(entry), &message, info.location());
 }

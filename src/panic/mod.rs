@@ -14,15 +14,20 @@ mod hook;
 mod report;
 
 /// Ends the process because of a mistake in the calling program that no error code can report.
+///
+/// The line names the function that the program called, and no place in this library: each would
+/// cost a relocation when a program starts.
 #[cold]
-#[track_caller]
+#[inline(never)]
 pub(crate) fn misuse(mistake: &'static str) -> ! {
+    #[cfg(not(test))]
+    report::end(entry::function(), &mistake, None);
+    #[cfg(test)]
     panic!("{mistake}")
 }
 
 /// Returns the pointer. Null, which is not allowed here, ends the process.
 #[inline]
-#[track_caller]
 pub(crate) fn not_null<T>(pointer: *mut T) -> *mut T {
     if pointer.is_null() {
         misuse("null pointer");

@@ -10,7 +10,7 @@ use crate::text::Text;
 /// (Finding `entry` may have made glibc take some.)
 pub(super) fn end(
     entry: Option<&CStr>,
-    message: impl Display,
+    message: &dyn Display,
     location: Option<&Location<'_>>,
 ) -> ! {
     let mut line = Text::<512>::new();

@@ -51,7 +51,8 @@ struct Watched {
 
 struct Table {
     signals: [Watched; LARGEST_SIGNAL],
-    generation: usize,
+    /// The generation, less one: the table is all zeros at first, and takes no room in the file.
+    forks: usize,
 }
 
 // SAFETY: what the links lead to is used under the lock as well.
@@ -63,7 +64,7 @@ static REGISTRY: Locked<Table> = Locked::new(Table {
         persistent: 0,
         action: Some(Action::Default),
     }; LARGEST_SIGNAL],
-    generation: 1,
+    forks: 0,
 });
 
 fn locked<R>(work: impl FnOnce(&mut Table) -> R) -> R {
@@ -84,6 +85,10 @@ extern "C" fn on_signal(signum: c_int) {
 }
 
 impl Table {
+    fn generation(&self) -> usize {
+        self.forks.wrapping_add(1)
+    }
+
     fn watched(&mut self, signum: c_int) -> Result<&mut Watched> {
         let index = usize::try_from(signum).ok().and_then(|n| n.checked_sub(1));
         index
@@ -92,7 +97,7 @@ impl Table {
     }
 
     fn add(&mut self, signal: Signal, signum: c_int, is_one_shot: bool) -> Result {
-        let generation = self.generation;
+        let generation = self.generation();
         let watched = self.watched(signum)?;
         signal.enter(generation, is_one_shot);
         watched.insert(signal);
@@ -103,7 +108,7 @@ impl Table {
     }
 
     fn remove(&mut self, signal: Signal, signum: c_int) {
-        if signal.generation() != self.generation {
+        if signal.generation() != self.generation() {
             signal.link().init();
             return;
         }
@@ -139,7 +144,7 @@ impl Table {
     /// Empties the table in a forked child. The kernel's actions are inherited, and stay until a
     /// handle is added.
     fn forget_handles(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
+        self.forks = self.forks.wrapping_add(1);
         for watched in &mut self.signals {
             watched.handles = list::head();
             watched.persistent = 0;

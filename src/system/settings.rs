@@ -73,11 +73,16 @@ impl Setting {
         const MAX_SHOWN_BYTES: usize = 32;
         let mut line = Text::new();
         let name = self.name.to_str().unwrap_or("");
-        let shown = text[..text.len().min(MAX_SHOWN_BYTES)].escape_ascii();
         let Setting { max, default, .. } = self;
+        let _ = write!(line, "oxuv: {name}=");
+        for letter in text.iter().take(MAX_SHOWN_BYTES).copied() {
+            for letter in core::ascii::escape_default(letter) {
+                let _ = line.write_char(letter.into());
+            }
+        }
         let _ = writeln!(
             line,
-            "oxuv: {name}={shown}: not a number from 0 to {max}; using the default, {default}"
+            ": not a number from 0 to {max}; using the default, {default}"
         );
         line
     }

@@ -19,7 +19,7 @@ use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize};
 
 use crate::abi::*;
 use crate::async_handle::Async;
@@ -62,9 +62,15 @@ struct State {
     /// The number of jobs to be taken before the system is asked for a thread again.
     jobs_until_retry: u32,
     stopping: bool,
-    blocked: [u16; worker::MAX_WORKERS],
-    handles: [libc::pthread_t; worker::MAX_WORKERS],
 }
+
+/// The numbers of the blocked workers, and the workers' threads. They are written with the pool locked.
+/// What each job needs is in the state, close together: a submission moves it between processors.
+/// These are zeros at first, which take no room in the file, nor memory before they are used.
+static BLOCKED: [AtomicU16; worker::MAX_WORKERS] =
+    [const { AtomicU16::new(0) }; worker::MAX_WORKERS];
+static THREADS: [AtomicUsize; worker::MAX_WORKERS] =
+    [const { AtomicUsize::new(0) }; worker::MAX_WORKERS];
 
 /// Aligned to a cache line, in which processors move memory.
 #[repr(C, align(64))]
@@ -173,8 +179,6 @@ impl State {
             waiter: Waiter::new(),
             jobs_until_retry: 0,
             stopping: false,
-            blocked: [0; worker::MAX_WORKERS],
-            handles: [0; worker::MAX_WORKERS],
         }
     }
 
@@ -248,7 +252,7 @@ impl State {
     /// Takes the worker that has blocked longest. Always taking one is slower: it is often on
     /// another processor than the loop, and each then has to wake the other's processor.
     fn pick_blocked(&mut self) -> usize {
-        let worker = self.blocked[self.longest_blocked];
+        let worker = BLOCKED[self.longest_blocked].load(Relaxed);
         self.longest_blocked = (self.longest_blocked + 1) % worker::MAX_WORKERS;
         self.blocked_count -= 1;
         worker.into()
@@ -259,7 +263,7 @@ impl State {
         let Ok(thread) = worker::spawn(self.threads, work) else {
             return false;
         };
-        self.handles[self.threads] = thread;
+        THREADS[self.threads].store(thread as usize, Relaxed);
         self.threads += 1;
         self.waking += 1;
         true
@@ -267,7 +271,7 @@ impl State {
 
     fn begin_blocking(&mut self, worker: usize) {
         let free = (self.longest_blocked + self.blocked_count) % worker::MAX_WORKERS;
-        self.blocked[free] = worker as u16;
+        BLOCKED[free].store(worker as u16, Relaxed);
         self.blocked_count += 1;
     }
 
@@ -509,8 +513,8 @@ pub(crate) fn shut_down() {
         worker::wake(pool.pick_blocked());
     }
     drop(pool);
-    for index in 0..threads {
-        let thread = Guard::lock().handles[index];
+    for thread in THREADS.iter().take(threads) {
+        let thread = thread.load(Relaxed) as libc::pthread_t;
         // A job may call exit(), and its thread does not join itself.
         if !worker::is_self(thread) {
             worker::join(thread);

@@ -256,7 +256,7 @@ fn build_library(target: &Path) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(root())
-        .args(["build", "--lib", "--quiet"])
+        .args(["build", "--lib", "--no-default-features", "--quiet"])
         .arg("--target-dir")
         .arg(target);
     // What this test was run with is not for the inner build.

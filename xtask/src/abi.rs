@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
-use crate::tools::{self, run};
+use crate::tools;
 use crate::upstream::Upstream;
 use crate::{bindings, document, macros};
 
@@ -52,12 +52,14 @@ const DAMAGES: &[Damage] = &[
     },
 ];
 
-pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
-    let write = match arguments {
-        [] => false,
-        [option] if option == "--write" => true,
-        _ => return Err("the only option is --write".into()),
-    };
+#[derive(clap::Args)]
+pub struct Options {
+    /// Put what was compared into docs/compatibility.md
+    #[arg(long)]
+    write: bool,
+}
+
+pub fn run(root: &Path, options: &Options) -> Outcome {
     // bindgen loads the library that comes with clang.
     tools::need(&[
         ("cc", "gcc"),
@@ -66,10 +68,11 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
     ])?;
     let folder = root.join("target/abi");
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    println!("building both libraries with debug information");
+    let building = terminal::working("building both libraries with debug information");
     let upstream = Upstream::with_debug_information(root)?;
     let theirs = upstream.library()?;
     let ours = build(root, &folder)?;
+    drop(building);
     let names = functions(&theirs)?;
     let missing = missing(&names, &functions(&ours)?);
     if !missing.is_empty() {
@@ -94,7 +97,7 @@ pub fn run_command(root: &Path, arguments: &[String]) -> Outcome {
     compare(root, &folder, "headers", their_types, our_types)?;
     macros::compare(&their_headers, &our_headers)?;
     bindings::compare(root, &folder, &their_headers, &our_headers)?;
-    if write {
+    if options.write {
         document::write_section(root, document::COMPATIBILITY, "abi", &section(names.len()))?;
     }
     Ok(())
@@ -119,14 +122,17 @@ fn compare(
 /// The release build with everything about types in its debug information.
 fn build(root: &Path, folder: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    run(Command::new(cargo)
-        .current_dir(root)
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "2")
-        .env("CARGO_PROFILE_RELEASE_SPLIT_DEBUGINFO", "off")
-        // Has no part in types, and takes long.
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .args(["build", "--release", "--lib", "--quiet", "--target-dir"])
-        .arg(folder))?;
+    tools::run(
+        Command::new(cargo)
+            .current_dir(root)
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "2")
+            .env("CARGO_PROFILE_RELEASE_SPLIT_DEBUGINFO", "off")
+            // Has no part in types, and takes long.
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .args(["build", "--release", "--lib", "--no-default-features"])
+            .args(["--quiet", "--target-dir"])
+            .arg(folder),
+    )?;
     let library = folder.join("release/libuv.so");
     library
         .canonicalize()
@@ -146,9 +152,11 @@ fn imports(library: &Path) -> Result<Vec<String>, String> {
 }
 
 fn symbols(library: &Path, which: &str) -> Result<Vec<String>, String> {
-    let output = run(Command::new("nm")
-        .args(["--dynamic", which, "--format=posix"])
-        .arg(library))?;
+    let output = tools::run(
+        Command::new("nm")
+            .args(["--dynamic", which, "--format=posix"])
+            .arg(library),
+    )?;
     Ok(names(&String::from_utf8_lossy(&output.stdout)))
 }
 
@@ -172,9 +180,11 @@ fn short(ours: &[String], theirs: &[String]) -> Vec<String> {
 
 /// The libraries that are loaded with a library, which every program pays for when it starts.
 fn needed(library: &Path) -> Result<Vec<String>, String> {
-    let output = run(Command::new("readelf")
-        .args(["--dynamic", "--wide"])
-        .arg(library))?;
+    let output = tools::run(
+        Command::new("readelf")
+            .args(["--dynamic", "--wide"])
+            .arg(library),
+    )?;
     let mut needed: Vec<String> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter(|line| line.contains("(NEEDED)"))
@@ -205,11 +215,13 @@ fn types(
     let source = folder.join("types.c");
     std::fs::write(&source, text).map_err(|error| error.to_string())?;
     let library = folder.join(name).with_extension("so");
-    run(Command::new("cc")
-        .args(["-g", "-shared", "-fPIC", "-I"])
-        .arg(include)
-        .arg("-o")
-        .args([&library, &source]))?;
+    tools::run(
+        Command::new("cc")
+            .args(["-g", "-shared", "-fPIC", "-I"])
+            .arg(include)
+            .arg("-o")
+            .args([&library, &source]),
+    )?;
     Ok(library)
 }
 
@@ -261,10 +273,12 @@ impl Pair {
     /// Proves that abidiff reports a damage.
     fn notice(&self, root: &Path, folder: &Path, damage: &Damage) -> Outcome {
         let good = folder.join(format!("{}-good.abi", self.what));
-        run(Command::new("abidw")
-            .arg("--out-file")
-            .arg(&good)
-            .arg(&self.ours))?;
+        tools::run(
+            Command::new("abidw")
+                .arg("--out-file")
+                .arg(&good)
+                .arg(&self.ours),
+        )?;
         let text = std::fs::read_to_string(&good).map_err(|error| error.to_string())?;
         let spoiled = spoil(&text, damage)
             .ok_or_else(|| format!("`{}`: nothing to try it on", damage.what))?;

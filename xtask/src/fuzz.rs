@@ -11,70 +11,39 @@ use crate::upstream::Upstream;
 
 const TARGETS: &[&str] = &["addresses", "text", "names", "ipc", "system", "inotify"];
 
-const HELP: &str = "\
-cargo xtask fuzz [TARGET...]: random inputs for what parses, compared with libuv where it has the same.
-
-  --seconds N   how long each target runs (20)
-  --mutants     only shows that each target finds a mistake
-  --keep        adds what reaches new code to fuzz/corpus
-  --help
-";
-
-struct Options {
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// What is run; everything by default
+    #[arg(value_name = "TARGET", value_parser = clap::builder::PossibleValuesParser::new(TARGETS))]
     targets: Vec<String>,
+    /// How long each target runs
+    #[arg(long, value_name = "N", default_value_t = 20)]
     seconds: u64,
+    /// Only show that each target finds a mistake
+    #[arg(long)]
     mutants: bool,
+    /// Add what reaches new code to fuzz/corpus
+    #[arg(long)]
     keep: bool,
 }
 
-pub fn run(root: &Path, arguments: &[String]) -> Outcome {
-    let Some(options) = parse(arguments).map_err(|error| error.to_string())? else {
-        print!("{HELP}");
-        return Ok(());
-    };
+pub fn run(root: &Path, options: &Options) -> Outcome {
     tools::need(&[("clang", "clang")])?;
     let bench = Bench::build(root)?;
-    for target in &options.targets {
+    let all: Vec<String> = TARGETS.iter().map(|name| name.to_string()).collect();
+    let targets = match options.targets.is_empty() {
+        true => &all,
+        false => &options.targets,
+    };
+    for target in targets {
+        let _working = terminal::working(target);
         if !options.mutants {
-            bench.run(root, target, &options)?;
+            bench.run(root, target, options)?;
         }
         bench.check_mutant(root, target)?;
-        println!("{target}: a mistake is found");
+        terminal::say(format_args!("{target}: a mistake is found"));
     }
     Ok(())
-}
-
-/// `None` if help was asked for.
-fn parse(arguments: &[String]) -> Result<Option<Options>, lexopt::Error> {
-    use lexopt::prelude::*;
-    let mut options = Options {
-        targets: Vec::new(),
-        seconds: 20,
-        mutants: false,
-        keep: false,
-    };
-    let mut parser = lexopt::Parser::from_args(arguments);
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Short('h') | Long("help") => return Ok(None),
-            Long("seconds") => options.seconds = parser.value()?.parse()?,
-            Long("mutants") => options.mutants = true,
-            Long("keep") => options.keep = true,
-            Value(name) => {
-                let name = name.string()?;
-                if !TARGETS.contains(&name.as_str()) {
-                    let all = TARGETS.join(", ");
-                    return Err(format!("{name}: not one of {all}").into());
-                }
-                options.targets.push(name);
-            }
-            other => return Err(other.unexpected()),
-        }
-    }
-    if options.targets.is_empty() {
-        options.targets = TARGETS.iter().map(|name| name.to_string()).collect();
-    }
-    Ok(Some(options))
 }
 
 /// What the targets are linked with, and where they are built.
@@ -87,7 +56,7 @@ struct Bench {
 
 impl Bench {
     fn build(root: &Path) -> Result<Bench, String> {
-        println!("building the library for fuzzing");
+        let _building = terminal::working("building the library for fuzzing");
         let folder = root.join("target/fuzz");
         let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let coverage = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 \
@@ -97,7 +66,8 @@ impl Bench {
         tools::run(
             Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
                 .current_dir(root)
-                .args(["build", "--lib", "--quiet", "--target", &triple])
+                .args(["build", "--lib", "--no-default-features", "--quiet"])
+                .args(["--target", &triple])
                 .arg("--target-dir")
                 .arg(&folder)
                 .env("RUSTC_BOOTSTRAP", "1")
@@ -172,7 +142,10 @@ impl Bench {
             .lines()
             .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
             .unwrap_or(" ?");
-        println!("{target}:{} inputs in {} s", runs, options.seconds);
+        terminal::say(format_args!(
+            "{target}:{runs} inputs in {} s",
+            options.seconds
+        ));
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask licences`: every crate of the workspace is under a licence that is allowed, and
+//! `cargo xtask licences`: every crate of the workspace is one that `deny.toml` allows, and
 //! `docs/sbom.cdx.json` (CycloneDX) lists what is compiled into the libraries.
 
 use std::fmt::Write;
@@ -6,15 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Outcome;
-use crate::tools::{self, run};
+use crate::deny::Rules;
+use crate::tools;
 
 const SBOM: &str = "docs/sbom.cdx.json";
 
 /// What may be compiled into the libraries, and so into programs under any licence.
 const ANYWHERE: &[&str] = &["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception"];
-
-/// What may be in the project's own tools besides.
-const IN_TOOLS: &[&str] = &["BSD-2-Clause", "ISC", "MPL-2.0", "Unicode-3.0", "Unlicense"];
 
 #[derive(Debug, PartialEq)]
 struct Crate {
@@ -23,15 +21,19 @@ struct Crate {
     licence: String,
 }
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    let check = match arguments {
-        [] => false,
-        [option] if option == "--check" => true,
-        _ => return Err("the only option is --check".into()),
-    };
+#[derive(clap::Args)]
+pub struct Options {
+    /// Write nothing, and fail where docs/sbom.cdx.json is stale
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(root: &Path, options: &Options) -> Outcome {
     let inside = tree(root, &["--package", "oxuv", "--edges", "normal"])?;
     let all = tree(root, &["--workspace", "--target", "all", "--all-features"])?;
-    let tools: Vec<&str> = ANYWHERE.iter().chain(IN_TOOLS).copied().collect();
+    let rules = Rules::read(root)?;
+    rules.check(root)?;
+    let tools: Vec<&str> = rules.licences.iter().map(String::as_str).collect();
     for (crates, allowed) in [(&inside, ANYWHERE), (&all, &tools[..])] {
         if let Some(found) = crates.iter().find(|one| !is_allowed(&one.licence, allowed)) {
             return Err(format!(
@@ -43,7 +45,7 @@ pub fn command(root: &Path, arguments: &[String]) -> Outcome {
     println!("{} crates, {} of them compiled in", all.len(), inside.len());
     let text = sbom(&tools::version(root)?, &inside);
     let file = root.join(SBOM);
-    if !check {
+    if !options.check {
         return std::fs::write(&file, text).map_err(|error| format!("{SBOM}: {error}"));
     }
     match std::fs::read_to_string(&file) {
@@ -55,11 +57,13 @@ pub fn command(root: &Path, arguments: &[String]) -> Outcome {
 /// The crates that cargo names, in order and each once.
 fn tree(root: &Path, arguments: &[&str]) -> Result<Vec<Crate>, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    let output = run(Command::new(cargo)
-        .current_dir(root)
-        .args(["tree", "--locked", "--prefix", "none"])
-        .args(["--format", "{p}|{l}"])
-        .args(arguments))?;
+    let output = tools::run(
+        Command::new(cargo)
+            .current_dir(root)
+            .args(["tree", "--locked", "--prefix", "none"])
+            .args(["--format", "{p}|{l}"])
+            .args(arguments),
+    )?;
     Ok(parse(&String::from_utf8_lossy(&output.stdout)))
 }
 

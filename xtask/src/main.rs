@@ -6,6 +6,7 @@ mod bindings;
 mod clients;
 mod conformance;
 mod demo;
+mod deny;
 mod document;
 mod faults;
 mod fuzz;
@@ -29,125 +30,115 @@ use std::process::ExitCode;
 /// What a command returns: a message for the person at the terminal when it fails.
 type Outcome = Result<(), String>;
 
-/// A command: it gets the root of the repository and the arguments after its name.
-type Command = fn(&Path, &[String]) -> Outcome;
-
-const COMMANDS: &[(&str, &str, Command)] = &[
-    (
-        "abi",
-        "[--write]  compare functions, types, macros and bindings with those of libuv",
-        abi::run_command,
-    ),
-    (
-        "conformance",
-        "[--filter TEXT] [--portable-poller] [--repeat N] …  run libuv's own tests on both libraries",
-        conformance::run,
-    ),
-    (
-        "clients",
-        "[--filter TEXT] [--repeat N] [--portable-poller] [--write]  run Debian's programs on the library",
-        clients::run,
-    ),
-    (
-        "demo",
-        "[--portable-poller]  build the library and run C programs on it",
-        demo::run,
-    ),
-    (
-        "faults",
-        "[--sample|--full] [--program NAME] [--replay LINE] …  run programs while their system calls fail",
-        faults::run,
-    ),
-    (
-        "fuzz",
-        "[TARGET...] [--seconds N]  random inputs for what parses, compared with libuv",
-        fuzz::run,
-    ),
-    (
-        "headers",
-        "[--check]  write include/ and man/ from src/ and header/, or fail when they are stale",
-        headers::run,
-    ),
-    (
-        "licences",
-        "[--check]  check the licences of all crates, and write docs/sbom.cdx.json or fail when it is stale",
-        licences::command,
-    ),
-    (
-        "msrv",
-        "build everything with the oldest Rust that Cargo.toml allows",
-        msrv::command,
-    ),
-    (
-        "node-timing",
-        "[--series N] [--ms N]  time Node.js on both libraries, in turn",
-        clients::timing::run,
-    ),
-    (
-        "package",
-        "[--build]  make Debian's source package in target/debian/, or build the packages and try them",
-        package::command,
-    ),
-    (
-        "reproducible",
-        "build in two folders, and compare what is installed byte by byte",
-        reproducible::command,
-    ),
-    (
-        "swap",
-        "as root: install our Debian package over libuv's in a Debian 12 under target/, and run programs",
-        swap::command,
-    ),
-    (
-        "sequences",
-        "[--seeds N] [--first N] [--operations N] [--sanitizer NAME] …  random calls against a model",
-        sequences::run,
-    ),
-    (
-        "site",
-        "[--test]  make the documentation site in target/site/, or open it in a browser as well",
-        site::command,
-    ),
-    (
-        "upstream",
-        "build libuv's own release to compare with, and print where",
-        upstream::command,
-    ),
-];
-
-fn is_help(argument: &str) -> bool {
-    ["--help", "-h"].contains(&argument)
+/// The project's own commands. Each has --help.
+#[derive(clap::Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
 }
 
-fn usage() -> String {
-    let row = |(name, what, _): &(&str, &str, Command)| format!("  {name} {what}\n");
-    let rows: String = COMMANDS.iter().map(row).collect();
-    format!("usage: cargo xtask <command>\n\n{rows}")
+/// The commands, and what `--help` says of them.
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Compare functions, types, macros and bindings with those of libuv
+    Abi(abi::Options),
+    /// Run Debian's programs on the library
+    Clients(clients::Options),
+    /// Run libuv's own tests on both libraries
+    Conformance(conformance::Options),
+    /// Build the library and run C programs on it
+    Demo(demo::Options),
+    /// Run C programs while system calls, allocations and limits fail under them
+    Faults(faults::Options),
+    /// Random inputs for what parses, compared with libuv where it has the same
+    Fuzz(fuzz::Options),
+    /// Write include/ and man/ from src/ and header/
+    Headers(headers::Options),
+    /// Check all crates by deny.toml, and write docs/sbom.cdx.json
+    Licences(licences::Options),
+    /// Build everything with the oldest Rust that Cargo.toml allows
+    Msrv,
+    /// Time Node.js on both libraries, in turn
+    NodeTiming(clients::timing::Options),
+    /// Make Debian's source package in target/debian/
+    Package(package::Options),
+    /// Build in two folders, and compare what is installed byte by byte
+    Reproducible,
+    /// Random calls of the API, checked against a model and against libuv
+    Sequences(sequences::Options),
+    /// Make the documentation site in target/site/
+    Site(site::Options),
+    /// As root: install our Debian package over libuv's in a Debian 12 under target/, and run programs
+    Swap,
+    /// Build libuv's own release to compare with, and print where
+    Upstream,
+}
+
+impl Command {
+    fn run(self, root: &Path) -> Outcome {
+        match self {
+            Command::Abi(options) => abi::run(root, &options),
+            Command::Clients(options) => clients::run(root, options),
+            Command::Conformance(options) => conformance::run(root, &options),
+            Command::Demo(options) => demo::run(root, &options),
+            Command::Faults(options) => faults::run(root, &options),
+            Command::Fuzz(options) => fuzz::run(root, &options),
+            Command::Headers(options) => headers::run(root, &options),
+            Command::Licences(options) => licences::run(root, &options),
+            Command::Msrv => msrv::run(root),
+            Command::NodeTiming(options) => clients::timing::run(root, &options),
+            Command::Package(options) => package::run(root, &options),
+            Command::Reproducible => reproducible::run(root),
+            Command::Sequences(options) => sequences::run(root, &options),
+            Command::Site(options) => site::run(root, &options),
+            Command::Swap => swap::run(root),
+            Command::Upstream => upstream::run(root),
+        }
+    }
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("xtask lies in the repository");
-    let name = arguments.first().map_or("", String::as_str);
-    if is_help(name) {
-        print!("{}", usage());
-        return ExitCode::SUCCESS;
-    }
-    let Some((_, what, command)) = COMMANDS.iter().find(|row| row.0 == name) else {
-        eprint!("{}", usage());
-        return ExitCode::from(2);
+    let line: Line = match terminal::parse(std::env::args_os()) {
+        Ok(line) => line,
+        Err(code) => return code,
     };
-    if arguments[1..].iter().any(|argument| is_help(argument)) {
-        println!("usage: cargo xtask {name} {what}");
-        return ExitCode::SUCCESS;
-    }
-    match command(root, &arguments[1..]) {
+    match line.command.run(root) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
+            let name = std::env::args().nth(1).unwrap_or_default();
             eprintln!("{name}: {message}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The options of a command, as its line has them.
+    pub fn parse<T: clap::Args>(line: &str) -> Result<T, String> {
+        #[derive(clap::Parser)]
+        struct Only<T: clap::Args> {
+            #[command(flatten)]
+            options: T,
+        }
+        let words = ["command"].into_iter().chain(line.split_whitespace());
+        <Only<T> as clap::Parser>::try_parse_from(words)
+            .map(|only| only.options)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn options_are_described_once() {
+        <Line as clap::CommandFactory>::command().debug_assert();
     }
 }

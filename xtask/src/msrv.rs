@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tools::{self, run};
+use crate::tools;
 use crate::{Outcome, packages};
 
 /// What of Debian's makes a toolchain: the compiler, cargo, and the standard library.
@@ -15,25 +15,22 @@ pub struct Toolchain {
     folder: PathBuf,
 }
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    if !arguments.is_empty() {
-        return Err("there are no options".into());
-    }
+pub fn run(root: &Path) -> Outcome {
     let toolchain = Toolchain::ensure(root)?;
     let target = root.join("target/msrv/target");
     for (what, arguments) in [
-        ("the library", "build --release --lib"),
+        ("the library", "build --release --lib --no-default-features"),
         (
             "all packages, tests and benchmarks",
             "check --workspace --all-targets",
         ),
         ("the portable poller", "check --features portable-poller"),
     ] {
-        println!("building {what}");
+        let _building = terminal::working(format_args!("building {what}"));
         let mut cargo = toolchain.cargo();
         cargo.current_dir(root).args(arguments.split(' '));
         cargo.args(["--quiet", "--locked", "--target-dir"]);
-        run(cargo.arg(&target))?;
+        tools::run(cargo.arg(&target))?;
     }
     Ok(())
 }
@@ -46,7 +43,7 @@ impl Toolchain {
             .map_err(|error| format!("Cargo.toml: {error}"))?;
         let wanted = rust_version(&manifest).ok_or("Cargo.toml names no rust-version")?;
         let release = release(wanted).or_else(|error| {
-            run(Command::new("apt-get").args(["update", "-qq"]))?;
+            tools::run(Command::new("apt-get").args(["update", "-qq"]))?;
             release(wanted).map_err(|_| error)
         })?;
         let names: Vec<String> = PACKAGES
@@ -58,7 +55,7 @@ impl Toolchain {
         let toolchain = Toolchain {
             folder: unpacked.folder,
         };
-        let version = run(toolchain.cargo().arg("--version"))?;
+        let version = tools::run(toolchain.cargo().arg("--version"))?;
         print!("{}", String::from_utf8_lossy(&version.stdout));
         Ok(toolchain)
     }
@@ -96,7 +93,7 @@ fn rust_version(manifest: &str) -> Option<&str> {
 
 /// The release of Debian's package that has this version of Rust.
 fn release(wanted: &str) -> Result<String, String> {
-    let output = run(Command::new("apt-cache").args(["madison", PACKAGES[0]]))?;
+    let output = tools::run(Command::new("apt-cache").args(["madison", PACKAGES[0]]))?;
     find_release(&String::from_utf8_lossy(&output.stdout), wanted).ok_or_else(|| {
         format!(
             "apt-cache knows no {} {wanted}: Debian 12 has it",

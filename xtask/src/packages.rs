@@ -40,7 +40,7 @@ pub fn unpack(folder: &Path, names: &[&str]) -> Result<Unpacked, String> {
     make_folder(&archives)?;
     // One attempt with the lists that the machine has, one with new ones.
     let (all, missing) = fetch(&archives, names).or_else(|_| {
-        println!("updating the lists of packages");
+        let _updating = terminal::working("updating the lists of packages");
         run(Command::new("apt-get").args(["update", "-qq"]))?;
         fetch(&archives, names)
     })?;
@@ -73,7 +73,7 @@ fn fetch(archives: &Path, names: &[&str]) -> Result<(Vec<Package>, Vec<Package>)
         .filter(|package| !archives.join(&package.file).exists())
         .collect();
     if !absent.is_empty() {
-        println!("fetching {} packages", absent.len());
+        let _fetching = terminal::working(format_args!("fetching {} packages", absent.len()));
         run(Command::new("apt-get")
             .current_dir(archives)
             .args(["download", "-qq", "-o", "APT::Sandbox::User=root"])

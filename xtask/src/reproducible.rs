@@ -6,27 +6,30 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
-use crate::tools::{self, run};
+use crate::tools;
 
 /// Their names differ in length, which moves what comes behind a path.
 const FOLDERS: [&str; 2] = ["one", "another-folder"];
 
+/// The shared library, and what it may have at most.
+const LIBRARY: &str = "usr/lib/libuv.so.1.0.0";
+const MOST_BYTES: usize = 260_000;
+const MOST_RELOCATIONS: usize = 400;
+
 /// What files hold, by their names below a folder.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    if !arguments.is_empty() {
-        return Err("there are no options".into());
-    }
+pub fn run(root: &Path) -> Outcome {
     tools::need(&[
         ("cc", "gcc"),
         ("git", "git"),
         ("make", "make"),
         ("objcopy", "binutils"),
+        ("readelf", "binutils"),
     ])?;
     let mut sides = Vec::new();
     for name in FOLDERS {
-        println!("building in {name}");
+        let _building = terminal::working(format_args!("building in {name}"));
         sides.push(build(root, &root.join("target/reproducible").join(name))?);
     }
     let differences = differences(&sides[0], &sides[1]);
@@ -34,7 +37,35 @@ pub fn command(root: &Path, arguments: &[String]) -> Outcome {
         return Err(format!("not the same: {}", differences.join(" ")));
     }
     println!("{} installed files are equal", sides[0].len());
+    let installed = root.join("target/reproducible").join(FOLDERS[0]);
+    check_size(&installed.join("installed").join(LIBRARY))
+}
+
+/// Fails where the shared library has grown too large.
+fn check_size(library: &Path) -> Outcome {
+    let metadata = std::fs::metadata(library);
+    let bytes = metadata
+        .map_err(|error| format!("{LIBRARY}: {error}"))?
+        .len() as usize;
+    let output = tools::run(Command::new("readelf").args(["-rW"]).arg(library))?;
+    let relocations = count_relocations(&String::from_utf8_lossy(&output.stdout));
+    println!("the shared library has {bytes} bytes and {relocations} relocations");
+    if bytes > MOST_BYTES || relocations > MOST_RELOCATIONS {
+        return Err(format!(
+            "more than {MOST_BYTES} bytes or {MOST_RELOCATIONS} relocations"
+        ));
+    }
     Ok(())
+}
+
+/// The relocations that `readelf -r` lists.
+fn count_relocations(listed: &str) -> usize {
+    let is_one = |line: &&str| {
+        line.split_whitespace()
+            .nth(2)
+            .is_some_and(|kind| kind.starts_with("R_"))
+    };
+    listed.lines().filter(is_one).count()
 }
 
 /// Builds and installs a copy of the source; what was installed.
@@ -45,13 +76,15 @@ fn build(root: &Path, folder: &Path) -> Result<Files, String> {
     let _ = std::fs::remove_dir_all(&installed);
     // One after the other: the files to install are named when make has read its rules.
     for goals in [&["all"][..], &["install", "install-debug"]] {
-        run(Command::new("make")
-            .current_dir(&source)
-            .env_remove("CARGO_TARGET_DIR")
-            .env_remove("MAKEFLAGS")
-            .args(goals)
-            .arg("PREFIX=/usr")
-            .arg(format!("DESTDIR={}", installed.display())))?;
+        tools::run(
+            Command::new("make")
+                .current_dir(&source)
+                .env_remove("CARGO_TARGET_DIR")
+                .env_remove("MAKEFLAGS")
+                .args(goals)
+                .arg("PREFIX=/usr")
+                .arg(format!("DESTDIR={}", installed.display())),
+        )?;
     }
     let mut files = Files::new();
     read(&installed, &installed, &mut files).map_err(|error| error.to_string())?;
@@ -86,6 +119,15 @@ fn differences(one: &Files, other: &Files) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn relocations_are_counted() {
+        let listed = "Relocation section '.rela.dyn' at offset 0x60a0 contains 2 entries:\n\
+            \x20   Offset   Info   Type\n\
+            000000000005a608  0000000000000008 R_X86_64_RELATIVE                         c470\n\
+            000000000005c230  0000000100000006 R_X86_64_GLOB_DAT 0 free@GLIBC_2.2.5 + 0\n";
+        assert_eq!(count_relocations(listed), 2);
+    }
 
     #[test]
     fn what_differs_is_named() {

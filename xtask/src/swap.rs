@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::Outcome;
 use crate::package::Package;
-use crate::tools::{self, run};
+use crate::tools;
 
 const RELEASE: &str = "bookworm";
 
@@ -27,10 +27,7 @@ const NO_SERVICES: &str = "#!/bin/sh\nexit 101\n";
 /// A Debian in a folder.
 struct Debian(PathBuf);
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    if !arguments.is_empty() {
-        return Err("there are no options".into());
-    }
+pub fn run(root: &Path) -> Outcome {
     tools::need_root("debootstrap makes a Debian in a folder, and programs run in it")?;
     tools::need(&[
         ("debootstrap", "debootstrap"),
@@ -67,30 +64,37 @@ impl Debian {
         if folder.join(STAMP).exists() {
             return Ok(debian);
         }
-        println!("making a Debian 12 in {}: some minutes", folder.display());
+        let making = terminal::working(format_args!("making a Debian 12 in {}", folder.display()));
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        run(Command::new("debootstrap")
-            .args(["--variant=minbase", RELEASE])
-            .arg(folder))?;
+        tools::run(
+            Command::new("debootstrap")
+                .args(["--variant=minbase", RELEASE])
+                .arg(folder),
+        )?;
         let write = |name: &str, text: &str| {
             fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"))
         };
         write("usr/sbin/policy-rc.d", NO_SERVICES)?;
-        run(Command::new("chmod")
-            .arg("755")
-            .arg(folder.join("usr/sbin/policy-rc.d")))?;
+        tools::run(
+            Command::new("chmod")
+                .arg("755")
+                .arg(folder.join("usr/sbin/policy-rc.d")),
+        )?;
         // Kept packages are where libuv comes back from.
         write(
             "etc/apt/apt.conf.d/keep",
             "APT::Keep-Downloaded-Packages \"true\";\n",
         )?;
-        println!("installing {PACKAGES}");
-        run(Command::new("chroot")
-            .arg(folder)
-            .args(["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"])
-            .args(["apt-get", "install", "-y", "-qq", "--no-install-recommends"])
-            .args(PACKAGES.split(' ')))?;
+        drop(making);
+        let _installing = terminal::working(format_args!("installing {PACKAGES}"));
+        tools::run(
+            Command::new("chroot")
+                .arg(folder)
+                .args(["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"])
+                .args(["apt-get", "install", "-y", "-qq", "--no-install-recommends"])
+                .args(PACKAGES.split(' ')),
+        )?;
         write(STAMP, "")?;
         Ok(debian)
     }
@@ -135,12 +139,14 @@ impl Debian {
     /// Runs a script in the folder, with namespaces of its own: loopback is its only network, and
     /// no process outlives it.
     fn script(&self, script: &str, arguments: &[&str]) -> Result<String, String> {
-        let output = run(Command::new("unshare")
-            .args(["--net", "--mount", "--pid", "--fork", "--kill-child"])
-            .args(["sh", "-ec", ENTER, "sh"])
-            .arg(&self.0)
-            .arg(script)
-            .args(arguments))?;
+        let output = tools::run(
+            Command::new("unshare")
+                .args(["--net", "--mount", "--pid", "--fork", "--kill-child"])
+                .args(["sh", "-ec", ENTER, "sh"])
+                .arg(&self.0)
+                .arg(script)
+                .args(arguments),
+        )?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }

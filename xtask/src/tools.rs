@@ -21,11 +21,13 @@ impl Library {
         } else {
             "target"
         };
+        let _building = terminal::working("building the release library");
         let target = root.join(name);
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         cargo
             .current_dir(root)
-            .args(["build", "--release", "--lib", "--quiet"]);
+            .args(["rustc", "--release", "--lib", "--no-default-features"])
+            .args(["--crate-type", "cdylib,staticlib", "--quiet"]);
         cargo.arg("--target-dir").arg(&target);
         if portable {
             cargo.args(["--features", "portable-poller"]);
@@ -66,10 +68,13 @@ impl Library {
 
 /// Runs a command to its end; what it printed, or why it failed.
 pub fn run(command: &mut Command) -> Result<Output, String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| {
+        let program = command.get_program().to_string_lossy();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => format!("{program} is not installed"),
+            _ => format!("{program}: {error}"),
+        }
+    })?;
     if output.status.success() {
         return Ok(output);
     }
@@ -148,7 +153,11 @@ pub fn need(programs: &[(&str, &str)]) -> Outcome {
         return Ok(());
     }
     let list = packages.join(" ");
-    println!("  installing {list}");
+    let missing = format!("missing programs: apt-get install {list}");
+    if need_root("").is_err() || is_missing("apt-get") {
+        return Err(missing);
+    }
+    let _installing = terminal::working(format_args!("installing {list}"));
     let install = || -> Outcome {
         run(Command::new("apt-get").args(["update", "-qq"]))?;
         run(Command::new("apt-get")
@@ -157,5 +166,5 @@ pub fn need(programs: &[(&str, &str)]) -> Outcome {
             .args(&packages))
         .map(drop)
     };
-    install().map_err(|_| format!("missing programs: apt-get install {list}"))
+    install().map_err(|_| missing)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
-use crate::tools::{self, run};
+use crate::tools;
 
 const PACKAGE: &str = "libuv-sys2";
 
@@ -21,10 +21,7 @@ pub struct Upstream {
     pub build: PathBuf,
 }
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    if !arguments.is_empty() {
-        return Err("there are no options".into());
-    }
+pub fn run(root: &Path) -> Outcome {
     let upstream = Upstream::ensure(root)?;
     println!("{}", upstream.build.display());
     Ok(())
@@ -80,17 +77,16 @@ impl Upstream {
     }
 
     fn make(&self, options: &[&str]) -> Outcome {
-        if !self.build.join("libuv.so.1").exists() {
-            eprintln!("building libuv's own release");
-        }
+        let is_there = self.build.join("libuv.so.1").exists();
+        let _building = (!is_there).then(|| terminal::working("building libuv's own release"));
         let mut configure = Command::new("cmake");
         configure.arg("-S").arg(&self.source);
         configure.arg("-B").arg(&self.build).args(options);
-        run(&mut configure)?;
+        tools::run(&mut configure)?;
         let jobs = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let mut build = Command::new("cmake");
         build.arg("--build").arg(&self.build);
-        run(build.args(["--parallel", &jobs.to_string()])).map(drop)
+        tools::run(build.args(["--parallel", &jobs.to_string()])).map(drop)
     }
 
     /// libuv builds its benchmarks against the static library only.
@@ -101,7 +97,7 @@ impl Upstream {
         link.arg("-o").arg(program).args(objects);
         link.arg("-L").arg(&self.build);
         link.arg(format!("-Wl,-rpath,{}", self.build.display()));
-        run(link.args([
+        tools::run(link.args([
             "-Wl,--enable-new-dtags",
             "-luv",
             "-lpthread",
@@ -115,10 +111,12 @@ impl Upstream {
 /// Where cargo has put the sources, after fetching them if need be.
 fn source(root: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    let output = run(Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--locked"])
-        .arg("--manifest-path")
-        .arg(root.join("conformance/Cargo.toml")))?;
+    let output = tools::run(
+        Command::new(cargo)
+            .args(["metadata", "--format-version", "1", "--locked"])
+            .arg("--manifest-path")
+            .arg(root.join("conformance/Cargo.toml")),
+    )?;
     let metadata = String::from_utf8_lossy(&output.stdout);
     let manifest = manifest_path(&metadata, PACKAGE)
         .ok_or_else(|| format!("cargo metadata: nothing of {PACKAGE}"))?;

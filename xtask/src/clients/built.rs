@@ -75,14 +75,14 @@ fn build_uvloop(workshop: &Workshop) -> Outcome {
     let made = workshop.made("uvloop-built");
     let script = workshop.scripts("uvloop-built").join("build.sh");
     let words = [&script, &made, &prefix].map(|path| path.to_string_lossy().into_owned());
-    println!("  compiling uvloop");
+    let _compiling = terminal::working("  compiling uvloop");
     run(&mut workshop.command(&["sh", &words[0], &words[1], &words[2]])).map(drop)
 }
 
 fn build_addon(workshop: &Workshop) -> Outcome {
     let made = workshop.made("addon");
     std::fs::create_dir_all(&made).map_err(|error| format!("{}: {error}", made.display()))?;
-    println!("  compiling the addon");
+    let _compiling = terminal::working("  compiling the addon");
     run(Command::new("cc")
         .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"])
         // As node-gyp does: what the addon calls is found in the process that loads it.

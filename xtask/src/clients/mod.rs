@@ -90,47 +90,37 @@ const CLIENTS: &[Client] = &[
     built::ADDON,
 ];
 
-const USAGE: &str = "options: --filter TEXT, --repeat N, --limit SECONDS, --portable-poller, --library FOLDER (of another libuv.so.1, to compare with), --list, --write (docs/compatibility.md)";
-
-#[derive(Default)]
-struct Options {
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// Only checks whose name has TEXT in it
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     filter: String,
+    /// How often each check runs
+    #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: u32,
+    /// How long a check may take
+    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT_SECONDS)]
     limit: u64,
+    /// On the portable poller
+    #[arg(long = "portable-poller")]
     portable: bool,
+    /// On the libuv.so.1 of this folder, to compare with
+    #[arg(long, value_name = "FOLDER")]
     library: Option<PathBuf>,
+    /// Put the table into docs/compatibility.md
+    #[arg(long, conflicts_with_all = ["filter", "portable", "library"])]
     write: bool,
+    /// Say what there is, and run nothing
+    #[arg(long)]
     list: bool,
 }
 
 impl Options {
-    fn parse(arguments: &[String]) -> Result<Options, String> {
-        let mut options = Options {
-            repeat: 1,
-            limit: LIMIT_SECONDS,
-            ..Options::default()
-        };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().cloned().ok_or(USAGE.to_string());
-            match argument.as_str() {
-                "--filter" => options.filter = value()?,
-                "--repeat" => options.repeat = value()?.parse().map_err(|_| USAGE.to_string())?,
-                "--limit" => options.limit = value()?.parse().map_err(|_| USAGE.to_string())?,
-                "--library" => options.library = Some(value()?.into()),
-                "--portable-poller" => options.portable = true,
-                "--write" => options.write = true,
-                "--list" => options.list = true,
-                _ => return Err(USAGE.into()),
-            }
-        }
-        let usual = !options.portable && options.library.is_none();
-        if options.write && !(usual && options.filter.is_empty()) {
-            return Err("--write takes all checks, on this library with epoll".into());
-        }
-        Ok(options)
-    }
-
     /// Whether a check is to run: its name is `client::check`.
     fn takes(&self, client: &Client, check: &Check) -> bool {
         full_name(client, check).contains(&self.filter)
@@ -141,8 +131,7 @@ fn full_name(client: &Client, check: &Check) -> String {
     format!("{}::{}", client.name, check.name)
 }
 
-pub fn run(root: &Path, arguments: &[String]) -> Outcome {
-    let options = Options::parse(arguments)?;
+pub fn run(root: &Path, options: Options) -> Outcome {
     let wanted: Vec<(&Client, Vec<&Check>)> = CLIENTS
         .iter()
         .map(|client| {
@@ -164,7 +153,6 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     }
     sandbox::need_root()?;
     tools::need(&[("cc", "gcc"), ("make", "make"), ("ip", "iproute2")])?;
-    println!("building the release library");
     let mut library = Library::build(root, options.portable)?;
     let folder = root.join("target/clients");
     let packages: Vec<&str> = wanted
@@ -223,23 +211,19 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(text: &str) -> Result<Options, String> {
-        let arguments: Vec<String> = text.split_whitespace().map(String::from).collect();
-        Options::parse(&arguments)
-    }
+    use crate::tests::parse;
 
     #[test]
     fn options_are_read() {
-        let options = parse("--filter node:: --repeat 3 --portable-poller").unwrap();
+        let options: Options = parse("--filter node:: --repeat 3 --portable-poller").unwrap();
         assert_eq!(
             (options.filter.as_str(), options.repeat, options.portable),
             ("node::", 3, true)
         );
-        assert!(parse("--repeat many").is_err());
-        assert!(parse("--filter").is_err());
-        assert!(parse("--nothing").is_err());
-        assert!(parse("--write --filter node").is_err());
+        assert!(parse::<Options>("--repeat many").is_err());
+        assert!(parse::<Options>("--filter").is_err());
+        assert!(parse::<Options>("--nothing").is_err());
+        assert!(parse::<Options>("--write --filter node").is_err());
     }
 
     #[test]

@@ -4,12 +4,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use terminal::Progress;
+
 use super::{Workshop, node, sandbox};
 use crate::tools::{self, Library};
 use crate::upstream::Upstream;
 use crate::{Outcome, packages};
 
-const USAGE: &str = "options: --series N (7), --ms MILLISECONDS of each operation (500)";
+#[derive(clap::Args)]
+pub struct Options {
+    /// How many series each library has
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    series: u32,
+    /// How many milliseconds each operation is repeated
+    #[arg(long = "ms", value_name = "N", default_value_t = 500)]
+    milliseconds: u32,
+}
 
 /// The times of one kind of operation in one library's series, in microseconds.
 #[derive(Default)]
@@ -20,20 +30,9 @@ struct Times {
 
 type Series = BTreeMap<String, [Times; 2]>;
 
-pub fn run(root: &Path, arguments: &[String]) -> Outcome {
-    let (mut series, mut milliseconds) = (7u32, 500u32);
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        let value = arguments.next().and_then(|text| text.parse().ok());
-        match (argument.as_str(), value) {
-            ("--series", Some(number)) => series = number,
-            ("--ms", Some(number)) => milliseconds = number,
-            _ => return Err(USAGE.into()),
-        }
-    }
+pub fn run(root: &Path, options: &Options) -> Outcome {
     sandbox::need_root()?;
     let upstream = Upstream::ensure(root)?;
-    println!("building the release library");
     let ours = Library::build(root, false)?;
     let folder = root.join("target/clients");
     let unpacked = packages::unpack(&folder, node::CLIENT.packages)?;
@@ -53,12 +52,14 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     };
     let sides = [workshop(theirs)?, workshop(ours)?];
     let mut found = Series::new();
-    for number in 1..=series {
-        println!("series {number} of {series}");
+    let progress = Progress::new(options.series as usize);
+    for _ in 0..options.series {
         for (side, workshop) in sides.iter().enumerate() {
-            measure(workshop, milliseconds, side, &mut found)?;
+            measure(workshop, options.milliseconds, side, &mut found)?;
         }
+        progress.step("");
     }
+    drop(progress);
     show(&mut found);
     Ok(())
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
-use options::{Options, User};
+use options::User;
 use sandbox::{Extra, Sandbox, TestRun};
 use swaps::Side;
 use tap::Outcome as TestOutcome;
@@ -30,6 +30,8 @@ use crate::upstream::Upstream;
 /// The runner has shorter limits of its own, 60 seconds at most; this one is for runners that hang.
 const RUN_LIMIT: Duration = Duration::from_secs(150);
 
+pub use options::Options;
+
 const NEEDED: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("ip", "iproute2"),
@@ -38,10 +40,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("script", "bsdutils"),
 ];
 
-pub fn run(root: &Path, arguments: &[String]) -> Outcome {
-    let options = Options::parse(arguments)?;
+pub fn run(root: &Path, options: &Options) -> Outcome {
     tools::need(NEEDED)?;
-    let users = users(&options)?;
+    let users = users(options)?;
     let known = known::read(root)?;
     let folder = root.join("target/conformance");
     let _alone = lock(&folder)?;
@@ -50,15 +51,15 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     } else {
         "failures-epoll.txt"
     });
-    let bench = Bench::prepare(root, folder, &failures, &options)?;
+    let bench = Bench::prepare(root, folder, &failures, options)?;
     let mut findings = Vec::new();
     for user in users {
-        findings.extend(bench.run_all(&options, user)?);
+        findings.extend(bench.run_all(options, user)?);
     }
-    report::print(&findings, &known, &options);
+    report::print(&findings, &known, options);
     println!("output of failed runs: {}", shown(root, &failures));
     if options.write {
-        report::write(root, &findings, &known, &options)?;
+        report::write(root, &findings, &known, options)?;
     }
     report::verdict(&findings, &known)
 }
@@ -77,7 +78,7 @@ fn lock(folder: &Path) -> Result<File, String> {
 
 /// The users that tests can run as: an ordinary user cannot become root.
 fn users(options: &Options) -> Result<Vec<User>, String> {
-    let mut users = options.users.clone();
+    let mut users = options.users.to_vec();
     if sandbox::own_uid() != 0 && users.contains(&User::Root) {
         println!("not root: the runs as root are left out");
         users.retain(|user| *user != User::Root);
@@ -125,7 +126,7 @@ impl Bench {
         failures: &Path,
         options: &Options,
     ) -> Result<Bench, String> {
-        println!("building libuv, this library and the test runners");
+        let _building = terminal::working("building libuv, this library and the test runners");
         let upstream = Upstream::ensure(root)?;
         let library = Library::build(root, options.portable)?;
         let file = File::create(failures).map_err(|error| error.to_string())?;
@@ -183,6 +184,7 @@ impl Bench {
             results: Mutex::new(results),
             next: Mutex::new(0),
             total: self.tests.len() * options.repeat,
+            shown: terminal::Progress::new(self.tests.len() * options.repeat),
         };
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..options.jobs)
@@ -222,6 +224,7 @@ impl Bench {
                 let outcome = self.run_one(&sandbox, tally, user, test)?;
                 progress.note(index % self.tests.len(), side, tally, &outcome);
             }
+            progress.shown.step("");
         }
         Ok(())
     }
@@ -316,21 +319,18 @@ struct Progress {
     results: Mutex<Vec<Finding>>,
     next: Mutex<usize>,
     total: usize,
+    shown: terminal::Progress,
 }
 
 impl Progress {
-    /// The number of the next run; a line now and then says how far it is.
+    /// The number of the next run.
     fn take(&self) -> Option<usize> {
-        const STEP: usize = 50;
         let mut next = self.next.lock().expect("no worker panicked");
         if *next == self.total {
             return None;
         }
         let index = *next;
         *next += 1;
-        if *next % STEP == 0 || *next == self.total {
-            println!("  {next} of {}", self.total);
-        }
         Some(index)
     }
 
@@ -340,7 +340,8 @@ impl Progress {
         result.first[side].add(outcome);
         result.remember(side, outcome);
         if let TestOutcome::Failed(how) = outcome {
-            println!("  {} fails on {}: {how}", result.test, on.name());
+            let on = on.name();
+            terminal::say(format_args!("  {} fails on {on}: {how}", result.test));
         }
     }
 }

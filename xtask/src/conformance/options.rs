@@ -34,52 +34,37 @@ impl Swap {
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(clap::Args, Debug, PartialEq)]
 pub struct Options {
-    /// A test is run when its name has one of these in it; all are when there is none.
+    /// Only tests whose name has TEXT in it; may be repeated
+    #[arg(long = "filter", value_name = "TEXT")]
     pub filters: Vec<String>,
+    /// How often each test runs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = terminal::above_zero::<usize>)]
     pub repeat: usize,
+    /// How many tests run at a time; one for each processor by default
+    #[arg(long, value_name = "N", default_value_t = processors(), hide_default_value = true,
+        value_parser = terminal::above_zero::<usize>)]
     pub jobs: usize,
+    /// On the portable poller
+    #[arg(long = "portable-poller")]
     pub portable: bool,
-    pub swaps: Vec<Swap>,
-    pub users: Vec<User>,
-    /// Whether to put the tables into the documentation.
+    /// What is swapped for libuv's: binary, source or both
+    #[arg(long = "swap", value_name = "WHAT", default_value = "both", value_parser = swaps)]
+    pub swaps: Box<[Swap]>,
+    /// Who runs the tests: root, ordinary or both
+    #[arg(long = "user", value_name = "WHO", default_value = "both", value_parser = users)]
+    pub users: Box<[User]>,
+    /// Put the tables into docs/compatibility.md
+    #[arg(long, conflicts_with = "filters")]
     pub write: bool,
 }
 
-pub const USAGE: &str = "[--filter TEXT]… [--repeat N] [--jobs N] [--portable-poller] \
-    [--swap binary|source|both] [--user root|ordinary|both] [--write]";
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get())
+}
 
 impl Options {
-    pub fn parse(arguments: &[String]) -> Result<Options, String> {
-        let mut options = Options {
-            filters: Vec::new(),
-            repeat: 1,
-            jobs: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
-            portable: false,
-            swaps: vec![Swap::Binary, Swap::Source],
-            users: vec![User::Root, User::Ordinary],
-            write: false,
-        };
-        let mut words = arguments.iter();
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "--portable-poller" => options.portable = true,
-                "--write" => options.write = true,
-                "--filter" => options.filters.push(value(word, words.next())?.into()),
-                "--repeat" => options.repeat = number(word, words.next())?,
-                "--jobs" => options.jobs = number(word, words.next())?,
-                "--swap" => options.swaps = swaps(value(word, words.next())?)?,
-                "--user" => options.users = users(value(word, words.next())?)?,
-                _ => return Err(format!("unknown option {word}; there are: {USAGE}")),
-            }
-        }
-        if options.write && !options.filters.is_empty() {
-            return Err("--write is for whole runs, not with --filter".into());
-        }
-        Ok(options)
-    }
-
     pub fn wants(&self, test: &str) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|part| test.contains(part))
     }
@@ -93,67 +78,58 @@ impl Options {
     }
 }
 
-fn value<'a>(option: &str, word: Option<&'a String>) -> Result<&'a str, String> {
-    word.map(String::as_str)
-        .ok_or_else(|| format!("{option} needs a value"))
-}
-
-fn number(option: &str, word: Option<&String>) -> Result<usize, String> {
-    match value(option, word)?.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(format!("{option} needs a number above 0")),
+fn swaps(word: &str) -> Result<Box<[Swap]>, String> {
+    match word {
+        "binary" => Ok([Swap::Binary].into()),
+        "source" => Ok([Swap::Source].into()),
+        "both" => Ok([Swap::Binary, Swap::Source].into()),
+        _ => Err("not binary, source or both".into()),
     }
 }
 
-fn swaps(word: &str) -> Result<Vec<Swap>, String> {
+fn users(word: &str) -> Result<Box<[User]>, String> {
     match word {
-        "binary" => Ok(vec![Swap::Binary]),
-        "source" => Ok(vec![Swap::Source]),
-        "both" => Ok(vec![Swap::Binary, Swap::Source]),
-        _ => Err("--swap is binary, source or both".into()),
-    }
-}
-
-fn users(word: &str) -> Result<Vec<User>, String> {
-    match word {
-        "root" => Ok(vec![User::Root]),
-        "ordinary" => Ok(vec![User::Ordinary]),
-        "both" => Ok(vec![User::Root, User::Ordinary]),
-        _ => Err("--user is root, ordinary or both".into()),
+        "root" => Ok([User::Root].into()),
+        "ordinary" => Ok([User::Ordinary].into()),
+        "both" => Ok([User::Root, User::Ordinary].into()),
+        _ => Err("not root, ordinary or both".into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(line: &str) -> Result<Options, String> {
-        let words: Vec<String> = line.split_whitespace().map(String::from).collect();
-        Options::parse(&words)
-    }
+    use crate::tests::parse;
 
     #[test]
     fn everything_is_run_by_default() {
-        let options = parse("").unwrap();
-        assert_eq!(options.swaps, [Swap::Binary, Swap::Source]);
-        assert_eq!(options.users, [User::Root, User::Ordinary]);
+        let options: Options = parse("").unwrap();
+        assert_eq!(*options.swaps, [Swap::Binary, Swap::Source]);
+        assert_eq!(*options.users, [User::Root, User::Ordinary]);
         assert!(options.wants("tcp_open"));
     }
 
     #[test]
     fn filters_add_up() {
-        let options = parse("--filter udp --filter pipe --repeat 3 --swap source").unwrap();
+        let line = "--filter udp --filter pipe --repeat 3 --swap source";
+        let options: Options = parse(line).unwrap();
         assert!(options.wants("udp_open") && options.wants("pipe_close"));
         assert!(!options.wants("tcp_open"));
         assert_eq!(options.repeat, 3);
-        assert_eq!(options.swaps, [Swap::Source]);
+        assert_eq!(*options.swaps, [Swap::Source]);
     }
 
     #[test]
     fn mistakes_are_reported() {
-        for line in ["--repeat", "--repeat 0", "--swap c", "--user me", "--what"] {
-            assert!(parse(line).is_err(), "{line}");
+        for line in [
+            "--repeat",
+            "--repeat 0",
+            "--swap c",
+            "--user me",
+            "--what",
+            "--write --filter x",
+        ] {
+            assert!(parse::<Options>(line).is_err(), "{line}");
         }
-        assert!(parse("--write --filter x").is_err());
     }
 }

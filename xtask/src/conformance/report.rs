@@ -213,7 +213,6 @@ fn skipped_on_both(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::options::Swap;
 
     fn row(test: &str, libuv: [usize; 3], ours: [usize; 3], verdict: Verdict) -> Finding {
         let tally = |counts: [usize; 3]| Tally {
@@ -232,9 +231,7 @@ mod tests {
     }
 
     fn options() -> Options {
-        let mut options = Options::parse(&[]).unwrap();
-        options.swaps = vec![Swap::Binary];
-        options
+        crate::tests::parse("--swap binary").unwrap()
     }
 
     #[test]

@@ -50,20 +50,21 @@ const STEPS: &[Step] = &[
     ),
 ];
 
-pub fn run(root: &Path, arguments: &[String]) -> Outcome {
-    let portable = match arguments {
-        [] => false,
-        [option] if option == "--portable-poller" => true,
-        _ => return Err("the only option is --portable-poller".into()),
-    };
+#[derive(clap::Args)]
+pub struct Options {
+    /// On the portable poller
+    #[arg(long = "portable-poller")]
+    portable: bool,
+}
+
+pub fn run(root: &Path, options: &Options) -> Outcome {
     tools::need(&[
         ("cc", "gcc"),
         ("make", "make"),
         ("cmake", "cmake"),
         ("script", "bsdutils"),
     ])?;
-    println!("building the release library");
-    let library = Library::build(root, portable)?;
+    let library = Library::build(root, options.portable)?;
     let file = library.file()?;
     let folder = root.join("target/demo");
     let _ = std::fs::remove_dir_all(&folder);

@@ -20,17 +20,14 @@ use crate::Outcome;
 use crate::tools::{self, Library};
 use crate::upstream::Upstream;
 use case::Case;
-use options::Options;
 use plan::{Extent, Group, Recording};
 use programs::Programs;
 use report::{Column, Tally};
 use runner::{Finished, Runner, Verdict, Work};
 
-pub fn run(root: &Path, arguments: &[String]) -> Outcome {
-    let Some(options) = Options::parse(arguments)? else {
-        println!("{}", options::HELP);
-        return Ok(());
-    };
+pub use options::Options;
+
+pub fn run(root: &Path, options: &Options) -> Outcome {
     if let Some(mutant) = &options.mutant {
         mutants::check_name(mutant)?;
     }
@@ -52,17 +49,18 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     if let Some(line) = &options.replay {
         return replay(&runner, line);
     }
-    if options.extent == Extent::Sample && options.programs.is_empty() && options.mutant.is_none() {
+    if options.extent() == Extent::Sample && options.programs.is_empty() && options.mutant.is_none()
+    {
         let found = mutants::check_all(&runner)?;
         println!("{found} mutants of the library are found");
     }
-    let ours = run_groups(&runner, &options)?;
+    let ours = run_groups(&runner, options)?;
     if options.write {
         let upstream = Upstream::ensure(root)?;
         runner.library = upstream.build;
         runner.is_upstream = true;
         println!("the same on libuv");
-        let theirs = run_groups(&runner, &options)?;
+        let theirs = run_groups(&runner, options)?;
         report::write(root, &ours, &theirs, programs.names.len())?;
     }
     match ours.iter().map(|column| column.tally.faults.len()).sum() {
@@ -122,7 +120,7 @@ fn record(runner: &Runner<'_>) -> Result<Vec<Recording>, String> {
 
 fn run_groups(runner: &Runner<'_>, options: &Options) -> Result<Vec<Column>, String> {
     let recordings = record(runner)?;
-    let groups = plan::groups(&recordings, options.extent, options.seed);
+    let groups = plan::groups(&recordings, options.extent(), options.seed);
     let mut columns = Vec::new();
     for Group { name, cases } in groups {
         if cases.is_empty() {

@@ -1,12 +1,13 @@
 //! Runs cases, several at once, and judges what came out.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use terminal::Progress;
 
 use syscalls::Sysno;
 
@@ -163,16 +164,17 @@ impl<'a> Runner<'a> {
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
-    /// Runs all cases on all processors. Progress is shown to whoever waits at a terminal.
+    /// Runs all cases on all processors.
     pub fn run_all(&self, cases: &[Case], is_recording: bool) -> Result<Vec<Finished>, String> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
+        let progress = Progress::new(cases.len());
         // Programs wait for one another's threads most of the time.
         let workers = 2 * std::thread::available_parallelism().map_or(1, |cores| cores.get());
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..workers)
                 .map(|worker| {
-                    let (next, done) = (&next, &done);
+                    let (next, done, progress) = (&next, &done, &progress);
                     scope.spawn(move || -> Result<(), String> {
                         while let Some(case) = cases.get(next.fetch_add(1, SeqCst)) {
                             let finished = self.run(case, worker, is_recording)?;
@@ -180,14 +182,12 @@ impl<'a> Runner<'a> {
                                 show_fault(case, what);
                             }
                             done.lock().unwrap().push(finished);
+                            progress.step("");
                         }
                         Ok(())
                     })
                 })
                 .collect();
-            show_progress(&done, cases.len(), || {
-                threads.iter().all(|it| it.is_finished())
-            });
             threads
                 .into_iter()
                 .try_for_each(|thread| thread.join().unwrap_or(Err("a worker panicked".into())))
@@ -200,29 +200,10 @@ impl<'a> Runner<'a> {
 
 /// At once, so that nobody waits for the end of a long run.
 fn show_fault(case: &Case, what: &str) {
-    println!("  FAULT   {what}");
-    println!("  replay  cargo xtask faults --replay '{case}'");
-}
-
-fn show_progress(done: &Mutex<Vec<Finished>>, total: usize, is_over: impl Fn() -> bool) {
-    let begun = Instant::now();
-    let mut shown = begun;
-    while !is_over() {
-        std::thread::sleep(Duration::from_millis(20));
-        if shown.elapsed() < Duration::from_secs(5) {
-            continue;
-        }
-        shown = Instant::now();
-        let done = done.lock().unwrap();
-        let is_fault = |it: &&Finished| matches!(it.verdict, Verdict::Fault(_));
-        let faults = done.iter().filter(is_fault).count();
-        eprintln!(
-            "  {} of {total} runs after {} s, {faults} faults",
-            done.len(),
-            begun.elapsed().as_secs()
-        );
-        let _ = std::io::stderr().flush();
-    }
+    terminal::say(format_args!("  FAULT   {what}"));
+    terminal::say(format_args!(
+        "  replay  cargo xtask faults --replay '{case}'"
+    ));
 }
 
 /// What a program says that gave up waiting, or was stopped while it waited.

@@ -28,19 +28,21 @@ const HEADERS: &[&str] = &[
     "uv.h",
 ];
 
-pub fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
-    let check = match arguments {
-        [] => false,
-        [flag] if flag == "--check" => true,
-        _ => return Err("the only argument is --check".to_string()),
-    };
+#[derive(clap::Args)]
+pub struct Options {
+    /// Write nothing, and fail where include/ or man/ is stale
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(root: &Path, options: &Options) -> Result<(), String> {
     let mut stale = Vec::new();
     for (path, text) in generate(root)? {
         let file = root.join("include").join(&path);
         if fs::read_to_string(&file).is_ok_and(|old| old == text) {
             continue;
         }
-        if check {
+        if options.check {
             stale.push(format!("include/{path}"));
             continue;
         }
@@ -48,8 +50,8 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
         let written = fs::create_dir_all(folder).and_then(|()| fs::write(&file, text));
         written.map_err(|e| format!("{}: {e}", file.display()))?;
     }
-    stale.extend(crate::man::write(root, check)?);
-    if stale.is_empty() || !check {
+    stale.extend(crate::man::write(root, options.check)?);
+    if stale.is_empty() || !options.check {
         return Ok(());
     }
     Err(format!(

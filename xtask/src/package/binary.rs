@@ -16,13 +16,14 @@ impl Package {
     pub fn build(&self, root: &Path) -> Outcome {
         tools::need(&[("unshare", "util-linux"), ("lintian", "lintian")])?;
         let toolchain = Toolchain::ensure(root)?;
-        println!("building the packages, without a network");
+        let building = terminal::working("building the packages, without a network");
         let mut build = without_network();
         build.current_dir(self.tree());
         // No check for the packages of Rust: it is unpacked only.
         build.args(["dpkg-buildpackage", "-us", "-uc", "-b", "-d"]);
         toolchain.prepare(&mut build);
         run(build.env_remove("CARGO_TARGET_DIR").env_remove("MAKEFLAGS"))?;
+        drop(building);
         for name in NAMES {
             let file = self.deb(name);
             if !file.exists() {

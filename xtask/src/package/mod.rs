@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
-use crate::tools::{self, run};
-
-const USAGE: &str = "the only option is --build";
+use crate::tools;
 
 /// Debian's packages of one version of this project, in `folder`.
 pub struct Package {
@@ -20,15 +18,17 @@ pub struct Package {
     date: String,
 }
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    let build = match arguments {
-        [] => false,
-        [option] if option == "--build" => true,
-        _ => return Err(USAGE.into()),
-    };
+#[derive(clap::Args)]
+pub struct Options {
+    /// Build the packages from it as well, without a network, and try them
+    #[arg(long)]
+    build: bool,
+}
+
+pub fn run(root: &Path, options: &Options) -> Outcome {
     let package = Package::source(root)?;
     println!("{}", package.file("dsc").display());
-    if build {
+    if options.build {
         package.build(root)?;
         package.check(root)?;
     }
@@ -46,11 +46,11 @@ impl Package {
         ])?;
         let package = Package::read(root)?;
         let tree = package.tree();
-        println!("collecting the source and its crates");
+        let _collecting = terminal::working("collecting the source and its crates");
         let _ = std::fs::remove_dir_all(&package.folder);
         tools::copy_source(root, &tree)?;
         let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-        run(Command::new(cargo).current_dir(&tree).args([
+        tools::run(Command::new(cargo).current_dir(&tree).args([
             "vendor",
             "--quiet",
             "--locked",
@@ -58,10 +58,12 @@ impl Package {
         ]))?;
         package.pack(&["--exclude=./debian", "--exclude=./vendor", "."], "orig")?;
         package.pack(&["vendor"], "orig-vendor")?;
-        run(Command::new("dpkg-source")
-            .current_dir(&package.folder)
-            .args(["--build", "-q"])
-            .arg(&tree))?;
+        tools::run(
+            Command::new("dpkg-source")
+                .current_dir(&package.folder)
+                .args(["--build", "-q"])
+                .arg(&tree),
+        )?;
         Ok(package)
     }
 
@@ -117,17 +119,19 @@ impl Package {
     /// Packs a part of the tree, the same way each time.
     fn pack(&self, what: &[&str], part: &str) -> Outcome {
         let archive = format!("oxuv_{}.{part}.tar.xz", self.upstream());
-        run(Command::new("tar")
-            .arg("--create")
-            .arg("--file")
-            .arg(self.folder.join(archive))
-            .arg("--directory")
-            .arg(self.tree())
-            .arg("--use-compress-program=xz -3 -T0")
-            .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
-            .args(["--mode=go=rX,u+rw,a-s", "--format=gnu"])
-            .arg(format!("--mtime={}", self.date))
-            .args(what))
+        tools::run(
+            Command::new("tar")
+                .arg("--create")
+                .arg("--file")
+                .arg(self.folder.join(archive))
+                .arg("--directory")
+                .arg(self.tree())
+                .arg("--use-compress-program=xz -3 -T0")
+                .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
+                .args(["--mode=go=rX,u+rw,a-s", "--format=gnu"])
+                .arg(format!("--mtime={}", self.date))
+                .args(what),
+        )
         .map(drop)
     }
 }

@@ -11,25 +11,24 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use terminal::Progress;
+
 use crate::Outcome;
 use crate::tools;
 use crate::upstream::Upstream;
-use options::Options;
 use program::{MODES, Program, Run};
 
-pub fn run(root: &Path, arguments: &[String]) -> Outcome {
-    let Some(options) = Options::parse(arguments)? else {
-        print!("{}", options::HELP);
-        return Ok(());
-    };
+pub use options::Options;
+
+pub fn run(root: &Path, options: &Options) -> Outcome {
     let compiler = match options.sanitizer {
         Some(_) => ("clang", "clang"),
         None => ("cc", "gcc"),
     };
     tools::need(&[compiler])?;
-    let program = Program::build(root, &options)?;
+    let program = Program::build(root, options)?;
     let begin = Instant::now();
-    let findings = check_all(&program, &options);
+    let findings = check_all(&program, options);
     println!(
         "{} sequences of {} calls in {} s",
         options.seeds * MODES.len() as u64,
@@ -38,7 +37,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     );
     if options.sanitizer.is_none() && options.library.is_none() {
         let libuv = Upstream::ensure(root)?.build;
-        compare_all(&program, &libuv, &options)?;
+        compare_all(&program, &libuv, options)?;
         println!("{} give the callbacks that libuv gives", options.seeds);
         check_mutants(root, &program, &libuv)?;
         println!("{} mutants are found", MUTANTS.len());
@@ -54,6 +53,7 @@ fn check_all(program: &Program, options: &Options) -> Vec<String> {
     let findings = Mutex::new(Vec::new());
     let total = options.seeds * MODES.len() as u64;
     let next = AtomicU64::new(0);
+    let progress = Progress::new(total as usize);
     let work = || loop {
         let number = next.fetch_add(1, Relaxed);
         if number >= total {
@@ -66,12 +66,10 @@ fn check_all(program: &Program, options: &Options) -> Vec<String> {
         };
         if let Some(finding) = program.check(&run) {
             let finding = program.shrink(run, finding);
-            eprintln!("{finding}");
+            terminal::say(&finding);
             findings.lock().expect("no thread panics").push(finding);
         }
-        if number % 500 == 499 {
-            println!("{} of {total}", number + 1);
-        }
+        progress.step("");
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -84,6 +82,7 @@ fn check_all(program: &Program, options: &Options) -> Vec<String> {
 
 /// Compares the calls and callbacks of each seed with libuv's.
 fn compare_all(program: &Program, libuv: &Path, options: &Options) -> Outcome {
+    let progress = Progress::new(options.seeds as usize);
     for seed in options.first..options.first + options.seeds {
         let run = Run {
             seed,
@@ -106,6 +105,7 @@ fn compare_all(program: &Program, libuv: &Path, options: &Options) -> Outcome {
         if ours.lines().count() != theirs.lines().count() {
             return Err(format!("{run}: one library prints more than the other"));
         }
+        progress.step("");
     }
     Ok(())
 }

@@ -173,6 +173,7 @@ fn with_sanitizer(root: &Path, sanitizer: &str) -> Result<PathBuf, String> {
             .args([
                 "build",
                 "--lib",
+                "--no-default-features",
                 "--quiet",
                 "--target",
                 &triple,

@@ -23,15 +23,17 @@ const ASSETS: &[(&str, &str)] = &[
     ("search.js", include_str!("../../site/search.js")),
 ];
 
-pub fn command(root: &Path, arguments: &[String]) -> Outcome {
-    let test = match arguments {
-        [] => false,
-        [option] if option == "--test" => true,
-        _ => return Err("the only option is --test".into()),
-    };
+#[derive(clap::Args)]
+pub struct Options {
+    /// Open it in a browser as well, and check the man pages
+    #[arg(long)]
+    test: bool,
+}
+
+pub fn run(root: &Path, options: &Options) -> Outcome {
     let site = Site::build(root)?;
     println!("{}", site.folder.join("index.html").display());
-    if test {
+    if options.test {
         browser::check(&site)?;
         manual::check(root)?;
     }
