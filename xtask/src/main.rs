@@ -11,6 +11,8 @@ mod fuzz;
 mod headers;
 mod licences;
 mod macros;
+mod miri;
+mod models;
 mod msrv;
 mod package;
 mod packages;
@@ -69,6 +71,16 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "licences",
         "[--check]  check the licences of all crates, and write docs/sbom.cdx.json or fail when it is stale",
         licences::command,
+    ),
+    (
+        "miri",
+        "[FILTER...]  unit tests of what is pure in Rust's interpreter, which has to be installed",
+        miri::command,
+    ),
+    (
+        "models",
+        "[--full] [--model NAME] [--preemptions N] …  small programs in every order of their threads",
+        models::run,
     ),
     (
         "msrv",
