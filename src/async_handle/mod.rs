@@ -23,7 +23,7 @@ mod order;
 pub(crate) mod walk;
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst, fence};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use order::Place;
 use walk::Walk;
@@ -37,6 +37,7 @@ use crate::handle::{Handle, flags};
 use crate::list::{Link, Linked, List, linked};
 use crate::sys::fd;
 use crate::sys::memory::prefetch;
+use crate::sys::shared::{self, AtomicI32, fence};
 use crate::view::{addr, beginning, container, get, member, set, upcast, view};
 
 /// Bits of `uv_async_t.pending`: the handle was sent, and its callback has not begun. Above that
@@ -111,6 +112,7 @@ impl Async {
         // SAFETY: the handle is live, since closing it waits for this sender, and in no other list.
         unsafe { state.push_sent(self.sent_link().raw()) };
         state.wake();
+        // This releases the use of the handle and its loop to `close`, which acquires it.
         self.pending().fetch_sub(SENDER, SeqCst);
     }
 
@@ -120,7 +122,10 @@ impl Async {
         // exchange below finds out.
         let early = self.pending().load(Relaxed);
         // The thread that clears the mark must see what this one did before. If nothing is written
-        // here, this fence, together with the one after clearing, ensures that.
+        // here, this fence, together with the one after clearing, ensures that: either this thread
+        // sees the mark cleared, or the other one sees what this one did. It has to be a fence, since
+        // what the program wrote before may be ordinary memory. A load with acquire can overtake
+        // such a write on ARM (`LDAR`) and on x86-64; `dmb`, `sync` and `mfence` hold it back.
         fence(SeqCst);
         let mut seen = match early & PENDING {
             0 => early,
@@ -140,11 +145,13 @@ impl Async {
     }
 
     pub(crate) fn close(self) {
-        // From here on sends have no effect.
+        // From here on sends have no effect. Changes of one word that read and write at once are in
+        // one order on every processor. So a sender came before this, and is counted, or finds the
+        // mark. The load acquires what the last sender has released.
         let was_pending = self.pending().fetch_or(PENDING, SeqCst) & PENDING != 0;
         while self.pending().load(SeqCst) >= SENDER {
             // SAFETY: takes no arguments.
-            unsafe { libc::sched_yield() };
+            unsafe { shared::sched_yield() };
         }
         let event_loop = self.handle().event_loop();
         if was_pending {
@@ -197,6 +204,8 @@ pub(crate) fn deliver(event_loop: Loop) -> u64 {
         };
         let handle = Async::from_place(place);
         handle.pending().fetch_and(!PENDING, SeqCst);
+        // The callback must not read before the mark is cleared: `begin_send` has the other fence.
+        // On ARM an exchange does not hold back the loads behind it until its write is seen.
         fence(SeqCst);
         handle.invoke();
         count += 1;

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use super::{EVENT_BATCH, pause};
 use crate::errors::{Errno, Result};
 use crate::sys::fd::{self, OwnedFd};
-use crate::sys::{cvt, typed};
+use crate::sys::{cvt, shared, typed};
 use crate::zeroed::zeroed;
 
 pub(crate) struct Poller {
@@ -128,7 +128,7 @@ impl Poller {
         // libuv makes this system call, and a sandbox may allow no other.
         // SAFETY: `list` has room for EVENT_BATCH events, and the mask is null or lives as long.
         let count =
-            unsafe { libc::epoll_pwait(own.raw(), list, EVENT_BATCH as c_int, timeout, mask) };
+            unsafe { shared::epoll_pwait(own.raw(), list, EVENT_BATCH as c_int, timeout, mask) };
         match cvt(count) {
             Ok(count) => {
                 events.count = count as usize;

@@ -8,10 +8,11 @@
 //! one while it works on others. A hint may be stale, and what it points to freed; so it is never
 //! dereferenced.
 
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::abi::uv__queue;
 use crate::sys::memory::prefetch;
+use crate::sys::shared::{AtomicPtr, AtomicUsize};
 
 /// The number of links between a link and the one that it hints at: far enough ahead that its
 /// memory arrives before the walk does.
@@ -53,6 +54,10 @@ impl Sent {
         loop {
             // SAFETY: as above.
             unsafe { (*link).prev = below };
+            // This releases the link's fields and all that the sender wrote before. `take` acquires
+            // them: on ARM and POWER it could find the link before its fields otherwise. A later
+            // push keeps that up, for it reads and writes at once. That it is sequentially
+            // consistent is for the look at the loop's state that follows (`wakeup.rs`).
             match self.top.compare_exchange_weak(below, link, SeqCst, SeqCst) {
                 Ok(_) => return,
                 Err(other) => below = other,
@@ -66,6 +71,7 @@ impl Sent {
     /// Until all links were iterated over, they must be live. A link must not be touched before
     /// the iterator returns it.
     pub(super) unsafe fn take(&self) -> impl Iterator<Item = *mut uv__queue> {
+        // This acquires the fields of all links that it takes, the lower ones as well.
         let mut top = self.top.swap(core::ptr::null_mut(), SeqCst);
         core::iter::from_fn(move || {
             let link = core::ptr::NonNull::new(top)?.as_ptr();
@@ -84,7 +90,8 @@ impl Sent {
     }
 }
 
-/// The links that were pushed last. Threads that push at once spoil hints, no more.
+/// The links that were pushed last. Threads that push at once spoil hints, no more. So nothing here
+/// has an order.
 pub(super) struct Trail {
     recorded: AtomicUsize,
     recent: [AtomicPtr<uv__queue>; HINT_DISTANCE_LINKS],

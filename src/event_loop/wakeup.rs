@@ -2,12 +2,27 @@
 //!
 //! After it has left a message for a loop, a thread wakes the loop. That costs a system call only
 //! while the loop is [`BLOCKED`], and only the first thread makes it.
+//!
+//! # Weak memory
+//!
+//! The loop writes its state and then looks for messages. A sender writes its message and then looks
+//! at the state. A wake-up is lost if both see what was there before. All four are sequentially
+//! consistent, which excludes that on every processor:
+//!
+//! - On x86-64 a write that reads at once is a full barrier, and both writes are of that kind.
+//! - On ARM a load with acquire (`LDAR`) does not overtake a write with release (`STLR`, `STLXR` or
+//!   `SWPAL`) that comes before it on the same thread.
+//! - On POWER a full barrier (`sync`) comes before each of the four.
+//!
+//! Release and acquire alone would allow it everywhere, for a write may then wait in its processor
+//! while the load goes ahead. `cargo xtask models` tries that.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::sent::Sent;
 use crate::abi::uv__queue;
+use crate::sys::shared::{self, AtomicI32, AtomicPtr, AtomicU32};
 use crate::sys::{fd, process};
 
 /// The loop runs, and delivers its messages before it blocks.
@@ -60,7 +75,7 @@ impl AsyncState {
     }
 
     /// From here on a message must wake the loop. The caller checks afterwards for earlier
-    /// messages.
+    /// messages. This write must not be delayed beyond that check: see the top of this file.
     #[inline]
     pub(crate) fn begin_blocking(&self) {
         self.state.swap(BLOCKED, SeqCst);
@@ -85,6 +100,8 @@ impl AsyncState {
     /// there, from any thread or a signal handler.
     #[inline]
     pub(crate) fn wake(&self) {
+        // This load must not come before the message is written: see the top of this file. The
+        // exchange decides which of several senders signals.
         if self.state.load(SeqCst) == BLOCKED
             && self
                 .state
@@ -98,6 +115,8 @@ impl AsyncState {
     /// Runs `work` while the loop must not be closed, not even as a consequence of `work`.
     #[inline]
     pub(crate) fn pin(&self, work: impl FnOnce(&AsyncState)) {
+        // Who sees what `work` does sees this as well: `work` writes it later, with release. The
+        // decrement releases the use of the loop to the one who waits for it.
         self.pins.fetch_add(1, SeqCst);
         work(self);
         self.pins.fetch_sub(1, SeqCst);
@@ -125,7 +144,7 @@ impl AsyncState {
         self.reset_inherited_pins();
         while self.pins.load(SeqCst) > 0 {
             // SAFETY: takes no arguments.
-            unsafe { libc::sched_yield() };
+            unsafe { shared::sched_yield() };
         }
     }
 

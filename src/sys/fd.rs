@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::mem::ManuallyDrop;
 
-use super::{cvt, large, retry, retry_size, typed};
+use super::{cvt, large, retry, retry_size, shared, typed};
 use crate::errors::{Errno, Result};
 
 /// Closes a descriptor. An interrupted close is not repeated: on Linux the descriptor is gone.
@@ -159,7 +159,7 @@ pub(crate) fn eventfd_signal(fd: c_int) {
     let one = 1u64;
     // A full counter (EAGAIN) has woken its reader already.
     // SAFETY: writes the eight bytes of `one`.
-    let _ = retry_size(|| unsafe { libc::write(fd, (&raw const one).cast(), 8) });
+    let _ = retry_size(|| unsafe { shared::write(fd, (&raw const one).cast(), 8) });
 }
 
 /// Resets the eventfd.

@@ -10,7 +10,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::cvt_number;
+use super::{cvt_number, shared};
 use crate::errors::Result;
 
 const FREE: u32 = 0;
@@ -76,14 +76,14 @@ impl QuickLock {
 
     pub(crate) fn acquire(&self) -> Result {
         // SAFETY: always initialised.
-        cvt_number(unsafe { libc::pthread_mutex_lock(self.0.get()) })
+        cvt_number(unsafe { shared::pthread_mutex_lock(self.0.get()) })
     }
 
     /// # Safety
     /// This thread must have acquired the lock.
     pub(crate) unsafe fn release(&self) {
         // SAFETY: the caller has it.
-        unsafe { libc::pthread_mutex_unlock(self.0.get()) };
+        unsafe { shared::pthread_mutex_unlock(self.0.get()) };
     }
 
     /// Makes the lock free in a forked child, which does not have the thread that took it.
@@ -105,6 +105,9 @@ impl Lock {
             .is_ok()
     }
 
+    /// The exchange that finds the lock free acquires what the last holder has released. A waiter
+    /// cannot miss its wake-up: the kernel compares the word with [`WAITED_FOR`] under a lock of its
+    /// own, which the holder's wake-up takes after the word was changed.
     fn acquire(&self) {
         if self.try_acquire() {
             return;

@@ -24,6 +24,7 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod replaced;
 pub(crate) mod resolver;
+pub(crate) mod shared;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod stat;

@@ -6,12 +6,13 @@
 //! finished.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicPtr, Ordering::SeqCst};
+use core::sync::atomic::Ordering::SeqCst;
 
 use super::queue::Job;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::list::{self, Link, Linked, List, local};
+use crate::sys::shared::AtomicPtr;
 use crate::view::get;
 
 fn stack<'a>(event_loop: Loop) -> &'a AtomicPtr<uv__queue> {
@@ -46,6 +47,9 @@ pub(super) fn deliver(job: Job) {
         loop {
             // SAFETY: the job is this thread's until it is on the stack.
             unsafe { (*link).next = top };
+            // This releases the link, what the job did, and the pin; `take_completions` acquires
+            // them. That it is sequentially consistent is for the look at the loop's state in `wake`
+            // (`event_loop/wakeup.rs`).
             match stack(event_loop).compare_exchange_weak(top, link, SeqCst, SeqCst) {
                 Ok(_) => break,
                 Err(other) => top = other,
@@ -86,6 +90,8 @@ fn take_completions(event_loop: Loop, into: List<Job>) {
     if stack(event_loop).load(SeqCst).is_null() {
         return;
     }
+    // This acquires what all workers have released that are on the stack: each push reads the one
+    // before.
     let mut link = stack(event_loop).swap(core::ptr::null_mut(), SeqCst);
     let mut newest = None;
     while !link.is_null() {

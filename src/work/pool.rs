@@ -18,8 +18,8 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ops::{Deref, DerefMut};
+use core::sync::atomic::AtomicU16;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize};
 
 use crate::abi::*;
 use crate::async_handle::Async;
@@ -28,6 +28,7 @@ use crate::event_loop::Loop;
 use crate::spin::{self, Spun, Waiter};
 use crate::sys::clock;
 use crate::sys::lock::QuickLock;
+use crate::sys::shared::{AtomicBool, AtomicUsize};
 use crate::system::settings::leading_number;
 use crate::view::{member, owner};
 
@@ -97,7 +98,8 @@ static HAS_STARTED: AtomicBool = AtomicBool::new(false);
 static IS_FORKED: AtomicBool = AtomicBool::new(false);
 
 /// What threads read of the pool without its lock: [`hints`]. A thread that changes the state
-/// writes it before it unlocks.
+/// writes it before it unlocks. A thread that reads an old value, as ARM and POWER allow for some
+/// time, decides nothing wrong by it: what depends on the state is checked again with the lock.
 static HINTS: Hints = Hints(AtomicUsize::new(0));
 
 /// Alone in its cache line: a thread that spins reads it all the time.
@@ -296,6 +298,8 @@ extern "C" fn work(argument: *mut c_void) -> *mut c_void {
             // With jobs queued this one does not count, nor after a slow job: a deferred one may
             // be next.
             let returning = !was_slow && !has_hint(hints::CAN_START);
+            // Before the completion is seen: the loop that it wakes counts on this worker. The push
+            // of the completion releases it.
             if returning {
                 POOL.returning.fetch_add(1, SeqCst);
             }

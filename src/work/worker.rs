@@ -7,7 +7,7 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use crate::errors::{Errno, Result};
-use crate::sys::cvt_number;
+use crate::sys::{cvt_number, shared};
 
 /// The most workers that a pool can have.
 pub(super) const MAX_WORKERS: usize = 1024;
@@ -34,13 +34,13 @@ fn semaphore(worker: usize) -> *mut libc::sem_t {
 /// Blocks until [`wake`] is called for this worker, or was already.
 pub(super) fn block(worker: usize) {
     // SAFETY: initialised before the worker started.
-    while unsafe { libc::sem_wait(semaphore(worker)) } == -1 && Errno::last() == Errno::EINTR {}
+    while unsafe { shared::sem_wait(semaphore(worker)) } == -1 && Errno::last() == Errno::EINTR {}
 }
 
 /// Wakes a worker that blocks, or is about to.
 pub(super) fn wake(worker: usize) {
     // SAFETY: initialised before the worker started.
-    unsafe { libc::sem_post(semaphore(worker)) };
+    unsafe { shared::sem_post(semaphore(worker)) };
 }
 
 /// Starts the thread of a worker; `main` gets the worker's number.
@@ -50,7 +50,7 @@ pub(super) fn wake(worker: usize) {
 /// blocked.
 pub(super) fn spawn(worker: usize, main: Main) -> Result<libc::pthread_t> {
     // SAFETY: static memory, which no thread uses yet.
-    unsafe { libc::sem_init(semaphore(worker), 0, 0) };
+    unsafe { shared::sem_init(semaphore(worker), 0, 0) };
     let argument = core::ptr::without_provenance_mut(worker);
     create(STACK_BYTES, main, argument).or_else(|_| create(SMALL_STACK_BYTES, main, argument))
 }
@@ -70,7 +70,7 @@ pub(super) fn is_self(thread: libc::pthread_t) -> bool {
 /// Waits for the end of a worker's thread.
 pub(super) fn join(thread: libc::pthread_t) {
     // SAFETY: the caller joins each thread that `spawn` made once at most.
-    unsafe { libc::pthread_join(thread, core::ptr::null_mut()) };
+    unsafe { shared::pthread_join(thread, core::ptr::null_mut()) };
 }
 
 fn create(stack_size: usize, main: Main, argument: *mut c_void) -> Result<libc::pthread_t> {
@@ -82,7 +82,7 @@ fn create(stack_size: usize, main: Main, argument: *mut c_void) -> Result<libc::
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
     // SAFETY: all pointers are valid for the call, and `main` takes any argument.
     let result = cvt_number(unsafe {
-        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), main, argument)
+        shared::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), main, argument)
     });
     // SAFETY: initialised above.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };

@@ -14,6 +14,8 @@ mod headers;
 mod licences;
 mod macros;
 mod man;
+mod miri;
+mod models;
 mod msrv;
 mod package;
 mod packages;
@@ -61,6 +63,10 @@ enum Command {
     Headers(headers::Options),
     /// Check all crates by deny.toml, and write docs/sbom.cdx.json
     Licences(licences::Options),
+    /// Unit tests of what is pure in Rust's interpreter, which has to be installed
+    Miri(miri::Options),
+    /// What threads share, run in every order of what small programs do
+    Models(models::Options),
     /// Build everything with the oldest Rust that Cargo.toml allows
     Msrv,
     /// Time Node.js on both libraries, in turn
@@ -90,6 +96,8 @@ impl Command {
             Command::Fuzz(options) => fuzz::run(root, &options),
             Command::Headers(options) => headers::run(root, &options),
             Command::Licences(options) => licences::run(root, &options),
+            Command::Miri(options) => miri::run(root, &options),
+            Command::Models(options) => models::run(root, &options),
             Command::Msrv => msrv::run(root),
             Command::NodeTiming(options) => clients::timing::run(root, &options),
             Command::Package(options) => package::run(root, &options),
