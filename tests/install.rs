@@ -569,9 +569,11 @@ fn cargo_c_installs_the_same_files() {
         eprintln!("skipped: cargo-c is not installed");
         return;
     };
+    let errors = String::from_utf8_lossy(&version.stderr).into_owned();
     let version = String::from_utf8_lossy(&version.stdout).into_owned();
     if !is_recent(&version) {
-        eprintln!("skipped: {} cannot read edition 2024", version.trim());
+        let name = [version.trim(), errors.trim()].concat();
+        eprintln!("skipped: cannot read edition 2024: {name}");
         return;
     }
     let staged = fresh("cargo_c");
