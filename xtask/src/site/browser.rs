@@ -15,8 +15,12 @@ use crate::tools;
 /// Width and height in pixels: a desktop and a telephone.
 const SCREENS: &[(u32, u32)] = &[(1280, 900), (390, 844)];
 
-/// How long the browser may take for something that it does by itself.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the browser may take for anything: only a broken page takes that long, however busy the
+/// machine is.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Pause between two questions to the browser.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The key Enter, as WebDriver writes it.
 const ENTER: char = '\u{E007}';
@@ -145,7 +149,7 @@ impl Browser {
     fn request(&self, path: &str, body: &Value) -> Result<Value, String> {
         let failed = |error: minreq::Error| format!("chromedriver {path}: {error}");
         let response = minreq::post(format!("{}{path}", self.address))
-            .with_timeout(2 * PATIENCE.as_secs())
+            .with_timeout(PATIENCE.as_secs())
             .with_header("content-type", "application/json")
             .with_body(body.to_string())
             .send()
@@ -192,6 +196,7 @@ impl Browser {
             if self.run(script).is_ok_and(|answer| answer == json!(true)) {
                 return Ok(());
             }
+            std::thread::sleep(PAUSE);
         }
         let place = self.run("return location.href")?;
         Err(format!(
@@ -226,8 +231,10 @@ fn capabilities() -> Value {
     if tools::need_root("").is_ok() {
         arguments.push("--no-sandbox");
     }
+    let patience = PATIENCE.as_millis() as u64;
     json!({ "capabilities": { "alwaysMatch": {
         "browserName": "chrome",
+        "timeouts": { "pageLoad": patience, "script": patience },
         "goog:chromeOptions": { "binary": "/usr/bin/chromium", "args": arguments },
         "goog:loggingPrefs": { "browser": "ALL" },
     } } })
