@@ -16,6 +16,7 @@ mod package;
 mod packages;
 mod reproducible;
 mod sequences;
+mod soak;
 mod swap;
 mod tools;
 mod upstream;
@@ -99,6 +100,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "sequences",
         "[--seeds N] [--first N] [--operations N] [--sanitizer NAME] …  random calls against a model",
         sequences::run,
+    ),
+    (
+        "soak",
+        "[--minutes N] [--connections N] [--write] …  thousands of connections for a long time",
+        soak::run,
     ),
     (
         "upstream",
