@@ -14,6 +14,8 @@ pub struct Options {
     /// A folder with another `libuv.so.1`.
     pub library: Option<PathBuf>,
     pub mutant: Option<String>,
+    /// Some allocations fail under valgrind, and nothing else is done.
+    pub valgrind: bool,
     pub seed: u64,
     /// Run on libuv too, and record both in the document.
     pub write: bool,
@@ -29,6 +31,7 @@ cargo xtask faults: runs C programs while system calls, allocations and limits f
   --replay LINE     one run, such as `udp sendmsg#2=ENOMEM`, and what it wrote
   --library FOLDER  on the libuv.so.1 of that folder, such as libuv's own
   --mutant NAME     on a library with a mistake in it, which has to be found
+  --valgrind        only this: some allocations fail under valgrind, which looks for lost memory
   --write           with --full: on libuv as well, and both into docs/reliability.md
   --help
 
@@ -49,6 +52,7 @@ impl Options {
             replay: None,
             library: None,
             mutant: None,
+            valgrind: false,
             seed: 1,
             write: false,
         };
@@ -77,6 +81,7 @@ impl Options {
             Short('h') | Long("help") => return Ok(Step::Help),
             Long("sample") => self.extent = Extent::Sample,
             Long("full") => self.extent = Extent::Full,
+            Long("valgrind") => self.valgrind = true,
             Long("write") => self.write = true,
             Long("program") => self.programs.push(parser.value()?.string()?),
             Long("replay") => self.replay = Some(parser.value()?.string()?),

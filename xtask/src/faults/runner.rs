@@ -13,6 +13,7 @@ use syscalls::Sysno;
 use super::calls::is_lack;
 use super::case::Case;
 use super::environment::variables;
+use super::memory;
 use super::programs::Programs;
 use super::tracer::{self, End, Observation};
 
@@ -24,6 +25,8 @@ const SHORT_PATIENCE_SECONDS: u64 = 2;
 const UPSTREAM_PATIENCE_SECONDS: u64 = 3;
 /// The same of a second look at a program that seemed to wait in vain.
 const LONG_PATIENCE_SECONDS: u64 = 20;
+/// The same under valgrind, which is slow.
+const VALGRIND_PATIENCE_SECONDS: u64 = 60;
 
 /// What came of a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -78,6 +81,7 @@ pub struct Runner<'a> {
     pub work: Arc<Work>,
     /// The mutant of the library, if any.
     pub mutant: Option<String>,
+    pub is_under_valgrind: bool,
 }
 
 impl<'a> Runner<'a> {
@@ -86,6 +90,33 @@ impl<'a> Runner<'a> {
         Runner {
             mutant: Some(name.into()),
             ..self.clone()
+        }
+    }
+
+    /// The same under valgrind.
+    pub fn under_valgrind(&self) -> Runner<'a> {
+        Runner {
+            is_under_valgrind: true,
+            ..self.clone()
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let path = self.programs.path(program);
+        if !self.is_under_valgrind {
+            return Command::new(path);
+        }
+        let mut command = Command::new("valgrind");
+        command.args(memory::OPTIONS).arg(path);
+        command
+    }
+
+    fn patience_with(&self, case: &Case) -> u64 {
+        match lacks_for_good(case) {
+            _ if self.is_under_valgrind => VALGRIND_PATIENCE_SECONDS,
+            true => SHORT_PATIENCE_SECONDS,
+            false if self.is_upstream => UPSTREAM_PATIENCE_SECONDS,
+            false => PATIENCE_SECONDS,
         }
     }
 
@@ -104,7 +135,7 @@ impl<'a> Runner<'a> {
         let output = top.join("output");
         let file = std::fs::File::create(&output).map_err(|error| error.to_string())?;
         let errors = file.try_clone().map_err(|error| error.to_string())?;
-        let mut command = Command::new(self.programs.path(&case.program));
+        let mut command = self.command(&case.program);
         command
             .current_dir(&folder)
             .env("LD_LIBRARY_PATH", &self.library)
@@ -139,14 +170,10 @@ impl<'a> Runner<'a> {
     /// Runs a case and judges it. What seems to wait in vain gets more time in a second run; libuv is
     /// believed at once, since nobody waits for its repair here.
     pub fn run(&self, case: &Case, worker: usize, is_recording: bool) -> Result<Finished, String> {
-        let patience = match lacks_for_good(case) {
-            true => SHORT_PATIENCE_SECONDS,
-            false if self.is_upstream => UPSTREAM_PATIENCE_SECONDS,
-            false => PATIENCE_SECONDS,
-        };
+        let patience = self.patience_with(case);
         let (mut seen, mut output) = self.run_once(case, worker, is_recording, patience)?;
         let is_in_vain = judge(case, &seen, &output) == Verdict::Fault(IN_VAIN.into());
-        if is_in_vain && !self.is_upstream {
+        if is_in_vain && !self.is_upstream && !self.is_under_valgrind {
             (seen, output) = self.run_once(case, worker, is_recording, LONG_PATIENCE_SECONDS)?;
         }
         Ok(Finished {

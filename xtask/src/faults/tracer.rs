@@ -33,8 +33,10 @@ pub struct Observation {
     pub counts: HashMap<Sysno, u64>,
 }
 
-/// Seconds of processor time after which a program spins.
+/// Seconds of processor time after which a program spins, unless it may run for minutes.
 const MOST_CPU_SECONDS: u64 = 4;
+/// The part of a long run's time after which it spins.
+const MOST_CPU_PART: u64 = 4;
 
 /// A stop of a tracee, as waitpid(2) reports it.
 enum Stop {
@@ -84,8 +86,9 @@ pub fn run(
     traced: bool,
     limit: Duration,
 ) -> io::Result<Observation> {
+    let most_cpu = MOST_CPU_SECONDS.max(limit.as_secs() / MOST_CPU_PART);
     // SAFETY: the child calls nothing but system calls before it executes the program.
-    unsafe { command.pre_exec(move || prepare_child(traced)) };
+    unsafe { command.pre_exec(move || prepare_child(traced, most_cpu)) };
     command.process_group(0);
     // A tracer is a thread: the child is waited for by the one that has made it.
     let child = command.spawn()?;
@@ -104,10 +107,10 @@ pub fn run(
     })
 }
 
-fn prepare_child(traced: bool) -> io::Result<()> {
+fn prepare_child(traced: bool, most_cpu_seconds: u64) -> io::Result<()> {
     let cpu = libc::rlimit {
-        rlim_cur: MOST_CPU_SECONDS,
-        rlim_max: MOST_CPU_SECONDS + 1,
+        rlim_cur: most_cpu_seconds,
+        rlim_max: most_cpu_seconds + 1,
     };
     let no_core = libc::rlimit {
         rlim_cur: 0,

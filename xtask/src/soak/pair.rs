@@ -1,12 +1,12 @@
 //! A run: a server and a client beside each other, from their start to their end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::process::{Process, Sample};
-use super::program::Program;
+use super::program::{Folder, Program};
 use crate::Outcome;
 use crate::tools::{self, Library};
 
@@ -35,12 +35,7 @@ pub struct Samples {
 }
 
 /// What runs are made with.
-pub struct Bench {
-    program: Program,
-    /// The folder that has `libuv.so.1`.
-    library: PathBuf,
-    folder: PathBuf,
-}
+pub struct Bench(Program);
 
 impl Extent {
     pub fn long(minutes: u64, seed: u64) -> Extent {
@@ -83,53 +78,44 @@ pub fn within(limit: u64, connections: u64) -> u64 {
     connections.min(limit.saturating_sub(RESERVE))
 }
 
-/// A folder of a run's own, gone with this value.
-struct Work(PathBuf);
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 impl Bench {
+    /// Builds the program to run on this library, or on another one.
     pub fn build(root: &Path, library: Option<&Path>) -> Result<Bench, String> {
         let own = Library::build(root, false)?;
-        let folder = match library {
-            Some(folder) if folder.join("libuv.so.1").exists() => folder,
-            Some(folder) => return Err(format!("{}: there is no libuv.so.1", folder.display())),
-            None => &own.folder,
-        };
-        Ok(Bench {
-            program: Program::build(root, &own)?,
-            library: folder.canonicalize().map_err(|error| error.to_string())?,
-            folder: root.join("target/soak"),
-        })
+        let run_on = library.unwrap_or(&own.folder);
+        Program::build(root, &own, run_on).map(Bench)
     }
 
-    fn make_folder(&self) -> Result<Work, String> {
+    /// A folder for a run. Its name is short: the path of a socket has room for some 100 bytes.
+    fn make_folder(&self) -> Result<Folder, String> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{}-{}", std::process::id(), RUNS.fetch_add(1, Relaxed));
-        let work = Work(self.folder.join("work").join(name));
+        let number = RUNS.fetch_add(1, Relaxed);
+        let folder = Folder::new(self.0.folder.join(number.to_string()))?;
         for side in ["server", "client"] {
-            std::fs::create_dir_all(work.0.join(side)).map_err(|error| error.to_string())?;
+            std::fs::create_dir(folder.join(side)).map_err(|error| error.to_string())?;
         }
-        Ok(work)
+        Ok(folder)
     }
 
-    fn command(&self, side: &str, work: &Work, extent: &Extent, mutant: Option<&str>) -> Command {
-        let mut command = Command::new(&self.program.path);
+    fn command(
+        &self,
+        side: &str,
+        folder: &Folder,
+        extent: &Extent,
+        mutant: Option<&str>,
+    ) -> Command {
+        let mut command = Command::new(&self.0.path);
         command
-            .current_dir(&work.0)
-            .env("LD_LIBRARY_PATH", &self.library)
-            // The folder's name is short: a socket's path has room for some 100 bytes.
+            .current_dir(folder.path())
+            .env("LD_LIBRARY_PATH", self.0.folder.path())
+            // What it is, and the name of its folder.
             .args([side, side])
             .arg(extent.connections.to_string())
             .arg(extent.longest_pause_ms.to_string())
             .arg(extent.patience.to_string())
             .arg(extent.seed.to_string());
         if let Some(mutant) = mutant {
-            command.env("LD_PRELOAD", &self.program.mutants);
+            command.env("LD_PRELOAD", &self.0.mutants);
             command.env("SOAK_MUTANT", mutant);
         }
         command
@@ -142,11 +128,11 @@ impl Bench {
         mutant: Option<&str>,
         is_shown: bool,
     ) -> Result<Samples, String> {
-        let work = self.make_folder()?;
-        let mut server = Process::start(self.command("server", &work, extent, mutant))?;
+        let folder = self.make_folder()?;
+        let mut server = Process::start(self.command("server", &folder, extent, mutant))?;
         let port = wait_for_port(&mut server, extent)?;
         self.check_library(&server)?;
-        let mut command = self.command("client", &work, extent, mutant);
+        let mut command = self.command("client", &folder, extent, mutant);
         command.args(["server", &port]);
         let mut pair = Pair {
             server,
@@ -165,9 +151,7 @@ impl Bench {
 
     fn check_library(&self, process: &Process) -> Outcome {
         let mapped = tools::mapped_library(process.id())?;
-        let wanted =
-            (self.library.join("libuv.so.1").canonicalize()).map_err(|error| error.to_string())?;
-        match mapped == wanted {
+        match mapped == self.0.folder.join("libuv.so.1") {
             true => Ok(()),
             false => Err(format!("the program has loaded {}", mapped.display())),
         }
