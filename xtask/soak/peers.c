@@ -40,6 +40,27 @@ static int may_break(const struct peer* peer) {
   return !is_known(peer) || peer->plan.end == CLIENT_RESETS || peer->plan.end == CLIENT_CLOSES;
 }
 
+/* Peers are used again: else the program's own memory would grow by fragments. */
+static struct peer* unused;
+
+static struct peer* take_peer(void) {
+  struct peer* peer = unused;
+  if (peer == NULL)
+    peer = malloc(sizeof(*peer));
+  else
+    unused = peer->next;
+  EXPECT(peer != NULL, "no memory");
+  memset(peer, 0, sizeof(*peer));
+  return peer;
+}
+
+/* Whoever uses it from here on gets nonsense. */
+static void give_back(struct peer* peer) {
+  memset(peer, 0xee, sizeof(*peer));
+  peer->next = unused;
+  unused = peer;
+}
+
 static void on_closed(uv_handle_t* handle) {
   struct peer* peer = handle->data;
   const struct side* side = side_of(peer);
@@ -47,14 +68,13 @@ static void on_closed(uv_handle_t* handle) {
   if (--peer->handles > 0) return;
   EXPECT(peer->writes == 0, "lost: %u callbacks of writes", peer->writes);
   EXPECT(!peer->has_shut || peer->is_shut_done, "lost: the callback of a shutdown");
-  free(peer);
+  give_back(peer);
   totals.open--;
   side->on_gone();
 }
 
 struct peer* new_peer(int is_server, int is_pipe) {
-  struct peer* peer = calloc(1, sizeof(*peer));
-  EXPECT(peer != NULL, "no memory");
+  struct peer* peer = take_peer();
   peer->is_server = (char) is_server;
   peer->is_pipe = (char) is_pipe;
   peer->handle.stream.data = peer;

@@ -102,6 +102,7 @@ struct peer {
   uv_timer_t timer;
   uv_connect_t connect;
   uv_shutdown_t shutdown;
+  struct peer* next; /* of those that are not in use */
   struct plan plan;
   uint64_t seed;
   uint64_t sent, received;

@@ -4,27 +4,44 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::Outcome;
+use crate::document;
 use crate::tools;
 use crate::upstream::Upstream;
 
 const TARGETS: &[&str] = &["addresses", "text", "names", "ipc", "system", "inotify"];
 
+/// A mistake is made for one input in 256. A time would be too short where the machine has other work.
+const MUTANT_LIMIT: &str = "-runs=50000";
+
 const HELP: &str = "\
 cargo xtask fuzz [TARGET...]: random inputs for what parses, compared with libuv where it has the same.
 
-  --seconds N   how long each target runs (20)
-  --mutants     only shows that each target finds a mistake
-  --keep        adds what reaches new code to fuzz/corpus
+  --seconds N      how long each target runs (20)
+  --cpu-minutes N  again and again, until all have used so much of a processor together
+  --mutants        only shows that each target finds a mistake
+  --keep           adds what reaches new code to fuzz/corpus
+  --write          records what was done in docs/reliability.md
   --help
 ";
 
 struct Options {
     targets: Vec<String>,
     seconds: u64,
+    cpu_minutes: u64,
     mutants: bool,
     keep: bool,
+    write: bool,
+}
+
+/// What was done with a target.
+#[derive(Default)]
+struct Tally {
+    inputs: u64,
+    cpu: Duration,
+    findings: u64,
 }
 
 pub fn run(root: &Path, arguments: &[String]) -> Outcome {
@@ -34,14 +51,49 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     };
     tools::need(&[("clang", "clang")])?;
     let bench = Bench::build(root)?;
+    let tallies = match options.mutants {
+        true => Vec::new(),
+        false => bench.run_all(root, &options)?,
+    };
+    if options.write && !tallies.is_empty() {
+        let text = table(&options.targets, &tallies);
+        document::write_section(root, "docs/reliability.md", "fuzz", &text)?;
+    }
     for target in &options.targets {
-        if !options.mutants {
-            bench.run(root, target, &options)?;
-        }
         bench.check_mutant(root, target)?;
         println!("{target}: a mistake is found");
     }
-    Ok(())
+    match tallies.iter().map(|tally| tally.findings).sum() {
+        0u64 => Ok(()),
+        findings => Err(format!("{findings} runs have found something")),
+    }
+}
+
+fn table(targets: &[String], tallies: &[Tally]) -> String {
+    let mut text = String::from(
+        "| target | inputs | minutes of processor time | findings |\n|---|---|---|---|\n",
+    );
+    for (target, tally) in targets.iter().zip(tallies) {
+        text += &format!(
+            "| `{target}` | {:.1} million | {:.0} | {} |\n",
+            tally.inputs as f64 / 1e6,
+            tally.cpu.as_secs_f64() / 60.0,
+            tally.findings
+        );
+    }
+    text
+}
+
+/// The processor time of all children that were waited for.
+fn cpu_of_children() -> Duration {
+    // SAFETY: the structure has no invalid values.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: writes one structure.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };
+    let time = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
 }
 
 /// `None` if help was asked for.
@@ -50,14 +102,18 @@ fn parse(arguments: &[String]) -> Result<Option<Options>, lexopt::Error> {
     let mut options = Options {
         targets: Vec::new(),
         seconds: 20,
+        cpu_minutes: 0,
         mutants: false,
         keep: false,
+        write: false,
     };
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
             Long("seconds") => options.seconds = parser.value()?.parse()?,
+            Long("cpu-minutes") => options.cpu_minutes = parser.value()?.parse()?,
+            Long("write") => options.write = true,
             Long("mutants") => options.mutants = true,
             Long("keep") => options.keep = true,
             Value(name) => {
@@ -135,12 +191,12 @@ impl Bench {
         Ok(program)
     }
 
-    /// libFuzzer on a target; what it printed.
-    fn start(&self, program: &Path, corpus: &[&Path], seconds: u64) -> Result<String, String> {
+    /// libFuzzer on a target, until a limit of its own; what it printed.
+    fn start(&self, program: &Path, corpus: &[&Path], limit: &str) -> Result<String, String> {
         let mut command = Command::new(program);
         command
             .args(corpus)
-            .arg(format!("-max_total_time={seconds}"))
+            .arg(limit)
             .args(["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1"])
             .args(["-max_len=4096", "-verbosity=0"])
             .arg(format!("-artifact_prefix={}-", program.display()))
@@ -158,8 +214,33 @@ impl Bench {
         }
     }
 
-    fn run(&self, root: &Path, target: &str, options: &Options) -> Outcome {
-        let program = self.compile(root, target, false)?;
+    /// Runs all targets, at least once each. What is found is told at once.
+    fn run_all(&self, root: &Path, options: &Options) -> Result<Vec<Tally>, String> {
+        let wanted = Duration::from_secs(60 * options.cpu_minutes);
+        let programs = (options.targets.iter())
+            .map(|target| self.compile(root, target, false))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut tallies: Vec<Tally> = programs.iter().map(|_| Tally::default()).collect();
+        loop {
+            for ((target, program), tally) in
+                options.targets.iter().zip(&programs).zip(&mut tallies)
+            {
+                self.run(root, target, program, options, tally)?;
+            }
+            if tallies.iter().map(|tally| tally.cpu).sum::<Duration>() >= wanted {
+                return Ok(tallies);
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        root: &Path,
+        target: &str,
+        program: &Path,
+        options: &Options,
+        tally: &mut Tally,
+    ) -> Outcome {
         let seeds = root.join("fuzz/corpus").join(target);
         let found = self.folder.join(format!("{target}-found"));
         std::fs::create_dir_all(&found).map_err(|error| error.to_string())?;
@@ -167,12 +248,30 @@ impl Bench {
             true => [&seeds, &found],
             false => [&found, &seeds],
         };
-        let text = self.start(&program, &corpus, options.seconds)?;
-        let runs = text
+        let before = cpu_of_children();
+        let result = self.start(
+            program,
+            &corpus,
+            &format!("-max_total_time={}", options.seconds),
+        );
+        let cpu = cpu_of_children() - before;
+        let text = result.as_ref().unwrap_or_else(|text| text);
+        let inputs: u64 = text
             .lines()
             .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
-            .unwrap_or(" ?");
-        println!("{target}:{} inputs in {} s", runs, options.seconds);
+            .and_then(|number| number.trim().parse().ok())
+            .unwrap_or(0);
+        println!(
+            "{target}: {inputs} inputs in {} s, {} s of a processor",
+            options.seconds,
+            cpu.as_secs()
+        );
+        if let Err(text) = &result {
+            eprintln!("{text}");
+            tally.findings += 1;
+        }
+        tally.inputs += inputs;
+        tally.cpu += cpu;
         Ok(())
     }
 
@@ -182,7 +281,7 @@ impl Bench {
         let seeds = root.join("fuzz/corpus").join(target);
         let found = self.folder.join(format!("{target}-mutant-found"));
         std::fs::create_dir_all(&found).map_err(|error| error.to_string())?;
-        match self.start(&program, &[&found, &seeds], 20) {
+        match self.start(&program, &[&found, &seeds], MUTANT_LIMIT) {
             Err(text) if text.contains("broken: ") || text.contains("ERROR: ") => Ok(()),
             Err(text) => Err(text),
             Ok(_) => Err(format!("{target}: the mistake of the mutant is not found")),
