@@ -27,7 +27,7 @@ fn last(samples: &[Sample]) -> Sample {
 
 fn table(growth: &[Growth]) -> String {
     let mut text = String::from(
-        "| what | first quarter | last quarter |\n\
+        "| least of | first quarter | last quarter |\n\
          |---|---|---|\n",
     );
     for Growth {
@@ -39,7 +39,7 @@ fn table(growth: &[Growth]) -> String {
     {
         let value = |number: f64| match *what {
             "memory" => format!("{:.1} MB", number / 1e6),
-            _ => grouped(number as u64),
+            _ => format!("{number}"),
         };
         text += &format!(
             "| {what} of the {side} | {} | {} |\n",
