@@ -14,9 +14,11 @@ static void open_more(void);
 static void on_connect(uv_connect_t* request, int status) {
   struct peer* peer = (struct peer*) ((char*) request - offsetof(struct peer, connect));
   connecting--;
-  EXPECT(status == 0, "a connection failed: %s", uv_err_name(status));
   peer->last_tick = ticks;
-  read_peer(peer);
+  /* The kernel does not wait where a Unix socket's backlog is full. */
+  peer->is_refused = peer->is_pipe && status == UV_EAGAIN;
+  EXPECT(status == 0 || peer->is_refused, "a connection failed: %s", uv_err_name(status));
+  if (!peer->is_refused) read_peer(peer);
   pause_peer(peer, draw_below(&random_state, settings.longest_pause_ms + 1));
   open_more();
 }
@@ -46,12 +48,19 @@ static void open_more(void) {
     open_one();
 }
 
-static void on_pause(struct peer* peer) {
+static void send_message(struct peer* peer) {
   uint64_t left = peer->plan.to_server - peer->sent;
   uint64_t size = 1 + draw(&random_state) % (2 * (peer->plan.to_server / peer->plan.messages + 1));
   if (peer->sent == 0) size += greeting_size;
   if (!send_part(peer, size < left ? size : left)) return;
   if (peer->plan.end == CLIENT_CLOSES && peer->sent > peer->plan.end_at) close_peer(peer);
+}
+
+static void on_pause(struct peer* peer) {
+  if (peer->is_refused)
+    close_peer(peer);
+  else
+    send_message(peer);
 }
 
 static void on_sent(struct peer* peer) {

@@ -111,7 +111,7 @@ struct peer {
   unsigned writes; /* under way */
   unsigned handles;
   unsigned char greeting[8]; /* the seed, as it comes */
-  char is_server, is_pipe, is_stopped, has_shut, is_shut_done, has_end, is_closing;
+  char is_server, is_pipe, is_refused, is_stopped, has_shut, is_shut_done, has_end, is_closing;
 };
 
 enum { greeting_size = 8 };

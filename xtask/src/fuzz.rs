@@ -13,6 +13,10 @@ use crate::upstream::Upstream;
 
 const TARGETS: &[&str] = &["addresses", "text", "names", "ipc", "system", "inotify"];
 
+/// When an input counts as endless. libFuzzer does not see that a process is stopped for a while, or
+/// that others have the processors: after 20 seconds that was taken for a finding.
+const TIMEOUT: &str = "-timeout=600";
+
 /// A mistake is made for one input in 256. A time would be too short where the machine has other work.
 const MUTANT_LIMIT: &str = "-runs=50000";
 
@@ -197,7 +201,7 @@ impl Bench {
         command
             .args(corpus)
             .arg(limit)
-            .args(["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1"])
+            .args([TIMEOUT, "-rss_limit_mb=2048", "-print_final_stats=1"])
             .args(["-max_len=4096", "-verbosity=0"])
             .arg(format!("-artifact_prefix={}-", program.display()))
             .env("OXUV_FUZZ_LIBUV", &self.libuv);

@@ -15,7 +15,7 @@ use super::case::Case;
 use super::environment::variables;
 use super::memory;
 use super::programs::Programs;
-use super::tracer::{self, End, Observation};
+use super::tracer::{self, End, Limits, Observation};
 
 /// Seconds until a program gives up waiting by itself.
 const PATIENCE_SECONDS: u64 = 5;
@@ -27,6 +27,8 @@ const UPSTREAM_PATIENCE_SECONDS: u64 = 3;
 const LONG_PATIENCE_SECONDS: u64 = 20;
 /// The same under valgrind, which is slow.
 const VALGRIND_PATIENCE_SECONDS: u64 = 60;
+/// Seconds of processor time after which a program spins.
+const MOST_CPU_SECONDS: u64 = 4;
 
 /// What came of a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -111,6 +113,16 @@ impl<'a> Runner<'a> {
         command
     }
 
+    fn limits(&self, patience: u64) -> Limits {
+        Limits {
+            time: Duration::from_secs(3 * patience),
+            cpu_seconds: match self.is_under_valgrind {
+                true => VALGRIND_PATIENCE_SECONDS,
+                false => MOST_CPU_SECONDS,
+            },
+        }
+    }
+
     fn patience_with(&self, case: &Case) -> u64 {
         match lacks_for_good(case) {
             _ if self.is_under_valgrind => VALGRIND_PATIENCE_SECONDS,
@@ -146,8 +158,8 @@ impl<'a> Runner<'a> {
         self.set_variables(&mut command, case, is_recording);
         let faults: Vec<_> = case.calls().collect();
         let traced = is_recording || !faults.is_empty();
-        let limit = Duration::from_secs(3 * patience);
-        let observed = tracer::run(&mut command, faults, traced, limit)
+        let limits = self.limits(patience);
+        let observed = tracer::run(&mut command, faults, traced, &limits)
             .map_err(|error| format!("cannot run {case}: {error}"))?;
         let output = std::fs::read(&output).map_err(|error| error.to_string())?;
         Ok((observed, String::from_utf8_lossy(&output).into_owned()))
@@ -320,8 +332,11 @@ fn last(output: &str) -> &str {
 /// Whether this process may trace its children at all.
 pub fn check_tracing() -> Result<(), String> {
     let mut command = Command::new("true");
-    let limit = Duration::from_secs(PATIENCE_SECONDS);
-    match tracer::run(&mut command, Vec::new(), true, limit) {
+    let limits = Limits {
+        time: Duration::from_secs(PATIENCE_SECONDS),
+        cpu_seconds: MOST_CPU_SECONDS,
+    };
+    match tracer::run(&mut command, Vec::new(), true, &limits) {
         Ok(seen) if seen.end == End::Exit(0) => Ok(()),
         Ok(seen) => Err(format!("a traced process ended with {:?}", seen.end)),
         Err(error) => Err(format!("processes cannot be traced here (ptrace): {error}")),

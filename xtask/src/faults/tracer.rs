@@ -33,10 +33,12 @@ pub struct Observation {
     pub counts: HashMap<Sysno, u64>,
 }
 
-/// Seconds of processor time after which a program spins, unless it may run for minutes.
-const MOST_CPU_SECONDS: u64 = 4;
-/// The part of a long run's time after which it spins.
-const MOST_CPU_PART: u64 = 4;
+/// How long a program may run.
+pub struct Limits {
+    pub time: Duration,
+    /// Seconds of processor time after which it spins.
+    pub cpu_seconds: u64,
+}
 
 /// A stop of a tracee, as waitpid(2) reports it.
 enum Stop {
@@ -84,9 +86,9 @@ pub fn run(
     command: &mut Command,
     faults: Vec<&CallFault>,
     traced: bool,
-    limit: Duration,
+    limits: &Limits,
 ) -> io::Result<Observation> {
-    let most_cpu = MOST_CPU_SECONDS.max(limit.as_secs() / MOST_CPU_PART);
+    let most_cpu = limits.cpu_seconds;
     // SAFETY: the child calls nothing but system calls before it executes the program.
     unsafe { command.pre_exec(move || prepare_child(traced, most_cpu)) };
     command.process_group(0);
@@ -99,7 +101,7 @@ pub fn run(
         injected: 0,
         counts: HashMap::new(),
     };
-    let end = with_time_limit(tracer.main, limit, || tracer.follow(traced))?;
+    let end = with_time_limit(tracer.main, limits.time, || tracer.follow(traced))?;
     Ok(Observation {
         end,
         injected: tracer.injected,
