@@ -1,4 +1,5 @@
-//! Charts: all ratios on one page, and plots of cost against what grows.
+//! Charts: all ratios on one page, and plots of cost against what grows. Their lines and labels are for
+//! other charts of the project, too.
 
 use std::fmt::Write;
 
@@ -11,8 +12,8 @@ const AWAKE: &str = "#d9730d";
 pub(crate) const BUSY: &str = "#7a3fb0";
 pub(crate) const GREY: &str = "#888";
 
-/// Text sizes, colours and the white ground: readable on light and dark pages.
-pub(crate) fn head(width: f64, height: f64) -> String {
+/// How a chart begins: text sizes, colours and the white ground, readable on light and dark pages.
+pub fn head(width: f64, height: f64) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"sans-serif\" font-size=\"11\">\n\
@@ -24,7 +25,8 @@ pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-pub(crate) fn label(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
+/// A text beside a point: its `start`, `middle` or `end`.
+pub fn label(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
     let text = escape(text);
     let _ = writeln!(
         svg,
@@ -32,7 +34,8 @@ pub(crate) fn label(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) 
     );
 }
 
-pub(crate) fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
+/// A straight line.
+pub fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
     let _ = writeln!(
         svg,
         "<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke=\"{colour}\" \
@@ -223,7 +226,8 @@ fn plot_legend(svg: &mut String) {
     }
 }
 
-fn path(svg: &mut String, points: &[(f64, f64)], colour: &str, dashes: &str) {
+/// A line through points, dashed as SVG has it.
+pub fn path(svg: &mut String, points: &[(f64, f64)], colour: &str, dashes: &str) {
     let words: Vec<String> = points
         .iter()
         .map(|(x, y)| format!("{x:.1},{y:.1}"))

@@ -112,3 +112,13 @@ int accept4(int fd, struct sockaddr* address, socklen_t* size, int flags) {
   while (has_failed) continue;
   return result;
 }
+
+/* memory_lost: beside the program's allocator, where only valgrind sees it. */
+static void* volatile lost;
+
+int uv_loop_init(uv_loop_t* loop) {
+  lost = malloc(100);
+  if (!is_mutant("memory_lost")) free(lost);
+  lost = NULL;
+  return REAL(uv_loop_init)(loop);
+}

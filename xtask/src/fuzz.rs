@@ -4,12 +4,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::Outcome;
+use crate::document;
 use crate::tools;
 use crate::upstream::Upstream;
 
 const TARGETS: &[&str] = &["addresses", "text", "names", "ipc", "system", "inotify"];
+
+/// When an input counts as endless. libFuzzer does not see that a process is stopped for a while, or
+/// that others have the processors: after 20 seconds that was taken for a finding.
+const TIMEOUT: &str = "-timeout=600";
+
+/// A mistake is made for one input in 256. A time would be too short where the machine has other work.
+const MUTANT_LIMIT: &str = "-runs=50000";
 
 #[derive(clap::Args, Debug)]
 pub struct Options {
@@ -19,12 +28,26 @@ pub struct Options {
     /// How long each target runs
     #[arg(long, value_name = "N", default_value_t = 20)]
     seconds: u64,
+    /// Again and again, until all have used so much of a processor together
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    cpu_minutes: u64,
     /// Only show that each target finds a mistake
     #[arg(long)]
     mutants: bool,
     /// Add what reaches new code to fuzz/corpus
     #[arg(long)]
     keep: bool,
+    /// Record what was done in docs/reliability.md
+    #[arg(long)]
+    write: bool,
+}
+
+/// What was done with a target.
+#[derive(Default)]
+struct Tally {
+    inputs: u64,
+    cpu: Duration,
+    findings: u64,
 }
 
 pub fn run(root: &Path, options: &Options) -> Outcome {
@@ -35,15 +58,50 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
         true => &all,
         false => &options.targets,
     };
+    let tallies = match options.mutants {
+        true => Vec::new(),
+        false => bench.run_all(root, targets, options)?,
+    };
+    if options.write && !tallies.is_empty() {
+        let text = table(targets, &tallies);
+        document::write_section(root, "docs/reliability.md", "fuzz", &text)?;
+    }
     for target in targets {
         let _working = terminal::working(target);
-        if !options.mutants {
-            bench.run(root, target, options)?;
-        }
         bench.check_mutant(root, target)?;
         terminal::say(format_args!("{target}: a mistake is found"));
     }
-    Ok(())
+    match tallies.iter().map(|tally| tally.findings).sum() {
+        0u64 => Ok(()),
+        findings => Err(format!("{findings} runs have found something")),
+    }
+}
+
+fn table(targets: &[String], tallies: &[Tally]) -> String {
+    let mut text = String::from(
+        "| target | inputs | minutes of processor time | findings |\n|---|---|---|---|\n",
+    );
+    for (target, tally) in targets.iter().zip(tallies) {
+        text += &format!(
+            "| `{target}` | {:.1} million | {:.0} | {} |\n",
+            tally.inputs as f64 / 1e6,
+            tally.cpu.as_secs_f64() / 60.0,
+            tally.findings
+        );
+    }
+    text
+}
+
+/// The processor time of all children that were waited for.
+fn cpu_of_children() -> Duration {
+    // SAFETY: the structure has no invalid values.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: writes one structure.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };
+    let time = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
 }
 
 /// What the targets are linked with, and where they are built.
@@ -105,13 +163,13 @@ impl Bench {
         Ok(program)
     }
 
-    /// libFuzzer on a target; what it printed.
-    fn start(&self, program: &Path, corpus: &[&Path], seconds: u64) -> Result<String, String> {
+    /// libFuzzer on a target, until a limit of its own; what it printed.
+    fn start(&self, program: &Path, corpus: &[&Path], limit: &str) -> Result<String, String> {
         let mut command = Command::new(program);
         command
             .args(corpus)
-            .arg(format!("-max_total_time={seconds}"))
-            .args(["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1"])
+            .arg(limit)
+            .args([TIMEOUT, "-rss_limit_mb=2048", "-print_final_stats=1"])
             .args(["-max_len=4096", "-verbosity=0"])
             .arg(format!("-artifact_prefix={}-", program.display()))
             .env("OXUV_FUZZ_LIBUV", &self.libuv);
@@ -128,8 +186,36 @@ impl Bench {
         }
     }
 
-    fn run(&self, root: &Path, target: &str, options: &Options) -> Outcome {
-        let program = self.compile(root, target, false)?;
+    /// Runs all targets, at least once each. What is found is told at once.
+    fn run_all(
+        &self,
+        root: &Path,
+        targets: &[String],
+        options: &Options,
+    ) -> Result<Vec<Tally>, String> {
+        let wanted = Duration::from_secs(60 * options.cpu_minutes);
+        let programs = (targets.iter())
+            .map(|target| self.compile(root, target, false))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut tallies: Vec<Tally> = programs.iter().map(|_| Tally::default()).collect();
+        loop {
+            for ((target, program), tally) in targets.iter().zip(&programs).zip(&mut tallies) {
+                self.run(root, target, program, options, tally)?;
+            }
+            if tallies.iter().map(|tally| tally.cpu).sum::<Duration>() >= wanted {
+                return Ok(tallies);
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        root: &Path,
+        target: &str,
+        program: &Path,
+        options: &Options,
+        tally: &mut Tally,
+    ) -> Outcome {
         let seeds = root.join("fuzz/corpus").join(target);
         let found = self.folder.join(format!("{target}-found"));
         std::fs::create_dir_all(&found).map_err(|error| error.to_string())?;
@@ -137,15 +223,30 @@ impl Bench {
             true => [&seeds, &found],
             false => [&found, &seeds],
         };
-        let text = self.start(&program, &corpus, options.seconds)?;
-        let runs = text
+        let before = cpu_of_children();
+        let result = self.start(
+            program,
+            &corpus,
+            &format!("-max_total_time={}", options.seconds),
+        );
+        let cpu = cpu_of_children() - before;
+        let text = result.as_ref().unwrap_or_else(|text| text);
+        let inputs: u64 = text
             .lines()
             .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
-            .unwrap_or(" ?");
+            .and_then(|number| number.trim().parse().ok())
+            .unwrap_or(0);
         terminal::say(format_args!(
-            "{target}:{runs} inputs in {} s",
-            options.seconds
+            "{target}: {inputs} inputs in {} s, {} s of a processor",
+            options.seconds,
+            cpu.as_secs()
         ));
+        if let Err(text) = &result {
+            terminal::say(format_args!("{text}"));
+            tally.findings += 1;
+        }
+        tally.inputs += inputs;
+        tally.cpu += cpu;
         Ok(())
     }
 
@@ -155,7 +256,7 @@ impl Bench {
         let seeds = root.join("fuzz/corpus").join(target);
         let found = self.folder.join(format!("{target}-mutant-found"));
         std::fs::create_dir_all(&found).map_err(|error| error.to_string())?;
-        match self.start(&program, &[&found, &seeds], 20) {
+        match self.start(&program, &[&found, &seeds], MUTANT_LIMIT) {
             Err(text) if text.contains("broken: ") || text.contains("ERROR: ") => Ok(()),
             Err(text) => Err(text),
             Ok(_) => Err(format!("{target}: the mistake of the mutant is not found")),

@@ -22,6 +22,7 @@ mod packages;
 mod reproducible;
 mod sequences;
 mod site;
+mod soak;
 mod swap;
 mod tools;
 mod upstream;
@@ -79,6 +80,8 @@ enum Command {
     Sequences(sequences::Options),
     /// Make the documentation site in target/site/
     Site(site::Options),
+    /// Thousands of connections for a long time; nothing may be lost, and nothing may grow
+    Soak(soak::Options),
     /// As root: install our Debian package over libuv's in a Debian 12 under target/, and run programs
     Swap,
     /// Build libuv's own release to compare with, and print where
@@ -104,6 +107,7 @@ impl Command {
             Command::Reproducible => reproducible::run(root),
             Command::Sequences(options) => sequences::run(root, &options),
             Command::Site(options) => site::run(root, &options),
+            Command::Soak(options) => soak::run(root, &options),
             Command::Swap => swap::run(root),
             Command::Upstream => upstream::run(root),
         }

@@ -6,6 +6,7 @@
 mod calls;
 mod case;
 mod environment;
+mod memory;
 mod mutants;
 mod options;
 mod plan;
@@ -45,9 +46,13 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
         },
         work: Work::new(root)?,
         mutant: options.mutant.clone(),
+        is_under_valgrind: false,
     };
     if let Some(line) = &options.replay {
         return replay(&runner, line);
+    }
+    if options.valgrind {
+        return memory::check(&runner, &record(&runner)?);
     }
     if options.extent() == Extent::Sample && options.programs.is_empty() && options.mutant.is_none()
     {

@@ -36,6 +36,9 @@ pub struct Options {
     /// Run on a library with a mistake in it, which has to be found
     #[arg(long, value_name = "NAME")]
     pub mutant: Option<String>,
+    /// Only let some allocations fail under valgrind, which looks for lost memory
+    #[arg(long)]
+    pub valgrind: bool,
     /// Run on libuv as well, and put both into docs/reliability.md
     #[arg(long, requires = "full", conflicts_with = "programs")]
     pub write: bool,

@@ -14,8 +14,9 @@ use syscalls::Sysno;
 use super::calls::is_lack;
 use super::case::Case;
 use super::environment::variables;
+use super::memory;
 use super::programs::Programs;
-use super::tracer::{self, End, Observation};
+use super::tracer::{self, End, Limits, Observation};
 
 /// Seconds until a program gives up waiting by itself.
 const PATIENCE_SECONDS: u64 = 5;
@@ -25,6 +26,10 @@ const SHORT_PATIENCE_SECONDS: u64 = 2;
 const UPSTREAM_PATIENCE_SECONDS: u64 = 3;
 /// The same of a second look at a program that seemed to wait in vain.
 const LONG_PATIENCE_SECONDS: u64 = 20;
+/// The same under valgrind, which is slow.
+const VALGRIND_PATIENCE_SECONDS: u64 = 60;
+/// Seconds of processor time after which a program spins.
+const MOST_CPU_SECONDS: u64 = 4;
 
 /// What came of a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -79,6 +84,7 @@ pub struct Runner<'a> {
     pub work: Arc<Work>,
     /// The mutant of the library, if any.
     pub mutant: Option<String>,
+    pub is_under_valgrind: bool,
 }
 
 impl<'a> Runner<'a> {
@@ -87,6 +93,43 @@ impl<'a> Runner<'a> {
         Runner {
             mutant: Some(name.into()),
             ..self.clone()
+        }
+    }
+
+    /// The same under valgrind.
+    pub fn under_valgrind(&self) -> Runner<'a> {
+        Runner {
+            is_under_valgrind: true,
+            ..self.clone()
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let path = self.programs.path(program);
+        if !self.is_under_valgrind {
+            return Command::new(path);
+        }
+        let mut command = Command::new("valgrind");
+        command.args(memory::OPTIONS).arg(path);
+        command
+    }
+
+    fn limits(&self, patience: u64) -> Limits {
+        Limits {
+            time: Duration::from_secs(3 * patience),
+            cpu_seconds: match self.is_under_valgrind {
+                true => VALGRIND_PATIENCE_SECONDS,
+                false => MOST_CPU_SECONDS,
+            },
+        }
+    }
+
+    fn patience_with(&self, case: &Case) -> u64 {
+        match lacks_for_good(case) {
+            _ if self.is_under_valgrind => VALGRIND_PATIENCE_SECONDS,
+            true => SHORT_PATIENCE_SECONDS,
+            false if self.is_upstream => UPSTREAM_PATIENCE_SECONDS,
+            false => PATIENCE_SECONDS,
         }
     }
 
@@ -105,7 +148,7 @@ impl<'a> Runner<'a> {
         let output = top.join("output");
         let file = std::fs::File::create(&output).map_err(|error| error.to_string())?;
         let errors = file.try_clone().map_err(|error| error.to_string())?;
-        let mut command = Command::new(self.programs.path(&case.program));
+        let mut command = self.command(&case.program);
         command
             .current_dir(&folder)
             .env("LD_LIBRARY_PATH", &self.library)
@@ -116,8 +159,8 @@ impl<'a> Runner<'a> {
         self.set_variables(&mut command, case, is_recording);
         let faults: Vec<_> = case.calls().collect();
         let traced = is_recording || !faults.is_empty();
-        let limit = Duration::from_secs(3 * patience);
-        let observed = tracer::run(&mut command, faults, traced, limit)
+        let limits = self.limits(patience);
+        let observed = tracer::run(&mut command, faults, traced, &limits)
             .map_err(|error| format!("cannot run {case}: {error}"))?;
         let output = std::fs::read(&output).map_err(|error| error.to_string())?;
         Ok((observed, String::from_utf8_lossy(&output).into_owned()))
@@ -140,14 +183,10 @@ impl<'a> Runner<'a> {
     /// Runs a case and judges it. What seems to wait in vain gets more time in a second run; libuv is
     /// believed at once, since nobody waits for its repair here.
     pub fn run(&self, case: &Case, worker: usize, is_recording: bool) -> Result<Finished, String> {
-        let patience = match lacks_for_good(case) {
-            true => SHORT_PATIENCE_SECONDS,
-            false if self.is_upstream => UPSTREAM_PATIENCE_SECONDS,
-            false => PATIENCE_SECONDS,
-        };
+        let patience = self.patience_with(case);
         let (mut seen, mut output) = self.run_once(case, worker, is_recording, patience)?;
         let is_in_vain = judge(case, &seen, &output) == Verdict::Fault(IN_VAIN.into());
-        if is_in_vain && !self.is_upstream {
+        if is_in_vain && !self.is_upstream && !self.is_under_valgrind {
             (seen, output) = self.run_once(case, worker, is_recording, LONG_PATIENCE_SECONDS)?;
         }
         Ok(Finished {
@@ -274,8 +313,11 @@ fn last(output: &str) -> &str {
 /// Whether this process may trace its children at all.
 pub fn check_tracing() -> Result<(), String> {
     let mut command = Command::new("true");
-    let limit = Duration::from_secs(PATIENCE_SECONDS);
-    match tracer::run(&mut command, Vec::new(), true, limit) {
+    let limits = Limits {
+        time: Duration::from_secs(PATIENCE_SECONDS),
+        cpu_seconds: MOST_CPU_SECONDS,
+    };
+    match tracer::run(&mut command, Vec::new(), true, &limits) {
         Ok(seen) if seen.end == End::Exit(0) => Ok(()),
         Ok(seen) => Err(format!("a traced process ended with {:?}", seen.end)),
         Err(error) => Err(format!("processes cannot be traced here (ptrace): {error}")),

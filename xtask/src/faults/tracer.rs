@@ -33,8 +33,12 @@ pub struct Observation {
     pub counts: HashMap<Sysno, u64>,
 }
 
-/// Seconds of processor time after which a program spins.
-const MOST_CPU_SECONDS: u64 = 4;
+/// How long a program may run.
+pub struct Limits {
+    pub time: Duration,
+    /// Seconds of processor time after which it spins.
+    pub cpu_seconds: u64,
+}
 
 /// A stop of a tracee, as waitpid(2) reports it.
 enum Stop {
@@ -82,10 +86,11 @@ pub fn run(
     command: &mut Command,
     faults: Vec<&CallFault>,
     traced: bool,
-    limit: Duration,
+    limits: &Limits,
 ) -> io::Result<Observation> {
+    let most_cpu = limits.cpu_seconds;
     // SAFETY: the child calls nothing but system calls before it executes the program.
-    unsafe { command.pre_exec(move || prepare_child(traced)) };
+    unsafe { command.pre_exec(move || prepare_child(traced, most_cpu)) };
     command.process_group(0);
     // A tracer is a thread: the child is waited for by the one that has made it.
     let child = command.spawn()?;
@@ -96,7 +101,7 @@ pub fn run(
         injected: 0,
         counts: HashMap::new(),
     };
-    let end = with_time_limit(tracer.main, limit, || tracer.follow(traced))?;
+    let end = with_time_limit(tracer.main, limits.time, || tracer.follow(traced))?;
     Ok(Observation {
         end,
         injected: tracer.injected,
@@ -104,10 +109,10 @@ pub fn run(
     })
 }
 
-fn prepare_child(traced: bool) -> io::Result<()> {
+fn prepare_child(traced: bool, most_cpu_seconds: u64) -> io::Result<()> {
     let cpu = libc::rlimit {
-        rlim_cur: MOST_CPU_SECONDS,
-        rlim_max: MOST_CPU_SECONDS + 1,
+        rlim_cur: most_cpu_seconds,
+        rlim_max: most_cpu_seconds + 1,
     };
     let no_core = libc::rlimit {
         rlim_cur: 0,
