@@ -3,11 +3,10 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-use super::socket::{self, SocketAddress, set_option};
+use super::socket::{self, set_option};
 use super::{retry, retry_size};
 use crate::buffers::Buffers;
 use crate::errors::{Errno, Result};
-use crate::net::sockaddr::Address;
 use crate::zeroed::zeroed;
 
 /// The largest number of datagrams that one call sends or receives.
@@ -71,12 +70,15 @@ fn send_error(error: Errno) -> Errno {
 pub(crate) struct Outgoing(libc::mmsghdr);
 
 impl Outgoing {
-    /// A datagram for an address, or for the socket's peer.
-    pub(crate) fn new(buffers: Buffers, address: Option<Address>) -> Outgoing {
-        let (peer, length) = match &address {
-            Some(address) => address.raw(),
-            None => (core::ptr::null(), 0),
-        };
+    /// A datagram for the address at `peer`, or where that is null for the socket's peer.
+    ///
+    /// # Safety
+    /// `peer` must be null or readable for `length` bytes, as long as the datagram is used.
+    pub(crate) unsafe fn new(
+        buffers: Buffers,
+        peer: *const libc::sockaddr,
+        length: libc::socklen_t,
+    ) -> Outgoing {
         Outgoing(libc::mmsghdr {
             msg_hdr: header(peer.cast_mut(), length, buffers),
             msg_len: 0,

@@ -72,7 +72,11 @@ struct Datagram {
 
 impl Datagram {
     fn outgoing(&self) -> Outgoing {
-        Outgoing::new(self.buffers, self.address)
+        let address = self.address;
+        let (peer, length) =
+            address.map_or((core::ptr::null(), 0), |to| (to.as_ptr(), to.length()));
+        // SAFETY: the maker of the view vouches for the address while the datagram is sent.
+        unsafe { Outgoing::new(self.buffers, peer, length) }
     }
 }
 
