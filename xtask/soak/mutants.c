@@ -35,7 +35,7 @@ static int kept[most_kept];
 static int kept_count;
 
 int close(int fd) {
-  if (is_mutant("descriptor_not_closed") && is_socket(fd) && is_turn(5000))
+  if (is_mutant("descriptor_not_closed") && is_socket(fd) && is_turn(500))
     eventfd(0, EFD_CLOEXEC);
   if (is_mutant("descriptor_kept") && kept_count < most_kept && is_socket(fd) && is_turn(16))
     kept[kept_count++] = eventfd(0, EFD_CLOEXEC);
