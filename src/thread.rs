@@ -30,13 +30,15 @@ fn default_stack() -> usize {
     let mut limit: large::rlimit = zeroed();
     // SAFETY: writes one rlimit.
     let known = unsafe { large::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0;
-    if known && limit.rlim_cur != libc::RLIM_INFINITY {
-        let size = limit.rlim_cur as usize / page_size() * page_size();
-        if size >= least_stack() {
-            return size;
-        }
+    if !known || limit.rlim_cur == large::NO_LIMIT {
+        return DEFAULT_STACK_BYTES;
     }
-    DEFAULT_STACK_BYTES
+    // A limit that is larger than memory can be is none.
+    usize::try_from(limit.rlim_cur)
+        .map(|limit| limit / page_size() * page_size())
+        .ok()
+        .filter(|size| *size >= least_stack())
+        .unwrap_or(DEFAULT_STACK_BYTES)
 }
 
 fn stack_size(requested: usize) -> usize {

@@ -98,11 +98,12 @@ impl Operation for Readlink {
 /// The text of an open link with its terminator; `None` if it is not as long as the link's status
 /// says.
 fn cached_text(file: &LocalFile) -> Option<alloc::Vec<u8>> {
-    let length = file.stat.st_size as usize;
+    let length = usize::try_from(file.stat.st_size).ok()?;
     let mut text: alloc::Vec<u8> = alloc::vec();
     // One byte more, for the terminator; it also shows a text that is too long.
-    text.try_reserve_exact(length + 1).ok()?;
-    text.resize(length + 1, 0);
+    let room = length.checked_add(1)?;
+    text.try_reserve_exact(room).ok()?;
+    text.resize(room, 0);
     let count = nonblocking_fs::readlink(file.fd, &mut text).ok()?;
     if count != length {
         return None;
