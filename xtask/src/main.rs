@@ -17,6 +17,7 @@ mod packages;
 mod reproducible;
 mod sequences;
 mod swap;
+mod targets;
 mod tools;
 mod upstream;
 
@@ -99,6 +100,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "sequences",
         "[--seeds N] [--first N] [--operations N] [--sanitizer NAME] …  random calls against a model",
         sequences::run,
+    ),
+    (
+        "targets",
+        "[NAME]... [--files NAME,NAME] [--write]  build and test for other kinds of machines",
+        targets::command,
     ),
     (
         "upstream",
