@@ -9,7 +9,7 @@
 struct block {
   size_t size;
   uint64_t mark;
-};
+} __attribute__((aligned(16)));
 
 static const uint64_t live_mark = 0x6c6976652d626c6b;
 

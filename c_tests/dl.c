@@ -11,7 +11,8 @@ static const char* build_library(void) {
 
   snprintf(path, sizeof(path), "%s", test_path("library.so"));
   write_file(test_path("library.c"), source, sizeof(source) - 1);
-  snprintf(command, sizeof(command), "cc -shared -fPIC -o %s %s", path, test_path("library.c"));
+  snprintf(command, sizeof(command), "${OXUV_TEST_CC:-cc} -shared -fPIC -o %s %s", path,
+           test_path("library.c"));
   if (system(command) != 0) SKIP("no compiler");
   return path;
 }

@@ -58,6 +58,8 @@ static int any_openat(const char* name, int folder, const char* path, int flags,
   return refuses(OPEN) ? -1 : call(folder, path, flags, mode);
 }
 
+/* Where files are large by an option, these names stand for those with 64. */
+#ifdef __LP64__
 int openat(int folder, const char* path, int flags, ...) {
   va_list list;
   mode_t mode;
@@ -66,6 +68,12 @@ int openat(int folder, const char* path, int flags, ...) {
   va_end(list);
   return any_openat("openat", folder, path, flags, mode);
 }
+
+struct dirent* readdir(DIR* stream) {
+  REAL(struct dirent*, "readdir", DIR*);
+  return refuses(NEXT_ENTRY) ? NULL : call(stream);
+}
+#endif
 
 int openat64(int folder, const char* path, int flags, ...) {
   va_list list;
@@ -79,11 +87,6 @@ int openat64(int folder, const char* path, int flags, ...) {
 DIR* fdopendir(int fd) {
   REAL(DIR*, "fdopendir", int);
   return refuses(OPEN_STREAM) ? NULL : call(fd);
-}
-
-struct dirent* readdir(DIR* stream) {
-  REAL(struct dirent*, "readdir", DIR*);
-  return refuses(NEXT_ENTRY) ? NULL : call(stream);
 }
 
 struct dirent64* readdir64(DIR* stream) {

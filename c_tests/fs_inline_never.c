@@ -494,7 +494,11 @@ static void use_everything_without(void) {
 }
 
 TEST_IMPL_SERIAL(calls_that_are_refused) {
-  static const unsigned calls[] = {SYS_openat2, SYS_name_to_handle_at, SYS_faccessat2, SYS_statx};
+  static const unsigned calls[] = {SYS_openat2, SYS_name_to_handle_at, SYS_faccessat2,
+#ifdef __LP64__ /* Elsewhere libc's own stat is made of it. */
+                                   SYS_statx
+#endif
+  };
   static const unsigned errors[] = {ENOSYS, EPERM, EINVAL};
   size_t i, k;
   NOT_WITH_THREAD_SANITIZER("cannot trace threads of a forked child");
@@ -514,6 +518,9 @@ TEST_IMPL_SERIAL(calls_that_are_refused) {
 /* Before it is known that a mount is local, the loop's thread asks nothing that may go to a server.
  * The pool's threads are there already: the filter is this thread's. */
 static void forbid_questions(void) {
+#ifndef __LP64__
+  SKIP("libc's own fstat, which the test needs, calls statx here");
+#endif
   filter_call(SYS_statx, SECCOMP_RET_KILL_PROCESS);
   filter_call(SYS_fstatfs, SECCOMP_RET_KILL_PROCESS);
   filter_call(SYS_faccessat2, SECCOMP_RET_KILL_PROCESS);

@@ -28,10 +28,10 @@ static inline int open_cached(const char* path, int flags) {
 }
 
 static inline int is_local_type(long type) {
-  static const long types[] = {0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994};
+  static const uint32_t types[] = {0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994};
   size_t i;
   for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-    if ((type & 0xffffffff) == types[i]) return 1;
+    if ((uint32_t) type == types[i]) return 1;
   return 0;
 }
 

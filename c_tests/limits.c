@@ -276,7 +276,7 @@ TEST_IMPL(a_limit_too_small_for_a_thread_is_none) {
 }
 
 TEST_IMPL(a_stack_too_large_is_an_error) {
-  uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, (size_t) 1 << 60};
+  uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, SIZE_MAX / 16 * 15};
   uv_thread_t thread;
   size_t size;
 

@@ -18,7 +18,7 @@
 
 enum { in_turn = 4, least_rounds = 40, more_rounds = 20, most_rounds = 800 };
 
-static const size_t much = (size_t) 4 << 30;
+static const uint64_t much = (uint64_t) 4 << 30;
 
 /* What the child has to do before it runs the program. */
 enum way { plainly, in_a_folder, as_a_user, ways };
@@ -178,10 +178,11 @@ TEST_IMPL_TIMED(four_gigabytes_cost_a_spawn_at_most_a_tenth, 180) {
   SKIP("sanitizers have memory of their own");
 #endif
   if (preload != NULL && strstr(preload, "vgpreload") != NULL) SKIP("not possible under valgrind");
+  if (much > SIZE_MAX) SKIP("no addresses for 4 GiB");
   if (uv_get_available_memory() < much + much / 2) SKIP("less than 6 GiB available");
   stay_on(sched_getcpu());
   start_parent(&small, 0);
-  start_parent(&large, much);
+  start_parent(&large, (size_t) much);
   for (way = 0; way < ways; way++) {
     if (way == as_a_user && getuid() != 0) continue;
     expect_equal_cost(&small, &large, (enum way) way);

@@ -268,6 +268,12 @@ TEST_IMPL(datagrams_are_exchanged_without_the_calls_for_many) {
   run_both(exchange_in_batches);
 }
 
+static void need_numbers_of_socket_calls(void) {
+#ifdef __NR_socketcall
+  SKIP("libc makes all calls for sockets by one number here");
+#endif
+}
+
 /* Sends are refused as by a firewall. */
 static void send_where_nothing_may_be_sent(void) {
   static uv_udp_send_t reqs[several];
@@ -295,6 +301,7 @@ static void send_where_nothing_may_be_sent(void) {
 }
 
 TEST_IMPL(datagrams_that_are_not_permitted_fail_once_each) {
+  need_numbers_of_socket_calls();
   run_in_child(send_where_nothing_may_be_sent);
 }
 
@@ -323,5 +330,6 @@ static void receive_where_nothing_may_be_received(void) {
 }
 
 TEST_IMPL(a_receipt_that_is_not_permitted_is_an_error) {
+  need_numbers_of_socket_calls();
   run_in_child(receive_where_nothing_may_be_received);
 }

@@ -66,10 +66,6 @@
 #[cfg(any(panic = "unwind", feature = "std"))]
 extern crate std;
 
-// Layouts, system calls and the names of libc's functions are those of Linux with glibc.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-compile_error!("this library is for Linux with glibc");
-
 pub mod abi;
 mod alloc;
 mod async_handle;

@@ -11,7 +11,7 @@ use core::ffi::{c_int, c_uint};
 use crate::abi::*;
 use crate::errors::IntoCode;
 use crate::panic::{misuse, not_null};
-use crate::sys::{cvt, cvt_number};
+use crate::sys::{clock, cvt, cvt_number};
 use crate::zeroed::zeroed;
 
 /// The error code of a pthread function's result.
@@ -429,11 +429,8 @@ pub unsafe extern "C" fn uv_cond_timedwait(
     mutex: *mut uv_mutex_t,
     timeout: u64,
 ) -> c_int {
-    let deadline = crate::sys::clock::monotonic_ns().saturating_add(timeout);
-    let deadline = libc::timespec {
-        tv_sec: (deadline / 1_000_000_000) as libc::time_t,
-        tv_nsec: (deadline % 1_000_000_000) as _,
-    };
+    let deadline = clock::monotonic_ns().saturating_add(timeout);
+    let deadline = clock::timespec(deadline);
     // SAFETY: common pointer contract.
     match unsafe { libc::pthread_cond_timedwait(not_null(cond), mutex, &deadline) } {
         0 => 0,

@@ -28,13 +28,15 @@ fn least_stack() -> usize {
 fn default_stack() -> usize {
     let mut limit: large::rlimit = zeroed();
     let known = typed::getrlimit(libc::RLIMIT_STACK, &mut limit) == 0;
-    if known && limit.rlim_cur != libc::RLIM_INFINITY {
-        let size = limit.rlim_cur as usize / page_size() * page_size();
-        if size >= least_stack() {
-            return size;
-        }
+    if !known || limit.rlim_cur == large::NO_LIMIT {
+        return DEFAULT_STACK_BYTES;
     }
-    DEFAULT_STACK_BYTES
+    // A limit that is larger than memory can be is none.
+    usize::try_from(limit.rlim_cur)
+        .map(|limit| limit / page_size() * page_size())
+        .ok()
+        .filter(|size| *size >= least_stack())
+        .unwrap_or(DEFAULT_STACK_BYTES)
 }
 
 fn stack_size(requested: usize) -> usize {

@@ -73,6 +73,15 @@ fn no_exported_function_is_called_inside_the_library() {
     assert!(found.is_empty(), "call the method instead: {found:#?}");
 }
 
+/// What depends on the kind of machine has its place: the types, the system calls, the pollers.
+#[test]
+fn the_machine_matters_in_three_folders_only() {
+    let places = ["src/abi", "src/sys", "src/backend"];
+    let is_place = |file: &Path| places.iter().any(|place| file.starts_with(place));
+    let found = breaches(|file, word, _| word.starts_with("target_") && !is_place(file));
+    assert!(found.is_empty(), "move it to {places:?}: {found:#?}");
+}
+
 /// libc's functions for files that have a second name with 64 at its end. libuv's build for Linux
 /// on x86-64 imports those of the first list by that name, or looks them up by it; the others are
 /// of the same kind.

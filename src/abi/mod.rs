@@ -25,6 +25,21 @@ pub use handles::*;
 pub use requests::*;
 pub use streams::*;
 
+// Layouts, system calls and the names of libc's functions are those of Linux with glibc.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+compile_error!("this library is for Linux with glibc");
+
+// `uv_loop_configure` is variadic in C and not here. These processors pass an `int` alike both ways.
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "x86",
+    target_arch = "aarch64",
+    target_arch = "arm",
+    target_arch = "powerpc64",
+    target_arch = "s390x",
+)))]
+compile_error!("uv_loop_configure: variadic arguments may be passed differently here");
+
 /// A file descriptor.
 pub type uv_file = core::ffi::c_int;
 /// A socket.
@@ -54,4 +69,4 @@ pub type uv_key_t = libc::pthread_key_t;
 /// A barrier: the system's own type.
 pub type uv_barrier_t = libc::pthread_barrier_t;
 /// Private: a directory entry as the system reads it.
-pub type uv__dirent_t = libc::dirent;
+pub type uv__dirent_t = libc::dirent64;

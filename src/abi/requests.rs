@@ -185,7 +185,7 @@ pub struct uv_fs_s {
     /// Private: the buffers.
     pub bufs: *mut uv_buf_t,
     /// Private: offset.
-    pub off: libc::off_t,
+    pub off: libc::off64_t,
     /// Private: user id.
     pub uid: uv_uid_t,
     /// Private: group id.

@@ -16,6 +16,10 @@ use crate::errors::{Errno, Result};
 use crate::sys::fd;
 use crate::zeroed::zeroed;
 
+// The crate carries no more than a word with an event, in which half of a token would be lost.
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("the portable poller is for machines with words of 64 bits");
+
 pub(crate) struct Poller {
     /// The crate's poller; `None` when it is abandoned.
     inner: Option<polling::Poller>,

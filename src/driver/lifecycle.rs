@@ -272,9 +272,7 @@ pub unsafe extern "C" fn uv_loop_configure(
     option: uv_loop_option,
     argument: c_int,
 ) -> c_int {
-    // C calls it as a variadic function, with one `int` or none. These processors pass both alike.
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    compile_error!("uv_loop_configure: variadic arguments may be passed differently here");
+    // C calls it as a variadic function, with one `int` or none (`abi/mod.rs`).
     // SAFETY: common pointer contract.
     unsafe { Loop::from_ptr(r#loop) }
         .configure(option, argument)

@@ -1,5 +1,5 @@
 //! What the compiler requires of a library without std: a function for panics, a global allocator,
-//! and the name of a function for unwinding.
+//! and the name of a function for unwinding (`sys/personality.rs`).
 //!
 //! std would add a second library to load (the unwinder), functions to run when a program starts,
 //! and half of the code. A program that starts others pays for that each time.
@@ -44,20 +44,3 @@ unsafe impl GlobalAlloc for Heap {
         }
     }
 }
-
-// core is compiled for programs that unwind, and names this function in its tables. Nothing
-// unwinds here. In a Rust program that does unwind, std's function takes its place.
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-core::arch::global_asm!(
-    ".weak rust_eh_personality",
-    ".hidden rust_eh_personality",
-    "rust_eh_personality:",
-    "ud2"
-);
-#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
-core::arch::global_asm!(
-    ".weak rust_eh_personality",
-    ".hidden rust_eh_personality",
-    "rust_eh_personality:",
-    ".long 0"
-);

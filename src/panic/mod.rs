@@ -39,6 +39,5 @@ pub(crate) fn not_null<T>(pointer: *mut T) -> *mut T {
 /// entry points that would otherwise end in a jump.
 #[inline(always)]
 pub(crate) fn keep_frame() {
-    // SAFETY: does nothing, but only after what comes before it.
-    unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+    core::hint::black_box(());
 }

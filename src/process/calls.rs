@@ -5,15 +5,8 @@
 use core::ffi::{CStr, c_int, c_long};
 
 use crate::errors::Result;
+use crate::sys::numbers::{SYS_setgid, SYS_setgroups, SYS_setuid, dup2};
 use crate::sys::{cvt, large};
-
-// On these machines the older calls take ids of 16 bits.
-#[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
-use libc::{SYS_setgid, SYS_setgroups, SYS_setuid};
-#[cfg(any(target_arch = "arm", target_arch = "x86"))]
-use libc::{
-    SYS_setgid32 as SYS_setgid, SYS_setgroups32 as SYS_setgroups, SYS_setuid32 as SYS_setuid,
-};
 
 /// Which functions a child calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +36,7 @@ impl Calls {
         // SAFETY: takes numbers.
         let result = unsafe {
             match self {
-                Calls::Kernel => number(system_dup2(fd, target)),
+                Calls::Kernel => number(dup2(fd, target)),
                 Calls::Library => cvt(libc::dup2(fd, target)),
             }
         };
@@ -112,34 +105,4 @@ impl Calls {
 /// The result of a system call that returns a number.
 fn number(result: c_long) -> Result<c_int> {
     cvt(result as c_int)
-}
-
-/// The system call that libc's `dup2` makes: sandboxes allow no other one for it.
-///
-/// # Safety
-/// No other code may rely on `target`.
-#[cfg(not(any(
-    target_arch = "aarch64",
-    target_arch = "loongarch64",
-    target_arch = "riscv32",
-    target_arch = "riscv64"
-)))]
-unsafe fn system_dup2(fd: c_int, target: c_int) -> c_long {
-    // SAFETY: takes numbers.
-    unsafe { libc::syscall(libc::SYS_dup2, fd, target) }
-}
-
-/// The system call that libc's `dup2` makes where the kernel has no `dup2`.
-///
-/// # Safety
-/// No other code may rely on `target`.
-#[cfg(any(
-    target_arch = "aarch64",
-    target_arch = "loongarch64",
-    target_arch = "riscv32",
-    target_arch = "riscv64"
-))]
-unsafe fn system_dup2(fd: c_int, target: c_int) -> c_long {
-    // SAFETY: takes numbers.
-    unsafe { libc::syscall(libc::SYS_dup3, fd, target, 0) }
 }

@@ -13,6 +13,9 @@ pub(crate) use libc::{
     statfs64 as statfs,
 };
 
+/// What `getrlimit` gives as the limit where there is none.
+pub(crate) const NO_LIMIT: u64 = u64::MAX;
+
 unsafe extern "C" {
     /// <https://man7.org/linux/man-pages/man2/fcntl.2.html>
     #[link_name = "fcntl64"]

@@ -19,7 +19,10 @@ pub(crate) mod large;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod nonblocking_fs;
+pub(crate) mod numbers;
 pub(crate) mod path;
+#[cfg(not(any(test, panic = "unwind", feature = "std")))]
+mod personality;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod replaced;

@@ -33,8 +33,13 @@ const RESOLVE_CACHED: u64 = 0x20;
 
 /// Opens a path all of whose names are in the kernel's cache.
 pub(crate) fn open(path: &CStr, flags: c_int) -> Answer<OwnedFd> {
+    // libc's `open64` adds O_LARGEFILE itself. With O_PATH the call refuses it.
+    let large = match flags & libc::O_PATH {
+        0 => libc::O_LARGEFILE,
+        _ => 0,
+    };
     let how = OpenHow {
-        flags: (flags | libc::O_CLOEXEC) as u64,
+        flags: (flags | large | libc::O_CLOEXEC) as u64,
         mode: 0,
         resolve: RESOLVE_CACHED,
     };
@@ -135,7 +140,7 @@ pub(crate) fn status(fd: c_int) -> Result<uv_stat_t> {
 pub(crate) fn file_system(fd: c_int) -> Result<i64> {
     let mut found: large::statfs = zeroed();
     cvt(typed::fstatfs(fd, &mut found))?;
-    Ok(found.f_type & 0xffff_ffff)
+    Ok((found.f_type as u32).into())
 }
 
 /// Opens a path for [`status`] and [`file_system`]. May block.

@@ -108,9 +108,9 @@ pub(crate) fn statfs(path: &CStr) -> Result<large::statfs> {
     Ok(found)
 }
 
-/// The type of the file system that an open file is in.
+/// The type of the file system that an open file is in, which has 32 bits.
 pub(crate) fn file_system_type(fd: c_int) -> Result<u64> {
     let mut found: large::statfs = zeroed();
     cvt(typed::fstatfs(fd, &mut found))?;
-    Ok(found.f_type as u64)
+    Ok((found.f_type as u32).into())
 }

@@ -161,7 +161,7 @@ unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> 
 ///
 /// # Safety
 /// The requirements of [`vfork`] apply; `stack` must be the end of a stack.
-#[cfg(target_arch = "aarch64")]
+#[cfg(not(target_arch = "x86_64"))]
 unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> Result<c_int> {
     unsafe extern "C" {
         /// The name that ThreadSanitizer does not replace: it assumes that every child has memory

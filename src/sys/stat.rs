@@ -88,7 +88,7 @@ pub(crate) fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
     Ok(uv_stat_t {
         st_dev: found.st_dev,
         st_mode: found.st_mode.into(),
-        #[allow(clippy::unnecessary_cast, reason = "32 bits on aarch64")]
+        #[allow(clippy::unnecessary_cast, reason = "32 bits on some machines")]
         st_nlink: found.st_nlink as u64,
         st_uid: found.st_uid.into(),
         st_gid: found.st_gid.into(),
@@ -107,7 +107,7 @@ pub(crate) fn status_by_stat(target: Target<'_>) -> Result<uv_stat_t> {
 }
 
 fn from_time(time: libc::statx_timestamp) -> uv_timespec_t {
-    timespec(time.tv_sec as c_long, time.tv_nsec.into())
+    timespec(time.tv_sec as c_long, time.tv_nsec as c_long)
 }
 
 fn timespec(seconds: c_long, nanoseconds: c_long) -> uv_timespec_t {

@@ -11,18 +11,13 @@ use crate::panic::not_null;
 use crate::sys::{clock, cvt, typed};
 use crate::zeroed::zeroed;
 
-fn read_clock(id: uv_clock_id) -> Result<libc::timespec> {
+fn read_clock(id: uv_clock_id) -> Result<uv_timespec64_t> {
     let id = match id {
         UV_CLOCK_MONOTONIC => libc::CLOCK_MONOTONIC,
         UV_CLOCK_REALTIME => libc::CLOCK_REALTIME,
         _ => return Err(Errno::EINVAL),
     };
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    cvt(typed::clock_gettime(id, &mut time))?;
-    Ok(time)
+    clock::time(id)
 }
 
 fn usage(who: c_int) -> Result<uv_rusage_t> {
@@ -60,12 +55,8 @@ fn uptime() -> Result<f64> {
     if let Some(seconds) = of_container {
         return Ok(seconds);
     }
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    cvt(typed::clock_gettime(libc::CLOCK_BOOTTIME, &mut time))?;
-    Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+    let time = clock::time(libc::CLOCK_BOOTTIME)?;
+    Ok(time.tv_sec as f64 + f64::from(time.tv_nsec) / 1e9)
 }
 
 /// The decimal number that a text begins with. Up to 15 digits it is the nearest `f64`, as from core's
@@ -148,10 +139,6 @@ pub unsafe extern "C" fn uv_clock_gettime(
     }
     match read_clock(clock_id) {
         Ok(time) => {
-            let time = uv_timespec64_t {
-                tv_sec: time.tv_sec,
-                tv_nsec: time.tv_nsec as i32,
-            };
             // SAFETY: common pointer contract.
             unsafe { ts.write(time) };
             0
@@ -175,7 +162,7 @@ pub unsafe extern "C" fn uv_gettimeofday(tv: *mut uv_timeval64_t) -> c_int {
         Ok(time) => {
             let time = uv_timeval64_t {
                 tv_sec: time.tv_sec,
-                tv_usec: (time.tv_nsec / 1000) as i32,
+                tv_usec: time.tv_nsec / 1000,
             };
             // SAFETY: common pointer contract.
             unsafe { tv.write(time) };
@@ -190,10 +177,7 @@ pub unsafe extern "C" fn uv_gettimeofday(tv: *mut uv_timeval64_t) -> c_int {
 /// <https://docs.libuv.org/en/v1.x/misc.html#c.uv_sleep>
 #[unsafe(no_mangle)]
 pub extern "C" fn uv_sleep(msec: c_uint) {
-    let mut left = libc::timespec {
-        tv_sec: (msec / 1000) as libc::time_t,
-        tv_nsec: (msec % 1000 * 1_000_000) as _,
-    };
+    let mut left = clock::timespec(u64::from(msec) * 1_000_000);
     while cvt(typed::nanosleep(&{ left }, &mut left)) == Err(Errno::EINTR) {}
 }
 

@@ -4,7 +4,7 @@
 //!
 //! <https://docs.libuv.org/en/v1.x/misc.html#c.uv_get_free_memory>
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_ulong};
 
 use super::cgroup::{Cgroup, Level, Version};
 use super::proc::{field_of, number, read_small};
@@ -24,12 +24,13 @@ fn meminfo(name: &[u8]) -> Option<u64> {
 }
 
 /// A field of sysinfo(2), in bytes, for systems without /proc.
-fn sysinfo(pick: impl FnOnce(&libc::sysinfo) -> u64) -> u64 {
+#[allow(clippy::unnecessary_cast, reason = "32 bits on some machines")]
+fn sysinfo(pick: impl FnOnce(&libc::sysinfo) -> c_ulong) -> u64 {
     let mut info: libc::sysinfo = zeroed();
     if typed::sysinfo(&mut info) != 0 {
         return 0;
     }
-    pick(&info) * u64::from(info.mem_unit)
+    pick(&info) as u64 * u64::from(info.mem_unit)
 }
 
 fn total() -> u64 {
@@ -71,7 +72,7 @@ fn rest(level: Level) -> Option<u64> {
 fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
     let mut limit: large::rlimit = zeroed();
     let known = typed::getrlimit(resource, &mut limit) == 0;
-    (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+    (known && limit.rlim_cur != large::NO_LIMIT).then_some(limit.rlim_cur)
 }
 
 /// The least limit on this process, in bytes; 0 when none is known, the largest number when there

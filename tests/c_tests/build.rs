@@ -68,6 +68,9 @@ fn flavour() -> String {
     if let Some(sanitizer) = env("OXUV_TEST_SANITIZER") {
         name += &format!("-{sanitizer}");
     }
+    if let Some(target) = env("OXUV_TEST_TARGET") {
+        name += &format!("-{target}");
+    }
     if env("OXUV_TEST_LIBRARY").is_some() {
         name += "-other";
     }
@@ -92,10 +95,18 @@ impl Suite {
     }
 }
 
-/// The files of `c_tests/` that are programs.
+/// The files of `c_tests/` that are programs, or those of them that are asked for.
 fn sources() -> Result<Vec<PathBuf>> {
     let mut files = files_in(&root().join("c_tests"), "c")?;
     files.retain(|path| path.file_name().is_some_and(|name| name != COMMON));
+    if let Some(names) = env("OXUV_TEST_FILES") {
+        let is_named = |path: &Path| {
+            names
+                .split(',')
+                .any(|name| path.file_stem() == Some(name.as_ref()))
+        };
+        files.retain(|path| is_named(path));
+    }
     files.sort();
     Ok(files)
 }
@@ -234,8 +245,11 @@ impl Setup {
     }
 }
 
-/// The system's C compiler with its general flags, as the `cc` crate finds it.
+/// The system's C compiler, as the `cc` crate finds it, or the one that is asked for.
 fn compiler() -> Result<Vec<String>> {
+    if let Some(compiler) = env("OXUV_TEST_CC") {
+        return Ok(vec![compiler]);
+    }
     if env("OXUV_TEST_SANITIZER").is_some() {
         // Its runtime library has to be of the same make as the one that Rust's code expects.
         return Ok(vec!["clang".into()]);
@@ -251,9 +265,26 @@ fn compiler() -> Result<Vec<String>> {
     Ok(vec![tool.path().to_string_lossy().into_owned()])
 }
 
+/// The cargo that builds the library: the one that built this test, or that of a toolchain in a
+/// folder.
+fn inner_cargo() -> Command {
+    let Some(folder) = env("OXUV_TEST_TOOLCHAIN") else {
+        return Command::new(env!("CARGO"));
+    };
+    let programs = Path::new(&folder).join("bin");
+    let mut cargo = Command::new(programs.join("cargo"));
+    cargo.env("RUSTC", programs.join("rustc"));
+    cargo.env(
+        "LD_LIBRARY_PATH",
+        Path::new(&folder).join("lib/x86_64-linux-gnu"),
+    );
+    cargo.env_remove("RUSTUP_TOOLCHAIN");
+    cargo
+}
+
 /// Builds the library with this test's features, and says where it is.
 fn build_library(target: &Path) -> Result<PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = inner_cargo();
     cargo
         .current_dir(root())
         .args(["build", "--lib", "--no-default-features", "--quiet"])
@@ -276,6 +307,10 @@ fn build_library(target: &Path) -> Result<PathBuf> {
             format!("-Zsanitizer={sanitizer} -Cunsafe-allow-abi-mismatch=sanitizer"),
         );
         folder.push(triple);
+    }
+    if let Some(target) = env("OXUV_TEST_TARGET") {
+        cargo.args(["--target", &target]);
+        folder.push(target);
     }
     if env("OXUV_TEST_RELEASE").is_some() {
         cargo.arg("--release");

@@ -11,6 +11,10 @@
 //! - `OXUV_TEST_WRAPPER="valgrind …"` is put before every test's command; time limits are ten times
 //!   as long then.
 //! - `OXUV_TEST_SANITIZER=address` (or `thread`) instruments the Rust and the C side.
+//! - `OXUV_TEST_TARGET=triple` builds the library for another kind of machine, and `OXUV_TEST_CC=…`
+//!   is the C compiler for it. `OXUV_TEST_TOOLCHAIN=folder` has the `bin/cargo` that can do that.
+//!   With `OXUV_TEST_EMULATED=1` time limits are ten times as long. `cargo xtask targets` sets all.
+//! - `OXUV_TEST_FILES=timer,tcp` leaves the other files of `c_tests/` out.
 //! - `OXUV_TEST_CFLAGS="…"` is added to the C compiler's flags.
 //! - `OXUV_TEST_RELEASE=1` tests the release build.
 //! - `OXUV_TEST_STATIC=0` leaves the tests of the archive out.

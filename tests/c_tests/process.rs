@@ -61,7 +61,9 @@ fn wrapper() -> Option<String> {
 }
 
 fn limit(test: &Test) -> Duration {
-    let is_slow = wrapper().is_some() || std::env::var_os("OXUV_TEST_SANITIZER").is_some();
+    let is_slow = ["WRAPPER", "SANITIZER", "EMULATED"]
+        .iter()
+        .any(|name| std::env::var_os(format!("OXUV_TEST_{name}")).is_some());
     Duration::from_secs(test.seconds * if is_slow { 10 } else { 1 })
 }
 

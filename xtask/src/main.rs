@@ -24,6 +24,7 @@ mod sequences;
 mod site;
 mod soak;
 mod swap;
+mod targets;
 mod tools;
 mod upstream;
 
@@ -84,6 +85,8 @@ enum Command {
     Soak(soak::Options),
     /// As root: install our Debian package over libuv's in a Debian 12 under target/, and run programs
     Swap,
+    /// Build the library for other kinds of machines, and run the C tests on it there
+    Targets(targets::Options),
     /// Build libuv's own release to compare with, and print where
     Upstream,
 }
@@ -109,6 +112,7 @@ impl Command {
             Command::Site(options) => site::run(root, &options),
             Command::Soak(options) => soak::run(root, &options),
             Command::Swap => swap::run(root),
+            Command::Targets(options) => targets::run(root, &options),
             Command::Upstream => upstream::run(root),
         }
     }

@@ -1,5 +1,5 @@
 //! `cargo xtask msrv`: everything is built with the oldest Rust that the manifest allows. It is
-//! Debian's, fetched as packages and unpacked under `target/msrv/`; nothing is installed.
+//! Debian's, fetched as packages and unpacked under `target/rust/`; nothing is installed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,11 +13,13 @@ const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "libstd-rust-web-dev"];
 /// A toolchain in a folder of unpacked packages.
 pub struct Toolchain {
     folder: PathBuf,
+    /// The release of Debian's packages, such as `1.85.0+dfsg3-1~deb12u3`.
+    release: String,
 }
 
 pub fn run(root: &Path) -> Outcome {
     let toolchain = Toolchain::ensure(root)?;
-    let target = root.join("target/msrv/target");
+    let target = root.join("target/msrv");
     for (what, arguments) in [
         ("the library", "build --release --lib --no-default-features"),
         (
@@ -36,12 +38,17 @@ pub fn run(root: &Path) -> Outcome {
 }
 
 impl Toolchain {
-    /// Fetches what is not there yet.
+    /// The oldest Rust that the manifest allows. Fetches what is not there yet.
     pub fn ensure(root: &Path) -> Result<Toolchain, String> {
-        tools::need(&[("apt-get", "apt"), ("cc", "gcc")])?;
         let manifest = std::fs::read_to_string(root.join("Cargo.toml"))
             .map_err(|error| format!("Cargo.toml: {error}"))?;
         let wanted = rust_version(&manifest).ok_or("Cargo.toml names no rust-version")?;
+        Toolchain::of_version(root, wanted)
+    }
+
+    /// A version of Rust that Debian has, such as 1.85.
+    pub fn of_version(root: &Path, wanted: &str) -> Result<Toolchain, String> {
+        tools::need(&[("apt-get", "apt"), ("cc", "gcc")])?;
         let release = release(wanted).or_else(|error| {
             tools::run(Command::new("apt-get").args(["update", "-qq"]))?;
             release(wanted).map_err(|_| error)
@@ -51,13 +58,26 @@ impl Toolchain {
             .map(|name| format!("{name}={release}"))
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let unpacked = packages::unpack(&root.join("target/msrv"), &names)?;
+        let unpacked = packages::unpack(&root.join("target/rust").join(wanted), &names)?;
         let toolchain = Toolchain {
             folder: unpacked.folder,
+            release,
         };
         let version = tools::run(toolchain.cargo().arg("--version"))?;
         print!("{}", String::from_utf8_lossy(&version.stdout));
         Ok(toolchain)
+    }
+
+    /// Fetches the standard library of another architecture of Debian's.
+    pub fn add_target(&self, architecture: &str) -> Outcome {
+        let package = format!("{}={}", PACKAGES[2], self.release);
+        let lists = self.folder.join("../foreign");
+        packages::unpack_foreign(&self.folder, &lists, architecture, &package)
+    }
+
+    /// The folder that has its `bin` and `lib`.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.join("usr")
     }
 
     /// This toolchain's cargo, which calls its compiler.

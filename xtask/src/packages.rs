@@ -59,6 +59,56 @@ pub fn unpack(folder: &Path, names: &[&str]) -> Result<Unpacked, String> {
     })
 }
 
+/// Fetches one package of another architecture, without what it depends on, and unpacks it into
+/// `root`. apt gets lists of its own for that, in `folder`: the machine's do not change.
+pub fn unpack_foreign(root: &Path, folder: &Path, architecture: &str, name: &str) -> Outcome {
+    let stamps = root.join("unpacked-foreign");
+    let stamp = stamps.join(format!("{name}:{architecture}"));
+    if stamp.exists() {
+        return Ok(());
+    }
+    println!("fetching {name} of {architecture}");
+    let archives = folder.join(architecture);
+    let _ = fs::remove_dir_all(&archives);
+    make_folder(&archives.join("lists/partial"))?;
+    make_folder(&archives.join("cache/archives/partial"))?;
+    // It fails if one suite of several cannot be read; the package may be in another.
+    let updated = foreign_apt(&archives, architecture, &["update", "-qq"]);
+    let (name, version) = name.split_once('=').unwrap_or((name, ""));
+    let wanted = match version {
+        "" => format!("{name}:{architecture}"),
+        version => format!("{name}:{architecture}={version}"),
+    };
+    foreign_apt(&archives, architecture, &["download", "-qq", &wanted])
+        .map_err(|error| updated.err().unwrap_or(error))?;
+    let is_package = |file: &String| file.ends_with(&format!("_{architecture}.deb"));
+    let file = names_in(&archives)
+        .into_iter()
+        .find(is_package)
+        .ok_or_else(|| format!("apt-get download made no file of {wanted}"))?;
+    unpack_file(root, &archives.join(file))?;
+    make_folder(&stamps)?;
+    fs::write(&stamp, "").map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+/// Runs apt-get as on a machine that has packages of another architecture as well.
+fn foreign_apt(folder: &Path, architecture: &str, arguments: &[&str]) -> Outcome {
+    let mut apt = Command::new("apt-get");
+    apt.current_dir(folder);
+    for (name, value) in [
+        ("APT::Architectures::", "amd64"),
+        ("APT::Architectures::", architecture),
+        ("APT::Sandbox::User", "root"),
+        ("Acquire::Languages", "none"),
+        ("Debug::NoLocking", "1"),
+        ("Dir::State::lists", &folder.join("lists").to_string_lossy()),
+        ("Dir::Cache", &folder.join("cache").to_string_lossy()),
+    ] {
+        apt.arg("-o").arg(format!("{name}={value}"));
+    }
+    run(apt.args(arguments)).map(drop)
+}
+
 /// All packages, and those of them that the machine does not have, which are in `archives` then.
 fn fetch(archives: &Path, names: &[&str]) -> Result<(Vec<Package>, Vec<Package>), String> {
     let all = resolve(archives, names)?;
@@ -177,14 +227,19 @@ fn unpack_into(root: &Path, archives: &Path, packages: &[Package]) -> Outcome {
         if stamp.exists() {
             continue;
         }
-        // Not dpkg-deb -x, which would put folders in place of the links made above.
-        run(Command::new("sh")
-            .args(["-ec", UNPACK, "sh"])
-            .arg(archives.join(&package.file))
-            .arg(root))?;
+        unpack_file(root, &archives.join(&package.file))?;
         fs::write(&stamp, "").map_err(|error| format!("{}: {error}", stamp.display()))?;
     }
     Ok(())
+}
+
+/// Not by `dpkg-deb -x`, which would put folders in place of links.
+fn unpack_file(root: &Path, archive: &Path) -> Outcome {
+    run(Command::new("sh")
+        .args(["-ec", UNPACK, "sh"])
+        .arg(archive)
+        .arg(root))
+    .map(drop)
 }
 
 const UNPACK: &str = r#"

@@ -54,6 +54,11 @@ impl Upstream {
         Ok(upstream)
     }
 
+    /// The folder of its headers; nothing is built.
+    pub fn headers(root: &Path) -> Result<PathBuf, String> {
+        Ok(source(root)?.join("include"))
+    }
+
     /// The shared library itself, not the links to it.
     pub fn library(&self) -> Result<PathBuf, String> {
         let link = self.build.join("libuv.so.1");

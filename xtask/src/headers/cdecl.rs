@@ -55,7 +55,6 @@ impl Items {
 /// System types that C knows by their tag.
 const TAGGED: &[&str] = &[
     "addrinfo",
-    "dirent",
     "sockaddr",
     "sockaddr_in",
     "sockaddr_in6",
@@ -63,10 +62,19 @@ const TAGGED: &[&str] = &[
     "termios",
 ];
 
+/// System types that C knows by another name: its programs for Linux are compiled with
+/// `_FILE_OFFSET_BITS=64` where that makes a difference.
+const RENAMED: &[(&str, &str)] = &[("dirent64", "struct dirent"), ("off64_t", "off_t")];
+
 fn config(types: &[String]) -> cbindgen::Config {
     let rename = TAGGED
         .iter()
         .map(|t| (t.to_string(), format!("struct {t}")))
+        .chain(
+            RENAMED
+                .iter()
+                .map(|(rust, c)| (rust.to_string(), c.to_string())),
+        )
         .collect();
     cbindgen::Config {
         language: cbindgen::Language::C,

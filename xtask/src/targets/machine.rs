@@ -1,0 +1,158 @@
+//! The kinds of machines that Debian has beside amd64, and what is needed to build for one: Rust's
+//! standard library, fetched into `target/`, and a C compiler.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::emulation::Emulator;
+use crate::msrv::Toolchain;
+use crate::tools;
+
+/// A kind of machine.
+pub struct Machine {
+    /// Debian's name.
+    pub name: &'static str,
+    /// Rust's name of the target.
+    pub triple: &'static str,
+    /// Rust's name of the processor, by which the table of layouts is called.
+    pub processor: &'static str,
+    /// The prefix of its C compiler, and the folder below `/usr` with its C library.
+    gnu: &'static str,
+    /// Debian's packages of the compiler and of the C library.
+    packages: [&'static str; 2],
+    /// What loads its programs, in the folder of its C library.
+    loader: &'static str,
+    /// The version of Rust whose standard library Debian has for it.
+    rust: &'static str,
+    /// The program that runs its programs; none where this machine does.
+    pub emulator: Option<Emulator>,
+}
+
+/// All of them; those that need no emulator first.
+pub const MACHINES: &[Machine] = &[
+    Machine {
+        name: "i386",
+        triple: "i686-unknown-linux-gnu",
+        processor: "x86",
+        gnu: "i686-linux-gnu",
+        packages: ["gcc-i686-linux-gnu", "libc6-dev-i386-cross"],
+        loader: "ld-linux.so.2",
+        rust: "1.85",
+        emulator: None,
+    },
+    Machine {
+        name: "arm64",
+        triple: "aarch64-unknown-linux-gnu",
+        processor: "aarch64",
+        gnu: "aarch64-linux-gnu",
+        packages: ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+        loader: "ld-linux-aarch64.so.1",
+        rust: "1.96",
+        emulator: Some(Emulator {
+            program: "qemu-aarch64",
+            is_64_bit: true,
+            is_big_endian: false,
+            elf_machine: 183,
+        }),
+    },
+];
+
+/// What builds for a machine.
+pub struct Builder {
+    pub machine: &'static Machine,
+    toolchain: Toolchain,
+    /// A folder for what is made, below the project's `target`.
+    pub folder: PathBuf,
+}
+
+impl Machine {
+    pub fn named(name: &str) -> Option<&'static Machine> {
+        MACHINES.iter().find(|machine| machine.name == name)
+    }
+
+    /// The C compiler.
+    pub fn compiler(&self) -> String {
+        format!("{}-gcc", self.gnu)
+    }
+
+    /// What the C compiler is told: files may be large, as libuv is built.
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = vec![String::from("-D_FILE_OFFSET_BITS=64")];
+        flags.extend(self.link_flags());
+        flags
+    }
+
+    /// What a program is linked with, to find the C library where this machine has it.
+    pub fn link_flags(&self) -> Vec<String> {
+        let libraries = self.libraries();
+        let libraries = libraries.display();
+        vec![
+            format!("-Wl,--dynamic-linker={libraries}/{}", self.loader),
+            format!("-Wl,-rpath,{libraries}"),
+        ]
+    }
+
+    fn libraries(&self) -> PathBuf {
+        Path::new("/usr").join(self.gnu).join("lib")
+    }
+
+    /// Gets what is needed to build for it.
+    pub fn prepare(&'static self, root: &Path) -> Result<Builder, String> {
+        let [compiler, library] = self.packages;
+        let libc = self.libraries().join("libc.so.6");
+        tools::need(&[
+            (&self.compiler(), compiler),
+            (&libc.to_string_lossy(), library),
+        ])?;
+        if let Some(emulator) = &self.emulator {
+            tools::need(&[(emulator.program, "qemu-user"), ("unshare", "util-linux")])?;
+        }
+        let toolchain = Toolchain::of_version(root, self.rust)?;
+        toolchain.add_target(self.name)?;
+        let folder = root.join("target/targets").join(self.name);
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        Ok(Builder {
+            machine: self,
+            toolchain,
+            folder,
+        })
+    }
+}
+
+impl Builder {
+    /// The cargo of the machine's toolchain.
+    pub fn cargo(&self, root: &Path) -> Command {
+        let cargo = self.toolchain.cargo();
+        let mut command = self.command(root, cargo.get_program());
+        self.toolchain.prepare(&mut command);
+        command
+    }
+
+    /// A command that can run the machine's programs, and have a cargo link them.
+    pub fn command(&self, root: &Path, program: impl AsRef<OsStr>) -> Command {
+        let mut command = match &self.machine.emulator {
+            None => Command::new(program),
+            Some(emulator) => {
+                let mut command = emulator.command();
+                command.arg(program);
+                command
+            }
+        };
+        let triple = self.machine.triple.replace('-', "_").to_uppercase();
+        command.current_dir(root);
+        command.env_remove("CARGO_BUILD_TARGET");
+        command.env_remove("CARGO_TARGET_DIR");
+        command.env(
+            format!("CARGO_TARGET_{triple}_LINKER"),
+            self.machine.compiler(),
+        );
+        command
+    }
+
+    /// The folder with the toolchain's `bin`.
+    pub fn toolchain(&self) -> PathBuf {
+        self.toolchain.folder()
+    }
+}
