@@ -2387,8 +2387,8 @@ struct uv_process_s {
  *
  * Returns 0, or the error if the program could not be executed: UV_ENOENT,
  * UV_EACCES, UV_EPERM (for another user or group), UV_EAGAIN, UV_ENOMEM,
- * UV_EMFILE, ...; UV_EINVAL for invalid options. In either case the handle
- * has to be closed before its memory is released.
+ * UV_EMFILE, ...; UV_EINVAL for invalid options; UV_ENOENT without file. In
+ * either case the handle has to be closed before its memory is released.
  *
  * See https://docs.libuv.org/en/v1.x/process.html#c.uv_spawn
  *
