@@ -310,12 +310,18 @@ fn types_have_the_layout_of_the_table() {
         )
         .unwrap();
     }
+    typedefs(&mut text, &layout);
+    fields(&mut text, &layout);
+    compile_c11("layout", &text);
+}
+
+/// Repeats each typedef, which C allows with the same type only.
+fn typedefs(text: &mut String, layout: &tables::Layout) {
     for row in layout
         .typedefs
         .values()
         .filter(|r| !r.c_type.contains(&r.c_name))
     {
-        // A typedef may be repeated, with the same type only.
         let name = &row.c_name;
         let line = match row.c_type.split_once("(*)") {
             Some((result, parameters)) => format!("typedef {result}(*{name}){parameters};"),
@@ -323,6 +329,9 @@ fn types_have_the_layout_of_the_table() {
         };
         writeln!(text, "{line}").unwrap();
     }
+}
+
+fn fields(text: &mut String, layout: &tables::Layout) {
     for (index, row) in layout.fields.values().enumerate() {
         let (owner, field) = row.c_name.split_once('.').unwrap();
         let name = &row.c_name;
@@ -343,7 +352,6 @@ fn types_have_the_layout_of_the_table() {
             writeln!(text, "{function} {{ return &value->{field}; }}").unwrap();
         }
     }
-    compile_c11("layout", &text);
 }
 
 #[test]

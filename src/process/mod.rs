@@ -154,6 +154,20 @@ impl Process {
     }
 }
 
+/// What the child gets as its descriptors.
+///
+/// # Safety
+/// The options' array must be valid, and stay unchanged.
+unsafe fn containers(options: &uv_process_options_t) -> Result<&[uv_stdio_container_t]> {
+    let count = usize::try_from(options.stdio_count).unwrap_or(0);
+    match (count, options.stdio.is_null()) {
+        (0, _) => Ok(&[]),
+        (_, true) => Err(Errno::EINVAL),
+        // SAFETY: the caller vouches for the array.
+        (_, false) => Ok(unsafe { core::slice::from_raw_parts(options.stdio, count) }),
+    }
+}
+
 /// Starts the process and returns its id.
 ///
 /// # Safety
@@ -165,13 +179,8 @@ unsafe fn start_process(event_loop: Loop, options: &uv_process_options_t) -> Res
     if options.file.is_null() {
         return Err(Errno::ENOENT);
     }
-    let count = usize::try_from(options.stdio_count).unwrap_or(0);
-    let containers = match (count, options.stdio.is_null()) {
-        (0, _) => &[][..],
-        (_, true) => return Err(Errno::EINVAL),
-        // SAFETY: the caller vouches for the array, which nothing changes meanwhile.
-        (_, false) => unsafe { core::slice::from_raw_parts(options.stdio, count) },
-    };
+    // SAFETY: the caller vouches for the array, which nothing changes meanwhile.
+    let containers = unsafe { containers(options) }?;
     let environment = options.env.cast_const().cast();
     let searched = if options.env.is_null() {
         own_environment()

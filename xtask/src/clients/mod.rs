@@ -131,15 +131,11 @@ fn full_name(client: &Client, check: &Check) -> String {
     format!("{}::{}", client.name, check.name)
 }
 
+/// A client, and the checks of it that are wanted.
+type Wanted = Vec<(&'static Client, Vec<&'static Check>)>;
+
 pub fn run(root: &Path, options: Options) -> Outcome {
-    let wanted: Vec<(&Client, Vec<&Check>)> = CLIENTS
-        .iter()
-        .map(|client| {
-            let takes = |check: &&Check| options.takes(client, check);
-            (client, client.checks.iter().filter(takes).collect())
-        })
-        .filter(|(_, checks): &(_, Vec<_>)| !checks.is_empty())
-        .collect();
+    let wanted = wanted(&options);
     if wanted.is_empty() {
         return Err(format!("no check is called *{}*", options.filter));
     }
@@ -160,8 +156,8 @@ pub fn run(root: &Path, options: Options) -> Outcome {
         .flat_map(|(client, _)| client.packages.iter().copied())
         .collect();
     let unpacked = packages::unpack(&folder, &packages)?;
-    if let Some(folder) = options.library {
-        library.folder = folder;
+    if let Some(folder) = &options.library {
+        library.folder = folder.clone();
     }
     let file = library.file()?;
     let workshop = Workshop {
@@ -173,36 +169,61 @@ pub fn run(root: &Path, options: Options) -> Outcome {
         portable: options.portable,
     };
     println!("the library is {}", workshop.file.display());
+    let rows = run_checks(&workshop, &unpacked, &wanted, &options);
+    report(root, &workshop, &rows, options.write)
+}
+
+fn wanted(options: &Options) -> Wanted {
+    CLIENTS
+        .iter()
+        .map(|client| {
+            let takes = |check: &&Check| options.takes(client, check);
+            (client, client.checks.iter().filter(takes).collect())
+        })
+        .filter(|(_, checks): &(_, Vec<_>)| !checks.is_empty())
+        .collect()
+}
+
+fn run_checks(
+    workshop: &Workshop,
+    unpacked: &packages::Unpacked,
+    wanted: &Wanted,
+    options: &Options,
+) -> Vec<Row> {
     let limit = Duration::from_secs(options.limit);
     let mut rows = Vec::new();
-    for (client, checks) in &wanted {
+    for (client, checks) in wanted {
         let package = client.packages[0];
         let version = unpacked.version(package);
         println!("{} ({package} {version})", client.name);
-        let prepared = client.prepare.map_or(Ok(()), |prepare| prepare(&workshop));
+        let prepared = client.prepare.map_or(Ok(()), |prepare| prepare(workshop));
         for check in checks {
             let mut row = Row::new(client.name, package, &version, check);
             for _ in 0..options.repeat {
                 let begin = Instant::now();
                 let result = prepared
                     .clone()
-                    .and_then(|()| sandbox::check(&workshop, client, check, limit));
+                    .and_then(|()| sandbox::check(workshop, client, check, limit));
                 row.add(result, begin.elapsed());
             }
             rows.push(row);
         }
     }
-    report::summary(&rows);
+    rows
+}
+
+fn report(root: &Path, workshop: &Workshop, rows: &[Row], write: bool) -> Outcome {
+    report::summary(rows);
     let failed = rows.iter().filter(|row| !row.passed()).count();
     if failed > 0 {
         return Err(format!(
             "{failed} of {} checks failed; what they printed is in {}",
             rows.len(),
-            sandbox::logs(&workshop).display()
+            sandbox::logs(workshop).display()
         ));
     }
-    if options.write {
-        report::write(root, &rows)?;
+    if write {
+        report::write(root, rows)?;
     }
     println!("all {} checks passed", rows.len());
     Ok(())

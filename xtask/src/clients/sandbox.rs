@@ -116,11 +116,8 @@ fn run_check(
     let io = |error: std::io::Error| error.to_string();
     let log = fs::File::create(log).map_err(io)?;
     let scratch = Scratch::new(check.name)?;
-    let words: Vec<String> = check
-        .command
-        .iter()
-        .map(|word| resolve(workshop, client, word))
-        .collect();
+    let resolved = |word: &&str| resolve(workshop, client, word);
+    let words: Vec<String> = check.command.iter().map(resolved).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut command = command(workshop, Network::Loopback, &words);
     command

@@ -60,12 +60,9 @@ pub(super) fn project(demo: &Demo) -> Result<Report, String> {
         .command("ctest")
         .current_dir(&build)
         .args(["-j", "4"]))?;
-    let tests = String::from_utf8_lossy(&tests.stdout).into_owned();
-    let summary = tests
-        .lines()
-        .find(|line| line.contains("tests passed"))
-        .unwrap_or("")
-        .trim();
+    let tests = String::from_utf8_lossy(&tests.stdout);
+    let is_summary = |line: &&str| line.contains("tests passed");
+    let summary = tests.lines().find(is_summary).unwrap_or("").trim();
     if !summary.starts_with("100% tests passed") {
         return Err(format!("ctest: {summary}"));
     }
