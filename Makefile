@@ -49,10 +49,13 @@ BUILD_DIR ?= $(TARGET_DIR)/$(if $(TARGET),$(TARGET)/)$(PROFILE_DIR)
 # Without the folders that it was built in, the same source makes the same files.
 REMAP = --remap-path-prefix=$(CURDIR)=. \
 	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
+# A program error is reported by the name of the function on the stack. Rust makes tables for that on
+# some machines only; `.cargo/config.toml` does not count where RUSTFLAGS is set.
+UNWIND := -Cforce-unwind-tables=yes
 # For C only: with the functions that Rust programs call, the shared library has more relocations.
 BUILD = RUSTFLAGS="$(strip $(RUSTFLAGS) $(REMAP))" \
 	$(CARGO) rustc --lib --crate-type cdylib,staticlib --no-default-features --profile $(PROFILE) --target-dir $(TARGET_DIR) \
-	$(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS)
+	$(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS) -- $(UNWIND)
 
 LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a
 # The archive as it is installed: one object that shows the functions of libuv and nothing else, so

@@ -10,7 +10,7 @@ use core::ffi::{c_int, c_uint};
 
 use crate::abi::*;
 use crate::errors::IntoCode;
-use crate::panic::{misuse, not_null};
+use crate::panic::{keep_frame, misuse, not_null};
 use crate::sys::{clock, cvt, cvt_number};
 use crate::zeroed::zeroed;
 
@@ -207,6 +207,8 @@ pub unsafe extern "C" fn uv_rwlock_rdunlock(rwlock: *mut uv_rwlock_t) {
         unsafe { libc::pthread_rwlock_unlock(not_null(rwlock)) },
         "the lock is not held",
     );
+    // Otherwise the compiler has one function for this and `uv_rwlock_wrunlock`.
+    keep_frame();
 }
 
 /// Locks for writing; blocks while readers or a writer have the lock.

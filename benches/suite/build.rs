@@ -70,7 +70,9 @@ impl Library {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .current_dir(root())
-            .args(["build", "--lib", "--no-default-features", "--release"])
+            .args(["rustc", "--lib", "--no-default-features", "--release"])
+            // As `make` does: with a Rust library beside them, these are compiled otherwise.
+            .args(["--crate-type", "cdylib,staticlib"])
             .args(["--quiet", "--target-dir"])
             .arg(&target);
         for name in ["CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {

@@ -144,7 +144,7 @@ impl Loop {
             UV_LOOP_BLOCK_SIGNAL if argument == libc::SIGPROF => BLOCK_SIGPROF,
             UV_LOOP_BLOCK_SIGNAL => return Err(Errno::EINVAL),
             // There is no ring, so there is nothing to turn on.
-            UV_LOOP_USE_IO_URING_SQPOLL => 0,
+            UV_LOOP_USE_IO_URING_SQPOLL => return Ok(()),
             _ => return Err(Errno::ENOSYS),
         };
         self.set_option(bit);

@@ -30,6 +30,7 @@ impl Loop {
         if !alive {
             if self.is_closed() {
                 // It has nothing to do, as in libuv.
+                set!(self.stop_flag = 0);
                 return 0;
             }
             self.update_time();

@@ -33,7 +33,7 @@ const BLOCKED: u32 = 1;
 const WOKEN: u32 = 2;
 
 /// The state of a loop that the threads sending to it use, all of it atomic. What a worker needs
-/// for a completion comes first, so that it lies in one cache line.
+/// for a completion comes first, close together: each completion moves it between processors.
 #[repr(C)]
 pub(crate) struct AsyncState {
     /// The stack of the jobs whose completion is due, in the order of `work/completions.rs`.

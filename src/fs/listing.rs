@@ -14,10 +14,12 @@ pub(super) struct Listing {
     entries: alloc::Vec<Found>,
 }
 
-/// Where the name of an entry begins among the names, and the type of the entry.
+/// Where the name of an entry begins among the names, and the type of the entry. It is as long as a
+/// pointer: for larger ones glibc's sorting calls sysinfo(2) where libuv's does not, and a sandbox
+/// may not allow that.
 #[derive(Clone, Copy)]
 struct Found {
-    start: usize,
+    start: u32,
     kind: uv_dirent_type_t,
 }
 
@@ -30,7 +32,7 @@ impl Listing {
         let mut directory = Directory::open(path)?;
         while let Some(entry) = directory.next()? {
             let found = Found {
-                start: listing.names.len(),
+                start: u32::try_from(listing.names.len()).map_err(|_| Errno::ENOMEM)?,
                 kind: entry.kind,
             };
             alloc::push(&mut listing.entries, found)?;
@@ -63,7 +65,7 @@ impl Listing {
     pub(super) fn entry(&self, index: usize) -> Option<uv_dirent_t> {
         let found = self.entries.get(index)?;
         Some(uv_dirent_t {
-            name: self.names[found.start..].as_ptr().cast(),
+            name: self.names[found.start as usize..].as_ptr().cast(),
             r#type: found.kind,
         })
     }
@@ -88,7 +90,7 @@ unsafe extern "C" fn compare(
     let name = |entry: *const c_void| {
         // SAFETY: the caller vouches for the entry.
         let found = unsafe { *entry.cast::<Found>() };
-        names.cast::<c_char>().wrapping_add(found.start)
+        names.cast::<c_char>().wrapping_add(found.start as usize)
     };
     // SAFETY: a terminated name begins at each of these places.
     unsafe { libc::strcmp(name(one), name(other)) }

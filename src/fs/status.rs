@@ -8,6 +8,7 @@ use super::request::FsRequest;
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, Result};
+use crate::panic::keep_frame;
 use crate::sys::path;
 use crate::sys::stat::{self, Target};
 use crate::view::{addr, get, set};
@@ -157,7 +158,9 @@ pub unsafe extern "C" fn uv_fs_stat(
     cb: uv_fs_cb,
 ) -> c_int {
     // SAFETY: common pointer contract.
-    unsafe { start_stat(r#loop, req, path, cb) }
+    let result = unsafe { start_stat(r#loop, req, path, cb) };
+    keep_frame();
+    result
 }
 
 /// Reads the status of an open file into `req->statbuf`, as fstat(2) does.

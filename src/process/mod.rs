@@ -173,11 +173,11 @@ unsafe fn containers(options: &uv_process_options_t) -> Result<&[uv_stdio_contai
 /// # Safety
 /// The requirements of [`Process::spawn`] apply.
 unsafe fn start_process(event_loop: Loop, options: &uv_process_options_t) -> Result<libc::pid_t> {
-    if options.args.is_null() || options.flags & !KNOWN_FLAGS != 0 {
-        return Err(Errno::EINVAL);
-    }
     if options.file.is_null() {
         return Err(Errno::ENOENT);
+    }
+    if options.args.is_null() || options.flags & !KNOWN_FLAGS != 0 {
+        return Err(Errno::EINVAL);
     }
     // SAFETY: the caller vouches for the array, which nothing changes meanwhile.
     let containers = unsafe { containers(options) }?;

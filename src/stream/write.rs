@@ -12,6 +12,7 @@ use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::{Handle, flags};
 use crate::list::{linked, local};
+use crate::panic::keep_frame;
 use crate::request::Request;
 use crate::sys::{file, socket};
 use crate::view::{addr, get, pointee, set, upcast, view};
@@ -362,7 +363,9 @@ pub unsafe extern "C" fn uv_try_write(
 ) -> c_int {
     // SAFETY: common pointer contract.
     let (stream, buffers) = unsafe { (Stream::from_ptr(handle), Buffers::new(bufs, nbufs)) };
-    stream.try_write(buffers, core::ptr::null_mut()).into_code()
+    let result = stream.try_write(buffers, core::ptr::null_mut());
+    keep_frame();
+    result.into_code()
 }
 
 /// Writes what can be written at once, as `uv_try_write` does, and passes a handle, as `uv_write2`
@@ -381,7 +384,9 @@ pub unsafe extern "C" fn uv_try_write2(
 ) -> c_int {
     // SAFETY: common pointer contract.
     let (stream, buffers) = unsafe { (Stream::from_ptr(handle), Buffers::new(bufs, nbufs)) };
-    stream.try_write(buffers, send_handle).into_code()
+    let result = stream.try_write(buffers, send_handle);
+    keep_frame();
+    result.into_code()
 }
 
 /// The number of bytes that a write has written; valid in its callback.

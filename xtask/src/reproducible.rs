@@ -13,7 +13,8 @@ const FOLDERS: [&str; 2] = ["one", "another-folder"];
 
 /// The shared library, and what it may have at most.
 const LIBRARY: &str = "usr/lib/libuv.so.1.0.0";
-const MOST_BYTES: usize = 260_000;
+// 260 kB of 1,024 bytes: compilers differ by some hundred bytes.
+const MOST_BYTES: usize = 260 * 1024;
 const MOST_RELOCATIONS: usize = 400;
 
 /// What files hold, by their names below a folder.
