@@ -99,8 +99,9 @@ pub(crate) fn next_timeout(event_loop: Loop) -> c_int {
 pub(crate) fn run_due(event_loop: Loop) {
     local!(due: List<Timer>);
     let now = event_loop.now();
-    while let Some(timer) = event_loop.timers(|timers| timers.pop_due(now)) {
+    while let Some(timer) = event_loop.timers(|timers| timers.first_due(now)) {
         queue::check(timer.handle().is_active());
+        event_loop.timers(|timers| timers.remove(timer));
         timer.handle().stop();
         due.push_back(timer);
     }

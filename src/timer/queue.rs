@@ -138,15 +138,14 @@ impl Timers {
         self.first().map(Timer::due)
     }
 
-    /// Removes and returns the first timer if it is due at `now`.
+    /// The first timer, if it is due at `now`. The caller removes it.
     #[inline]
-    pub(super) fn pop_due(&mut self, now: u64) -> Option<Timer> {
+    pub(super) fn first_due(&self, now: u64) -> Option<Timer> {
         let due = self.next_due().filter(|due| *due <= now)?;
         let timer = self.first()?;
-        // Otherwise the removal would miss the entry, and find the same timer for ever.
+        // Otherwise the removal would miss the entry, and the same timer be found for ever.
         let is_in_place = timer.place() == 0 || self.stragglers == Some(timer);
         check(is_in_place && timer.due() == due);
-        self.remove(timer);
         Some(timer)
     }
 
@@ -421,7 +420,8 @@ mod tests {
         }
 
         fn expire(&mut self, now: u64) {
-            while let Some(timer) = self.queue.pop_due(now) {
+            while let Some(timer) = self.queue.first_due(now) {
+                self.queue.remove(timer);
                 let (due, id, index) = self.expected.pop_first().expect("one too many");
                 assert_eq!(timer.order(), (due, id));
                 assert!(timer == self.timer(index));
