@@ -72,7 +72,7 @@ TEST_IMPL_SERIAL(a_thread_that_waits_delays_nothing) {
 }
 
 /* As many as an iteration does inline. */
-enum { few = 4 };
+enum { few = 8 };
 
 static void stat_again(uv_fs_t* request) {
   ASSERT_OK(request->result);

@@ -2,8 +2,8 @@
 
 /// How many operations a loop does inline in one iteration; the rest of them go to the pool. A few
 /// are done before a worker would have begun. Many are done sooner by the workers and the loop
-/// together: with 64 in flight, twice as many `open` as with 512 inline (`cargo bench`, `fs`).
-const OPERATIONS_PER_ITERATION: u32 = 4;
+/// together: with 64 in flight, nearly twice as many `open` as with 512 inline (`cargo bench`, `fs`).
+const OPERATIONS_PER_ITERATION: u32 = 8;
 
 pub(crate) struct Allowance {
     iteration: u64,
