@@ -11,7 +11,8 @@ use std::sync::{Mutex, OnceLock};
 
 use abi_tables::prototypes;
 
-/// What libuv installs below its prefix, and this package, too. Beside them are the man pages.
+/// The files that libuv installs below its prefix, and this package as well. Beside them are the man
+/// pages.
 const FILES: &[&str] = &[
     "include/uv.h",
     "include/uv/errno.h",

@@ -73,7 +73,7 @@ fn no_exported_function_is_called_inside_the_library() {
     assert!(found.is_empty(), "call the method instead: {found:#?}");
 }
 
-/// What depends on the kind of machine has its place: the types, the system calls, the pollers.
+/// Only three folders have lines for one kind of machine: the types, the system calls, the pollers.
 #[test]
 fn the_machine_matters_in_three_folders_only() {
     let places = ["src/abi", "src/sys", "src/backend"];

@@ -7,7 +7,8 @@ use crate::record::{Record, Recorded};
 use crate::report;
 use crate::svg::{self, BUSY, GREY, QUIET};
 
-/// What a program does, and the benchmark that measures it. Those without a gain are there, too.
+/// The rows of the chart: an activity of programs in words, and the benchmark that measures it.
+/// Activities without a gain are there, too.
 const ROWS: &[(&str, &str)] = &[
     (
         "a job on the thread pool, and its callback",
@@ -106,19 +107,13 @@ fn axis(svg: &mut String, most: f64, bottom: f64) {
 fn bar(svg: &mut String, record: &Record, most: f64, colour: &str, (y, height): (f64, f64)) {
     let ratio = record.ratio.median;
     let (one, at) = (place(1.0, most), place(ratio, most));
-    let title = format!(
-        "{}, {}: {}",
-        record.facts.name,
-        record.regime.name(),
-        report::spread(record.ratio)
-    );
     let _ = writeln!(
         svg,
         "<rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\" fill=\"{colour}\">\
          <title>{}</title></rect>",
         one.min(at),
         (at - one).abs().max(1.0),
-        svg::escape(&title)
+        svg::title(record)
     );
     if record.regime == Regime::Quiet {
         let text = report::ratio(ratio);

@@ -127,6 +127,16 @@ pub fn ratios(records: &[Record]) -> String {
     svg + "</svg>\n"
 }
 
+/// The text that a browser shows at the mark of a record: its name, regime and ratios.
+pub(crate) fn title(record: &Record) -> String {
+    let ratios = report::spread(record.ratio);
+    escape(&format!(
+        "{}, {}: {ratios}",
+        record.facts.name,
+        record.regime.name()
+    ))
+}
+
 fn dot(svg: &mut String, record: &Record, scale: Scale, y: f64) {
     let y = match record.regime {
         Regime::Quiet => y - 3.0,
@@ -136,12 +146,7 @@ fn dot(svg: &mut String, record: &Record, scale: Scale, y: f64) {
     let colour = colour(record.regime);
     let (low, high) = (scale.at(record.ratio.low), scale.at(record.ratio.high));
     line(svg, (low, y), (high, y), colour, 1.5);
-    let title = escape(&format!(
-        "{}, {}: {}",
-        record.facts.name,
-        record.regime.name(),
-        report::spread(record.ratio)
-    ));
+    let title = title(record);
     let _ = writeln!(
         svg,
         "<circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"><title>{title}</title></circle>",

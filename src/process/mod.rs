@@ -154,7 +154,7 @@ impl Process {
     }
 }
 
-/// What the child gets as its descriptors.
+/// The descriptions of the child's descriptors, from 0 on. `UV_EINVAL` for a count without an array.
 ///
 /// # Safety
 /// The options' array must be valid, and stay unchanged.

@@ -13,7 +13,7 @@ pub(crate) use libc::{
     statfs64 as statfs,
 };
 
-/// What `getrlimit` gives as the limit where there is none.
+/// The value of a resource limit that is not set, as `getrlimit` reports it.
 pub(crate) const NO_LIMIT: u64 = u64::MAX;
 
 unsafe extern "C" {

@@ -1,4 +1,4 @@
-//! What threads share, and how they wait for each other.
+//! The atomics, locks, semaphores and system calls by which threads meet and wait for each other.
 //!
 //! `cargo xtask models` compiles the library with `cfg(loom)`. Then the crate `modelled` (in
 //! `models/`) takes the place of these names, and runs threads in every order. So the wake-up of a

@@ -10,7 +10,7 @@ use core::ffi::{CStr, c_char, c_int, c_long, c_uint};
 
 use super::large;
 
-/// What libc gets for an argument.
+/// An argument of a safe function, and the raw value that libc's function gets for it.
 trait Argument<Raw> {
     fn raw(self) -> Raw;
 }

@@ -65,11 +65,13 @@ struct State {
     stopping: bool,
 }
 
-/// The numbers of the blocked workers, and the workers' threads. They are written with the pool locked.
-/// What each job needs is in the state, close together: a submission moves it between processors.
-/// These are zeros at first, which take no room in the file, nor memory before they are used.
+/// The numbers of the blocked workers, a ring. It is written with the pool locked. It is not in
+/// [`State`], whose few cache lines each submission moves between processors. Zeros at first, it
+/// takes no room in the file, nor memory before it is used.
 static BLOCKED: [AtomicU16; worker::MAX_WORKERS] =
     [const { AtomicU16::new(0) }; worker::MAX_WORKERS];
+/// The workers' threads, by number. It is written with the pool locked, and stands beside the state
+/// for the reasons that [`BLOCKED`] has.
 static THREADS: [AtomicUsize; worker::MAX_WORKERS] =
     [const { AtomicUsize::new(0) }; worker::MAX_WORKERS];
 

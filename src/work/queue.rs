@@ -35,6 +35,7 @@ view!(
 );
 linked!(pub(super) link: Job in uv__work.wq);
 
+/// The job is of the usual kind, or has ended.
 const NO_MARK: usize = 0;
 /// The job counts as slow. That matters until it is cancelled.
 const SLOW_MARK: usize = 1;
@@ -42,7 +43,7 @@ const SLOW_MARK: usize = 1;
 const CANCELLED_MARK: usize = 2;
 /// The job was done inline, and its callback is due.
 const DONE_INLINE_MARK: usize = 3;
-/// The bits of a mark. On 32-bit x86 a loop's address has no more that are zero.
+/// The bits of a job's loop that its mark takes. A job has one mark at a time. On 32-bit x86 a loop's address has no more that are zero.
 const MARKS: usize = 3;
 const _: () = assert!(align_of::<uv_loop_t>() > MARKS);
 

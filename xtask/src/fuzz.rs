@@ -186,7 +186,7 @@ impl Bench {
         }
     }
 
-    /// Runs all targets, at least once each. What is found is told at once.
+    /// Runs all targets, at least once each. What is found is printed at once.
     fn run_all(
         &self,
         root: &Path,

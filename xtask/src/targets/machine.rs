@@ -76,7 +76,7 @@ impl Machine {
         format!("{}-gcc", self.gnu)
     }
 
-    /// What the C compiler is told: files may be large, as libuv is built.
+    /// The options of the C compiler: files may be large, as libuv is built.
     pub fn flags(&self) -> Vec<String> {
         let mut flags = vec![String::from("-D_FILE_OFFSET_BITS=64")];
         flags.extend(self.link_flags());
