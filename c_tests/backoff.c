@@ -2,6 +2,7 @@
 #include "task.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -179,15 +180,27 @@ TEST_IMPL(a_pipe_server_accepts_once_there_are_descriptors) {
   accept_without_descriptors(AF_UNIX);
 }
 
-/* The next attempt ends a wait, and makes the loop's descriptor readable for an outer poller. */
+/* Waits as a program does that polls the loop's descriptor itself, and runs the loop. The next
+ * attempt is at the end of the timeout. If its time has come since, the descriptor is readable. */
+static void wait_outside(void) {
+  struct pollfd descriptor = {.fd = uv_backend_fd(loop), .events = POLLIN};
+  int timeout = uv_backend_timeout(loop);
+  ASSERT_LE(timeout, 1000);
+  if (timeout < 0)
+    ASSERT_EQ(poll(&descriptor, 1, 20000), 1);
+  else
+    ASSERT_GE(poll(&descriptor, 1, timeout), 0);
+  uv_run(loop, UV_RUN_NOWAIT);
+}
+
+/* The next attempt ends a wait, and an outer poller's as well. */
 TEST_IMPL(the_next_attempt_is_within_the_timeout) {
   int i;
   listen_in_vain(AF_INET, ENOMEM);
   for (i = 0; i < 5; i++) {
     int before = reported;
-    ASSERT_GE(uv_backend_timeout(loop), 0);
-    ASSERT_LE(uv_backend_timeout(loop), 1000);
-    run_until(loop, &reported, before + 1);
+    while (reported == before) wait_outside();
+    run_until(loop, &reported, reported + 1);
   }
   end();
 }
