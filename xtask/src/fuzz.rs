@@ -37,17 +37,27 @@ pub struct Options {
     /// Add what reaches new code to fuzz/corpus
     #[arg(long)]
     keep: bool,
-    /// Record what was done in docs/reliability.md
+    /// Add what was done to the record in docs/reliability.md, after each round
     #[arg(long)]
     write: bool,
 }
 
 /// What was done with a target.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Tally {
     inputs: u64,
     cpu: Duration,
     findings: u64,
+}
+
+impl Tally {
+    fn plus(&self, other: &Tally) -> Tally {
+        Tally {
+            inputs: self.inputs + other.inputs,
+            cpu: self.cpu + other.cpu,
+            findings: self.findings + other.findings,
+        }
+    }
 }
 
 pub fn run(root: &Path, options: &Options) -> Outcome {
@@ -62,10 +72,6 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
         true => Vec::new(),
         false => bench.run_all(root, targets, options)?,
     };
-    if options.write && !tallies.is_empty() {
-        let text = table(targets, &tallies);
-        document::write_section(root, "docs/reliability.md", "fuzz", &text)?;
-    }
     for target in targets {
         let _working = terminal::working(target);
         bench.check_mutant(root, target)?;
@@ -77,19 +83,50 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
     }
 }
 
-fn table(targets: &[String], tallies: &[Tally]) -> String {
+/// Where the record is.
+const DOCUMENT: &str = "docs/reliability.md";
+
+/// What the record says of each target so far.
+fn recorded(root: &Path) -> Result<Vec<Tally>, String> {
+    let text = std::fs::read_to_string(root.join(DOCUMENT)).map_err(|error| error.to_string())?;
+    let (_, text) = text
+        .split_once("<!-- fuzz:begin -->")
+        .ok_or(format!("{DOCUMENT}: no table of fuzzing"))?;
+    let of_target = |target: &&str| {
+        let row = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("| `{target}` | ")));
+        let cells: Vec<&str> = row.unwrap_or("").split(" | ").collect();
+        let number = |index: usize| -> f64 {
+            let cell = cells.get(index).copied().unwrap_or("");
+            let digits = cell.split([' ', '|']).next().unwrap_or("");
+            digits.parse().unwrap_or(0.0)
+        };
+        Tally {
+            inputs: (number(0) * 1e6) as u64,
+            cpu: Duration::from_secs_f64(60.0 * number(1)),
+            findings: number(2) as u64,
+        }
+    };
+    Ok(TARGETS.iter().map(of_target).collect())
+}
+
+/// Records what was done before and now.
+fn record(root: &Path, before: &[Tally], targets: &[String], now: &[Tally]) -> Outcome {
     let mut text = String::from(
         "| target | inputs | minutes of processor time | findings |\n|---|---|---|---|\n",
     );
-    for (target, tally) in targets.iter().zip(tallies) {
+    for (target, before) in TARGETS.iter().zip(before) {
+        let found = targets.iter().zip(now).find(|(name, _)| name == target);
+        let sum = found.map_or(*before, |(_, now)| before.plus(now));
         text += &format!(
-            "| `{target}` | {:.1} million | {:.0} | {} |\n",
-            tally.inputs as f64 / 1e6,
-            tally.cpu.as_secs_f64() / 60.0,
-            tally.findings
+            "| `{target}` | {:.1} million | {:.1} | {} |\n",
+            sum.inputs as f64 / 1e6,
+            sum.cpu.as_secs_f64() / 60.0,
+            sum.findings
         );
     }
-    text
+    document::write_section(root, DOCUMENT, "fuzz", &text)
 }
 
 /// The processor time of all children that were waited for.
@@ -197,10 +234,14 @@ impl Bench {
         let programs = (targets.iter())
             .map(|target| self.compile(root, target, false))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut tallies: Vec<Tally> = programs.iter().map(|_| Tally::default()).collect();
+        let mut tallies = vec![Tally::default(); programs.len()];
+        let before = recorded(root)?;
         loop {
             for ((target, program), tally) in targets.iter().zip(&programs).zip(&mut tallies) {
                 self.run(root, target, program, options, tally)?;
+            }
+            if options.write {
+                record(root, &before, targets, &tallies)?;
             }
             if tallies.iter().map(|tally| tally.cpu).sum::<Duration>() >= wanted {
                 return Ok(tallies);
