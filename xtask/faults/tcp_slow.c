@@ -10,13 +10,18 @@ static uv_tcp_t client[clients];
 static uv_connect_t requests[clients];
 static uv_timer_t server_timer;
 static int listener;
+static int spare;
 static int connected;
 
+/* The spare descriptor makes place for each connection, when a limit leaves no other. */
 static void accept_waiting(void) {
   for (;;) {
-    long fd = OWN4(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    long fd;
+    own_close(spare);
+    fd = OWN4(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) own_close((int) fd);
+    spare = (int) OWN3(SYS_fcntl, listener, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) return;
-    own_close((int) fd);
   }
 }
 
@@ -48,6 +53,9 @@ void program(void) {
   int i;
   listener = listen_alone(&address);
   MUST(listener < 0 ? -errno : 0);
+  spare = (int) OWN3(SYS_fcntl, listener, F_DUPFD_CLOEXEC, 0);
+  MUST(spare < 0 ? -errno : 0);
+  own_close_at_end(spare);
   for (i = 0; i < clients; i++) {
     MUST(uv_tcp_init(&loop, &client[i]));
     BEGIN(&requests[i],

@@ -107,13 +107,17 @@ pub fn groups(recordings: &[Recording], extent: Extent, seed: u64) -> Vec<Group>
     ]
 }
 
-/// The first four calls, the middle one and the last; in a sample the first one.
+/// The number of equal parts of all calls of a kind, the last of each of which fails.
+const PARTS: u64 = 10;
+
+/// The first eight calls, and some at equal distances up to the last; in a sample the first one.
 fn occurrences(count: u64, extent: Extent) -> Vec<u64> {
     if extent == Extent::Sample {
         return vec![1];
     }
-    let mut found: Vec<u64> = [1, 2, 3, 4, count / 2, count]
-        .into_iter()
+    let parts = (1..=PARTS).map(|part| count * part / PARTS);
+    let mut found: Vec<u64> = (1..=8)
+        .chain(parts)
         .filter(|number| (1..=count).contains(number))
         .collect();
     found.sort_unstable();
@@ -283,9 +287,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_the_middle_and_the_last_fail() {
-        assert_eq!(occurrences(9, Extent::Full), [1, 2, 3, 4, 9]);
-        assert_eq!(occurrences(20, Extent::Full), [1, 2, 3, 4, 10, 20]);
+    fn the_first_calls_and_some_up_to_the_last_fail() {
+        assert_eq!(occurrences(9, Extent::Full), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        let spread = [9, 12, 15, 18, 21, 24, 27, 30];
+        assert_eq!(occurrences(30, Extent::Full)[8..], spread);
         assert_eq!(occurrences(1, Extent::Full), [1]);
         assert_eq!(occurrences(20, Extent::Sample), [1]);
     }
