@@ -9,6 +9,7 @@ use core::ffi::{CStr, c_char, c_void};
 
 use crate::abi::*;
 use crate::event_loop::Loop;
+use crate::observe::{self, Event};
 use crate::view::{get, set, view};
 
 view!(
@@ -21,6 +22,12 @@ impl Request {
     pub(crate) fn start(self, event_loop: Loop, kind: uv_req_type) {
         self.init(kind);
         event_loop.add_active_request();
+        observe::report(
+            Event::RequestStarted,
+            kind,
+            self.raw(),
+            event_loop.raw().addr(),
+        );
     }
 
     /// Sets the type of a request that is not (yet) active.
@@ -29,8 +36,9 @@ impl Request {
     }
 
     /// Ends the activity of a request, right before its callback.
-    pub(crate) fn finish(event_loop: Loop) {
+    pub(crate) fn finish(self, event_loop: Loop) {
         event_loop.remove_active_request();
+        observe::report(Event::RequestEnded, self.kind(), self.raw(), 0);
     }
 
     pub(crate) fn kind(self) -> uv_req_type {

@@ -3,10 +3,11 @@
 //! The pool knows jobs only, and calls two C functions for each. Here those functions are written
 //! once, for every type of request.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 
 use crate::abi::*;
 use crate::event_loop::Loop;
+use crate::observe::{self, Event};
 
 use super::pool;
 use super::queue::{Job, Kind};
@@ -17,6 +18,9 @@ use super::queue::{Job, Kind};
 pub(crate) trait HasJob: Copy {
     /// The job, which is a member of the request.
     fn job(self) -> Job;
+
+    /// The request's address, as C knows it.
+    fn address(self) -> *const c_void;
 
     /// The request that a job is a member of.
     ///
@@ -37,6 +41,10 @@ macro_rules! has_job {
             fn job(self) -> $crate::work::queue::Job {
                 // SAFETY: a member of a live request.
                 unsafe { $crate::work::queue::Job::from_ptr($crate::view::addr!(self.work_req)) }
+            }
+
+            fn address(self) -> *const core::ffi::c_void {
+                self.raw().cast()
             }
 
             unsafe fn from_job(job: $crate::work::queue::Job) -> $view {
@@ -65,7 +73,11 @@ pub(crate) trait Pooled {
 
 unsafe extern "C" fn run<P: Pooled>(job: *mut uv__work) {
     // SAFETY: the functions below submit the member of a request of this type.
-    P::run(unsafe { P::Request::from_job(Job::from_ptr(job)) });
+    let request = unsafe { P::Request::from_job(Job::from_ptr(job)) };
+    let address = request.address();
+    observe::report(Event::JobBegins, 0, address, 0);
+    P::run(request);
+    observe::report(Event::JobEnds, 0, address, 0);
 }
 
 unsafe extern "C" fn done<P: Pooled>(job: *mut uv__work, status: c_int) {
@@ -78,6 +90,12 @@ unsafe extern "C" fn done<P: Pooled>(job: *mut uv__work, status: c_int) {
 pub(crate) fn submit<P: Pooled>(event_loop: Loop, request: P::Request) {
     let job = request.job();
     job.init(event_loop, P::KIND, run::<P>, done::<P>);
+    observe::report(
+        Event::JobQueued,
+        0,
+        request.address(),
+        event_loop.raw().addr(),
+    );
     pool::submit(event_loop, job);
 }
 
@@ -94,5 +112,11 @@ pub(crate) fn run_at_once<P: Pooled>(event_loop: Loop, request: P::Request) {
 pub(crate) fn done_at_once<P: Pooled>(event_loop: Loop, request: P::Request) {
     let job = request.job();
     job.init_done(event_loop, done::<P>);
+    observe::report(
+        Event::DoneInline,
+        0,
+        request.address(),
+        event_loop.raw().addr(),
+    );
     pool::done_at_once(job);
 }
