@@ -92,18 +92,22 @@ impl Handle {
         set!(self.next_closing = core::ptr::null_mut());
         event_loop.expect_lists();
         event_loop.handles().push_back(self);
-        observe::report(
-            Event::HandleInitialised,
-            kind,
-            self.raw(),
-            event_loop.raw().addr(),
-        );
+        self.report(Event::HandleInitialised);
     }
 
     /// Reports an event of the handle.
     #[inline(always)]
     fn report(self, event: Event) {
-        observe::report(event, self.kind(), self.raw(), 0);
+        if observe::is_on() {
+            self.report_now(event);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_now(self, event: Event) {
+        let event_loop = get!(self.r#loop).addr();
+        observe::report(event, self.kind(), self.raw(), event_loop);
     }
 
     /// Removes a handle whose initialisation failed from the loop.

@@ -32,7 +32,16 @@ impl Loop {
         alive
     }
 
+    #[inline(always)]
     fn begin_phase(self, phase: Phase) {
+        if observe::is_on() {
+            self.report_phase(phase);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_phase(self, phase: Phase) {
         observe::report(Event::PhaseBegins, phase as u32, self.raw(), 0);
     }
 

@@ -26,7 +26,7 @@ pub enum Event {
     /// An entry point was given a loop.
     LoopUsed,
 
-    /// `what`: the type of the handle. `detail`: the loop.
+    /// A handle is initialised. Of this and the next five, `what` is its type, and `detail` its loop.
     HandleInitialised,
     /// The initialisation failed.
     HandleDropped,
@@ -39,9 +39,10 @@ pub enum Event {
     /// The close callback is about to run. The memory is the program's again.
     HandleClosed,
 
-    /// `what`: the type of the request. `detail`: the loop.
+    /// A request is active. `what`: its type. `detail`: its loop.
     RequestStarted,
-    /// The request's callback is about to run. The memory is the program's again.
+    /// The request's callback is about to run. The memory is the program's again. `what` and
+    /// `detail` as above.
     RequestEnded,
 
     /// The loop is initialised.
@@ -66,16 +67,19 @@ pub enum Event {
     /// A callback of the program is about to be called. `what`: a [`Callback`]. `detail`: its
     /// address.
     CallbackBegins,
-    /// The callback returned. The object may be gone.
+    /// The callback returned: the one of this thread that began last. `what`: as above. No object,
+    /// since it may be gone.
     CallbackEnds,
 
-    /// A job is given to the pool. `object`: its request. `detail`: the loop.
+    /// A job is given to the pool. `object`: the job, a member of its request. `detail`: the
+    /// request.
     JobQueued,
-    /// A job begins to run: on a worker, or on the loop's thread if it cannot block.
+    /// A job begins to run: on a worker, or on the loop's thread if it cannot block or there is no
+    /// worker. `object`: the job.
     JobBegins,
-    /// The job has run.
+    /// The job has run. `object`: the job.
     JobEnds,
-    /// A file operation was done inline instead. `object`: its request. `detail`: the loop.
+    /// A file operation was done inline instead. `object`: its job. `detail`: its request.
     DoneInline,
 
     /// A thread woke the loop, which blocks. `detail`: the async handle that was sent, or 0 for a

@@ -63,18 +63,38 @@ fn deliver(event: Event, what: u32, object: *const c_void, detail: usize) {
 macro_rules! call_back {
     ($kind:ident : $callback:ident ($object:expr $(, $argument:expr)* $(,)?)) => {{
         let object = $object;
-        let pointer = $crate::observe::untyped(object);
-        let kind = $crate::observe::Callback::$kind as u32;
-        let address = $callback as *const () as usize;
-        $crate::observe::report($crate::observe::Event::CallbackBegins, kind, pointer, address);
+        let kind = $crate::observe::Callback::$kind;
+        $crate::observe::callback_begins(kind, object, $callback as *const ());
         $callback(object $(, $argument)*);
-        $crate::observe::report($crate::observe::Event::CallbackEnds, kind, pointer, address);
+        $crate::observe::callback_ends(kind);
     }};
 }
 pub(crate) use call_back;
 
-/// The pointer without its type.
 #[inline(always)]
-pub(crate) fn untyped<T>(object: *const T) -> *const c_void {
-    object.cast()
+pub(crate) fn callback_begins<T>(kind: Callback, object: *const T, callback: *const ()) {
+    if is_on() {
+        deliver_begin(kind, object.cast(), callback);
+    }
+}
+
+#[inline(always)]
+pub(crate) fn callback_ends(kind: Callback) {
+    if is_on() {
+        deliver_end(kind);
+    }
+}
+
+// Each of these is one short call in many places.
+
+#[cold]
+#[inline(never)]
+fn deliver_begin(kind: Callback, object: *const c_void, callback: *const ()) {
+    deliver(Event::CallbackBegins, kind as u32, object, callback.addr());
+}
+
+#[cold]
+#[inline(never)]
+fn deliver_end(kind: Callback) {
+    deliver(Event::CallbackEnds, kind as u32, core::ptr::null(), 0);
 }

@@ -10,7 +10,7 @@ use crate::event_loop::Loop;
 use crate::observe::{self, Event};
 
 use super::pool;
-use super::queue::{Job, Kind};
+use super::queue::{Done, Job, Kind, Run};
 
 /// A request with a job for the pool, its member `work_req`. [`has_job`] implements it.
 ///
@@ -73,11 +73,7 @@ pub(crate) trait Pooled {
 
 unsafe extern "C" fn run<P: Pooled>(job: *mut uv__work) {
     // SAFETY: the functions below submit the member of a request of this type.
-    let request = unsafe { P::Request::from_job(Job::from_ptr(job)) };
-    let address = request.address();
-    observe::report(Event::JobBegins, 0, address, 0);
-    P::run(request);
-    observe::report(Event::JobEnds, 0, address, 0);
+    P::run(unsafe { P::Request::from_job(Job::from_ptr(job)) });
 }
 
 unsafe extern "C" fn done<P: Pooled>(job: *mut uv__work, status: c_int) {
@@ -88,14 +84,15 @@ unsafe extern "C" fn done<P: Pooled>(job: *mut uv__work, status: c_int) {
 /// Submits a request's job: [`Pooled::run`] is called on a worker, and [`Pooled::done`] when the
 /// loop polls after that.
 pub(crate) fn submit<P: Pooled>(event_loop: Loop, request: P::Request) {
-    let job = request.job();
-    job.init(event_loop, P::KIND, run::<P>, done::<P>);
-    observe::report(
-        Event::JobQueued,
-        0,
-        request.address(),
-        event_loop.raw().addr(),
-    );
+    let (job, address) = (request.job(), request.address());
+    submit_job(event_loop, job, address, (P::KIND, run::<P>, done::<P>));
+}
+
+#[inline(never)]
+fn submit_job(event_loop: Loop, job: Job, request: *const c_void, what: (Kind, Run, Done)) {
+    let (kind, run, done) = what;
+    job.init(event_loop, kind, run, done);
+    observe::report(Event::JobQueued, 0, job.raw(), request.addr());
     pool::submit(event_loop, job);
 }
 
@@ -110,13 +107,12 @@ pub(crate) fn run_at_once<P: Pooled>(event_loop: Loop, request: P::Request) {
 /// Delivers a job that was done on this thread, the loop's. [`Pooled::done`] is called when the
 /// loop polls.
 pub(crate) fn done_at_once<P: Pooled>(event_loop: Loop, request: P::Request) {
-    let job = request.job();
-    job.init_done(event_loop, done::<P>);
-    observe::report(
-        Event::DoneInline,
-        0,
-        request.address(),
-        event_loop.raw().addr(),
-    );
+    end_inline(event_loop, request.job(), request.address(), done::<P>);
+}
+
+#[inline(never)]
+fn end_inline(event_loop: Loop, job: Job, request: *const c_void, done: Done) {
+    job.init_done(event_loop, done);
+    observe::report(Event::DoneInline, 0, job.raw(), request.addr());
     pool::done_at_once(job);
 }
