@@ -9,11 +9,17 @@
 //!
 //! The events are in `src/observe/events.rs` of the library, which is compiled into both.
 
+#![allow(clippy::disallowed_types, clippy::disallowed_macros)]
+
 #[path = "../../src/observe/events.rs"]
 pub mod events;
 
 pub mod check;
+mod names;
+mod objects;
 pub mod stall;
+mod symbols;
+mod thread;
 pub mod trace;
 
 use core::ffi::c_void;
