@@ -52,20 +52,29 @@ function nest(slices) {
   return rows;
 }
 
-// The busy times of each loop: from the end of a wait to the beginning of the next.
+// The busy times of each loop: from the end of a wait, or the beginning of a run, to the beginning
+// of the next wait, or the end of the run.
 function lagsOf(threads) {
   const lags = [];
+  const add = (at, end) => { if (at !== null && end >= at) lags.push({ at, length: end - at }); };
   for (const thread of threads) {
-    let end = null;
+    let busy = null, runEnd = null, last = 0;
     for (const slice of thread.slices) {
-      if (slice.cat === 'run') end = slice.start;
-      if (slice.cat !== 'block') continue;
-      if (end !== null && slice.start >= end) lags.push({ at: end, length: slice.start - end });
-      end = slice.start + slice.length;
+      const end = slice.start + slice.length;
+      last = Math.max(last, end);
+      if (slice.cat === 'run') {
+        if (runEnd !== null) add(busy, runEnd);
+        busy = slice.start;
+        runEnd = end;
+      } else if (slice.cat === 'iteration' && busy === null) {
+        busy = slice.start;
+      } else if (slice.cat === 'block') {
+        add(busy, slice.start);
+        busy = end;
+      }
     }
-    const runs = thread.slices.filter((slice) => slice.cat === 'run');
-    const over = runs.length ? Math.max(...runs.map((run) => run.start + run.length)) : null;
-    if (end !== null && over !== null && over > end) lags.push({ at: end, length: over - end });
+    // A run that had not ended when the recording did is not in it.
+    add(busy, runEnd === null ? last : runEnd);
   }
   return lags.sort((a, b) => a.at - b.at);
 }

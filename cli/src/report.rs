@@ -39,7 +39,7 @@ pub fn run(options: &ReportOptions) -> Result<ExitCode, String> {
 
 /// The events of a trace: a list, which may lack its end if the program crashed, or an object that
 /// has the list.
-fn events(text: &str) -> Option<Vec<Value>> {
+pub fn events(text: &str) -> Option<Vec<Value>> {
     let events = match serde_json::from_str(text) {
         Ok(Value::Array(events)) => events,
         Ok(Value::Object(mut members)) => match members.remove("traceEvents")? {
@@ -69,7 +69,7 @@ fn events_so_far(text: &str) -> Option<Vec<Value>> {
 }
 
 /// The page. No text of the trace can end the script that it is in.
-fn page(name: &str, events: &[Value]) -> String {
+pub fn page(name: &str, events: &[Value]) -> String {
     let data = serde_json::to_string(events).unwrap_or_default();
     let data = data.replace('<', "\\u003c");
     let name = name.replace('&', "&amp;").replace('<', "&lt;");
