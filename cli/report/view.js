@@ -250,9 +250,9 @@ function drawAll() {
 }
 
 const slices = model.threads.reduce((sum, thread) => sum + thread.slices.length, 0);
-byId('summary').textContent = `${time(model.end - model.start)}, ${model.threads.length} threads, ${slices} slices, `
-  + `${model.callbacks.length} callbacks`
-  + (model.dropped ? `; ${model.dropped} events were dropped, for they came too fast` : '');
+byId('summary').textContent = `${time(model.end - model.start)}; threads: ${model.threads.length}, slices: ${slices}, `
+  + `callbacks: ${model.callbacks.length}`
+  + (model.dropped ? `; ${model.dropped} events were dropped` : '');
 fillTables();
 listen();
 drawAll();

@@ -45,11 +45,7 @@ fn library() -> &'static Path {
                 .arg("--target-dir")
                 .arg(&target),
         );
-        let built = target.join("debug");
-        std::fs::create_dir_all(built.join("oxuv")).unwrap();
-        let name = "liboxuv_diagnose.so";
-        std::fs::copy(built.join(name), built.join("oxuv").join(name)).unwrap();
-        built
+        target.join("debug")
     })
 }
 

@@ -27,7 +27,7 @@ const INSPECT: &str = "
     const longest = document.querySelector('#longest tr[tabindex]').innerText;
     if (!longest.includes('60.0 ms') || !longest.includes('on_stat')) wrong.push('longest: ' + longest);
     const summary = document.getElementById('summary').textContent;
-    for (const part of ['2 threads', '3 callbacks', '3 events were dropped'])
+    for (const part of ['threads: 2', 'callbacks: 3', '3 events were dropped'])
       if (!summary.includes(part)) wrong.push(summary);
     if (document.querySelector('b')) wrong.push('a text of the trace became an element');
     for (const entry of performance.getEntriesByType('resource'))
