@@ -3,14 +3,20 @@
 #   make                    the libraries, in release profile
 #   make check              all tests
 #   make install            PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib
+#   make install-command install-instruments   the two of them only; `make install` does so, too
 #   make install-debug      the debug information of what is installed, where debuggers look for it
 #   make uninstall          with the same variables
 #
+# TOOLS says what is made and installed beside the library: `command` is oxuv, `instruments` is what
+# the library loads for OXUV_CHECK, OXUV_TRACE and OXUV_STALL_MS. `TOOLS=` is the library alone.
+#
 # What else can be set: PROFILE (release, dev or another profile of cargo's), TARGET (a target
-# triple), TARGET_DIR (where cargo puts its output), BUILD_DIR (where the built libraries lie),
+# triple), TARGET_DIR (where cargo puts its output), BUILD_DIR (where the built libraries lie), TOOLS_DIR (where
+# command and instruments lie),
 # LINK_DIR (a folder that `make` puts links to them into, for other build systems),
 # CARGO, CARGOFLAGS, RUSTFLAGS, CC, NM, OBJCOPY, AR, READELF, STRIP (`true`: nothing is stripped),
-# INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR, MANDIR, DEBUGDIR.
+# INCLUDEDIR, PKGCONFIGDIR, CMAKEDIR, DOCDIR, MANDIR, DEBUGDIR, BINDIR, and the folders of shells:
+# BASHDIR, ZSHDIR, FISHDIR.
 
 CARGO ?= cargo
 CARGOFLAGS ?=
@@ -30,6 +36,11 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 CMAKEDIR ?= $(LIBDIR)/cmake/libuv
 DOCDIR ?= $(PREFIX)/share/doc/libuv
 MANDIR ?= $(PREFIX)/share/man
+BINDIR ?= $(PREFIX)/bin
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+TOOLS ?= command instruments
 LINK_DIR ?=
 DEBUGDIR ?= /usr/lib/debug
 DESTDIR ?=
@@ -46,6 +57,7 @@ STATIC_LIBS := -lutil -lrt -lpthread -lm -ldl -lc
 # Cargo calls the folder of the profile dev "debug".
 PROFILE_DIR := $(if $(filter dev test,$(PROFILE)),debug,$(if $(filter bench,$(PROFILE)),release,$(PROFILE)))
 BUILD_DIR ?= $(TARGET_DIR)/$(if $(TARGET),$(TARGET)/)$(PROFILE_DIR)
+TOOLS_DIR ?= $(BUILD_DIR)
 # Without the folders that it was built in, the same source makes the same files.
 REMAP = --remap-path-prefix=$(CURDIR)=. \
 	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
@@ -57,14 +69,23 @@ BUILD = RUSTFLAGS="$(strip $(RUSTFLAGS) $(REMAP))" \
 	$(CARGO) rustc --lib --crate-type cdylib,staticlib --no-default-features --profile $(PROFILE) --target-dir $(TARGET_DIR) \
 	$(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS) -- $(UNWIND)
 
+# The instruments and the command are programs of their own: they have std, and unwind nothing.
+BUILD_TOOLS = RUSTFLAGS="$(strip $(RUSTFLAGS) $(REMAP))" \
+	$(CARGO) build --profile $(PROFILE) --target-dir $(TARGET_DIR) $(if $(TARGET),--target $(TARGET)) $(CARGOFLAGS) \
+	$(if $(filter command,$(TOOLS)),--package oxuv_cli) \
+	$(if $(filter instruments,$(TOOLS)),--package oxuv_diagnose)
+COMMAND := $(if $(filter command,$(TOOLS)),$(TOOLS_DIR)/oxuv)
+INSTRUMENTS := $(if $(filter instruments,$(TOOLS)),$(TOOLS_DIR)/liboxuv_diagnose.so)
+
 LIBRARIES := $(BUILD_DIR)/libuv.so $(BUILD_DIR)/libuv.a
 # The archive as it is installed: one object that shows the functions of libuv and nothing else, so
 # that a program can have other Rust code beside it.
 ARCHIVE := $(BUILD_DIR)/installed/libuv.a
 HEADERS := $(wildcard include/*.h include/uv/*.h)
-MAN_PAGES := $(shell find man -type f)
+MAN_PAGES := $(shell find man/man3 -type f)
 # Types and callbacks are explained on the page of their chapter.
-MAN_LINKS := $(shell find man -type l)
+MAN_LINKS := $(shell find man/man3 -type l)
+COMMAND_PAGES := $(wildcard man/man1/*.1)
 FILL := sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(SONAME)|g' -e 's|@SHARED_FILE@|$(SHARED_FILE)|g'
 # Places are told from the prefix or from the file itself, so that all of it can be moved.
 from_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
@@ -85,11 +106,12 @@ CMAKE_FLAGS = -e 's|@LIBDIR@|$(call from_cmake,$(LIBDIR))|g' \
 debug_file = $$($(READELF) --notes $(1) \
 	| sed -n 's|.*Build ID: \(..\)\(.*\)|$(DESTDIR)$(DEBUGDIR)/.build-id/\1/\2.debug|p')
 
-.PHONY: all check headers install install-debug uninstall clean
+.PHONY: all check headers install install-command install-instruments install-debug uninstall clean
 
 all:
 	$(BUILD)
 	$(MAKE) $(ARCHIVE)
+	$(if $(strip $(TOOLS)),$(BUILD_TOOLS))
 	$(if $(LINK_DIR),mkdir -p $(LINK_DIR) \
 		&& ln -sf $(abspath $(BUILD_DIR))/libuv.so $(LINK_DIR)/$(SONAME) \
 		&& ln -sf $(abspath $(ARCHIVE)) $(LINK_DIR)/libuv.a)
@@ -97,6 +119,9 @@ all:
 # Only what is missing is built here, so that `sudo make install` needs no cargo.
 $(LIBRARIES):
 	$(BUILD)
+
+$(COMMAND) $(INSTRUMENTS):
+	$(BUILD_TOOLS)
 
 # Beside the functions only what a relocation names is kept, and names of code for debuggers: the
 # linker would look for everything else, in vain or in a library that nobody needs. The table entry
@@ -124,7 +149,7 @@ check:
 headers:
 	$(CARGO) xtask headers
 
-install: $(LIBRARIES) $(ARCHIVE)
+install: $(LIBRARIES) $(ARCHIVE) $(if $(COMMAND),install-command) $(if $(INSTRUMENTS),install-instruments)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(PKGCONFIGDIR) \
 		$(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(MANDIR)/man3
 	$(INSTALL) -m 755 $(BUILD_DIR)/libuv.so $(DESTDIR)$(LIBDIR)/$(SHARED_FILE)
@@ -142,6 +167,21 @@ install: $(LIBRARIES) $(ARCHIVE)
 	$(INSTALL) -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3/
 	cp -Pf $(MAN_LINKS) $(DESTDIR)$(MANDIR)/man3/
 
+install-command: $(COMMAND)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(BASHDIR) $(ZSHDIR) $(FISHDIR))
+	$(INSTALL) -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/oxuv
+	$(STRIP) $(DESTDIR)$(BINDIR)/oxuv
+	$(INSTALL) -m 644 $(COMMAND_PAGES) $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -m 644 cli/completions/oxuv.bash $(DESTDIR)$(BASHDIR)/oxuv
+	$(INSTALL) -m 644 cli/completions/_oxuv $(DESTDIR)$(ZSHDIR)/_oxuv
+	$(INSTALL) -m 644 cli/completions/oxuv.fish $(DESTDIR)$(FISHDIR)/oxuv.fish
+
+# The library looks for them in this folder beside it.
+install-instruments: $(INSTRUMENTS)
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/oxuv
+	$(INSTALL) -m 755 $(INSTRUMENTS) $(DESTDIR)$(LIBDIR)/oxuv/liboxuv_diagnose.so
+	$(STRIP) --strip-unneeded $(DESTDIR)$(LIBDIR)/oxuv/liboxuv_diagnose.so
+
 install-debug: $(LIBRARIES)
 	@file=$(call debug_file,$(BUILD_DIR)/libuv.so) && test -n "$$file" \
 		|| { echo "$(BUILD_DIR)/libuv.so has no build ID" >&2; exit 1; }; \
@@ -157,7 +197,10 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(CMAKEDIR)/,libuvConfig.cmake libuvConfigVersion.cmake)
 	rm -f $(DESTDIR)$(DOCDIR)/LICENSE
 	rm -f $(patsubst man/%,$(DESTDIR)$(MANDIR)/%,$(MAN_PAGES) $(MAN_LINKS))
-	-rmdir $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR) 2>/dev/null
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(COMMAND_PAGES)))
+	rm -f $(addprefix $(DESTDIR),$(BINDIR)/oxuv $(BASHDIR)/oxuv $(ZSHDIR)/_oxuv $(FISHDIR)/oxuv.fish)
+	rm -f $(DESTDIR)$(LIBDIR)/oxuv/liboxuv_diagnose.so
+	-rmdir $(DESTDIR)$(LIBDIR)/oxuv $(DESTDIR)$(INCLUDEDIR)/uv $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(DOCDIR) 2>/dev/null
 
 clean:
 	$(CARGO) clean --target-dir $(TARGET_DIR)

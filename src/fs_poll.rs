@@ -15,6 +15,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::fs::{self, FsRequest};
 use crate::handle::{Handle, flags};
+use crate::observe::call_back;
 use crate::text_buffer::TextBuffer;
 use crate::timer::Timer;
 use crate::view::{addr, get, member, owner, set, upcast, view};
@@ -273,7 +274,7 @@ impl Watch {
         if let Some(callback) = get!(self.callback) {
             // SAFETY: the user's callback gets the handle it was registered for, and two structures
             // that live as long as the call.
-            unsafe { callback(handle.raw(), code, &before, &now) }
+            unsafe { call_back!(FsPoll: callback(handle.raw(), code, &before, &now)) }
         }
     }
 

@@ -13,6 +13,7 @@ use crate::abi::*;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::list::{List, linked};
+use crate::observe::{self, Event, call_back};
 use crate::sys::socket;
 use crate::view::{get, member, pointee, set, view};
 
@@ -91,11 +92,28 @@ impl Handle {
         set!(self.next_closing = core::ptr::null_mut());
         event_loop.expect_lists();
         event_loop.handles().push_back(self);
+        self.report(Event::HandleInitialised);
+    }
+
+    /// Reports an event of the handle.
+    #[inline(always)]
+    fn report(self, event: Event) {
+        if observe::is_on() {
+            self.report_now(event);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_now(self, event: Event) {
+        let event_loop = get!(self.r#loop).addr();
+        observe::report(event, self.kind(), self.raw(), event_loop);
     }
 
     /// Removes a handle whose initialisation failed from the loop.
     pub(crate) fn uninit(self) {
         self.link().remove();
+        self.report(Event::HandleDropped);
     }
 
     pointee!(pub(crate) event_loop: Loop = r#loop);
@@ -143,6 +161,7 @@ impl Handle {
     pub(crate) fn start(self) {
         if !self.is_active() {
             self.add(flags::ACTIVE);
+            self.report(Event::HandleStarted);
             if self.has(flags::REF) {
                 self.event_loop().add_active_handle();
             }
@@ -152,6 +171,7 @@ impl Handle {
     pub(crate) fn stop(self) {
         if self.is_active() {
             self.clear(flags::ACTIVE);
+            self.report(Event::HandleStopped);
             if self.has(flags::REF) {
                 self.event_loop().remove_active_handle();
             }
@@ -184,6 +204,7 @@ impl Handle {
             return;
         }
         set!(self.close_cb = callback);
+        self.report(Event::HandleClosing);
         undo();
         self.add(flags::CLOSING);
         // An fs poll handle closes its timer, and is closed itself after that.
@@ -200,10 +221,11 @@ impl Handle {
     }
 
     pub(crate) fn invoke_close(self, callback: uv_close_cb) {
+        self.report(Event::HandleClosed);
         if let Some(callback) = callback {
             // SAFETY: the user's callback gets the handle it was registered for, and nothing
             // here touches the handle afterwards.
-            unsafe { callback(self.raw()) }
+            unsafe { call_back!(Close: callback(self.raw())) }
         }
     }
 

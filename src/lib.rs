@@ -82,6 +82,7 @@ mod fs_poll;
 mod handle;
 mod list;
 mod net;
+mod observe;
 mod panic;
 mod poll;
 mod prepare_check_idle;

@@ -13,6 +13,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher, is_watched};
 use crate::handle::Handle;
+use crate::observe::call_back;
 use crate::sys::fd as descriptor;
 use crate::view::{container, get, member, set, upcast, view};
 
@@ -121,7 +122,7 @@ impl Poll {
         if let Some(callback) = get!(self.poll_cb) {
             // SAFETY: the user's callback gets the handle it was registered for, which nothing
             // here touches afterwards.
-            unsafe { callback(self.raw(), status, events) }
+            unsafe { call_back!(Poll: callback(self.raw(), status, events)) }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::list::{Linked, List, linked, local};
+use crate::observe::call_back;
 use crate::view::{get, member, set, upcast, view};
 
 view!(
@@ -111,7 +112,7 @@ macro_rules! phase {
                 if let Some(callback) = get!(self.$callback) {
                     // SAFETY: the user's callback gets the handle it was registered for, which
                     // nothing here touches afterwards.
-                    unsafe { callback(self.raw()) }
+                    unsafe { call_back!(Phase: callback(self.raw())) }
                 }
             }
         }

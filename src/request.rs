@@ -9,6 +9,7 @@ use core::ffi::{CStr, c_char, c_void};
 
 use crate::abi::*;
 use crate::event_loop::Loop;
+use crate::observe::{self, Event};
 use crate::view::{get, set, view};
 
 view!(
@@ -21,6 +22,21 @@ impl Request {
     pub(crate) fn start(self, event_loop: Loop, kind: uv_req_type) {
         self.init(kind);
         event_loop.add_active_request();
+        self.report(Event::RequestStarted, event_loop);
+    }
+
+    /// Reports an event of the request.
+    #[inline(always)]
+    fn report(self, event: Event, event_loop: Loop) {
+        if observe::is_on() {
+            self.report_now(event, event_loop);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_now(self, event: Event, event_loop: Loop) {
+        observe::report(event, self.kind(), self.raw(), event_loop.raw().addr());
     }
 
     /// Sets the type of a request that is not (yet) active.
@@ -29,8 +45,9 @@ impl Request {
     }
 
     /// Ends the activity of a request, right before its callback.
-    pub(crate) fn finish(event_loop: Loop) {
+    pub(crate) fn finish(self, event_loop: Loop) {
         event_loop.remove_active_request();
+        self.report(Event::RequestEnded, event_loop);
     }
 
     pub(crate) fn kind(self) -> uv_req_type {

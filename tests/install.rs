@@ -36,6 +36,21 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What is installed beside the library: the command, its man pages and completions, the
+/// instruments.
+const TOOLS: &[&str] = &[
+    "bin/oxuv",
+    "lib/oxuv/liboxuv_diagnose.so",
+    "share/bash-completion/completions/oxuv",
+    "share/fish/vendor_completions.d/oxuv.fish",
+    "share/man/man1/oxuv-check.1",
+    "share/man/man1/oxuv-env.1",
+    "share/man/man1/oxuv-report.1",
+    "share/man/man1/oxuv-run.1",
+    "share/man/man1/oxuv.1",
+    "share/zsh/site-functions/_oxuv",
+];
+
 /// Where cargo put the libraries that these tests are built with.
 fn build_dir() -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -78,7 +93,12 @@ fn installed(tool: &str) -> bool {
     found
 }
 
+/// `make` for the library alone.
 fn make(goal: &str, variables: &[(&str, &Path)]) {
+    make_with("", goal, variables);
+}
+
+fn make_with(tools: &str, goal: &str, variables: &[(&str, &Path)]) {
     // All use one build folder, so one runs at a time.
     static ONE_MAKE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_MAKE_AT_A_TIME.lock();
@@ -88,6 +108,7 @@ fn make(goal: &str, variables: &[(&str, &Path)]) {
         .current_dir(root())
         .env_remove("MAKEFLAGS");
     command.arg(format!("BUILD_DIR={}", build_dir().display()));
+    command.arg(format!("TOOLS={tools}"));
     for (name, value) in variables {
         command.arg(format!("{name}={}", value.display()));
     }
@@ -147,9 +168,9 @@ fn install_puts_every_file_where_libuv_has_it() {
         return;
     }
     let mut expected: BTreeSet<String> = FILES.iter().map(|f| f.to_string()).collect();
-    let pages = files_below(&root().join("man"));
-    assert!(pages.contains("man3/uv_tcp_init.3"), "{pages:?}");
-    expected.extend(pages.iter().map(|page| format!("share/man/{page}")));
+    let pages = files_below(&root().join("man/man3"));
+    assert!(pages.contains("uv_tcp_init.3"), "{pages:?}");
+    expected.extend(pages.iter().map(|page| format!("share/man/man3/{page}")));
     let staged = fresh("staged");
     let usr = Path::new("/usr");
     make("install", &[("DESTDIR", &staged), ("PREFIX", usr)]);
@@ -162,6 +183,52 @@ fn install_puts_every_file_where_libuv_has_it() {
 
     make("uninstall", &[("DESTDIR", &staged), ("PREFIX", usr)]);
     assert_eq!(files_below(&staged), BTreeSet::new());
+}
+
+/// The command finds the library of its prefix, and the library its instruments.
+#[test]
+fn the_command_and_the_instruments_are_installed() {
+    if !installed("make") || !installed("pkg-config") {
+        return;
+    }
+    let folder = fresh("tools");
+    let prefix = folder.join("prefix");
+    // Kept from one test to the next, as cargo's own folder is.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools_target");
+    let built = target.join("debug");
+    let variables = [
+        ("PREFIX", &*prefix),
+        ("TARGET_DIR", &*target),
+        ("TOOLS_DIR", &*built),
+        ("PROFILE", Path::new("dev")),
+        ("CARGOFLAGS", Path::new("--offline")),
+    ];
+    let tools = "command instruments";
+    make_with(tools, "install", &variables);
+    let files = files_below(&prefix);
+    let missing: Vec<_> = TOOLS
+        .iter()
+        .filter(|file| !files.contains(**file))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+
+    let program = compile("cc", "installed.c", "libuv", "with_tools");
+    let trace = folder.join("trace.json");
+    let output = run(Command::new(prefix.join("bin/oxuv"))
+        .args(["run", "--trace"])
+        .arg(&trace)
+        .arg(program)
+        .arg(prefix.join("lib/libuv.so.1.0.0")));
+    let told = String::from_utf8_lossy(&output.stderr);
+    let library = prefix.join("lib/libuv.so.1.0.0");
+    assert!(
+        told.contains(&format!("ran on {}", library.display())),
+        "{told}"
+    );
+    assert!(trace.exists(), "the instruments were not found: {told}");
+
+    make_with(tools, "uninstall", &variables);
+    assert_eq!(files_below(&prefix), BTreeSet::new());
 }
 
 /// The build ID of a library, as debuggers use it: a folder and a file.

@@ -35,6 +35,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, flags};
 use crate::list::{Link, Linked, List, linked};
+use crate::observe::{self, Event, call_back};
 use crate::sys::fd;
 use crate::sys::memory::prefetch;
 use crate::sys::shared::{self, AtomicI32, fence};
@@ -111,7 +112,10 @@ impl Async {
         let state = event_loop.asyncs();
         // SAFETY: the handle is live, since closing it waits for this sender, and in no other list.
         unsafe { state.push_sent(self.sent_link().raw()) };
-        state.wake();
+        if state.wake() {
+            let own = self.raw().addr();
+            observe::report(Event::LoopWoken, 0, event_loop.raw(), own);
+        }
         // This releases the use of the handle and its loop to `close`, which acquires it.
         self.pending().fetch_sub(SENDER, SeqCst);
     }
@@ -165,7 +169,7 @@ impl Async {
         if let Some(callback) = get!(self.async_cb) {
             // SAFETY: the user's callback gets the handle it was registered for, which nothing
             // here touches afterwards.
-            unsafe { callback(self.raw()) }
+            unsafe { call_back!(Async: callback(self.raw())) }
         }
     }
 }

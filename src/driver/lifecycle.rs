@@ -5,7 +5,7 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::process_wide;
+use super::{instruments, process_wide};
 use crate::abi::*;
 use crate::alloc;
 use crate::async_handle;
@@ -15,6 +15,7 @@ use crate::fs::allowance::Allowance;
 use crate::fs_event;
 use crate::handle::{Handle, flags};
 use crate::list;
+use crate::observe::{self, Event};
 use crate::process;
 use crate::signal;
 use crate::spin;
@@ -25,6 +26,7 @@ impl Loop {
     /// Turns the caller's memory into a loop; `data` is left alone.
     fn init(self) -> Result {
         process_wide::register()?;
+        instruments::start();
         let internals = alloc::boxed(Internals::new()?)?;
         self.init_fields();
         set!(self.backend_fd = internals.poller_fd());
@@ -34,7 +36,9 @@ impl Loop {
         self.update_time();
         // This queries the number of processors, which a sandbox may forbid later.
         spin::window_ns();
-        self.init_parts().inspect_err(|_| self.drop_internals())
+        self.init_parts().inspect_err(|_| self.drop_internals())?;
+        observe::report(Event::LoopInitialised, 0, self.raw(), 0);
+        Ok(())
     }
 
     fn init_fields(self) {
@@ -91,6 +95,16 @@ impl Loop {
     }
 
     fn close(self) -> Result {
+        let result = self.try_close();
+        let event = match result {
+            Ok(()) => Event::LoopClosed,
+            Err(_) => Event::LoopBusy,
+        };
+        observe::report(event, 0, self.raw(), 0);
+        result
+    }
+
+    fn try_close(self) -> Result {
         self.expect_lists();
         let is_in_use = |handle: Handle| !handle.has(flags::INTERNAL);
         if self.handles().iter().any(is_in_use) {
@@ -126,6 +140,7 @@ impl Loop {
     fn fork(self) -> Result {
         // The child may be one of another call than `fork()`.
         crate::sys::process::note_process();
+        observe::report(Event::LoopForked, 0, self.raw(), 0);
         let poller = self.descriptors(|all| all.fork(|io| io.requeue(self)));
         set!(self.backend_fd = self.descriptors(|all| all.poller_fd()));
         // The child may be about to enter a sandbox.

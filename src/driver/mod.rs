@@ -6,6 +6,7 @@ pub(crate) mod cancel;
 mod changes;
 pub(crate) mod close;
 mod dispatch;
+mod instruments;
 pub(crate) mod lifecycle;
 mod poll;
 pub(crate) mod process_wide;

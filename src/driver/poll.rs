@@ -15,6 +15,7 @@ use crate::abi::*;
 use crate::async_handle;
 use crate::backend::{EVENT_BATCH, Events, ready};
 use crate::event_loop::Loop;
+use crate::observe::{self, Event};
 use crate::process;
 use crate::spin::{self, Spun};
 use crate::sys::clock;
@@ -188,7 +189,9 @@ impl Loop {
         self.asyncs().begin_blocking();
         // Messages from before did not wake the loop.
         let timeout = if self.has_messages() { 0 } else { timeout };
+        observe::report(Event::BlockBegins, 0, self.raw(), timeout as isize as usize);
         self.poll_events(events, timeout);
+        observe::report(Event::BlockEnds, 0, self.raw(), events.len());
         self.asyncs().end_blocking();
     }
 

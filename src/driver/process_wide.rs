@@ -5,6 +5,7 @@
 //! | static | protected by | in a forked child |
 //! |---|---|---|
 //! | `alloc`: `MALLOC`, `REALLOC`, `CALLOC`, `FREE` | atomic; `uv_replace_allocator` comes before any other call | stays |
+//! | `driver/instruments`: `WAS_ASKED` | atomic | stays |
 //! | `driver/lifecycle`: `DEFAULT_LOOP`, `DEFAULT_LOOP_MEMORY` | atomic; memory of the thread that uses the default loop | stays |
 //! | `driver/process_wide`: `IS_REGISTERED`, `AT_EXIT` | atomic; constant | stays |
 //! | `error_names`: `TEXTS` | constant | stays |
@@ -12,6 +13,7 @@
 //! | `fs/inline`: `MODE`, `SETTING` | atomic; what it keeps does not change | stays |
 //! | `fs/mounts`: `MOUNTS` | atomic; each slot is one word | stays |
 //! | `lib`: `NOTE` | constant | stays |
+//! | `observe`: `REPORT` | atomic | stays |
 //! | `panic/handler`: `REPORTING`, `MEMORY` | atomic; constant | stays |
 //! | `panic/hook`: `PREVIOUS`, `INSTALL` | `OnceLock`; constant | stays |
 //! | `process/child`: `DEFAULT_ACTION` | constant | stays |

@@ -12,6 +12,7 @@ use crate::event_loop::io::FED;
 use crate::fs::allowance::Allowance;
 use crate::handle::Handle;
 use crate::list::local;
+use crate::observe::{self, Event, Phase};
 use crate::prepare_check_idle;
 use crate::timer;
 use crate::view::{get, set};
@@ -25,6 +26,26 @@ const MAX_PENDING_CALLBACKS: usize = 256;
 
 impl Loop {
     pub(super) fn run(self, mode: uv_run_mode) -> c_int {
+        observe::report(Event::RunBegins, mode, self.raw(), 0);
+        let alive = self.run_until_done(mode);
+        observe::report(Event::RunEnds, alive as u32, self.raw(), 0);
+        alive
+    }
+
+    #[inline(always)]
+    fn begin_phase(self, phase: Phase) {
+        if observe::is_on() {
+            self.report_phase(phase);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_phase(self, phase: Phase) {
+        observe::report(Event::PhaseBegins, phase as u32, self.raw(), 0);
+    }
+
+    fn run_until_done(self, mode: uv_run_mode) -> c_int {
         self.expect_lists();
         let mut alive = self.is_alive();
         if !alive {
@@ -39,6 +60,7 @@ impl Loop {
         // modes poll once, first.
         if mode == UV_RUN_DEFAULT && alive && !self.is_stopped() {
             self.update_time();
+            self.begin_phase(Phase::Timers);
             timer::run_due(self);
         }
         self.asyncs().end_blocking();
@@ -68,8 +90,11 @@ impl Loop {
 
     fn iterate(self, mode: uv_run_mode) {
         let can_block = self.pending().is_empty() && self.idle_handles().is_empty();
+        self.begin_phase(Phase::Pending);
         self.run_pending();
+        self.begin_phase(Phase::Idle);
         prepare_check_idle::run_idle(self);
+        self.begin_phase(Phase::Prepare);
         prepare_check_idle::run_prepare(self);
 
         let timeout = match mode {
@@ -78,6 +103,7 @@ impl Loop {
             _ => 0,
         };
         self.metrics().begin_iteration();
+        self.begin_phase(Phase::Poll);
         self.poll(timeout, mode);
 
         let mut count = 0;
@@ -90,8 +116,11 @@ impl Loop {
         // Idle time ends here at the latest: polling may have had no event to end it.
         self.metrics().leave_poller();
 
+        self.begin_phase(Phase::Check);
         prepare_check_idle::run_check(self);
+        self.begin_phase(Phase::Closing);
         self.run_closing();
+        self.begin_phase(Phase::Timers);
         self.update_time();
         timer::run_due(self);
     }

@@ -8,6 +8,7 @@ use super::lifecycle::default_loop;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::handle::{self, Handle, flags};
+use crate::observe::call_back;
 use crate::zeroed::zeroed;
 
 impl Loop {
@@ -102,7 +103,7 @@ pub unsafe extern "C" fn uv_walk(r#loop: *mut uv_loop_t, walk_cb: uv_walk_cb, ar
     // SAFETY: common pointer contract.
     let event_loop = unsafe { Loop::from_ptr(r#loop) };
     // SAFETY: the user's callback gets a live handle and the pointer it was registered with.
-    event_loop.walk(|handle| unsafe { callback(handle.raw(), arg) });
+    event_loop.walk(|handle| unsafe { call_back!(Walk: callback(handle.raw(), arg)) });
 }
 
 /// Prints all handles of the loop (`NULL`: the default loop) to `stream` (`NULL`: the standard

@@ -96,20 +96,21 @@ impl AsyncState {
         self.state.load(Relaxed) == RUNNING
     }
 
-    /// Makes the loop deliver its messages, unless it does so anyway. Call it after the message is
-    /// there, from any thread or a signal handler.
+    /// Makes the loop deliver its messages, unless it does so anyway; returns whether it had to be
+    /// woken. Call it after the message is there, from any thread or a signal handler.
     #[inline]
-    pub(crate) fn wake(&self) {
+    pub(crate) fn wake(&self) -> bool {
         // This load must not come before the message is written: see the top of this file. The
         // exchange decides which of several senders signals.
-        if self.state.load(SeqCst) == BLOCKED
+        let is_first = self.state.load(SeqCst) == BLOCKED
             && self
                 .state
                 .compare_exchange(BLOCKED, WOKEN, SeqCst, SeqCst)
-                .is_ok()
-        {
+                .is_ok();
+        if is_first {
             fd::eventfd_signal(self.wakeup_fd.load(SeqCst));
         }
+        is_first
     }
 
     /// Runs `work` while the loop must not be closed, not even as a consequence of `work`.

@@ -14,6 +14,7 @@ use crate::alloc;
 use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
+use crate::observe::call_back;
 use crate::request::Request;
 use crate::text::c_str;
 use crate::view::{addr, get, pointee, set, upcast, view};
@@ -76,7 +77,7 @@ impl FsRequest {
     #[inline(never)]
     pub(super) fn finish(self) {
         self.release_buffers();
-        Request::finish(self.event_loop());
+        self.request().finish(self.event_loop());
         self.invoke();
     }
 
@@ -84,7 +85,7 @@ impl FsRequest {
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was given for, which nothing here
             // touches afterwards.
-            unsafe { callback(self.raw()) }
+            unsafe { call_back!(Fs: callback(self.raw())) }
         }
     }
 

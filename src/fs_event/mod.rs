@@ -29,6 +29,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::{Io, Watcher};
 use crate::handle::{Handle, downcast};
 use crate::list::Link;
+use crate::observe::call_back;
 use crate::sys::inotify::{self, Buffer, Event, Target};
 use crate::text::c_str;
 use crate::text_buffer::TextBuffer;
@@ -243,7 +244,7 @@ impl FsEvent {
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the handle it was registered for, and a name that
             // lives as long as the call.
-            unsafe { callback(self.raw(), name, events, status) }
+            unsafe { call_back!(FsEvent: callback(self.raw(), name, events, status)) }
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::{Handle, flags};
 use crate::list::{List, linked};
+use crate::observe::call_back;
 use crate::sys::{fd, process};
 use crate::view::{get, member, set, upcast, view};
 use calls::Calls;
@@ -150,7 +151,7 @@ impl Process {
         }
         // SAFETY: the user's callback gets the handle it was registered for, which nothing here
         // touches afterwards.
-        unsafe { callback(self.raw(), exit_status, signum) }
+        unsafe { call_back!(Exit: callback(self.raw(), exit_status, signum)) }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::event_loop::io::Watcher;
 use crate::handle::{Handle, downcast, flags};
+use crate::observe::call_back;
 use crate::sys::fd;
 use crate::sys::signal::LARGEST_SIGNAL;
 use crate::view::{get, set, upcast, view};
@@ -118,7 +119,7 @@ impl Signal {
         if let Some(callback) = get!(self.signal_cb) {
             // SAFETY: the user's callback gets the handle it was registered for, which nothing
             // here touches afterwards.
-            unsafe { callback(self.raw(), signum) }
+            unsafe { call_back!(Signal: callback(self.raw(), signum)) }
         }
     }
 }

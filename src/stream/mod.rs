@@ -31,6 +31,7 @@ use crate::event_loop::Loop;
 use crate::event_loop::io::{FED, Io, Watcher};
 use crate::handle::{Handle, downcast, flags};
 use crate::list::{List, linked, local};
+use crate::observe::call_back;
 use crate::request::Request;
 use crate::sys::{fd, socket};
 use crate::view::{container, get, member, set, upcast, view};
@@ -231,11 +232,11 @@ impl Connect {
     );
 
     fn complete(self, event_loop: Loop, status: c_int) {
-        Request::finish(event_loop);
+        self.request().finish(event_loop);
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was registered with, which nothing
             // touches afterwards.
-            unsafe { callback(self.raw(), status) }
+            unsafe { call_back!(Connect: callback(self.raw(), status)) }
         }
     }
 
@@ -319,11 +320,11 @@ impl Shutdown {
     upcast!(request: Request);
 
     fn complete(self, event_loop: Loop, status: c_int) {
-        Request::finish(event_loop);
+        self.request().finish(event_loop);
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was registered with, which nothing
             // touches afterwards.
-            unsafe { callback(self.raw(), status) }
+            unsafe { call_back!(Shutdown: callback(self.raw(), status)) }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::abi::*;
 use crate::backend::ready;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::flags;
+use crate::observe::{self, Event, call_back};
 use crate::sys::socket;
 use crate::view::{get, set};
 
@@ -101,6 +102,7 @@ impl Stream {
             }
             Ok(count) => {
                 let partial = count < buffer.len;
+                observe::report(Event::Received, 0, self.raw(), count);
                 self.invoke_read(count as isize, &buffer);
                 self.report_lost_handles();
                 !partial
@@ -160,7 +162,7 @@ impl Stream {
         if let Some(callback) = get!(self.alloc_cb) {
             // SAFETY: the user's callback gets the stream it was registered for, and a buffer in
             // this stack frame to fill in.
-            unsafe { callback(self.raw().cast(), SUGGESTED_BYTES, &mut buffer) }
+            unsafe { call_back!(Alloc: callback(self.raw().cast(), SUGGESTED_BYTES, &mut buffer)) }
         }
         buffer
     }
@@ -173,7 +175,7 @@ impl Stream {
         if let Some(callback) = callback {
             // SAFETY: the user's callback gets the stream it was registered for, and the buffer
             // that was made for it.
-            unsafe { callback(self.raw(), count, buffer) }
+            unsafe { call_back!(Read: callback(self.raw(), count, buffer)) }
         }
     }
 }

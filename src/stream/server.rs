@@ -14,6 +14,7 @@ use crate::backend::ready;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
 use crate::handle::{Handle, flags};
+use crate::observe::call_back;
 use crate::sys::fd::{self, OwnedFd};
 use crate::sys::socket;
 use crate::udp::Udp;
@@ -78,7 +79,7 @@ impl Stream {
     fn invoke_connection(self, status: c_int) {
         if let Some(callback) = get!(self.connection_cb) {
             // SAFETY: the user's callback gets the server it was registered for.
-            unsafe { callback(self.raw(), status) }
+            unsafe { call_back!(Connection: callback(self.raw(), status)) }
         }
     }
 

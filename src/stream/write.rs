@@ -12,6 +12,7 @@ use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::{Handle, flags};
 use crate::list::{linked, local};
+use crate::observe::{self, Event, call_back};
 use crate::panic::keep_frame;
 use crate::request::Request;
 use crate::sys::{file, socket};
@@ -106,11 +107,11 @@ impl Write {
             set!(stream.write_queue_size = get!(stream.write_queue_size) - self.rest().total());
             self.kept().release();
         }
-        Request::finish(stream.event_loop());
+        self.request().finish(stream.event_loop());
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was registered with, which nothing
             // touches afterwards.
-            unsafe { callback(self.raw(), get!(self.error)) }
+            unsafe { call_back!(Write: callback(self.raw(), get!(self.error))) }
         }
     }
 }
@@ -189,6 +190,10 @@ impl Stream {
             None => file::write(self.fd(), buffers, None),
         };
         match result {
+            Ok(count) => {
+                observe::report(Event::Sent, 0, self.raw(), count);
+                Ok(count)
+            }
             Err(Errno::ENOBUFS) => Err(Errno::EAGAIN),
             result => result,
         }

@@ -23,6 +23,7 @@ pub(crate) mod numbers;
 pub(crate) mod path;
 #[cfg(not(any(test, panic = "unwind", feature = "std")))]
 mod personality;
+pub(crate) mod plugin;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod replaced;

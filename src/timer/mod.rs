@@ -15,6 +15,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::handle::Handle;
 use crate::list::{List, local};
+use crate::observe::call_back;
 use crate::view::{get, set, upcast};
 pub(crate) use queue::Timer;
 
@@ -82,7 +83,7 @@ impl Timer {
         if let Some(callback) = get!(self.timer_cb) {
             // SAFETY: the user's callback gets the timer it was registered for, which nothing
             // here touches afterwards.
-            unsafe { callback(self.raw()) }
+            unsafe { call_back!(Timer: callback(self.raw())) }
         }
     }
 }

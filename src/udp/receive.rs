@@ -17,6 +17,7 @@ use crate::backend::ready;
 use crate::buffers::Buffers;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::handle::flags;
+use crate::observe::{self, Event, call_back};
 use crate::sys::udp::{self as datagram, DATAGRAM_BATCH};
 use crate::view::{get, set};
 use crate::zeroed::zeroed;
@@ -114,7 +115,7 @@ impl Udp {
         if let Some(callback) = get!(self.alloc_cb) {
             // SAFETY: the user's callback gets the handle it was registered for, and a buffer to
             // fill in.
-            unsafe { callback(self.raw().cast(), CHUNK_BYTES, &mut buffer) };
+            unsafe { call_back!(Alloc: callback(self.raw().cast(), CHUNK_BYTES, &mut buffer)) };
         }
         let provided = Provided { buffer, owner };
         if !self.is_receiving_for(owner) {
@@ -143,6 +144,7 @@ impl Udp {
         // SAFETY: the header points to `peer` and to the user's buffer.
         let size = unsafe { datagram::receive(self.fd(), &mut header, 0) }
             .inspect_err(|&error| self.report(provided, error))?;
+        observe::report(Event::Received, 0, self.raw(), size);
         let (size, about) = (size as isize, partial(&header));
         self.invoke(
             provided.owner,
@@ -193,6 +195,7 @@ impl Udp {
 
     fn report_chunk(self, chunk: &uv_buf_t, message: &libc::mmsghdr) {
         let (header, size) = (&message.msg_hdr, message.msg_len as isize);
+        observe::report(Event::Received, 0, self.raw(), message.msg_len as usize);
         let about = UV_UDP_MMSG_CHUNK | partial(header);
         self.invoke(get!(self.recv_cb), size, chunk, sender(header), about);
     }
@@ -268,7 +271,7 @@ impl Udp {
         if let Some(callback) = callback {
             // SAFETY: the user's callback gets the handle it was registered for, with a buffer
             // and an address that live as long as the call.
-            unsafe { callback(self.raw(), size, buffer, address, about) }
+            unsafe { call_back!(UdpReceive: callback(self.raw(), size, buffer, address, about)) }
         }
     }
 }

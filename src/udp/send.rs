@@ -17,6 +17,7 @@ use crate::buffers::{Buffers, KeptBuffers};
 use crate::errors::{Errno, IntoCode, Result};
 use crate::list::{linked, local};
 use crate::net::sockaddr::Address;
+use crate::observe::{self, Event, call_back};
 use crate::request::Request;
 use crate::sys::udp::{self, Batch, DATAGRAM_BATCH, Outgoing};
 use crate::view::{addr, get, set, upcast, view};
@@ -59,7 +60,7 @@ impl SendRequest {
         if let Some(callback) = get!(self.send_cb) {
             // SAFETY: the user's callback gets the request it was given for, which nothing here
             // touches afterwards.
-            unsafe { callback(self.raw(), status) }
+            unsafe { call_back!(UdpSend: callback(self.raw(), status)) }
         }
     }
 }
@@ -163,6 +164,9 @@ impl Udp {
     fn complete_first(self, status: c_int) {
         if let Some(request) = self.unsent().pop_front() {
             set!(request.status = status as isize);
+            if status == 0 {
+                observe::report(Event::Sent, 0, self.raw(), request.size());
+            }
             self.completed().push_back(request);
         }
     }
@@ -183,7 +187,7 @@ impl Udp {
             set!(self.send_queue_size = get!(self.send_queue_size).wrapping_sub(request.size()));
             set!(self.send_queue_count = get!(self.send_queue_count) - 1);
             request.kept().release();
-            Request::finish(event_loop);
+            request.request().finish(event_loop);
             request.invoke(get!(request.status) as c_int);
         }
         self.stop_if_idle();
@@ -193,7 +197,9 @@ impl Udp {
         if self.has_requests() {
             return Err(Errno::EAGAIN);
         }
-        udp::send(self.fd(), &datagram.outgoing()).map(|size| size as c_int)
+        let size = udp::send(self.fd(), &datagram.outgoing())?;
+        observe::report(Event::Sent, 0, self.raw(), size);
+        Ok(size as c_int)
     }
 
     /// # Safety

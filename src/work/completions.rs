@@ -12,6 +12,7 @@ use super::queue::Job;
 use crate::abi::*;
 use crate::event_loop::Loop;
 use crate::list::{self, Link, Linked, List, local};
+use crate::observe::{self, Event};
 use crate::sys::shared::AtomicPtr;
 use crate::view::get;
 
@@ -55,7 +56,9 @@ pub(super) fn deliver(job: Job) {
                 Err(other) => top = other,
             }
         }
-        asyncs.wake();
+        if asyncs.wake() {
+            observe::report(Event::LoopWoken, 0, event_loop.raw(), 0);
+        }
     });
 }
 

@@ -19,6 +19,7 @@ use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
 use crate::net::idna::{HOST_BYTES, to_ascii};
 use crate::net::sockaddr::Address;
+use crate::observe::call_back;
 use crate::request::Request;
 use crate::sys::resolver;
 use crate::text::c_str;
@@ -168,7 +169,7 @@ impl AddressLookup {
     }
 
     fn finish(self, status: c_int) {
-        Request::finish(self.event_loop());
+        self.request().finish(self.event_loop());
         self.free_copies();
         if status == UV_ECANCELED {
             set!(self.retcode = UV_EAI_CANCELED);
@@ -180,7 +181,7 @@ impl AddressLookup {
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request it was given for, which nothing here
             // touches afterwards.
-            unsafe { callback(self.raw(), status, list) }
+            unsafe { call_back!(AddressInfo: callback(self.raw(), status, list)) }
         }
     }
 }
@@ -231,7 +232,7 @@ impl NameLookup {
     }
 
     fn finish(self, status: c_int) {
-        Request::finish(self.event_loop());
+        self.request().finish(self.event_loop());
         if status == UV_ECANCELED {
             set!(self.retcode = UV_EAI_CANCELED);
         }
@@ -245,7 +246,7 @@ impl NameLookup {
         if let Some(callback) = get!(self.getnameinfo_cb) {
             // SAFETY: the user's callback gets the request it was given for, which nothing here
             // touches afterwards.
-            unsafe { callback(self.raw(), status, host, service) }
+            unsafe { call_back!(NameInfo: callback(self.raw(), status, host, service)) }
         }
     }
 }

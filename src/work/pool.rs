@@ -25,6 +25,7 @@ use crate::abi::*;
 use crate::async_handle::Async;
 use crate::errors::{Errno, Result};
 use crate::event_loop::Loop;
+use crate::observe::{self, Event};
 use crate::spin::{self, Spun, Waiter};
 use crate::sys::clock;
 use crate::sys::lock::QuickLock;
@@ -351,8 +352,10 @@ fn perform(job: Job, run: Option<Run>) {
 
 fn run_it(job: Job, run: Option<Run>) {
     if let Some(run) = run {
+        observe::report(Event::JobBegins, 0, job.raw(), 0);
         // SAFETY: the submitter vouches for the function, and gets back the pointer it gave.
         unsafe { run(job.raw()) };
+        observe::report(Event::JobEnds, 0, job.raw(), 0);
     }
 }
 

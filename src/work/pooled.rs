@@ -3,13 +3,14 @@
 //! The pool knows jobs only, and calls two C functions for each. Here those functions are written
 //! once, for every type of request.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 
 use crate::abi::*;
 use crate::event_loop::Loop;
+use crate::observe::{self, Event};
 
 use super::pool;
-use super::queue::{Job, Kind};
+use super::queue::{Done, Job, Kind, Run};
 
 /// A request with a job for the pool, its member `work_req`. [`has_job`] implements it.
 ///
@@ -17,6 +18,9 @@ use super::queue::{Job, Kind};
 pub(crate) trait HasJob: Copy {
     /// The job, which is a member of the request.
     fn job(self) -> Job;
+
+    /// The request's address, as C knows it.
+    fn address(self) -> *const c_void;
 
     /// The request that a job is a member of.
     ///
@@ -37,6 +41,10 @@ macro_rules! has_job {
             fn job(self) -> $crate::work::queue::Job {
                 // SAFETY: a member of a live request.
                 unsafe { $crate::work::queue::Job::from_ptr($crate::view::addr!(self.work_req)) }
+            }
+
+            fn address(self) -> *const core::ffi::c_void {
+                self.raw().cast()
             }
 
             unsafe fn from_job(job: $crate::work::queue::Job) -> $view {
@@ -76,8 +84,15 @@ unsafe extern "C" fn done<P: Pooled>(job: *mut uv__work, status: c_int) {
 /// Submits a request's job: [`Pooled::run`] is called on a worker, and [`Pooled::done`] when the
 /// loop polls after that.
 pub(crate) fn submit<P: Pooled>(event_loop: Loop, request: P::Request) {
-    let job = request.job();
-    job.init(event_loop, P::KIND, run::<P>, done::<P>);
+    let (job, address) = (request.job(), request.address());
+    submit_job(event_loop, job, address, (P::KIND, run::<P>, done::<P>));
+}
+
+#[inline(never)]
+fn submit_job(event_loop: Loop, job: Job, request: *const c_void, what: (Kind, Run, Done)) {
+    let (kind, run, done) = what;
+    job.init(event_loop, kind, run, done);
+    observe::report(Event::JobQueued, 0, job.raw(), request.addr());
     pool::submit(event_loop, job);
 }
 
@@ -92,7 +107,12 @@ pub(crate) fn run_at_once<P: Pooled>(event_loop: Loop, request: P::Request) {
 /// Delivers a job that was done on this thread, the loop's. [`Pooled::done`] is called when the
 /// loop polls.
 pub(crate) fn done_at_once<P: Pooled>(event_loop: Loop, request: P::Request) {
-    let job = request.job();
-    job.init_done(event_loop, done::<P>);
+    end_inline(event_loop, request.job(), request.address(), done::<P>);
+}
+
+#[inline(never)]
+fn end_inline(event_loop: Loop, job: Job, request: *const c_void, done: Done) {
+    job.init_done(event_loop, done);
+    observe::report(Event::DoneInline, 0, job.raw(), request.addr());
     pool::done_at_once(job);
 }

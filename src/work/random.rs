@@ -11,6 +11,7 @@ use core::ffi::{c_int, c_uint, c_void};
 use crate::abi::*;
 use crate::errors::{IntoCode, Result};
 use crate::event_loop::Loop;
+use crate::observe::call_back;
 use crate::request::Request;
 use crate::sys::random as generator;
 use crate::view::{get, pointee, set, upcast, view};
@@ -41,7 +42,7 @@ impl Random {
         if let Some(callback) = get!(self.cb) {
             // SAFETY: the user's callback gets the request and the buffer it was given for, which
             // nothing here touches afterwards.
-            unsafe { callback(self.raw(), status, buffer, length) }
+            unsafe { call_back!(Random: callback(self.raw(), status, buffer, length)) }
         }
     }
 }
@@ -56,7 +57,7 @@ impl Pooled for Random {
     }
 
     fn done(request: Random, status: c_int) {
-        Request::finish(request.event_loop());
+        request.request().finish(request.event_loop());
         if status != 0 {
             set!(request.status = status);
         }

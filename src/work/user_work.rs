@@ -9,6 +9,7 @@ use core::ffi::c_int;
 
 use crate::abi::*;
 use crate::event_loop::Loop;
+use crate::observe::call_back;
 use crate::request::Request;
 use crate::view::{get, pointee, set, upcast, view};
 
@@ -35,7 +36,7 @@ impl Work {
     fn invoke_work(self) {
         if let Some(callback) = get!(self.work_cb) {
             // SAFETY: the user's callback gets the request it was given for.
-            unsafe { callback(self.raw()) }
+            unsafe { call_back!(Work: callback(self.raw())) }
         }
     }
 
@@ -43,7 +44,7 @@ impl Work {
         if let Some(callback) = get!(self.after_work_cb) {
             // SAFETY: the user's callback gets the request it was given for, which nothing here
             // touches afterwards.
-            unsafe { callback(self.raw(), status) }
+            unsafe { call_back!(AfterWork: callback(self.raw(), status)) }
         }
     }
 }
@@ -56,7 +57,7 @@ impl Pooled for Work {
     }
 
     fn done(work: Work, status: c_int) {
-        Request::finish(work.event_loop());
+        work.request().finish(work.event_loop());
         work.invoke_after(status);
     }
 }

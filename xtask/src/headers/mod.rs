@@ -30,7 +30,7 @@ const HEADERS: &[&str] = &[
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Write nothing, and fail where include/ or man/ is stale
+    /// Write nothing, and fail where include/, man/ or the command's completions are stale
     #[arg(long)]
     check: bool,
 }
@@ -55,7 +55,7 @@ pub fn run(root: &Path, options: &Options) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "include/ or man/ is stale ({}); run `cargo xtask headers` and commit the result",
+        "these are stale: {}; run `cargo xtask headers` and commit the result",
         stale.join(", ")
     ))
 }

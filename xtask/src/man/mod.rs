@@ -2,6 +2,7 @@
 //! callbacks and constants, and `libuv(3)`, which lists the chapters. `cargo xtask headers` writes
 //! them from the same text as the headers.
 
+pub mod command;
 mod roff;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,6 +102,7 @@ pub fn write(root: &Path, check: bool) -> Result<Vec<String>, String> {
             }
         }
     }
+    stale.extend(command::write(root, &date(root)?, check)?);
     Ok(stale)
 }
 

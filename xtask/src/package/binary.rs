@@ -8,8 +8,9 @@ use crate::Outcome;
 use crate::msrv::Toolchain;
 use crate::tools::{self, run};
 
-/// The library and what programs are built with; `-dbgsym` has the debug information.
-pub const NAMES: [&str; 3] = ["libuv1", "libuv1-dev", "libuv1-dbgsym"];
+/// The library, what programs are built with, and the command with the instruments; `-dbgsym` has
+/// the debug information.
+pub const NAMES: [&str; 4] = ["libuv1", "libuv1-dev", "libuv1-dbgsym", "oxuv"];
 
 impl Package {
     /// Builds, and has lintian look at the result.
@@ -73,8 +74,26 @@ impl Package {
         run(Command::new(&program)
             .arg(&file)
             .env("LD_LIBRARY_PATH", &libraries))?;
+        self.check_command(&installed, &program, &file)?;
         println!("a program was built with them, and runs");
         Ok(())
+    }
+}
+
+impl Package {
+    /// The command runs a program on the library, which finds its instruments.
+    fn check_command(&self, installed: &Path, program: &Path, library: &Path) -> Outcome {
+        let trace = self.folder.join("trace.json");
+        let _ = std::fs::remove_file(&trace);
+        let output = run(Command::new(installed.join("usr/bin/oxuv"))
+            .args(["run", "--trace"])
+            .args([&trace, program])
+            .arg(library))?;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        match told.contains(" ran on ") && trace.exists() {
+            true => Ok(()),
+            false => Err(format!("oxuv run: {told}")),
+        }
     }
 }
 

@@ -46,9 +46,7 @@ pub fn check(site: &Site) -> Outcome {
         ("chromedriver", "chromium-driver"),
     ])?;
     let browser = Browser::start(&site.folder)?;
-    for (width, height) in SCREENS {
-        let size = json!({ "width": width, "height": height });
-        browser.post("/window/rect", &size)?;
+    browser.on_each_screen(|width| {
         for page in &site.pages {
             browser.open(page)?;
             let wrong = browser.run(INSPECT)?;
@@ -56,12 +54,10 @@ pub fn check(site: &Site) -> Outcome {
                 return Err(format!("{page}, {width} pixels wide: {wrong}"));
             }
         }
-    }
+        Ok(())
+    })?;
     search(&browser)?;
-    let messages = browser.post("/se/log", &json!({ "type": "browser" }))?;
-    if messages != json!([]) {
-        return Err(format!("the browser complains: {messages}"));
-    }
+    browser.has_no_complaints()?;
     println!(
         "a browser shows {} pages, and finds what is in them",
         site.pages.len()
@@ -104,7 +100,7 @@ fn search(browser: &Browser) -> Outcome {
 }
 
 /// A browser with its driver. Both end when it is dropped.
-struct Browser {
+pub struct Browser {
     driver: Child,
     /// Where the driver listens.
     address: String,
@@ -116,7 +112,7 @@ struct Browser {
 }
 
 impl Browser {
-    fn start(folder: &Path) -> Result<Browser, String> {
+    pub fn start(folder: &Path) -> Result<Browser, String> {
         let temporary = folder.with_file_name("site-browser");
         std::fs::create_dir_all(&temporary)
             .map_err(|error| format!("{}: {error}", temporary.display()))?;
@@ -167,13 +163,42 @@ impl Browser {
     }
 
     /// Returns when the page is loaded.
-    fn open(&self, page: &str) -> Outcome {
+    pub fn open(&self, page: &str) -> Outcome {
         let url = format!("{}/{page}", self.folder);
         self.post("/url", &json!({ "url": url })).map(drop)
     }
 
-    fn run(&self, script: &str) -> Result<Value, String> {
+    pub fn run(&self, script: &str) -> Result<Value, String> {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Calls with the width of each screen, once the window has its size.
+    pub fn on_each_screen(&self, check: impl Fn(u32) -> Outcome) -> Outcome {
+        for &(width, height) in SCREENS {
+            let size = json!({ "width": width, "height": height });
+            self.post("/window/rect", &size)?;
+            check(width)?;
+        }
+        Ok(())
+    }
+
+    /// Has pages be `light` or `dark`.
+    pub fn prefer(&self, scheme: &str) -> Outcome {
+        let feature = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let body = json!({
+            "cmd": "Emulation.setEmulatedMedia",
+            "params": { "features": feature },
+        });
+        self.post("/goog/cdp/execute", &body).map(drop)
+    }
+
+    /// Fails if a page has had an error.
+    pub fn has_no_complaints(&self) -> Outcome {
+        let messages = self.post("/se/log", &json!({ "type": "browser" }))?;
+        match messages == json!([]) {
+            true => Ok(()),
+            false => Err(format!("the browser complains: {messages}")),
+        }
     }
 
     fn type_into_search(&self, keys: &str) -> Outcome {

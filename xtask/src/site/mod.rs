@@ -8,6 +8,7 @@ mod layout;
 mod links;
 mod manual;
 mod reference;
+mod report;
 mod search;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
     println!("{}", site.folder.join("index.html").display());
     if options.test {
         browser::check(&site)?;
+        report::check(&site.folder)?;
         manual::check(root)?;
     }
     Ok(())
