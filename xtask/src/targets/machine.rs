@@ -71,15 +71,29 @@ impl Machine {
         MACHINES.iter().find(|machine| machine.name == name)
     }
 
+    /// Its emulator, if this process has to arrange for it.
+    pub fn missing_emulator(&'static self) -> Option<&'static Emulator> {
+        self.emulator
+            .as_ref()
+            .filter(|emulator| !emulator.is_at_hand())
+    }
+
     /// The C compiler.
     pub fn compiler(&self) -> String {
         format!("{}-gcc", self.gnu)
     }
 
-    /// The options of the C compiler: files may be large, as libuv is built.
+    /// The options of the C compiler: files may be large, as libuv is built. With 64 bits they may be
+    /// anyway, and the option would only rename functions.
     pub fn flags(&self) -> Vec<String> {
-        let mut flags = vec![String::from("-D_FILE_OFFSET_BITS=64")];
-        flags.extend(self.link_flags());
+        let mut flags = self.link_flags();
+        let is_64_bit = self
+            .emulator
+            .as_ref()
+            .is_some_and(|emulator| emulator.is_64_bit);
+        if !is_64_bit {
+            flags.push(String::from("-D_FILE_OFFSET_BITS=64"));
+        }
         flags
     }
 
