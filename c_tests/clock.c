@@ -360,6 +360,8 @@ TEST_IMPL(clocks_have_all_their_digits) {
   begin(1);
   for (i = 0; i < sizeof(times_ms) / sizeof(times_ms[0]); i++) {
     uv_timespec64_t told;
+    /* Where a time has 32 bits, a clock is wrong after 68 years, and programs with it. */
+    if (sizeof(time_t) == 4 && times_ms[i] / 1000 > INT_MAX) break;
     true_ns = times_ms[i] * MS_NS + 123456;
     ASSERT_EQ(uv_hrtime() / 1000, times_ms[i] * 1000 + 123);
     ASSERT_OK(uv_clock_gettime(UV_CLOCK_MONOTONIC, &told));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
+use crate::targets::machine::Builder;
 use crate::tools;
 
 const PACKAGE: &str = "libuv-sys2";
@@ -51,6 +52,23 @@ impl Upstream {
             build: root.join("target/upstream/debug"),
         };
         upstream.make(&["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DBUILD_TESTING=OFF"])?;
+        Ok(upstream)
+    }
+
+    /// A release build for another kind of machine.
+    pub fn of_machine(root: &Path, builder: &Builder) -> Result<Upstream, String> {
+        tools::need(&[("make", "make"), ("cmake", "cmake")])?;
+        let machine = builder.machine;
+        let upstream = Upstream {
+            source: source(root)?,
+            build: builder.folder.join("libuv"),
+        };
+        upstream.make(&[
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DCMAKE_SYSTEM_NAME=Linux",
+            &format!("-DCMAKE_SYSTEM_PROCESSOR={}", machine.processor),
+            &format!("-DCMAKE_C_COMPILER={}", machine.compiler()),
+        ])?;
         Ok(upstream)
     }
 

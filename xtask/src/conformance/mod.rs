@@ -12,6 +12,7 @@ mod verdict;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -19,16 +20,19 @@ use rustix::fs::{FlockOperation, flock};
 
 use options::User;
 use sandbox::{Extra, Sandbox, TestRun};
-use swaps::Side;
+use swaps::{Parts, Side};
 use tap::Outcome as TestOutcome;
 use verdict::{Tally, Verdict};
 
 use crate::Outcome;
-use crate::tools::{self, Library};
-use crate::upstream::Upstream;
+use crate::targets::machine::Machine;
+use crate::tools;
 
 /// The runner has shorter limits of its own, 60 seconds at most; this one is for runners that hang.
 const RUN_LIMIT: Duration = Duration::from_secs(150);
+
+/// How many times as long a test may take in an emulator.
+const EMULATED: u32 = 5;
 
 pub use options::Options;
 
@@ -44,14 +48,17 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
     tools::need(NEEDED)?;
     let users = users(options)?;
     let known = known::read(root)?;
-    let folder = root.join("target/conformance");
+    let parts = parts(root, options)?;
+    if let Some(emulator) = options.machine.and_then(Machine::missing_emulator) {
+        return again(emulator.command());
+    }
+    let folder = match options.machine {
+        Some(machine) => root.join("target/conformance").join(machine.name),
+        None => root.join("target/conformance"),
+    };
     let _alone = lock(&folder)?;
-    let failures = folder.join(if options.portable {
-        "failures-portable-poller.txt"
-    } else {
-        "failures-epoll.txt"
-    });
-    let bench = Bench::prepare(root, folder, &failures, options)?;
+    let failures = folder.join(format!("failures{}.txt", options.kind().0));
+    let bench = Bench::prepare(folder, &failures, &parts, options)?;
     let mut findings = Vec::new();
     for user in users {
         findings.extend(bench.run_all(options, user)?);
@@ -62,6 +69,26 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
         report::write(root, &findings, &known, options)?;
     }
     report::verdict(&findings, &known)
+}
+
+/// Builds what is compared.
+fn parts(root: &Path, options: &Options) -> Result<Parts, String> {
+    let _building = terminal::working("building libuv and this library");
+    match options.machine {
+        Some(machine) => Parts::build_for(root, machine),
+        None => Parts::build(root, options.portable),
+    }
+}
+
+/// Runs this program with its arguments by a command that becomes another.
+fn again(mut command: Command) -> Outcome {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    command.arg(program).args(std::env::args_os().skip(1));
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err("it failed in the emulator's namespace".into()),
+        Err(error) => Err(format!("{:?}: {error}", command.get_program())),
+    }
 }
 
 /// Two runs at a time would use the same sandboxes: the second one waits.
@@ -116,24 +143,26 @@ struct Bench {
     swaps: Vec<Side>,
     tests: Vec<String>,
     failures: Mutex<File>,
+    is_emulated: bool,
 }
 
 impl Bench {
-    /// Builds what is compared, and proves that it is.
+    /// Builds the sides, and proves that each runs on its own library.
     fn prepare(
-        root: &Path,
         folder: PathBuf,
         failures: &Path,
+        parts: &Parts,
         options: &Options,
     ) -> Result<Bench, String> {
-        let _building = terminal::working("building libuv, this library and the test runners");
-        let upstream = Upstream::ensure(root)?;
-        let library = Library::build(root, options.portable)?;
+        let _building = terminal::working("building the test runners");
         let file = File::create(failures).map_err(|error| error.to_string())?;
         let mut bench = Bench {
-            fixtures: upstream.source.join("test/fixtures"),
+            fixtures: parts.upstream.source.join("test/fixtures"),
+            swaps: swaps::prepare(&folder, parts, &options.swaps)?,
             folder,
-            swaps: swaps::prepare(root, &upstream, &library, &options.swaps)?,
+            is_emulated: options
+                .machine
+                .is_some_and(|machine| machine.emulator.is_some()),
             tests: Vec::new(),
             failures: Mutex::new(file),
         };
@@ -157,7 +186,7 @@ impl Bench {
     }
 
     fn list_tests(&mut self, options: &Options) -> Outcome {
-        let mut program = std::process::Command::new(self.swaps[0].folder.join("uv_run_tests"));
+        let mut program = Command::new(self.swaps[0].folder.join("uv_run_tests"));
         let output = tools::run(program.arg("--list").env("UV_RUN_AS_ROOT", "1"))?;
         self.tests = tap::list(&String::from_utf8_lossy(&output.stdout));
         self.tests.retain(|test| options.wants(test));
@@ -241,7 +270,8 @@ impl Bench {
             user,
             test,
             extra: Extra::Nothing,
-            limit: RUN_LIMIT,
+            limit: RUN_LIMIT * if self.is_emulated { EMULATED } else { 1 },
+            times: if self.is_emulated { EMULATED } else { 1 },
         };
         let mut ended = sandbox.test(&test_run, &self.fixtures)?;
         let mut outcome = tap::outcome(test, &ended);

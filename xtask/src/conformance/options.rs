@@ -1,5 +1,8 @@
 //! The options of the command.
 
+use crate::targets::machine;
+use crate::targets::machine::Machine;
+
 /// The user that a test runs as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum User {
@@ -34,7 +37,7 @@ impl Swap {
     }
 }
 
-#[derive(clap::Args, Debug, PartialEq)]
+#[derive(clap::Args)]
 pub struct Options {
     /// Only tests whose name has TEXT in it; may be repeated
     #[arg(long = "filter", value_name = "TEXT")]
@@ -49,6 +52,9 @@ pub struct Options {
     /// On the portable poller
     #[arg(long = "portable-poller")]
     pub portable: bool,
+    /// On another kind of machine, by Debian's name such as i386
+    #[arg(long, value_name = "NAME", conflicts_with = "portable", value_parser = machine)]
+    pub machine: Option<&'static Machine>,
     /// What is swapped for libuv's: binary, source or both
     #[arg(long = "swap", value_name = "WHAT", default_value = "both", value_parser = swaps)]
     pub swaps: Box<[Swap]>,
@@ -67,6 +73,19 @@ fn processors() -> usize {
 impl Options {
     pub fn wants(&self, test: &str) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|part| test.contains(part))
+    }
+
+    /// The words by which this run differs from one without options: what the section of the
+    /// documentation is named by, and the option itself.
+    pub fn kind(&self) -> (String, String) {
+        match self.machine {
+            Some(machine) => (
+                format!("-{}", machine.name),
+                format!(" --machine {}", machine.name),
+            ),
+            None if self.portable => ("-portable-poller".into(), " --portable-poller".into()),
+            None => (String::new(), String::new()),
+        }
     }
 
     pub fn poller(&self) -> &'static str {
@@ -128,6 +147,8 @@ mod tests {
             "--user me",
             "--what",
             "--write --filter x",
+            "--machine pdp11",
+            "--machine i386 --portable-poller",
         ] {
             assert!(parse::<Options>(line).is_err(), "{line}");
         }

@@ -146,11 +146,8 @@ fn counts(findings: &[Finding], options: &Options) -> String {
 
 /// Puts the counts and the lasting differences into the documentation.
 pub fn write(root: &Path, findings: &[Finding], known: &[Known], options: &Options) -> Outcome {
-    let (section, flag) = if options.portable {
-        ("conformance-portable-poller", " --portable-poller")
-    } else {
-        ("conformance", "")
-    };
+    let (ending, flag) = options.kind();
+    let section = format!("conformance{ending}");
     let mut text = format!(
         "`cargo xtask conformance{flag}`, {}:\n\n{}",
         options.poller(),
@@ -171,7 +168,7 @@ pub fn write(root: &Path, findings: &[Finding], known: &[Known], options: &Optio
     if !skipped.is_empty() {
         let _ = write!(text, "\nSkipped on both:\n\n{skipped}");
     }
-    document::write_section(root, document::COMPATIBILITY, section, &text)
+    document::write_section(root, document::COMPATIBILITY, &section, &text)
 }
 
 /// A list of the tests with a verdict, each once.
@@ -185,9 +182,23 @@ fn differences(findings: &[Finding], known: &[Known], verdict: Verdict) -> Strin
     tests.dedup();
     let line = |test: &&str| match known::reason(known, test, verdict) {
         Some(reason) => format!("- `{test}`: {reason}\n"),
-        None => format!("- `{test}`\n"),
+        None => format!("- `{test}`: {}\n", message(findings, test, verdict)),
     };
     tests.iter().map(line).collect()
+}
+
+/// What a test with a verdict said, without the folder of its source.
+fn message(findings: &[Finding], test: &str, verdict: Verdict) -> String {
+    let has_verdict = |row: &&Finding| row.verdicts.iter().any(|(_, found)| *found == verdict);
+    let mut rows = findings.iter().filter(|row| row.test == test);
+    let said = rows.find(has_verdict).map_or("", |row| &row.message);
+    match said.strip_prefix("Assertion failed in ") {
+        Some(place) => {
+            let (path, rest) = place.split_once(' ').unwrap_or((place, ""));
+            format!("{} {rest}", path.rsplit('/').next().unwrap_or(path))
+        }
+        None => said.to_string(),
+    }
 }
 
 /// A list of the tests that can run nowhere in such a sandbox, with what they say about it.
@@ -248,6 +259,16 @@ mod tests {
         assert!(
             table.contains("| root | oxuv, binary swap | 2 | 1 | 0 |"),
             "{table}"
+        );
+    }
+
+    #[test]
+    fn what_failed_on_both_is_told_without_folders() {
+        let mut row = row("c", [0, 0, 1], [0, 0, 1], Verdict::FailsOnBoth);
+        row.message = "Assertion failed in /a/b/c.c on line 1: `a == b`".into();
+        assert_eq!(
+            differences(&[row], &[], Verdict::FailsOnBoth),
+            "- `c`: c.c on line 1: `a == b`\n"
         );
     }
 

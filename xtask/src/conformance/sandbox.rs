@@ -101,6 +101,8 @@ pub struct TestRun<'a> {
     pub test: &'a str,
     pub extra: Extra,
     pub limit: Duration,
+    /// How many times as long the runner lets a test take.
+    pub times: u32,
 }
 
 /// A place to run tests in, one after the other.
@@ -133,6 +135,7 @@ impl Sandbox {
             test: "tcp4_echo_server",
             extra: Extra::Nothing,
             limit: Duration::from_secs(60),
+            times: 1,
         };
         let ended = self.enter(&test_run, SHOW_MAPS_SCRIPT)?;
         match ended.status {
@@ -241,6 +244,9 @@ fn set_environment(command: &mut Command, test_run: &TestRun) {
     command.env("HOME", "/tmp/work");
     if test_run.extra != Extra::NoLibraryPath {
         command.env("LD_LIBRARY_PATH", "/tmp/side");
+    }
+    if test_run.times > 1 {
+        command.env("UV_TEST_TIMEOUT_MULTIPLIER", test_run.times.to_string());
     }
     if test_run.user == User::Root {
         command.env("UV_RUN_AS_ROOT", "1");

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::options::Swap;
+use crate::targets;
+use crate::targets::machine::Machine;
 use crate::tools::{self, Library, run};
 use crate::upstream::{self, Upstream};
 
@@ -24,39 +26,65 @@ impl Side {
     }
 }
 
-/// libuv's side first, then one for each swap.
-pub fn prepare(
-    root: &Path,
-    upstream: &Upstream,
-    library: &Library,
-    swaps: &[Swap],
-) -> Result<Vec<Side>, String> {
-    let folder = root.join("target/conformance/sides");
+/// What the sides are made of.
+pub struct Parts {
+    pub upstream: Upstream,
+    pub library: Library,
+    /// The C compiler, and options for it to link programs with.
+    pub compiler: Vec<String>,
+}
+
+impl Parts {
+    /// For this machine.
+    pub fn build(root: &Path, portable: bool) -> Result<Parts, String> {
+        Ok(Parts {
+            upstream: Upstream::ensure(root)?,
+            library: Library::build(root, portable)?,
+            compiler: vec!["cc".into()],
+        })
+    }
+
+    /// For another kind of machine.
+    pub fn build_for(root: &Path, machine: &'static Machine) -> Result<Parts, String> {
+        let builder = machine.prepare(root)?;
+        Ok(Parts {
+            upstream: Upstream::of_machine(root, &builder)?,
+            library: targets::build(root, &builder)?,
+            compiler: machine.linker(),
+        })
+    }
+}
+
+/// libuv's side first, then one for each swap; they and what they are made of lie in a folder.
+pub fn prepare(folder: &Path, parts: &Parts, swaps: &[Swap]) -> Result<Vec<Side>, String> {
+    let sides_folder = folder.join("sides");
+    let Parts {
+        upstream, library, ..
+    } = parts;
     let theirs = upstream.library()?;
     let ours = library.file()?;
     let first = Side {
-        folder: folder.join("libuv"),
+        folder: sides_folder.join("libuv"),
         swap: None,
     };
     place(&first, &theirs)?;
     let objects = upstream::objects(&upstream.build.join("CMakeFiles/uv_run_tests.dir"))?;
-    link(
-        &objects,
-        &first.folder.join("uv_run_tests"),
-        &upstream.build,
-    )?;
     let program = first.folder.join("uv_run_tests");
+    link(&parts.compiler, &objects, &program, &upstream.build)?;
     let mut sides = vec![first];
     for swap in swaps {
         let side = Side {
-            folder: folder.join(swap.name()),
+            folder: sides_folder.join(swap.name()),
             swap: Some(*swap),
         };
         place(&side, &ours)?;
         let target = side.folder.join("uv_run_tests");
         match swap {
             Swap::Binary => copy(&program, &target)?,
-            Swap::Source => link(&compile(root, upstream, library)?, &target, &library.folder)?,
+            Swap::Source => {
+                let objects = compile(folder, parts)?;
+                link(&parts.compiler, &objects, &target, &library.folder)?;
+            }
         }
         sides.push(side);
     }
@@ -100,9 +128,15 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
 
 /// Links a test runner so that children which lose the environment find the same library: the one
 /// beside the program.
-fn link(objects: &[PathBuf], program: &Path, library: &Path) -> Result<(), String> {
+fn link(
+    compiler: &[String],
+    objects: &[PathBuf],
+    program: &Path,
+    library: &Path,
+) -> Result<(), String> {
     let _ = fs::remove_file(program);
-    let mut cc = Command::new("cc");
+    let mut cc = Command::new(&compiler[0]);
+    cc.args(&compiler[1..]);
     cc.arg("-o").arg(program).args(objects);
     cc.arg("-L").arg(library);
     cc.args(["-Wl,-rpath,$ORIGIN", "-Wl,--enable-new-dtags"]);
@@ -111,9 +145,12 @@ fn link(objects: &[PathBuf], program: &Path, library: &Path) -> Result<(), Strin
 
 /// Compiles the sources of the test runner with this library's headers, with the flags that they
 /// are compiled with otherwise; the objects. make finds out what has to be done anew.
-fn compile(root: &Path, upstream: &Upstream, library: &Library) -> Result<Vec<PathBuf>, String> {
+fn compile(folder: &Path, parts: &Parts) -> Result<Vec<PathBuf>, String> {
     tools::need(&[("make", "make")])?;
-    let folder = root.join("target/conformance/source-objects");
+    let Parts {
+        upstream, library, ..
+    } = parts;
+    let folder = folder.join("source-objects");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let theirs = upstream.build.join("CMakeFiles/uv_run_tests.dir");
     let sources: Vec<PathBuf> = upstream::objects(&theirs)?
@@ -123,7 +160,8 @@ fn compile(root: &Path, upstream: &Upstream, library: &Library) -> Result<Vec<Pa
         .collect();
     let flags = read(&theirs.join("flags.make"))?;
     let mut makefile = format!(
-        "ours = {}\ntheirs = {}\nflags = {} {}\nall:\n",
+        "cc = {}\nours = {}\ntheirs = {}\nflags = {} {}\nall:\n",
+        parts.compiler[0],
         library.include.display(),
         upstream.source.join("include").display(),
         variable(&flags, "C_DEFINES"),
@@ -155,7 +193,7 @@ fn rule(object: &Path, source: &Path, text: &str) -> String {
     format!(
         "all: {object}\n\
          {object}: {source} Makefile $(ours)/uv.h $(wildcard $(ours)/uv/*.h)\n\
-         \tcc $(flags) -I$(ours){more} -c -o $@ $<\n",
+         \t$(cc) $(flags) -I$(ours){more} -c -o $@ $<\n",
         object = object.display(),
         source = source.display(),
         more = if private { " -idirafter $(theirs)" } else { "" },

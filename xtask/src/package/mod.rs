@@ -1,5 +1,6 @@
 //! `cargo xtask package`: Debian's source package, with the crates that a build without a network
-//! needs, under `target/debian/`. With `--build` the packages themselves are built, and tried.
+//! needs, under `target/debian/`. With `--build` the packages themselves are built, and tried: for
+//! this machine or, with `--machine`, for one of another kind.
 
 mod binary;
 
@@ -7,11 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
+use crate::targets::machine;
+use crate::targets::machine::Machine;
 use crate::tools;
 
 /// Debian's packages of one version of this project, in `folder`.
 pub struct Package {
     folder: PathBuf,
+    /// The kind of machine that it is for, if it is not this one's.
+    machine: Option<&'static Machine>,
     /// Such as `1.53.0+oxuv.1-1`.
     version: String,
     /// The time of the last entry of `debian/changelog`, which files get.
@@ -23,10 +28,13 @@ pub struct Options {
     /// Build the packages from it as well, without a network, and try them
     #[arg(long)]
     build: bool,
+    /// Build them for another kind of machine, by Debian's name such as arm64
+    #[arg(long, value_name = "NAME", requires = "build", value_parser = machine)]
+    machine: Option<&'static Machine>,
 }
 
 pub fn run(root: &Path, options: &Options) -> Outcome {
-    let package = Package::source(root)?;
+    let package = Package::source(root, options.machine)?;
     println!("{}", package.file("dsc").display());
     if options.build {
         package.build(root)?;
@@ -37,14 +45,14 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
 
 impl Package {
     /// Makes the source package.
-    fn source(root: &Path) -> Result<Package, String> {
+    fn source(root: &Path, machine: Option<&'static Machine>) -> Result<Package, String> {
         tools::need(&[
             ("dpkg-source", "dpkg-dev"),
             ("dh", "debhelper"),
             ("git", "git"),
             ("xz", "xz-utils"),
         ])?;
-        let package = Package::read(root)?;
+        let package = Package::read(root, machine)?;
         let tree = package.tree();
         let _collecting = terminal::working("collecting the source and its crates");
         let _ = std::fs::remove_dir_all(&package.folder);
@@ -69,17 +77,17 @@ impl Package {
 
     /// The packages, which are built where they are not there.
     pub fn built(root: &Path) -> Result<Package, String> {
-        let package = Package::read(root)?;
+        let package = Package::read(root, None)?;
         if package.deb(binary::NAMES[0]).exists() {
             return Ok(package);
         }
-        let package = Package::source(root)?;
+        let package = Package::source(root, None)?;
         package.build(root)?;
         Ok(package)
     }
 
     /// What the changelog says, which has to fit the manifest.
-    fn read(root: &Path) -> Result<Package, String> {
+    fn read(root: &Path, machine: Option<&'static Machine>) -> Result<Package, String> {
         let changelog = root.join("debian/changelog");
         let text = std::fs::read_to_string(&changelog)
             .map_err(|error| format!("{}: {error}", changelog.display()))?;
@@ -91,7 +99,11 @@ impl Package {
             ));
         }
         Ok(Package {
-            folder: root.join("target/debian"),
+            folder: match machine {
+                Some(machine) => root.join(format!("target/debian-{}", machine.name)),
+                None => root.join("target/debian"),
+            },
+            machine,
             version: version.to_string(),
             date: date.to_string(),
         })
@@ -112,8 +124,13 @@ impl Package {
 
     /// A binary package.
     pub fn deb(&self, name: &str) -> PathBuf {
+        let architecture = self.architecture();
         self.folder
-            .join(format!("{name}_{}_amd64.deb", self.version))
+            .join(format!("{name}_{}_{architecture}.deb", self.version))
+    }
+
+    fn architecture(&self) -> &'static str {
+        self.machine.map_or("amd64", |machine| machine.name)
     }
 
     /// Packs a part of the tree, the same way each time.

@@ -1,7 +1,7 @@
 //! Programs of other machines run as if they were this machine's: Linux hands them to an emulator.
 //! That holds in a namespace of users that the command runs in, and nowhere else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The emulator of a kind of machine, and the programs that it is for.
@@ -14,6 +14,9 @@ pub struct Emulator {
     /// The machine's number in the header of a program, as `<elf.h>` has it.
     pub elf_machine: u16,
 }
+
+/// Where Linux shows its emulators, in a file each.
+const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 
 /// Has Linux use an emulator (`$1`, a line for `/proc/sys/fs/binfmt_misc/register`), and becomes
 /// the command behind it. The namespace has all users and groups of the outer one, which only the
@@ -40,6 +43,11 @@ impl Emulator {
         let mut command = Command::new("bash");
         command.args(["-euc", SCRIPT, "bash", &self.line()]);
         command
+    }
+
+    /// Whether Linux uses the emulator for what this process starts.
+    pub fn is_at_hand(&self) -> bool {
+        Path::new(BINFMT).join(self.program).exists()
     }
 
     /// Says which files are programs for the emulator: those whose first bytes are these, where

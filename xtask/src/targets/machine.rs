@@ -61,7 +61,7 @@ pub const MACHINES: &[Machine] = &[
 /// What builds for a machine.
 pub struct Builder {
     pub machine: &'static Machine,
-    toolchain: Toolchain,
+    pub toolchain: Toolchain,
     /// A folder for what is made, below the project's `target`.
     pub folder: PathBuf,
 }
@@ -71,15 +71,44 @@ impl Machine {
         MACHINES.iter().find(|machine| machine.name == name)
     }
 
+    /// Its emulator, if this process has to arrange for it.
+    pub fn missing_emulator(&'static self) -> Option<&'static Emulator> {
+        self.emulator
+            .as_ref()
+            .filter(|emulator| !emulator.is_at_hand())
+    }
+
     /// The C compiler.
     pub fn compiler(&self) -> String {
         format!("{}-gcc", self.gnu)
     }
 
-    /// The options of the C compiler: files may be large, as libuv is built.
+    /// The C compiler, and the options that programs are linked with.
+    pub fn linker(&self) -> Vec<String> {
+        let mut words = vec![self.compiler()];
+        words.extend(self.link_flags());
+        words
+    }
+
+    /// The name of the folder that Debian has its libraries in.
+    pub fn multiarch(&self) -> &'static str {
+        match self.name {
+            "i386" => "i386-linux-gnu",
+            _ => self.gnu,
+        }
+    }
+
+    /// The options of the C compiler: files may be large, as libuv is built. With 64 bits they may be
+    /// anyway, and the option would only rename functions.
     pub fn flags(&self) -> Vec<String> {
-        let mut flags = vec![String::from("-D_FILE_OFFSET_BITS=64")];
-        flags.extend(self.link_flags());
+        let mut flags = self.link_flags();
+        let is_64_bit = self
+            .emulator
+            .as_ref()
+            .is_some_and(|emulator| emulator.is_64_bit);
+        if !is_64_bit {
+            flags.push(String::from("-D_FILE_OFFSET_BITS=64"));
+        }
         flags
     }
 
@@ -97,6 +126,12 @@ impl Machine {
         Path::new("/usr").join(self.gnu).join("lib")
     }
 
+    fn toolchain(&self, root: &Path) -> Result<Toolchain, String> {
+        let toolchain = Toolchain::of_version(root, self.rust)?;
+        toolchain.add_target(self.name)?;
+        Ok(toolchain)
+    }
+
     /// Gets what is needed to build for it.
     pub fn prepare(&'static self, root: &Path) -> Result<Builder, String> {
         let [compiler, library] = self.packages;
@@ -108,8 +143,7 @@ impl Machine {
         if let Some(emulator) = &self.emulator {
             tools::need(&[(emulator.program, "qemu-user"), ("unshare", "util-linux")])?;
         }
-        let toolchain = Toolchain::of_version(root, self.rust)?;
-        toolchain.add_target(self.name)?;
+        let toolchain = self.toolchain(root).map_err(|error| not_fetched(&error))?;
         let folder = root.join("target/targets").join(self.name);
         std::fs::create_dir_all(&folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -119,6 +153,14 @@ impl Machine {
             folder,
         })
     }
+}
+
+/// What apt says, in a line: its first complaint tells most.
+fn not_fetched(error: &str) -> String {
+    let is_complaint = |line: &&str| line.starts_with("E: ");
+    let line = error.lines().find(is_complaint);
+    let line = line.or(error.lines().next()).unwrap_or_default();
+    format!("Debian's packages cannot be fetched: {line}")
 }
 
 impl Builder {
@@ -154,5 +196,17 @@ impl Builder {
     /// The folder with the toolchain's `bin`.
     pub fn toolchain(&self) -> PathBuf {
         self.toolchain.folder()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_apt_says_is_one_line() {
+        let error = "apt-get: exit status: 100\nE: No way to the archive\nE: Unable to lock\n";
+        assert!(not_fetched(error).ends_with("cannot be fetched: E: No way to the archive"));
+        assert!(not_fetched("apt-get is not installed").ends_with(": apt-get is not installed"));
     }
 }

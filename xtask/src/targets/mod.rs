@@ -6,11 +6,11 @@
 mod c_tests;
 mod emulation;
 mod layouts;
-mod machine;
+pub mod machine;
 
 use std::path::Path;
 
-use crate::tools;
+use crate::tools::{self, Library};
 use crate::upstream::Upstream;
 use crate::{Outcome, document};
 use c_tests::Results;
@@ -30,7 +30,8 @@ pub struct Options {
     write: bool,
 }
 
-fn machine(name: &str) -> Result<&'static Machine, String> {
+/// The machine of a name on the command line.
+pub fn machine(name: &str) -> Result<&'static Machine, String> {
     Machine::named(name).ok_or_else(|| {
         let all: Vec<&str> = MACHINES.iter().map(|machine| machine.name).collect();
         format!("there are {}", all.join(", "))
@@ -91,7 +92,7 @@ fn try_machine(
 }
 
 /// The shared library and the archive, as they ship.
-fn build(root: &Path, builder: &Builder) -> Outcome {
+pub fn build(root: &Path, builder: &Builder) -> Result<Library, String> {
     let mut cargo = builder.cargo(root);
     cargo.args([
         "build",
@@ -104,13 +105,17 @@ fn build(root: &Path, builder: &Builder) -> Outcome {
     cargo.args(["--target", builder.machine.triple, "--target-dir"]);
     tools::run(cargo.arg(builder.folder.join("rust")))?;
     let folder = builder.folder.join("rust").join(builder.machine.triple);
+    let folder = folder.join("release");
     for name in ["libuv.so", "libuv.a"] {
-        let file = folder.join("release").join(name);
+        let file = folder.join(name);
         if !file.exists() {
             return Err(format!("{} was not built", file.display()));
         }
     }
-    Ok(())
+    Ok(Library {
+        folder,
+        include: root.join("include"),
+    })
 }
 
 /// A row of the table of targets.
