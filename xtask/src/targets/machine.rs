@@ -56,6 +56,51 @@ pub const MACHINES: &[Machine] = &[
             elf_machine: 183,
         }),
     },
+    Machine {
+        name: "armhf",
+        triple: "armv7-unknown-linux-gnueabihf",
+        processor: "arm",
+        gnu: "arm-linux-gnueabihf",
+        packages: ["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
+        loader: "ld-linux-armhf.so.3",
+        rust: "1.85",
+        emulator: Some(Emulator {
+            program: "qemu-arm",
+            is_64_bit: false,
+            is_big_endian: false,
+            elf_machine: 40,
+        }),
+    },
+    Machine {
+        name: "ppc64el",
+        triple: "powerpc64le-unknown-linux-gnu",
+        processor: "powerpc64",
+        gnu: "powerpc64le-linux-gnu",
+        packages: ["gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross"],
+        loader: "ld64.so.2",
+        rust: "1.85",
+        emulator: Some(Emulator {
+            program: "qemu-ppc64le",
+            is_64_bit: true,
+            is_big_endian: false,
+            elf_machine: 21,
+        }),
+    },
+    Machine {
+        name: "s390x",
+        triple: "s390x-unknown-linux-gnu",
+        processor: "s390x",
+        gnu: "s390x-linux-gnu",
+        packages: ["gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"],
+        loader: "ld64.so.1",
+        rust: "1.85",
+        emulator: Some(Emulator {
+            program: "qemu-s390x",
+            is_64_bit: true,
+            is_big_endian: true,
+            elf_machine: 22,
+        }),
+    },
 ];
 
 /// What builds for a machine.
@@ -76,10 +121,17 @@ impl Machine {
         format!("{}-gcc", self.gnu)
     }
 
-    /// The options of the C compiler: files may be large, as libuv is built.
+    /// The options of the C compiler: files may be large, as libuv is built. With 64 bits they may be
+    /// anyway, and the option would only rename functions.
     pub fn flags(&self) -> Vec<String> {
-        let mut flags = vec![String::from("-D_FILE_OFFSET_BITS=64")];
-        flags.extend(self.link_flags());
+        let mut flags = self.link_flags();
+        let is_64_bit = self
+            .emulator
+            .as_ref()
+            .is_some_and(|emulator| emulator.is_64_bit);
+        if !is_64_bit {
+            flags.push(String::from("-D_FILE_OFFSET_BITS=64"));
+        }
         flags
     }
 
