@@ -17,6 +17,10 @@ fn main() {
     // Where two libuvs are in one process, each calls its own functions, at its end too.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic-functions");
     link_soname();
+    if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("musl") {
+        // Without std Rust names it for glibc only.
+        println!("cargo::rustc-cdylib-link-arg=-lc");
+    }
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("powerpc64") {
         assemble("src/sys/personality.s");
     }
