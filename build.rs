@@ -1,6 +1,7 @@
 //! Link arguments of the shared library, and the name it is loaded by.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::{env, fs};
 
 /// The name that programs linked to libuv ask the loader for.
@@ -16,6 +17,38 @@ fn main() {
     // Where two libuvs are in one process, each calls its own functions, at its end too.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic-functions");
     link_soname();
+    if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("musl") {
+        // Without std Rust names it for glibc only.
+        println!("cargo::rustc-cdylib-link-arg=-lc");
+    }
+    if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("powerpc64") {
+        assemble("src/sys/personality.s");
+    }
+}
+
+/// Has the C compiler's assembler make what Rust assembles on other machines. On PowerPC it does so
+/// from Rust 1.95 on.
+fn assemble(source: &str) {
+    println!("cargo::rerun-if-changed={source}");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let compiler = env::var_os("RUSTC_LINKER").unwrap_or("cc".into());
+    let object = out.join("assembled.o");
+    run(Command::new(compiler)
+        .args(["-c", source, "-o"])
+        .arg(&object));
+    run(Command::new("ar")
+        .arg("crs")
+        .args([out.join("libassembled.a"), object]));
+    println!("cargo::rustc-link-search=native={}", out.display());
+    println!("cargo::rustc-link-lib=static:+whole-archive=assembled");
+}
+
+fn run(command: &mut Command) {
+    let status = command.status();
+    assert!(
+        status.as_ref().is_ok_and(|status| status.success()),
+        "{command:?}: {status:?}"
+    );
 }
 
 /// Cargo writes `libuv.so` only, while every program asks for the soname: without this link

@@ -58,7 +58,8 @@ static int any_openat(const char* name, int folder, const char* path, int flags,
   return refuses(OPEN) ? -1 : call(folder, path, flags, mode);
 }
 
-/* Where files are large by an option, these names stand for those with 64. */
+/* Where files are large by an option, these names stand for those with 64; in musl it is the other way
+ * round. */
 #ifdef __LP64__
 int openat(int folder, const char* path, int flags, ...) {
   va_list list;
@@ -75,6 +76,7 @@ struct dirent* readdir(DIR* stream) {
 }
 #endif
 
+#ifndef openat64
 int openat64(int folder, const char* path, int flags, ...) {
   va_list list;
   mode_t mode;
@@ -83,16 +85,19 @@ int openat64(int folder, const char* path, int flags, ...) {
   va_end(list);
   return any_openat("openat64", folder, path, flags, mode);
 }
+#endif
 
 DIR* fdopendir(int fd) {
   REAL(DIR*, "fdopendir", int);
   return refuses(OPEN_STREAM) ? NULL : call(fd);
 }
 
+#ifndef readdir64
 struct dirent64* readdir64(DIR* stream) {
   REAL(struct dirent64*, "readdir64", DIR*);
   return refuses(NEXT_ENTRY) ? NULL : call(stream);
 }
+#endif
 
 int inotify_init1(int flags) {
   REAL(int, "inotify_init1", int);

@@ -133,6 +133,13 @@ TEST_IMPL(vfork_is_enough_to_make_children) {
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (number))
 
+/* Which argument of clone(2) has the flags. */
+#ifdef __s390x__
+#define CLONE_FLAGS 1
+#else
+#define CLONE_FLAGS 0
+#endif
+
 static void start_without_sharing(void) {
   struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -141,7 +148,7 @@ static void start_without_sharing(void) {
 #endif
     REFUSE_CALL(__NR_clone3, ENOSYS),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3),
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOWER_HALF(CLONE_FLAGS)),
     BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x4000 /* CLONE_VFORK */, 0, 1),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),

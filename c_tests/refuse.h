@@ -12,6 +12,10 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+/* Where the lower half of an argument is: a filter reads 32 bits at a time. */
+#define LOWER_HALF(index)                                                                          \
+  (offsetof(struct seccomp_data, args[index]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
 #define REFUSE(call, number)                                                                       \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),                                                 \
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (number))
@@ -55,7 +59,7 @@ static inline void refuse_call_on(unsigned call, int first, unsigned number) {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 1, 0),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOWER_HALF(0)),
     REFUSE((unsigned) first, number),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -71,7 +75,7 @@ struct refusal {
 
 /* From here on epoll_ctl refuses these operations in this thread. */
 static inline void refuse_to_watch(struct refusal what) {
-#define ARGUMENT(index) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[index]))
+#define ARGUMENT(index) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOWER_HALF(index))
 #define UNLESS(wanted, any, skip)                                                                  \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned) (wanted), 0, (any) ? 0 : (skip))
   struct sock_filter filter[] = {

@@ -169,7 +169,7 @@ static void refuse_setting(int in_any_case) {
   struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 0, 7),
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOWER_HALF(1)),
     REFUSE(TCSETSW, EPERM),
     REFUSE(TCSETSF, EPERM),
     REFUSE(in_any_case ? TCSETS : TCSETSW, EPERM),

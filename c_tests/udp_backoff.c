@@ -15,7 +15,14 @@ ssize_t recvmsg(int fd, struct msghdr* header, int flags) {
   return -1;
 }
 
-int recvmmsg(int fd, struct mmsghdr* headers, unsigned count, int flags, struct timespec* timeout) {
+#ifdef __GLIBC__
+typedef int receive_flags;
+#else
+typedef unsigned receive_flags;
+#endif
+
+int recvmmsg(int fd, struct mmsghdr* headers, unsigned count, receive_flags flags,
+             struct timespec* timeout) {
   if (refusal == 0) return (int) syscall(SYS_recvmmsg, fd, headers, count, flags, timeout);
   errno = refusal;
   return -1;

@@ -29,6 +29,11 @@
 #include "uv/threadpool.h"
 #include "uv/linux.h"
 
+/* Some systems hide this from programs that ask for nothing beyond C or POSIX. */
+#ifndef NI_MAXHOST
+# define NI_MAXHOST 1025
+#endif
+
 /* Some systems hide it from programs that ask for less than POSIX of 2001. */
 struct addrinfo;
 
@@ -399,7 +404,7 @@ typedef struct dirent uv__dirent_t;
   /** Private: flags of the lookup. */                                         \
   int flags;                                                                   \
   /** The name found. */                                                       \
-  char host[1025];                                                             \
+  char host[NI_MAXHOST];                                                       \
   /** The service found. */                                                    \
   char service[32];                                                            \
   int retcode;

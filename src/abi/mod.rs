@@ -25,9 +25,9 @@ pub use handles::*;
 pub use requests::*;
 pub use streams::*;
 
-// Layouts, system calls and the names of libc's functions are those of Linux with glibc.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-compile_error!("this library is for Linux with glibc");
+// Layouts, system calls and the names of libc's functions are those of Linux with glibc or musl.
+#[cfg(not(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))))]
+compile_error!("this library is for Linux with glibc or musl");
 
 // `uv_loop_configure` is variadic in C and not here. These processors pass an `int` alike both ways.
 #[cfg(not(any(

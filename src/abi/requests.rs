@@ -4,6 +4,9 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use super::*;
 
+/// The length of a host's name that libc provides for, in bytes.
+const NI_MAXHOST: usize = libc::NI_MAXHOST as usize;
+
 /// Base of all requests.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -284,7 +287,7 @@ pub struct uv_getnameinfo_s {
     /// Private: flags of the lookup.
     pub flags: c_int,
     /// The name found.
-    pub host: [c_char; 1025],
+    pub host: [c_char; NI_MAXHOST],
     /// The service found.
     pub service: [c_char; 32],
     /// Private.

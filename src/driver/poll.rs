@@ -204,8 +204,9 @@ impl Loop {
     }
 
     /// Delivers messages, then readiness. So a message that was sent before data was written
-    /// arrives before the data. What callbacks send is for the next iteration. The signal watcher
-    /// comes last: a child's output is read before its exit is reported.
+    /// arrives before the data: the kernel's locks order the two on weak memory as well. What
+    /// callbacks send is for the next iteration. The signal watcher comes last: a child's output is
+    /// read before its exit is reported.
     fn dispatch_all(self, events: &Events, were_waiting: bool) -> Dispatched {
         let mut done = Dispatched {
             seen: 0,

@@ -10,9 +10,11 @@
 //! consistent, which excludes that on every processor:
 //!
 //! - On x86-64 a write that reads at once is a full barrier, and both writes are of that kind.
-//! - On ARM a load with acquire (`LDAR`) does not overtake a write with release (`STLR`, `STLXR` or
-//!   `SWPAL`) that comes before it on the same thread.
+//! - On 64-bit ARM a load with acquire (`LDAR`) does not overtake a write with release (`STLR`,
+//!   `STLXR` or `SWPAL`) that comes before it on the same thread. On 32-bit ARM a full barrier
+//!   (`DMB`) comes between the two.
 //! - On POWER a full barrier (`sync`) comes before each of the four.
+//! - On s390x a compare-and-swap lets all that comes before it take effect, and then goes on.
 //!
 //! Release and acquire alone would allow it everywhere, for a write may then wait in its processor
 //! while the load goes ahead. `cargo xtask models` tries that.

@@ -7,6 +7,19 @@ use crate::alloc::{self, Heap};
 use crate::errors::{Errno, Result};
 use crate::sys::dir::{Directory, Entry};
 
+type Compare = unsafe extern "C" fn(*const c_void, *const c_void, *mut c_void) -> c_int;
+
+unsafe extern "C" {
+    /// <https://man7.org/linux/man-pages/man3/qsort.3.html>; the libc crate has glibc's only.
+    fn qsort_r(
+        entries: *mut c_void,
+        count: usize,
+        size: usize,
+        compare: Compare,
+        argument: *mut c_void,
+    );
+}
+
 /// The entries that `uv_fs_scandir` found, in order; `req->ptr` points to it.
 pub(super) struct Listing {
     /// The names, terminated, one after the other.
@@ -48,11 +61,11 @@ impl Listing {
         // SAFETY: `compare` gets pointers to entries and the names that they are from. libc moves
         // entries as memory, which they allow.
         unsafe {
-            libc::qsort_r(
+            qsort_r(
                 self.entries.as_mut_ptr().cast(),
                 self.entries.len(),
                 size_of::<Found>(),
-                Some(compare),
+                compare,
                 self.names.as_mut_ptr().cast(),
             );
         }

@@ -7,7 +7,7 @@ use super::operation::Operation;
 use super::request::FsRequest;
 use crate::abi::*;
 use crate::errors::{Errno, Result};
-use crate::sys::{file, path};
+use crate::sys::{clock, file, path};
 use crate::view::get;
 
 pub(super) struct Utime;
@@ -54,10 +54,10 @@ fn timespec(time: f64) -> Result<libc::timespec> {
         (0, libc::UTIME_NOW)
     } else if time.is_nan() {
         (0, libc::UTIME_OMIT)
-    } else if time.abs() >= libc::time_t::MAX as f64 {
+    } else if time.abs() >= clock::Seconds::MAX as f64 {
         return Err(Errno::EINVAL);
     } else {
-        let seconds = time as libc::time_t;
+        let seconds = time as clock::Seconds;
         let nanoseconds = ((time - seconds as f64) * 1e9) as libc::c_long;
         // Nanoseconds count forwards, before 1970 as well.
         match nanoseconds < 0 {

@@ -1,6 +1,6 @@
 //! Finds the public function of this library that the calling program is in.
 
-use core::ffi::{CStr, c_void};
+use core::ffi::{CStr, c_int, c_void};
 
 use crate::zeroed::zeroed;
 
@@ -18,10 +18,17 @@ pub(super) fn function() -> Option<&'static CStr> {
 }
 
 /// The return addresses on the stack, the innermost first. For this glibc loads the unwinder; a
-/// library that links to the unwinder would load it in every process.
+/// library that links to the unwinder would load it in every process. There are none where libc has
+/// no such function, as musl, or is linked into the program, where no function has a name either.
 fn walk(addresses: &mut [*mut c_void; MAX_FRAMES]) -> usize {
+    type Backtrace = unsafe extern "C" fn(*mut *mut c_void, c_int) -> c_int;
+    // SAFETY: the name is terminated.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"backtrace".as_ptr()) };
+    // SAFETY: null, or the function of that name, whose type this is.
+    let backtrace: Option<Backtrace> = unsafe { core::mem::transmute(found) };
+    let Some(backtrace) = backtrace else { return 0 };
     // SAFETY: writes at most as many addresses as there is room for.
-    let count = unsafe { libc::backtrace(addresses.as_mut_ptr(), MAX_FRAMES as libc::c_int) };
+    let count = unsafe { backtrace(addresses.as_mut_ptr(), MAX_FRAMES as c_int) };
     usize::try_from(count).unwrap_or(0)
 }
 

@@ -5,6 +5,10 @@
 //! Each of them has a [`Waiter`]; `policy.rs` decides. Fewer threads spin at once than there are
 //! processors, so that the thread that they wait for can run.
 //!
+//! Nothing here orders memory, on any processor. A thread that reads an old count spins for a window
+//! that it would not have spun, or blocks earlier. What it waits for is the caller's to read: the
+//! pool reads it again with its lock, the loop after it has said that it blocks.
+//!
 //! `OXUV_SPIN_US` is how long a wait spins at most, in microseconds; 0 turns spinning off.
 
 mod policy;

@@ -4,6 +4,10 @@ use super::{cvt, typed};
 use crate::abi::uv_timespec64_t;
 use crate::errors::Result;
 
+/// Seconds as libc's type, which the libc crate calls deprecated for musl.
+#[allow(deprecated)]
+pub(crate) type Seconds = libc::time_t;
+
 /// The time of the monotonic clock, in nanoseconds.
 #[inline]
 pub(crate) fn monotonic_ns() -> u64 {
@@ -27,9 +31,9 @@ pub(crate) fn time(clock: libc::clockid_t) -> Result<uv_timespec64_t> {
 /// Nanoseconds as libc's type; the longest time that it has a value for if `ns` is longer.
 #[inline]
 pub(crate) fn timespec(ns: u64) -> libc::timespec {
-    let seconds = libc::time_t::try_from(ns / 1_000_000_000);
+    let seconds = Seconds::try_from(ns / 1_000_000_000);
     libc::timespec {
-        tv_sec: seconds.unwrap_or(libc::time_t::MAX),
+        tv_sec: seconds.unwrap_or(Seconds::MAX),
         tv_nsec: (ns % 1_000_000_000) as _,
     }
 }

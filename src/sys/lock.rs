@@ -67,7 +67,11 @@ pub(crate) struct QuickLock(UnsafeCell<libc::pthread_mutex_t>);
 unsafe impl Sync for QuickLock {}
 
 impl QuickLock {
+    #[cfg(target_env = "gnu")]
     const FREE: libc::pthread_mutex_t = libc::PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+    /// musl's mutexes all spin for a moment.
+    #[cfg(target_env = "musl")]
+    const FREE: libc::pthread_mutex_t = libc::PTHREAD_MUTEX_INITIALIZER;
 
     /// It must stay in place from its first use on.
     pub(crate) const fn new() -> QuickLock {

@@ -166,7 +166,7 @@ unsafe fn vfork_onto(stack: *mut c_void, entry: Main, argument: *mut c_void) -> 
     unsafe extern "C" {
         /// The name that ThreadSanitizer does not replace: it assumes that every child has memory
         /// of its own.
-        #[link_name = "__clone"]
+        #[cfg_attr(target_env = "gnu", link_name = "__clone")]
         fn clone(
             entry: Main,
             stack: *mut c_void,

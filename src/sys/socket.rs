@@ -162,10 +162,16 @@ impl Control {
 fn message(buffers: Buffers, control: &mut Control) -> libc::msghdr {
     let mut header: libc::msghdr = zeroed();
     header.msg_iov = buffers.as_iovecs().cast_mut();
-    header.msg_iovlen = buffers.count().min(IOV_MAX);
+    header.msg_iovlen = buffers.count().min(IOV_MAX) as _;
     header.msg_control = control.0.as_mut_ptr().cast();
-    header.msg_controllen = size_of::<Control>();
+    header.msg_controllen = size_of::<Control>() as _;
     header
+}
+
+/// The length of a control message with its header, in bytes.
+#[allow(clippy::unnecessary_cast, reason = "32 bits with musl")]
+pub(super) fn control_bytes(header: &libc::cmsghdr) -> usize {
+    header.cmsg_len as usize
 }
 
 /// Writes buffers to a Unix socket, and passes a descriptor with them; returns how many bytes were
@@ -176,11 +182,11 @@ pub(crate) fn send_with_fd(fd: c_int, buffers: Buffers, passed: c_int) -> Result
     let length = size_of::<c_int>() as u32;
     // SAFETY: the control buffer has room for a message with one descriptor.
     unsafe {
-        header.msg_controllen = libc::CMSG_SPACE(length) as usize;
+        header.msg_controllen = libc::CMSG_SPACE(length) as _;
         let entry = libc::CMSG_FIRSTHDR(&header);
         (*entry).cmsg_level = libc::SOL_SOCKET;
         (*entry).cmsg_type = libc::SCM_RIGHTS;
-        (*entry).cmsg_len = libc::CMSG_LEN(length) as usize;
+        (*entry).cmsg_len = libc::CMSG_LEN(length) as _;
         libc::CMSG_DATA(entry)
             .cast::<c_int>()
             .write_unaligned(passed);
@@ -222,7 +228,7 @@ pub(crate) unsafe fn receive_with_fds(
         while !entry.is_null() {
             if (*entry).cmsg_level == libc::SOL_SOCKET && (*entry).cmsg_type == libc::SCM_RIGHTS {
                 let data = libc::CMSG_DATA(entry).cast::<c_int>();
-                let bytes = (*entry).cmsg_len - libc::CMSG_LEN(0) as usize;
+                let bytes = control_bytes(&*entry) - libc::CMSG_LEN(0) as usize;
                 for index in 0..bytes / size_of::<c_int>() {
                     each(OwnedFd::new(data.add(index).read_unaligned()));
                 }

@@ -29,6 +29,9 @@ macro_rules! numbers {
 }
 
 numbers!(i32, u32, i64, u64, usize);
+// A thread is a pointer there, which no caller vouches for either.
+#[cfg(target_env = "musl")]
+numbers!(libc::pthread_t);
 
 impl Argument<*const c_char> for &CStr {
     #[inline]
@@ -157,7 +160,7 @@ typed! {
     large fn sendfile(to: c_int, from: c_int, offset: Option<&mut i64>, count: usize) -> isize;
     large fn stat(path: &CStr, found: &mut large::stat) -> c_int;
     large fn statfs(path: &CStr, found: &mut large::statfs) -> c_int;
-    libc fn statx(
+    large fn statx(
         parent: c_int, path: &CStr, flags: c_int, mask: c_uint, found: &mut libc::statx
     ) -> c_int;
     libc fn symlink(target: &CStr, path: &CStr) -> c_int;
@@ -167,6 +170,20 @@ typed! {
     ) -> c_int;
 }
 
+/// The type that says whose priority is meant.
+#[cfg(target_env = "gnu")]
+use libc::__priority_which_t as Whose;
+/// The type of a resource that has a limit.
+#[cfg(target_env = "gnu")]
+pub(crate) use libc::__rlimit_resource_t as Resource;
+
+/// The type of a resource that has a limit.
+#[cfg(target_env = "musl")]
+pub(crate) type Resource = c_int;
+/// The type that says whose priority is meant.
+#[cfg(target_env = "musl")]
+type Whose = c_int;
+
 // The process, its threads and the machine.
 typed! {
     libc fn _exit(status: c_int) -> !;
@@ -174,14 +191,14 @@ typed! {
     libc fn geteuid() -> libc::uid_t;
     libc fn getpid() -> libc::pid_t;
     libc fn getppid() -> libc::pid_t;
-    libc fn getpriority(kind: libc::__priority_which_t, id: libc::id_t) -> c_int;
+    libc fn getpriority(kind: Whose, id: libc::id_t) -> c_int;
     libc fn getresgid(
         real: &mut libc::gid_t, effective: &mut libc::gid_t, saved: &mut libc::gid_t
     ) -> c_int;
     libc fn getresuid(
         real: &mut libc::uid_t, effective: &mut libc::uid_t, saved: &mut libc::uid_t
     ) -> c_int;
-    large fn getrlimit(resource: libc::__rlimit_resource_t, limit: &mut large::rlimit) -> c_int;
+    large fn getrlimit(resource: Resource, limit: &mut large::rlimit) -> c_int;
     libc fn getrusage(who: c_int, usage: &mut libc::rusage) -> c_int;
     libc fn if_nametoindex(name: &CStr) -> c_uint;
     libc fn kill(pid: libc::pid_t, signum: c_int) -> c_int;
@@ -191,7 +208,7 @@ typed! {
     libc fn sched_get_priority_max(policy: c_int) -> c_int;
     libc fn sched_get_priority_min(policy: c_int) -> c_int;
     libc fn sched_getcpu() -> c_int;
-    libc fn setpriority(kind: libc::__priority_which_t, id: libc::id_t, nice: c_int) -> c_int;
+    libc fn setpriority(kind: Whose, id: libc::id_t, nice: c_int) -> c_int;
     libc fn setsid() -> libc::pid_t;
     libc fn sysconf(name: c_int) -> c_long;
     libc fn sysinfo(info: &mut libc::sysinfo) -> c_int;

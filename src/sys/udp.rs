@@ -250,7 +250,7 @@ unsafe fn read_error(part: &libc::cmsghdr) -> Option<Reported> {
     let skip = size_of::<libc::sock_extended_err>();
     // SAFETY: CMSG_LEN does arithmetic only.
     let before = unsafe { libc::CMSG_LEN(skip as u32) } as usize;
-    let length = part.cmsg_len.saturating_sub(before);
+    let length = socket::control_bytes(part).saturating_sub(before);
     let length = length.min(size_of_val(&offender));
     // SAFETY: that many bytes of the part lie behind the record, and fit the storage.
     unsafe {

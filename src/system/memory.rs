@@ -69,7 +69,7 @@ fn rest(level: Level) -> Option<u64> {
 }
 
 /// A resource limit of the process, in bytes; `None` if there is none.
-fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
+fn resource_limit(resource: typed::Resource) -> Option<u64> {
     let mut limit: large::rlimit = zeroed();
     let known = typed::getrlimit(resource, &mut limit) == 0;
     (known && limit.rlim_cur != large::NO_LIMIT).then_some(limit.rlim_cur)

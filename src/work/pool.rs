@@ -522,6 +522,7 @@ pub(crate) fn shut_down() {
         worker::wake(pool.pick_blocked());
     }
     drop(pool);
+    // Threads were recorded under the lock, which this thread has had since.
     for thread in THREADS.iter().take(threads) {
         let thread = thread.load(Relaxed) as libc::pthread_t;
         // A job may call exit(), and its thread does not join itself.

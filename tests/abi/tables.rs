@@ -57,7 +57,12 @@ pub struct Layout {
 
 /// None where there is no table for the processor.
 pub fn layout() -> Option<Layout> {
-    let file = format!("layout-{}.tsv", std::env::consts::ARCH);
+    let library = if cfg!(target_env = "musl") {
+        "-musl"
+    } else {
+        ""
+    };
+    let file = format!("layout-{}{library}.tsv", std::env::consts::ARCH);
     if !folder().join(&file).exists() {
         eprintln!("skipped: there is no {file}");
         return None;

@@ -10,8 +10,9 @@ use crate::{Outcome, packages};
 /// What of Debian's makes a toolchain: the compiler, cargo, and the standard library.
 const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "libstd-rust-web-dev"];
 
-/// A toolchain in a folder of unpacked packages.
+/// A toolchain, of unpacked packages or installed.
 pub struct Toolchain {
+    /// The folder that has its `bin` and `lib`.
     folder: PathBuf,
     /// The release of Debian's packages, such as `1.85.0+dfsg3-1~deb12u3`.
     release: String,
@@ -60,7 +61,7 @@ impl Toolchain {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let unpacked = packages::unpack(&root.join("target/rust").join(wanted), &names)?;
         let toolchain = Toolchain {
-            folder: unpacked.folder,
+            folder: unpacked.folder.join("usr"),
             release,
         };
         let version = tools::run(toolchain.cargo().arg("--version"))?;
@@ -68,21 +69,41 @@ impl Toolchain {
         Ok(toolchain)
     }
 
+    /// The toolchain that is installed, if it has a standard library for a target.
+    pub fn installed(target: &str) -> Result<Toolchain, String> {
+        let print = |what: &str| {
+            let output =
+                tools::run(Command::new("rustc").args(["--target", target, "--print", what]))?;
+            let path = String::from_utf8_lossy(&output.stdout);
+            Ok::<_, String>(PathBuf::from(path.trim_end()))
+        };
+        if !print("target-libdir")?.exists() {
+            return Err(format!(
+                "rustc has no standard library for {target}, nor has Debian: rustup target add {target}"
+            ));
+        }
+        Ok(Toolchain {
+            folder: print("sysroot")?,
+            release: String::new(),
+        })
+    }
+
     /// Fetches the standard library of another architecture of Debian's.
     pub fn add_target(&self, architecture: &str) -> Outcome {
         let package = format!("{}={}", PACKAGES[2], self.release);
-        let lists = self.folder.join("../foreign");
-        packages::unpack_foreign(&self.folder, &lists, architecture, &package)
+        let root = self.folder.join("..");
+        let lists = root.join("../foreign");
+        packages::unpack_foreign(&root, &lists, architecture, &package)
     }
 
     /// The folder that has its `bin` and `lib`.
     pub fn folder(&self) -> PathBuf {
-        self.folder.join("usr")
+        self.folder.clone()
     }
 
     /// This toolchain's cargo, which calls its compiler.
     pub fn cargo(&self) -> Command {
-        let programs = self.folder.join("usr/bin");
+        let programs = self.folder.join("bin");
         let mut cargo = Command::new(programs.join("cargo"));
         self.prepare(&mut cargo);
         cargo
@@ -90,8 +111,8 @@ impl Toolchain {
 
     /// Has a command find this toolchain, and not the one that runs this program.
     pub fn prepare(&self, command: &mut Command) {
-        let programs = self.folder.join("usr/bin");
-        let libraries = self.folder.join("usr/lib/x86_64-linux-gnu");
+        let programs = self.folder.join("bin");
+        let libraries = self.folder.join("lib/x86_64-linux-gnu");
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("CARGO_PKG_") || name.starts_with("RUSTUP_") {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use quote::ToTokens;
-use syn::{BinOp, Expr, ExprCall, Item, Lit, Type, UnOp};
+use syn::{BinOp, Expr, ExprCall, Item, Lit, Type, UnOp, Visibility};
 
 /// An integer constant of the ABI.
 pub struct Constant {
@@ -92,6 +92,8 @@ fn read_item(item: &Item, abi: &mut Abi) -> Result<(), String> {
         Item::Const(item) if item.ident == "ERRORS" => {
             abi.errors = error_rows(&item.expr).ok_or("ERRORS is no list of row(…) calls")?;
         }
+        // What the files need themselves; C has it by the same name.
+        Item::Const(item) if matches!(item.vis, Visibility::Inherited) => {}
         Item::Const(item) => {
             let name = item.ident.to_string();
             let (value, system) =

@@ -94,16 +94,24 @@ fn rust(root: &Path, builder: &Builder) -> Outcome {
     cargo.args(["test", "--quiet", "--locked", "--test", "abi"]);
     cargo.args(["--target", builder.machine.triple, "--config"]);
     cargo.arg(link_setting(builder.machine));
+    if builder.machine.has_own_linker() {
+        // Rust brings musl itself, for programs that contain it.
+        cargo.env_remove(builder.linker_variable());
+    }
     run(cargo.arg("--target-dir").arg(builder.folder.join("rust"))).map(drop)
 }
 
 /// cargo's setting by which the machine's programs find their C library.
 fn link_setting(machine: &Machine) -> String {
-    let flags: Vec<String> = machine
+    let mut flags: Vec<String> = machine
         .link_flags()
         .iter()
         .map(|flag| format!("\"-Clink-arg={flag}\""))
         .collect();
+    if flags.is_empty() {
+        // It then needs nothing that this machine may not have.
+        flags.push("\"-Ctarget-feature=+crt-static\"".into());
+    }
     format!("target.{}.rustflags=[{}]", machine.triple, flags.join(","))
 }
 

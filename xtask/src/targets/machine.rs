@@ -21,10 +21,10 @@ pub struct Machine {
     gnu: &'static str,
     /// Debian's packages of the compiler and of the C library.
     packages: [&'static str; 2],
-    /// What loads its programs, in the folder of its C library.
-    loader: &'static str,
-    /// The version of Rust whose standard library Debian has for it.
-    rust: &'static str,
+    /// What loads its programs, in the folder of its C library; none if its compiler knows.
+    loader: Option<&'static str>,
+    /// The version of Rust whose standard library Debian has for it; none if Debian has none.
+    rust: Option<&'static str>,
     /// The program that runs its programs; none where this machine does.
     pub emulator: Option<Emulator>,
 }
@@ -37,8 +37,8 @@ pub const MACHINES: &[Machine] = &[
         processor: "x86",
         gnu: "i686-linux-gnu",
         packages: ["gcc-i686-linux-gnu", "libc6-dev-i386-cross"],
-        loader: "ld-linux.so.2",
-        rust: "1.85",
+        loader: Some("ld-linux.so.2"),
+        rust: Some("1.85"),
         emulator: None,
     },
     Machine {
@@ -47,14 +47,70 @@ pub const MACHINES: &[Machine] = &[
         processor: "aarch64",
         gnu: "aarch64-linux-gnu",
         packages: ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
-        loader: "ld-linux-aarch64.so.1",
-        rust: "1.96",
+        loader: Some("ld-linux-aarch64.so.1"),
+        rust: Some("1.96"),
         emulator: Some(Emulator {
             program: "qemu-aarch64",
             is_64_bit: true,
             is_big_endian: false,
             elf_machine: 183,
         }),
+    },
+    Machine {
+        name: "armhf",
+        triple: "armv7-unknown-linux-gnueabihf",
+        processor: "arm",
+        gnu: "arm-linux-gnueabihf",
+        packages: ["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
+        loader: Some("ld-linux-armhf.so.3"),
+        rust: Some("1.85"),
+        emulator: Some(Emulator {
+            program: "qemu-arm",
+            is_64_bit: false,
+            is_big_endian: false,
+            elf_machine: 40,
+        }),
+    },
+    Machine {
+        name: "ppc64el",
+        triple: "powerpc64le-unknown-linux-gnu",
+        processor: "powerpc64",
+        gnu: "powerpc64le-linux-gnu",
+        packages: ["gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross"],
+        loader: Some("ld64.so.2"),
+        rust: Some("1.85"),
+        emulator: Some(Emulator {
+            program: "qemu-ppc64le",
+            is_64_bit: true,
+            is_big_endian: false,
+            elf_machine: 21,
+        }),
+    },
+    Machine {
+        name: "s390x",
+        triple: "s390x-unknown-linux-gnu",
+        processor: "s390x",
+        gnu: "s390x-linux-gnu",
+        packages: ["gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"],
+        loader: Some("ld64.so.1"),
+        rust: Some("1.85"),
+        emulator: Some(Emulator {
+            program: "qemu-s390x",
+            is_64_bit: true,
+            is_big_endian: true,
+            elf_machine: 22,
+        }),
+    },
+    // Not another machine, but another C library.
+    Machine {
+        name: "musl",
+        triple: "x86_64-unknown-linux-musl",
+        processor: "x86_64-musl",
+        gnu: "x86_64-linux-musl",
+        packages: ["musl-tools", "musl-dev"],
+        loader: None,
+        rust: None,
+        emulator: None,
     },
 ];
 
@@ -109,17 +165,31 @@ impl Machine {
         if !is_64_bit {
             flags.push(String::from("-D_FILE_OFFSET_BITS=64"));
         }
+        if self.has_own_linker() {
+            // The kernel's headers are beside those of the machine's own C library.
+            for folder in ["/usr/include", "/usr/include/x86_64-linux-gnu"] {
+                flags.extend([String::from("-idirafter"), folder.into()]);
+            }
+        }
         flags
     }
 
     /// What a program is linked with, to find the C library where this machine has it.
     pub fn link_flags(&self) -> Vec<String> {
+        let Some(loader) = self.loader else {
+            return Vec::new();
+        };
         let libraries = self.libraries();
         let libraries = libraries.display();
         vec![
-            format!("-Wl,--dynamic-linker={libraries}/{}", self.loader),
+            format!("-Wl,--dynamic-linker={libraries}/{loader}"),
             format!("-Wl,-rpath,{libraries}"),
         ]
+    }
+
+    /// Whether its compiler knows how programs are linked that run here.
+    pub fn has_own_linker(&self) -> bool {
+        self.loader.is_none()
     }
 
     fn libraries(&self) -> PathBuf {
@@ -127,15 +197,24 @@ impl Machine {
     }
 
     fn toolchain(&self, root: &Path) -> Result<Toolchain, String> {
-        let toolchain = Toolchain::of_version(root, self.rust)?;
-        toolchain.add_target(self.name)?;
-        Ok(toolchain)
+        let Some(version) = self.rust else {
+            return Toolchain::installed(self.triple);
+        };
+        let fetch = || {
+            let toolchain = Toolchain::of_version(root, version)?;
+            toolchain.add_target(self.name)?;
+            Ok(toolchain)
+        };
+        fetch().map_err(|error: String| not_fetched(&error))
     }
 
     /// Gets what is needed to build for it.
     pub fn prepare(&'static self, root: &Path) -> Result<Builder, String> {
         let [compiler, library] = self.packages;
-        let libc = self.libraries().join("libc.so.6");
+        let libc = match self.loader {
+            Some(_) => self.libraries().join("libc.so.6"),
+            None => Path::new("/usr/lib").join(self.gnu).join("libc.a"),
+        };
         tools::need(&[
             (&self.compiler(), compiler),
             (&libc.to_string_lossy(), library),
@@ -143,7 +222,7 @@ impl Machine {
         if let Some(emulator) = &self.emulator {
             tools::need(&[(emulator.program, "qemu-user"), ("unshare", "util-linux")])?;
         }
-        let toolchain = self.toolchain(root).map_err(|error| not_fetched(&error))?;
+        let toolchain = self.toolchain(root)?;
         let folder = root.join("target/targets").join(self.name);
         std::fs::create_dir_all(&folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -182,15 +261,17 @@ impl Builder {
                 command
             }
         };
-        let triple = self.machine.triple.replace('-', "_").to_uppercase();
         command.current_dir(root);
         command.env_remove("CARGO_BUILD_TARGET");
         command.env_remove("CARGO_TARGET_DIR");
-        command.env(
-            format!("CARGO_TARGET_{triple}_LINKER"),
-            self.machine.compiler(),
-        );
+        command.env(self.linker_variable(), self.machine.compiler());
         command
+    }
+
+    /// The variable that tells a cargo what links for the machine.
+    pub fn linker_variable(&self) -> String {
+        let triple = self.machine.triple.replace('-', "_").to_uppercase();
+        format!("CARGO_TARGET_{triple}_LINKER")
     }
 
     /// The folder with the toolchain's `bin`.
