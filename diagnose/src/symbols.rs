@@ -3,18 +3,64 @@
 use core::ffi::{CStr, c_void};
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
 
-/// Whether a thread is within the crate that reads debug information.
-static IS_BUSY: AtomicBool = AtomicBool::new(false);
-/// In the child of a fork that came at such a time: that crate's lock stays locked.
+/// Held by the thread that is within the crate which reads debug information, and by one that
+/// forks: the crate has a lock of its own, which must be free in the child.
+static LOCK: AtomicBool = AtomicBool::new(false);
+/// Whether the thread that forks got the lock.
+static IS_HELD: AtomicBool = AtomicBool::new(false);
+/// In a child: that crate's lock stays locked, so it is not used.
 static IS_UNUSABLE: AtomicBool = AtomicBool::new(false);
 
-/// In the child of a fork.
-pub(crate) fn reset_after_fork() {
-    if IS_BUSY.load(Relaxed) {
+/// How long a fork waits for the lock, in milliseconds.
+const FORK_MS: u32 = 1_000;
+
+fn try_lock() -> bool {
+    LOCK.compare_exchange(false, true, Acquire, Relaxed).is_ok()
+}
+
+fn unlock() {
+    LOCK.store(false, Release);
+}
+
+fn pause() {
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+/// Has forks leave this usable in the child. Call it once, or more often.
+pub(crate) fn start() {
+    static IS_STARTED: AtomicBool = AtomicBool::new(false);
+    if !IS_STARTED.swap(true, Relaxed) {
+        // SAFETY: the functions stay, since this object does.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
+    }
+}
+
+unsafe extern "C" fn before_fork() {
+    let is_free = (0..FORK_MS).any(|_| {
+        let is_free = try_lock();
+        if !is_free {
+            pause();
+        }
+        is_free
+    });
+    IS_HELD.store(is_free, Relaxed);
+}
+
+unsafe extern "C" fn in_parent() {
+    if IS_HELD.load(Relaxed) {
+        unlock();
+    }
+}
+
+unsafe extern "C" fn in_child() {
+    if !IS_HELD.load(Relaxed) {
         IS_UNUSABLE.store(true, Relaxed);
     }
+    unlock();
 }
 
 /// The names that were asked for, since each costs much.
@@ -33,7 +79,9 @@ impl Symbols {
 pub(crate) fn describe(address: usize) -> String {
     let mut text = String::new();
     if !IS_UNUSABLE.load(Relaxed) {
-        IS_BUSY.store(true, Relaxed);
+        while !try_lock() {
+            pause();
+        }
         // The crate takes addresses that calls return to, and looks before them.
         let after = address.wrapping_add(1) as *mut c_void;
         backtrace::resolve(after, |symbol| {
@@ -47,7 +95,7 @@ pub(crate) fn describe(address: usize) -> String {
                 let _ = write!(text, " at {}:{line}", file.display());
             }
         });
-        IS_BUSY.store(false, Relaxed);
+        unlock();
     }
     let (function, place) = by_linker(address);
     if text.is_empty() {

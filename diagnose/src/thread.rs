@@ -1,7 +1,8 @@
 //! Threads of the instruments, and how others wake them.
 
-use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Starts a thread that handles no signal of the program's; false where there can be none.
 pub(crate) fn spawn(name: &str, main: impl FnOnce() + Send + 'static) -> bool {
@@ -25,55 +26,53 @@ pub(crate) fn spawn(name: &str, main: impl FnOnce() + Send + 'static) -> bool {
     }
 }
 
-/// A semaphore, which a signal handler may post.
-pub(crate) struct Semaphore(UnsafeCell<MaybeUninit<libc::sem_t>>);
-
-// SAFETY: semaphores are for use by many threads.
-unsafe impl Sync for Semaphore {}
+/// A semaphore, which a signal handler may post. The C library's own measures its waits by a clock
+/// that may jump.
+pub(crate) struct Semaphore(AtomicU32);
 
 impl Semaphore {
-    /// A semaphore that is to be initialised.
     pub(crate) const fn new() -> Semaphore {
-        Semaphore(UnsafeCell::new(MaybeUninit::zeroed()))
+        Semaphore(AtomicU32::new(0))
     }
 
-    fn raw(&self) -> *mut libc::sem_t {
-        self.0.get().cast()
-    }
-
-    /// Initialises it, before the thread that waits for it is made.
+    /// Forgets posts, before the thread that waits for it is made.
     pub(crate) fn init(&self) {
-        // SAFETY: memory for a semaphore, which nothing waits for.
-        unsafe { libc::sem_init(self.raw(), 0, 0) };
+        self.0.store(0, Relaxed);
     }
 
     /// Has a thread go on that waits, or the next one that would wait.
     pub(crate) fn post(&self) {
-        // SAFETY: initialised.
-        unsafe { libc::sem_post(self.raw()) };
+        self.0.fetch_add(1, Release);
+        self.call(libc::FUTEX_WAKE, 1, core::ptr::null());
     }
 
     /// Waits for at most that many milliseconds; returns whether there was a post.
     pub(crate) fn wait(&self, ms: u64) -> bool {
-        let mut until = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: the pointer is valid.
-        unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut until) };
-        let ns = until.tv_nsec as u64 + ms % 1000 * 1_000_000;
-        until.tv_sec += (ms / 1000 + ns / 1_000_000_000) as libc::time_t;
-        until.tv_nsec = (ns % 1_000_000_000) as _;
+        let until = now_ns() + ms * 1_000_000;
         loop {
-            // SAFETY: initialised, and the pointer is valid.
-            if unsafe { libc::sem_timedwait(self.raw(), &until) } == 0 {
-                return true;
+            let count = self.0.load(Relaxed);
+            if count > 0 {
+                match self.0.compare_exchange(count, count - 1, Acquire, Relaxed) {
+                    Ok(_) => return true,
+                    Err(_) => continue,
+                }
             }
-            let error = std::io::Error::last_os_error().raw_os_error();
-            if error != Some(libc::EINTR) {
+            let rest = until.saturating_sub(now_ns());
+            if rest == 0 {
                 return false;
             }
+            let time = libc::timespec {
+                tv_sec: (rest / 1_000_000_000) as libc::time_t,
+                tv_nsec: (rest % 1_000_000_000) as _,
+            };
+            self.call(libc::FUTEX_WAIT, 0, &time);
         }
+    }
+
+    fn call(&self, what: i32, value: u32, time: *const libc::timespec) {
+        let what = what | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: the word stays while the call lasts, and the time is null or valid.
+        unsafe { libc::syscall(libc::SYS_futex, self.0.as_ptr(), what, value, time) };
     }
 }
 

@@ -160,6 +160,10 @@ impl Setup {
             env("OXUV_TEST_INCLUDE").map_or_else(|| root().join("include"), PathBuf::from);
         let output = target.join("programs");
         std::fs::create_dir_all(&output).map_err(|error| error.to_string())?;
+        if env("OXUV_TEST_LIBRARY").is_none() && !is_special() {
+            // Programs that are linked to the archive look beside themselves.
+            build_instruments(&target, &[&library, &output])?;
+        }
         Ok(Setup {
             library,
             include,
@@ -280,6 +284,38 @@ fn inner_cargo() -> Command {
     );
     cargo.env_remove("RUSTUP_TOOLCHAIN");
     cargo
+}
+
+/// Whether the library is instrumented, or for another machine. Then the tests of the instruments
+/// are skipped.
+fn is_special() -> bool {
+    env("OXUV_TEST_SANITIZER").is_some() || env("OXUV_TEST_TARGET").is_some()
+}
+
+/// Builds the instruments, and links to them where the library looks for them.
+fn build_instruments(target: &Path, folders: &[&Path]) -> Result<()> {
+    let mut cargo = inner_cargo();
+    cargo
+        .current_dir(root())
+        .args(["build", "--package", "oxuv_diagnose", "--quiet"])
+        .arg("--target-dir")
+        .arg(target);
+    for name in ["CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
+        cargo.env_remove(name);
+    }
+    let status = cargo.status().map_err(|error| format!("cargo: {error}"))?;
+    if !status.success() {
+        return Err("cargo build of the instruments failed".into());
+    }
+    let built = target.join("debug/liboxuv_diagnose.so");
+    for folder in folders {
+        let folder = folder.join("oxuv");
+        let link = folder.join("liboxuv_diagnose.so");
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(&built, &link).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// Builds the library with this test's features, and says where it is.

@@ -29,6 +29,9 @@ const MOST_MS: u64 = 3_600_000;
 /// How often the watcher looks while a callback may take too long.
 const LOOKS: u64 = 4;
 
+/// How long a process that exits waits for the summary, in milliseconds.
+const END_MS: u64 = 5_000;
+
 static STATE: AtomicU8 = AtomicU8::new(OFF);
 static LIMIT_NS: AtomicU64 = AtomicU64::new(0);
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
@@ -55,6 +58,7 @@ pub(crate) fn start() -> bool {
         return false;
     }
     frames::start();
+    symbols::start();
     // SAFETY: the functions stay, since this object does.
     unsafe {
         libc::pthread_atfork(None, None, Some(in_child));
@@ -75,7 +79,6 @@ fn begin() -> bool {
 unsafe extern "C" fn in_child() {
     if STATE.load(Relaxed) != OFF {
         watched::reset_after_fork();
-        symbols::reset_after_fork();
         STATE.store(FORKED, Relaxed);
     }
 }
@@ -84,7 +87,7 @@ extern "C" fn at_exit() {
     if STATE.load(Acquire) == ON {
         IS_ENDING.store(true, Release);
         WAKEUP.post();
-        ENDED.wait(2_000);
+        ENDED.wait(END_MS);
         STATE.store(OFF, Relaxed);
     }
 }

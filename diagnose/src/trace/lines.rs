@@ -189,6 +189,8 @@ impl Lines {
         if is(Event::PhaseBegins) {
             self.begin_phase(state, thread, record);
         } else if is(Event::RunBegins) {
+            // What woke it before ended no wait.
+            self.woken.remove(&record.object);
             state.run = Some(ns);
         } else if is(Event::RunEnds) {
             self.end_run(state, thread, record);
@@ -305,6 +307,7 @@ impl Lines {
             return;
         };
         let woken = self.woken.remove(&record.object);
+        let woken = woken.filter(|_| record.detail > 0);
         let cause = match (&woken, record.detail) {
             (Some((_, cause)), _) => cause.clone(),
             (None, 0) => "timeout".to_string(),

@@ -38,6 +38,7 @@ pub(crate) fn start() -> bool {
     if PATH.set(path).is_err() || !threads::start() || !begin(false) {
         return false;
     }
+    symbols::start();
     // SAFETY: the functions stay, since this object does.
     unsafe {
         libc::pthread_atfork(None, None, Some(in_child));
@@ -78,7 +79,6 @@ extern "C" fn at_exit() {
 unsafe extern "C" fn in_child() {
     if STATE.load(Relaxed) != OFF {
         threads::reset_after_fork();
-        symbols::reset_after_fork();
         STATE.store(FORKED, Relaxed);
     }
 }

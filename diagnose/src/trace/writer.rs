@@ -16,7 +16,7 @@ use crate::thread::{self, Semaphore};
 /// How long the writer waits for more records, in milliseconds, if no ring is half full before.
 const PAUSE_MS: u64 = 20;
 /// How long a process that exits waits for the last records to be written, in milliseconds.
-const END_MS: u64 = 2_000;
+const END_MS: u64 = 5_000;
 
 static WAKEUP: Semaphore = Semaphore::new();
 static ENDED: Semaphore = Semaphore::new();
