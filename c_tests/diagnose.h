@@ -28,12 +28,13 @@ struct watched {
   size_t length;
 };
 
-/* Runs `program` in a child, and then exit(). */
+/* Runs `program` in a child, and then exit(). The test's own folder is the current one. */
 static inline void watch(struct watched* child, const char* name, const char* value,
                          void (*program)(void)) {
   int ends[2];
 
   need_instruments();
+  ASSERT_OK(chdir(test_tmpdir()));
   ASSERT_OK(pipe(ends));
   child->length = 0;
   child->text[0] = '\0';

@@ -17,6 +17,7 @@ pub mod events;
 pub mod check;
 mod names;
 mod objects;
+mod probes;
 pub mod stall;
 mod symbols;
 mod thread;
@@ -42,6 +43,7 @@ pub extern "C" fn oxuv_diagnose_start(event_count: u32) -> Option<Report> {
 unsafe extern "C" fn report(event: Event, what: u32, object: *const c_void, detail: usize) {
     // SAFETY: errno belongs to this thread.
     let errno = unsafe { *libc::__errno_location() };
+    probes::fire(event, what, object, detail);
     check::report(event, what, object, detail);
     trace::report(event, what, object, detail);
     stall::report(event, what, object, detail);

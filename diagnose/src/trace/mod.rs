@@ -7,6 +7,7 @@
 mod lines;
 mod ring;
 mod threads;
+mod ticks;
 mod writer;
 
 use core::ffi::c_void;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::events::{Event, Phase};
-use crate::{objects, symbols, thread};
+use crate::{objects, symbols};
 use ring::{Put, Record, Ring};
 
 /// Nothing is recorded.
@@ -34,6 +35,7 @@ pub(crate) fn start() -> bool {
     let Some(value) = std::env::var_os("OXUV_TRACE").filter(|value| !value.is_empty()) else {
         return false;
     };
+    ticks::start();
     let path = std::path::absolute(&value).unwrap_or_else(|_| PathBuf::from(&value));
     if PATH.set(path).is_err() || !threads::start() || !begin(false) {
         return false;
@@ -149,7 +151,7 @@ fn begin_phase(phase: u32, object: *const c_void) {
         phase,
         object.addr(),
         0,
-        thread::now_ns(),
+        ticks::now(),
     );
     // After it the next phase is recorded, empty or not: it ends the time of polling.
     let is_poll = phase == Phase::Poll as u32;
@@ -162,10 +164,10 @@ fn record(event: Event, what: u32, object: usize, detail: usize) {
     };
     // Bytes come right after what brought them about.
     let has_own_time = !matches!(event, Event::Received | Event::Sent);
-    let last_ns = ring.last_ns.load(Relaxed);
-    let now = match has_own_time || last_ns == 0 {
-        true => thread::now_ns(),
-        false => last_ns,
+    let last_time = ring.last_time.load(Relaxed);
+    let now = match has_own_time || last_time == 0 {
+        true => ticks::now(),
+        false => last_time,
     };
     let phase = ring.phase.load(Relaxed);
     if phase != 0 {
@@ -176,10 +178,10 @@ fn record(event: Event, what: u32, object: usize, detail: usize) {
     put(ring, event, what, object, detail, now);
 }
 
-fn put(ring: &Ring, event: Event, what: u32, object: usize, detail: usize, time_ns: u64) {
-    ring.last_ns.store(time_ns, Relaxed);
+fn put(ring: &Ring, event: Event, what: u32, object: usize, detail: usize, time: u64) {
+    ring.last_time.store(time, Relaxed);
     let record = Record {
-        time_ns,
+        time_ns: time,
         event: event as u32,
         what,
         object,

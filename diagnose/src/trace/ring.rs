@@ -18,6 +18,7 @@ pub(super) const RECORDS: usize = 32 * 1024;
 /// One event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Record {
+    /// In ticks, until the writer takes it; then in nanoseconds.
     pub(super) time_ns: u64,
     pub(super) event: u32,
     pub(super) what: u32,
@@ -39,8 +40,8 @@ pub(super) struct Ring {
     pub(super) phase: AtomicU32,
     /// Whether the last record is the beginning of a phase.
     pub(super) ends_with_phase: AtomicBool,
-    /// The time of the last record.
-    pub(super) last_ns: AtomicU64,
+    /// The time of the last record, in ticks.
+    pub(super) last_time: AtomicU64,
     /// Whether the thread is putting a record in.
     is_busy: AtomicBool,
     head: AtomicUsize,

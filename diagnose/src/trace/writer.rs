@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::lines::Lines;
 use super::ring::{Record, Ring};
 use super::threads;
+use super::ticks::{self, Moment};
 use crate::thread::{self, Semaphore};
 
 /// How long the writer waits for more records, in milliseconds, if no ring is half full before.
@@ -100,6 +101,8 @@ struct Writer {
     seen: HashMap<usize, Seen>,
     batch: Vec<(i32, Record)>,
     dropped: usize,
+    /// When the records were taken last.
+    taken: Moment,
 }
 
 impl Writer {
@@ -113,6 +116,7 @@ impl Writer {
             seen: HashMap::new(),
             batch: Vec::new(),
             dropped: 0,
+            taken: ticks::moment(),
         }
     }
 
@@ -148,18 +152,23 @@ impl Writer {
         for ring in threads::all() {
             self.drain_ring(ring);
         }
+        let now = ticks::moment();
+        for (_, record) in &mut self.batch {
+            record.time_ns = ticks::to_ns(record.time_ns, self.taken, now);
+        }
+        self.taken = now;
         // Stable: the records of a ring stay in their order.
         self.batch.sort_by_key(|(_, record)| record.time_ns);
         let batch = std::mem::take(&mut self.batch);
         for (thread, record) in &batch {
             self.lines.add(*thread, record);
         }
-        let now = batch.last().map_or(0, |(_, record)| record.time_ns);
         self.batch = batch;
         self.batch.clear();
         let dropped = threads::DROPPED.load(Relaxed);
         if dropped != self.dropped {
-            self.lines.dropped(0, now, dropped - self.dropped, dropped);
+            self.lines
+                .dropped(0, now.ns, dropped - self.dropped, dropped);
             self.dropped = dropped;
         }
     }
@@ -181,8 +190,8 @@ impl Writer {
         if let Some(seen) = self.seen.get_mut(&key).filter(|seen| seen.dropped != all) {
             let count = all - seen.dropped;
             seen.dropped = all;
-            let now = ring.last_ns.load(Relaxed);
-            self.lines.dropped(thread, now, count, all);
+            let since = self.taken.ns;
+            self.lines.dropped(thread, since, count, all);
         }
     }
 }

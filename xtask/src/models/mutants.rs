@@ -43,8 +43,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "the_sender_looks_too_early",
         model: "send",
         file: "event_loop/wakeup.rs",
-        old: "if self.state.load(SeqCst) == BLOCKED",
-        new: "if self.state.load(if MUTANT { Relaxed } else { SeqCst }) == BLOCKED",
+        old: "= self.state.load(SeqCst) == BLOCKED",
+        new: "= self.state.load(if MUTANT { Relaxed } else { SeqCst }) == BLOCKED",
     },
     Mutant {
         name: "the_first_sender_does_not_signal",
