@@ -75,7 +75,7 @@ const VARIABLES: [Variable; 8] = [
     },
     Variable {
         name: "OXUV_STALL_MS",
-        kind: Kind::Number(1, 86_400_000),
+        kind: Kind::Number(1, 3_600_000),
         default: "off",
         about: "names callbacks that take longer, in milliseconds",
     },

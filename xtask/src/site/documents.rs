@@ -54,6 +54,7 @@ pub const DOCUMENTS: &[Document] = &[
     ),
     using("docs/performance.md", "performance.html", "Performance"),
     using("docs/reliability.md", "reliability.html", "Reliability"),
+    using("docs/diagnosis.md", "diagnosis.html", "Seeing inside"),
     using("CHANGELOG.md", "changelog.html", "Changes"),
     using("SECURITY.md", "security.html", "Security"),
     project("ARCHITECTURE.md", "architecture.html", "Architecture"),
