@@ -233,7 +233,8 @@ fn fault_of_command(command: &str, xtask: &BTreeSet<String>) -> Option<String> {
         }
     }
     for name in words_after(command, "--package ") {
-        let manifests = ["xtask/Cargo.toml", "benches/suite/Cargo.toml"].map(read);
+        let folders = ["xtask", "benches/suite", "cli"];
+        let manifests = folders.map(|folder| read(format!("{folder}/Cargo.toml")));
         let is_name = |text: &String| text.contains(&format!("name = \"{name}\""));
         if !manifests.iter().any(is_name) {
             return Some(format!("{command}: there is no package {name}"));
