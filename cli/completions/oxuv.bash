@@ -121,16 +121,12 @@ _oxuv() {
             return 0
             ;;
         oxuv__subcmd__run)
-            opts="-q -h --check --trace --stall --library --quiet --help"
+            opts="-q -h --trace --stall --library --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --check)
-                    COMPREPLY=($(compgen -W "1 abort log json" -- "${cur}"))
-                    return 0
-                    ;;
                 --trace)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then

@@ -30,10 +30,6 @@ complete -c oxuv -n "__fish_oxuv_needs_command" -f -a "run" -d 'Run a program on
 complete -c oxuv -n "__fish_oxuv_needs_command" -f -a "check" -d 'Tell which libuv functions a file needs, and which behave otherwise here'
 complete -c oxuv -n "__fish_oxuv_needs_command" -f -a "env" -d 'List the variables that the library reads, with the values in force'
 complete -c oxuv -n "__fish_oxuv_needs_command" -f -a "report" -d 'Make a page that shows what a trace has recorded'
-complete -c oxuv -n "__fish_oxuv_using_subcommand run" -l check -d 'Find mistakes of the program (OXUV_CHECK); MODE is abort, log or json' -r -f -a "1\t''
-abort\t''
-log\t''
-json\t''"
 complete -c oxuv -n "__fish_oxuv_using_subcommand run" -l trace -d 'Record what loops do into a file (OXUV_TRACE), for `oxuv report`' -r -F
 complete -c oxuv -n "__fish_oxuv_using_subcommand run" -l stall -d 'Name callbacks that take longer than this many milliseconds (OXUV_STALL_MS)' -r
 complete -c oxuv -n "__fish_oxuv_using_subcommand run" -l library -d 'The folder of the library, instead of the one that is installed with this command' -r -f -a "(__fish_complete_directories)"

@@ -14,8 +14,6 @@ enum Kind {
     Threads,
     /// Decimal digits, from the first number to the second.
     Number(u64, u64),
-    /// One of these words.
-    Word(&'static [&'static str]),
     /// A file.
     File,
     /// Of libuv's, without a meaning here.
@@ -30,7 +28,7 @@ struct Variable {
     about: &'static str,
 }
 
-const VARIABLES: [Variable; 8] = [
+const VARIABLES: [Variable; 6] = [
     Variable {
         name: "UV_THREADPOOL_SIZE",
         kind: Kind::Threads,
@@ -54,18 +52,6 @@ const VARIABLES: [Variable; 8] = [
         kind: Kind::Number(0, 1000),
         default: "50",
         about: "how long a wait spins at most, in microseconds",
-    },
-    Variable {
-        name: "OXUV_CHECK",
-        kind: Kind::Word(&["1", "abort", "log", "json"]),
-        default: "off",
-        about: "finds mistakes of the program",
-    },
-    Variable {
-        name: "OXUV_CHECK_FILE",
-        kind: Kind::File,
-        default: "standard error",
-        about: "where mistakes are reported",
     },
     Variable {
         name: "OXUV_TRACE",
@@ -103,8 +89,6 @@ impl Variable {
             Kind::Threads => Ok(threads(&text)),
             Kind::Number(least, most) => number(&text, *least, *most)
                 .ok_or_else(|| format!("not a number from {least} to {most}")),
-            Kind::Word(words) if words.contains(&&*text) => Ok(text.to_string()),
-            Kind::Word(words) => Err(format!("none of {}", words.join(", "))),
             Kind::File => Ok(text.to_string()),
             Kind::Unread => return self.default_value(None),
         };
@@ -236,7 +220,6 @@ mod tests {
             ("OXUV_SPIN_US", "1001"),
             ("OXUV_SPIN_US", ""),
             ("OXUV_FS_INLINE", "yes"),
-            ("OXUV_CHECK", "loud"),
             ("OXUV_STALL_MS", "0"),
             ("OXUV_SPIN", "1"),
         ] {

@@ -1,9 +1,8 @@
-//! Instruments for programs on libuv. The library loads this object when one of three variables is
+//! Instruments for programs on libuv. The library loads this object when one of two variables is
 //! set, and reports events to it:
 //!
 //! | variable | instrument | what it does |
 //! |---|---|---|
-//! | `OXUV_CHECK` | [`check`] | finds mistakes of the program, and tells their history |
 //! | `OXUV_TRACE` | [`trace`] | records what a loop does, for a timeline |
 //! | `OXUV_STALL_MS` | [`stall`] | names callbacks that take too long |
 //!
@@ -14,7 +13,6 @@
 #[path = "../../src/observe/events.rs"]
 pub mod events;
 
-pub mod check;
 mod names;
 mod objects;
 mod probes;
@@ -35,7 +33,7 @@ pub extern "C" fn oxuv_diagnose_start(event_count: u32) -> Option<Report> {
         eprintln!("oxuv: nothing is diagnosed: the instruments are those of another release");
         return None;
     }
-    let is_any = [check::start(), trace::start(), stall::start()].contains(&true);
+    let is_any = [trace::start(), stall::start()].contains(&true);
     is_any.then_some(report)
 }
 
@@ -44,7 +42,6 @@ unsafe extern "C" fn report(event: Event, what: u32, object: *const c_void, deta
     // SAFETY: errno belongs to this thread.
     let errno = unsafe { *libc::__errno_location() };
     probes::fire(event, what, object, detail);
-    check::report(event, what, object, detail);
     trace::report(event, what, object, detail);
     stall::report(event, what, object, detail);
     // SAFETY: as above.

@@ -10,7 +10,7 @@ use crate::sys::plugin;
 static WAS_ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Each of these loads the instruments, which read its value.
-const VARIABLES: [&CStr; 3] = [c"OXUV_CHECK", c"OXUV_TRACE", c"OXUV_STALL_MS"];
+const VARIABLES: [&CStr; 2] = [c"OXUV_TRACE", c"OXUV_STALL_MS"];
 
 /// Loads the instruments, the first time, if a variable asks for them. A process with more rights
 /// than its user ignores the variables.

@@ -6,7 +6,7 @@
 use core::ffi::c_void;
 
 /// The number of events below. The library and the instrument must have the same one.
-pub const EVENT_COUNT: u32 = 30;
+pub const EVENT_COUNT: u32 = 26;
 
 /// What happened. `object` is the handle, request or loop; the comments say what `what` and
 /// `detail` are.
@@ -17,15 +17,6 @@ pub const EVENT_COUNT: u32 = 30;
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// An entry point was given a handle. `what`: the type it must have, 0 for any.
-    HandleUsed,
-    /// An entry point that any thread may call was given a handle.
-    HandleUsedAnywhere,
-    /// An entry point was given a request.
-    RequestUsed,
-    /// An entry point was given a loop.
-    LoopUsed,
-
     /// A handle is initialised. Of this and the next five, `what` is its type, and `detail` its loop.
     HandleInitialised,
     /// The initialisation failed.

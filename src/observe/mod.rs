@@ -33,21 +33,6 @@ pub(crate) fn report<T>(event: Event, what: u32, object: *const T, detail: usize
     }
 }
 
-/// Reports that an entry point was given a pointer, if an instrument is loaded.
-#[allow(dead_code, reason = "entry points do not report yet")]
-#[inline(always)]
-pub(crate) fn used<T>(event: Event, object: *const T) {
-    if is_on() {
-        deliver_used(event, object.cast());
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn deliver_used(event: Event, object: *const c_void) {
-    deliver(event, 0, object, 0);
-}
-
 #[cold]
 #[inline(never)]
 fn deliver(event: Event, what: u32, object: *const c_void, detail: usize) {

@@ -92,9 +92,6 @@ fn set_variables(
     if program.facts.as_ref().is_some_and(|facts| facts.has_rpath) {
         command.env("LD_PRELOAD", prepend("LD_PRELOAD", &library.file));
     }
-    if let Some(mode) = &options.check {
-        command.env("OXUV_CHECK", mode);
-    }
     if let Some(file) = &options.trace {
         command.env("OXUV_TRACE", file);
     }
