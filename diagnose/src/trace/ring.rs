@@ -45,13 +45,20 @@ pub(super) struct Ring {
     /// Whether the thread is putting a record in.
     is_busy: AtomicBool,
     head: AtomicUsize,
-    tail: AtomicUsize,
+    /// What the thread has last read of the tail: to read it anew takes the memory from the writer.
+    seen_tail: AtomicUsize,
+    tail: Apart<AtomicUsize>,
     records: UnsafeCell<[MaybeUninit<Record>; RECORDS]>,
 }
 
 // SAFETY: the thread writes to the part between head and tail only, and the writer reads from the
 // part between tail and head only.
 unsafe impl Sync for Ring {}
+
+/// In a cache line that nothing else is in: the writer's and the thread's would take it from each
+/// other.
+#[repr(align(64))]
+struct Apart<T>(T);
 
 /// What became of a record.
 #[derive(PartialEq, Eq, Debug)]
@@ -98,7 +105,12 @@ impl Ring {
             return Put::Dropped;
         }
         let head = self.head.load(Relaxed);
-        let used = head.wrapping_sub(self.tail.load(Acquire));
+        let mut used = head.wrapping_sub(self.seen_tail.load(Relaxed));
+        if used >= RECORDS / 2 {
+            let tail = self.tail.0.load(Acquire);
+            self.seen_tail.store(tail, Relaxed);
+            used = head.wrapping_sub(tail);
+        }
         let put = match used {
             RECORDS.. => {
                 self.dropped.fetch_add(1, Relaxed);
@@ -123,19 +135,23 @@ impl Ring {
     /// On the writer's thread: takes all records that are there by now.
     pub(super) fn take(&self, mut each: impl FnMut(Record)) {
         let head = self.head.load(Acquire);
-        let mut tail = self.tail.load(Relaxed);
+        let mut tail = self.tail.0.load(Relaxed);
         while tail != head {
             let base = self.records.get().cast::<MaybeUninit<Record>>();
             // SAFETY: the thread has written the record, and does not touch it before tail passes.
             each(unsafe { base.add(tail % RECORDS).read().assume_init() });
             tail = tail.wrapping_add(1);
-            self.tail.store(tail, Release);
+            // The thread gets room again, though not each time.
+            if tail % (RECORDS / 32) == 0 {
+                self.tail.0.store(tail, Release);
+            }
         }
+        self.tail.0.store(tail, Release);
     }
 
     /// Whether the thread has ended, and all its records were taken.
     pub(super) fn is_done(&self) -> bool {
-        self.has_ended.load(Acquire) && self.head.load(Acquire) == self.tail.load(Relaxed)
+        self.has_ended.load(Acquire) && self.head.load(Acquire) == self.tail.0.load(Relaxed)
     }
 }
 
