@@ -27,7 +27,7 @@ pub fn check(root: &Path) -> Outcome {
             return Err(String::from_utf8_lossy(&complaints).into_owned());
         }
     }
-    // A function, a callback that is on the page of its chapter, and the overview.
+    // A function, a callback that is on the page of its chapter, the overview, and the command.
     for (name, expected) in [
         (
             "uv_tcp_init",
@@ -35,6 +35,8 @@ pub fn check(root: &Path) -> Outcome {
         ),
         ("uv_read_cb", "ssize_t nread"),
         ("libuv", "libuv-fs-event(3)"),
+        ("oxuv", "oxuv-run(1)"),
+        ("oxuv-run", "OXUV_TRACE"),
     ] {
         let output = run(Command::new("man")
             .args(["--warnings=all", "--pager=cat", "-M"])
