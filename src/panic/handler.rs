@@ -5,6 +5,7 @@
 //! and half of the code. A program that starts others pays for that each time.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,7 +23,8 @@ fn report(info: &PanicInfo<'_>) -> ! {
         false => entry::function(),
         true => None,
     };
-    super::report::end(entry, &info.message(), info.location())
+    let message = info.message();
+    super::report::end(entry, &|line| write!(line, "{message}"), info.location())
 }
 
 /// The global allocator. Collections name [`Heap`] instead, since that can fail; what does not

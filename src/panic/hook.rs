@@ -1,5 +1,6 @@
 //! Panics where std is part of the library, and perhaps of the program.
 
+use core::fmt::Write;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
@@ -38,5 +39,9 @@ fn report(info: &PanicHookInfo<'_>) {
             .downcast_ref::<std::string::String>()
             .map_or("panic", |text| text),
     };
-    super::report::end(Some(entry), &message, info.location());
+    super::report::end(
+        Some(entry),
+        &|line| line.write_str(message),
+        info.location(),
+    );
 }

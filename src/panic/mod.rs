@@ -13,6 +13,9 @@ mod hook;
 #[cfg(not(test))]
 mod report;
 
+#[cfg(not(test))]
+use core::fmt::Write;
+
 /// Ends the process because of a mistake in the calling program that no error code can report.
 ///
 /// The line names the function that the program called, and no place in this library: each would
@@ -21,7 +24,7 @@ mod report;
 #[inline(never)]
 pub(crate) fn misuse(mistake: &'static str) -> ! {
     #[cfg(not(test))]
-    report::end(entry::function(), &mistake, None);
+    report::end(entry::function(), &|line| line.write_str(mistake), None);
     #[cfg(test)]
     panic!("{mistake}")
 }

@@ -78,26 +78,24 @@ fn resource_limit(resource: typed::Resource) -> Option<u64> {
 /// The least limit on this process, in bytes; 0 when none is known, the largest number when there
 /// is none.
 fn constraint() -> u64 {
-    let group = Cgroup::of_self(c"memory");
-    let groups = group
-        .iter()
-        .flat_map(Cgroup::levels)
-        .filter_map(limit)
-        .min();
-    let own = [libc::RLIMIT_AS, libc::RLIMIT_DATA].map(resource_limit);
-    groups
+    let of_groups = least_of_groups(limit).filter(|limit| *limit > 0);
+    [libc::RLIMIT_AS, libc::RLIMIT_DATA]
         .into_iter()
-        .filter(|limit| *limit > 0)
-        .chain(own.into_iter().flatten())
-        .min()
+        .filter_map(resource_limit)
+        .fold(of_groups, |least, limit| {
+            Some(least.map_or(limit, |least| least.min(limit)))
+        })
         .unwrap_or(0)
+}
+
+/// The least value of the process's control group and those above it.
+fn least_of_groups(value: fn(Level) -> Option<u64>) -> Option<u64> {
+    Cgroup::of_self(c"memory")?.levels().filter_map(value).min()
 }
 
 /// The free memory, in bytes, cut to the limits of the groups.
 fn available() -> u64 {
-    let group = Cgroup::of_self(c"memory");
-    let rest = group.iter().flat_map(Cgroup::levels).filter_map(rest).min();
-    rest.map_or_else(free, |rest| rest.min(free()))
+    least_of_groups(rest).map_or_else(free, |rest| rest.min(free()))
 }
 
 fn resident() -> Result<usize> {

@@ -74,16 +74,17 @@ impl Setting {
         let mut line = Text::new();
         let name = self.name.to_str().unwrap_or("");
         let Setting { max, default, .. } = self;
-        let _ = write!(line, "oxuv: {name}=");
+        for text in ["oxuv: ", name, "="] {
+            let _ = line.write_str(text);
+        }
         for letter in text.iter().take(MAX_SHOWN_BYTES).copied() {
             for letter in core::ascii::escape_default(letter) {
                 let _ = line.write_char(letter.into());
             }
         }
-        let _ = writeln!(
-            line,
-            ": not a number from 0 to {max}; using the default, {default}"
-        );
+        let _ = write!(line, ": not a number from 0 to {max}; using the default, ");
+        let _ = line.write_str(default);
+        let _ = line.write_str("\n");
         line
     }
 }

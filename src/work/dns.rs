@@ -10,13 +10,13 @@
 //! <https://docs.libuv.org/en/v1.x/dns.html>
 
 use core::ffi::{CStr, c_char, c_int};
-use core::net::IpAddr;
 use core::ptr;
 
 use crate::abi::*;
 use crate::alloc;
 use crate::errors::{Errno, IntoCode, Result};
 use crate::event_loop::Loop;
+use crate::net::address;
 use crate::net::idna::{HOST_BYTES, to_ascii};
 use crate::net::sockaddr::Address;
 use crate::observe::call_back;
@@ -50,8 +50,8 @@ struct Query<'a> {
 
 /// Whether it is an IPv4 or IPv6 address in its usual form.
 fn is_address(node: &CStr) -> bool {
-    node.to_str()
-        .is_ok_and(|node| node.parse::<IpAddr>().is_ok())
+    let text = node.to_bytes();
+    address::parse_v4(text).is_ok() || address::parse_v6(text).is_ok()
 }
 
 /// Copies a terminated text, and returns where the copy is; null for no bytes at all.
