@@ -1,8 +1,8 @@
 //! Names callbacks that take too long: `OXUV_STALL_MS`.
 //!
-//! Each thread notes when its outermost callback began ([`watched`]). A thread of its own looks at
+//! Each thread notes when its outermost callback began (`watched`). A thread of its own looks at
 //! these notes. It names a callback that takes too long while that still runs, and finds out where
-//! it is ([`frames`]). Callbacks of jobs are left out: workers may take their time.
+//! it is (`frames`). Callbacks of jobs are left out: workers may take their time.
 
 mod frames;
 mod watched;

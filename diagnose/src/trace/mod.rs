@@ -1,8 +1,8 @@
 //! Records what loops do: `OXUV_TRACE=file.json`.
 //!
-//! Each thread puts its events into a ring of its own ([`ring`]), without a lock and without taking
+//! Each thread puts its events into a ring of its own (`ring`), without a lock and without taking
 //! memory. A thread of the trace takes them out, and writes them as trace events of Chrome and
-//! Perfetto ([`lines`]). A child of a fork that goes on to run a loop writes to a file of its own.
+//! Perfetto (`lines`). A child of a fork that goes on to run a loop writes to a file of its own.
 
 mod lines;
 mod ring;
