@@ -33,8 +33,30 @@ static void on_stat(uv_fs_t* req) {
   uv_fs_req_cleanup(req);
 }
 
+/* Whether the main thread sleeps, as the loop does that blocks. */
+static int is_loop_asleep(void) {
+  char path[64], line[512];
+  const char* state;
+  FILE* file;
+
+  snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int) getpid());
+  file = fopen(path, "r");
+  ASSERT(file != NULL);
+  ASSERT(fgets(line, sizeof(line), file) != NULL);
+  fclose(file);
+  state = strrchr(line, ')');
+  return state != NULL && state[2] == 'S';
+}
+
+/* Ends when the loop blocks, so that it is the job that wakes it. */
 static void work(uv_work_t* req) {
+  int times = 0;
+
   (void) req;
+  while (times < 3) {
+    usleep(1000);
+    times = is_loop_asleep() ? times + 1 : 0;
+  }
 }
 
 static void after_work(uv_work_t* req, int status) {
@@ -71,7 +93,7 @@ static void run_some(void) {
   uv_fs_t stat;
 
   ASSERT_OK(uv_timer_init(loop, &timer));
-  ASSERT_OK(uv_timer_start(&timer, on_timer, 100, 0));
+  ASSERT_OK(uv_timer_start(&timer, on_timer, 20, 0));
   ASSERT_OK(uv_queue_work(loop, &job, work, after_work));
   ASSERT_OK(uv_fs_stat(loop, &stat, "/", on_stat));
   ASSERT_OK(uv_socketpair(SOCK_STREAM, 0, ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE));

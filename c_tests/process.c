@@ -58,11 +58,6 @@ static void wait_until_dead(pid_t pid) {
 }
 
 /* valgrind makes its own fork of whatever makes a child, and dies when execve fails. */
-static int is_under_valgrind(void) {
-  const char* preload = getenv("LD_PRELOAD");
-  return preload != NULL && strstr(preload, "vgpreload") != NULL;
-}
-
 #define NOT_UNDER_VALGRIND()                                                                       \
   do {                                                                                             \
     if (is_under_valgrind()) SKIP("not possible under valgrind");                                  \

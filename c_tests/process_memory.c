@@ -172,12 +172,11 @@ static void expect_equal_cost(struct parent* small, struct parent* large, enum w
 TEST_IMPL_TIMED(four_gigabytes_cost_a_spawn_at_most_a_tenth, 180) {
   static struct parent small;
   static struct parent large;
-  const char* preload = getenv("LD_PRELOAD");
   int way;
 #ifdef IS_SANITIZED
   SKIP("sanitizers have memory of their own");
 #endif
-  if (preload != NULL && strstr(preload, "vgpreload") != NULL) SKIP("not possible under valgrind");
+  if (is_under_valgrind()) SKIP("not possible under valgrind");
   if (much > SIZE_MAX) SKIP("no addresses for 4 GiB");
   if (uv_get_available_memory() < much + much / 2) SKIP("less than 6 GiB available");
   stay_on(sched_getcpu());

@@ -314,6 +314,11 @@ static void on_time_over(uv_timer_t* timer) {
   *(int*) timer->data = 1;
 }
 
+int is_under_valgrind(void) {
+  const char* preload = getenv("LD_PRELOAD");
+  return preload != NULL && strstr(preload, "vgpreload") != NULL;
+}
+
 void run_until(uv_loop_t* loop, const int* flag, int value) {
   uv_timer_t* timer = malloc(sizeof(*timer));
   int time_over = 0;

@@ -196,6 +196,7 @@ const char* test_path(const char* name);
 void write_file(const char* path, const void* data, size_t size);
 /* Runs the loop until *flag is at least `value`; fails the test after 20 seconds. */
 void run_until(uv_loop_t* loop, const int* flag, int value);
+int is_under_valgrind(void);
 /* Nanoseconds of processor time that this process has used. */
 uint64_t used_ns(void);
 /* Keeps the thread busy, for a time in milliseconds. */

@@ -31,11 +31,6 @@ static void* find(const char* name) {
   return symbol;
 }
 
-static int is_under_valgrind(void) {
-  const char* preload = getenv("LD_PRELOAD");
-  return preload != NULL && strstr(preload, "vgpreload") != NULL;
-}
-
 /* This program's own libuv, if it is a shared library, stays loaded, and is the same one for the
  * loader however often it is opened: a copy is not. */
 static const char* library_to_load(void) {
