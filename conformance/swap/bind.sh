@@ -15,7 +15,8 @@ options {
 controls { };
 zone "example" { type master; file "$PWD/zone"; };
 END
-named -g -c named.conf > log 2>&1 &
+touch log
+named -g -c named.conf >> log 2>&1 &
 server=$!
 # dig tries again while nobody answers; the lines of the log say when somebody does.
 tail -n +1 --pid=$server -f log | grep -q ' running$' || { cat log; exit 1; }
