@@ -75,7 +75,7 @@ impl Symbols {
 }
 
 /// The function at an address, and where it is in its file. With debug information the line of
-/// source is told as well.
+/// source is named as well.
 pub(crate) fn describe(address: usize) -> String {
     let mut text = String::new();
     if !IS_UNUSABLE.load(Relaxed) {

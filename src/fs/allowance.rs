@@ -1,8 +1,9 @@
 //! What a loop may do inline: how many operations in an iteration, and whether any.
 
-/// How many operations a loop does inline in one iteration; the rest of them go to the pool. A few
-/// are done before a worker would have begun. Many are done sooner by the workers and the loop
-/// together: with 64 in flight, nearly twice as many `open` as with 512 inline (`cargo bench`, `fs`).
+/// The number of operations that a loop does inline in one iteration; the others go to the pool. A
+/// few are done before a worker would have begun, and with eight in flight all of them should be.
+/// Many are done sooner by the workers and the loop together: with 64 in flight, nearly twice as
+/// many `open` as with 512 inline (`cargo bench`, `fs`).
 const OPERATIONS_PER_ITERATION: u32 = 8;
 
 pub(crate) struct Allowance {

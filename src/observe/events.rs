@@ -8,7 +8,7 @@ use core::ffi::c_void;
 /// The number of events below. The library and the instrument must have the same one.
 pub const EVENT_COUNT: u32 = 26;
 
-/// What happened. `object` is the handle, request or loop; the comments say what `what` and
+/// An event. Its `object` is the handle, request or loop. The comments say what its `what` and its
 /// `detail` are.
 #[allow(
     dead_code,

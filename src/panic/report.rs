@@ -6,7 +6,7 @@ use core::panic::Location;
 
 use crate::text::Text;
 
-/// What is printed; the rest is cut off.
+/// The line that is printed. What does not fit is cut off.
 pub(super) type Line = Text<512>;
 
 /// Prints what went wrong, and ends the process. It takes no memory, since the heap may be broken.

@@ -86,7 +86,7 @@ pub fn run(root: &Path, options: &Options) -> Outcome {
 /// Where the record is.
 const DOCUMENT: &str = "docs/reliability.md";
 
-/// What the record says of each target so far.
+/// The tally of each target in the record so far.
 fn recorded(root: &Path) -> Result<Vec<Tally>, String> {
     let text = std::fs::read_to_string(root.join(DOCUMENT)).map_err(|error| error.to_string())?;
     let (_, text) = text

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicI32, AtomicUsize};
 use crate::symbols::describe;
 use crate::thread::Semaphore;
 
-/// The most functions that are told.
+/// The most functions that a report lists.
 const MOST: usize = 48;
 /// How long the watcher waits for the thread, in milliseconds.
 const ANSWER_MS: u64 = 200;

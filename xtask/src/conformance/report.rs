@@ -187,7 +187,7 @@ fn differences(findings: &[Finding], known: &[Known], verdict: Verdict) -> Strin
     tests.iter().map(line).collect()
 }
 
-/// What a test with a verdict said, without the folder of its source.
+/// The message of a test with a verdict, without the folder of its source.
 fn message(findings: &[Finding], test: &str, verdict: Verdict) -> String {
     let has_verdict = |row: &&Finding| row.verdicts.iter().any(|(_, found)| *found == verdict);
     let mut rows = findings.iter().filter(|row| row.test == test);

@@ -26,7 +26,7 @@ impl Side {
     }
 }
 
-/// What the sides are made of.
+/// The libraries and tools that both sides of a comparison are made of.
 pub struct Parts {
     pub upstream: Upstream,
     pub library: Library,

@@ -12,7 +12,7 @@ use oxuv_cli::line::Line;
 pub const FOLDER: &str = "man/man1";
 const COMPLETIONS: &str = "cli/completions";
 
-/// What the files of a shell are called where shells look for them.
+/// The completions: the name of the file where a shell looks for it, and the shell.
 const SHELLS: [(&str, Shell); 3] = [
     ("oxuv.bash", Shell::Bash),
     ("_oxuv", Shell::Zsh),

@@ -110,7 +110,8 @@ impl Package {
     }
 }
 
-/// What builds the packages, and programs with them.
+/// The compilers that build the packages, and programs with them: those of this machine, or those
+/// for another one.
 enum Tools {
     Own(Toolchain),
     Cross(Builder),
