@@ -19,6 +19,7 @@ mod probes;
 pub mod stall;
 mod symbols;
 mod thread;
+mod threads;
 pub mod trace;
 
 use core::ffi::c_void;

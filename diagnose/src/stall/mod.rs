@@ -54,7 +54,7 @@ pub(crate) fn start() -> bool {
         return false;
     };
     LIMIT_NS.store(limit * 1_000_000, Relaxed);
-    if !watched::start() {
+    if !watched::ALL.start() {
         return false;
     }
     frames::start();
@@ -108,7 +108,9 @@ pub(crate) fn report(event: Event, what: u32, object: *const c_void, detail: usi
     if !is_callback || what == Callback::Work as u32 {
         return;
     }
-    let Some(own) = watched::own() else { return };
+    let Some(own) = watched::ALL.own() else {
+        return;
+    };
     let now = thread::now_ns();
     match event {
         Event::CallbackBegins => {
@@ -171,7 +173,7 @@ impl Watcher {
     }
 
     fn look(&mut self, limit_ns: u64) {
-        for watched in watched::all() {
+        for watched in watched::ALL.all() {
             let thread = watched.thread.load(Relaxed);
             let (slow, missed) = watched.take_slow();
             self.missed += u64::from(missed);

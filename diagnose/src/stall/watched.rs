@@ -1,11 +1,9 @@
 //! What each thread does at the moment, for the watcher to look at.
 
-use core::ffi::c_void;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize};
 
-/// The most threads that are watched at once.
-const MOST: usize = 256;
+use crate::threads::{OfThread, Threads};
 
 /// A thread that calls callbacks. The thread writes, the watcher reads.
 #[derive(Default)]
@@ -122,91 +120,37 @@ impl Watched {
     }
 }
 
-static ALL: [AtomicPtr<Watched>; MOST] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MOST];
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-/// The key by which a thread finds its own, plus one.
-static KEY: AtomicUsize = AtomicUsize::new(0);
-
-unsafe extern "C" fn end(watched: *mut c_void) {
-    // SAFETY: the value of the key, which stays.
-    let watched = unsafe { &*watched.cast::<Watched>() };
-    watched.depth.store(0, Relaxed);
-    watched.begin_ns.store(0, Relaxed);
-    watched.has_ended.store(true, Release);
-}
-
-/// Makes the key; false where there is none.
-pub(super) fn start() -> bool {
-    let mut key: libc::pthread_key_t = 0;
-    // SAFETY: the pointer is valid; the function takes what the key is given.
-    if unsafe { libc::pthread_key_create(&mut key, Some(end)) } != 0 {
-        return false;
-    }
-    KEY.store(key as usize + 1, Relaxed);
-    true
-}
-
-fn key() -> libc::pthread_key_t {
-    (KEY.load(Relaxed) - 1) as libc::pthread_key_t
-}
-
-/// This thread's; `None` if too many are watched.
-#[inline]
-pub(super) fn own() -> Option<&'static Watched> {
-    // SAFETY: the key exists; its value is null or leads to what stays.
-    match unsafe { libc::pthread_getspecific(key()).cast::<Watched>().as_ref() } {
-        None => take_one(),
-        own => own,
-    }
-}
-
-#[cold]
-fn take_one() -> Option<&'static Watched> {
-    let reuse = |watched: &&Watched| {
-        let ended = &watched.has_ended;
-        ended.compare_exchange(true, false, AcqRel, Relaxed).is_ok()
-    };
-    let watched = match all().find(reuse) {
-        Some(watched) => watched,
-        None => {
-            let next = |count| (count < MOST).then_some(count + 1);
-            let at = COUNT.fetch_update(AcqRel, Relaxed, next).ok()?;
-            let watched: &'static Watched = Box::leak(Box::default());
-            ALL[at].store((watched as *const Watched).cast_mut(), Release);
-            watched
-        }
-    };
-    // SAFETY: asks for the thread's number.
-    watched.thread.store(unsafe { libc::gettid() }, Relaxed);
-    // SAFETY: the key exists.
-    unsafe { libc::pthread_setspecific(key(), (watched as *const Watched).cast()) };
-    Some(watched)
-}
-
 /// All threads that are watched.
-pub(super) fn all() -> impl Iterator<Item = &'static Watched> {
-    let count = COUNT.load(Acquire);
-    ALL[..count]
-        .iter()
-        // SAFETY: null, or what stays.
-        .filter_map(|watched| unsafe { watched.load(Acquire).as_ref() })
+pub(super) static ALL: Threads<Watched> = Threads::new();
+
+impl OfThread for Watched {
+    fn make() -> Option<&'static Watched> {
+        Some(Box::leak(Box::default()))
+    }
+
+    fn take_over(&self) -> bool {
+        let ended = &self.has_ended;
+        ended.compare_exchange(true, false, AcqRel, Relaxed).is_ok()
+    }
+
+    fn thread_begins(&self, thread: i32) {
+        self.thread.store(thread, Relaxed);
+    }
+
+    fn thread_ends(&self) {
+        self.depth.store(0, Relaxed);
+        self.begin_ns.store(0, Relaxed);
+        self.has_ended.store(true, Release);
+    }
 }
 
 /// In the child of a fork: there is one thread, and it may be within a callback, which goes on.
 pub(super) fn reset_after_fork() {
-    for watched in all() {
+    for watched in ALL.all() {
         watched.slow.length_ns.store(0, Relaxed);
         watched.slow.missed.store(0, Relaxed);
     }
-    // SAFETY: the key exists.
-    let own = unsafe { libc::pthread_getspecific(key()).cast::<Watched>() };
-    COUNT.store(usize::from(!own.is_null()), Relaxed);
-    ALL[0].store(own, Relaxed);
-    // SAFETY: null, or this thread's.
-    if let Some(own) = unsafe { own.as_ref() } {
-        // SAFETY: asks for the thread's number.
-        own.thread.store(unsafe { libc::gettid() }, Relaxed);
-    }
+    ALL.forget_others();
 }
 
 #[cfg(test)]

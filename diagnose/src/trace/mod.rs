@@ -37,7 +37,7 @@ pub(crate) fn start() -> bool {
     };
     ticks::start();
     let path = std::path::absolute(&value).unwrap_or_else(|_| PathBuf::from(&value));
-    if PATH.set(path).is_err() || !threads::start() || !begin(false) {
+    if PATH.set(path).is_err() || !threads::RINGS.start() || !begin(false) {
         return false;
     }
     symbols::start();

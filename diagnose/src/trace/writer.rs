@@ -149,7 +149,7 @@ impl Writer {
 
     /// Takes what is in the rings, in the order of time.
     fn drain(&mut self) {
-        for ring in threads::all() {
+        for ring in threads::RINGS.all() {
             self.drain_ring(ring);
         }
         let now = ticks::moment();
